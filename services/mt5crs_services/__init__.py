@@ -1,0 +1,1 @@
+"""Processes that all strategies share: gateway, tape and feed."""

@@ -1,0 +1,1 @@
+"""Ticks of our own: synthetic, or replayed from files."""

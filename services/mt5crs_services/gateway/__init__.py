@@ -1,0 +1,1 @@
+"""The only way to the broker: order journal, ledger, account risk, fencing."""

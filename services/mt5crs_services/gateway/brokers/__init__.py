@@ -1,0 +1,1 @@
+"""Where orders go: the paper book, or a MetaTrader 5 bridge."""

@@ -1,0 +1,1 @@
+"""Account-wide risk, one rule a file."""

@@ -1,0 +1,1 @@
+"""What two of the processes must agree on: configuration, messages, ticks, paths."""
