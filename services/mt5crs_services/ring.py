@@ -1,0 +1,143 @@
+"""The newest ticks of one symbol in memory, and the answer to "what came after this one?"."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from mt5crs_shared.catch_up import content
+from mt5crs_shared.messages import TAIL, BacklogReply, BacklogRequest, TickMark
+from mt5crs_shared.ticks import Tick
+
+SEARCH_US = 60_000_000
+"""How far before its own time a tick is looked for: publishers' clocks step back a little."""
+
+
+class TickRing:
+    """The last ticks of one symbol, numbered from 1 in the order they came.
+
+    Args:
+        symbol: The symbol.
+        keep: Ticks that are always kept; up to twice as many are held, so that trimming is rare.
+        generation: Number of the run in which the ticks are counted.
+    """
+
+    def __init__(self, symbol: str, keep: int, generation: int) -> None:
+        self.symbol = symbol
+        self._keep = keep
+        self._generation = generation
+        self._ticks: list[Tick] = []
+        self._first_seq = 1
+        self._history_seq = 0
+        self._newest_us = 0
+
+    def __len__(self) -> int:
+        return len(self._ticks)
+
+    @property
+    def newest_seq(self) -> int:
+        """Number of the newest tick; 0 where there is none."""
+        return self._first_seq + len(self._ticks) - 1
+
+    @property
+    def newest(self) -> Tick | None:
+        """The newest tick."""
+        return self._ticks[-1] if self._ticks else None
+
+    def append(self, tick: Tick, history: bool = False) -> None:
+        """Add the next tick; `history` says that it was handed over for warming up."""
+        self._ticks.append(tick)
+        self._newest_us = max(self._newest_us, tick.time_us)
+        if history:
+            self._history_seq = self.newest_seq
+        if len(self._ticks) > 2 * self._keep:
+            self._first_seq += len(self._ticks) - self._keep
+            del self._ticks[: -self._keep]
+
+    def mark(self) -> TickMark | None:
+        """Where this ring ends, for asking another source what came after."""
+        if not self._ticks:
+            return None
+        return TickMark(self._generation, self.newest_seq, tuple(self._ticks[-TAIL:]))
+
+    def answer(self, request: BacklogRequest) -> BacklogReply:
+        """The ticks after the request's mark, at most `limit` of them."""
+        status, begin, missed = self._begin(request.after)
+        ticks = self._ticks[begin : begin + request.limit] if status != "unknown" else []
+        return BacklogReply(
+            request_id=request.request_id,
+            symbol=self.symbol,
+            status=status,
+            generation=self._generation,
+            first_seq=self._first_seq + begin,
+            ticks=tuple(ticks),
+            newest_seq=self.newest_seq,
+            history_seq=self._history_seq,
+            newest_time_us=self._newest_us,
+            missed=missed,
+        )
+
+    def after(self, tick: Tick, place: int) -> list[Tick] | None:
+        """The ticks after this one; None where it is not here (yet).
+
+        Args:
+            tick: A tick of this symbol.
+            place: Its place among equal ones, from 0, the oldest. Ignored for a tick without a
+                time, for which the equal one received at the nearest moment is taken.
+        """
+        found = list(self._equal_ones(tick))
+        if tick.timed:
+            if place >= len(found):
+                return None
+            return self._ticks[found[-1 - place] + 1 :]
+        if not found:
+            return None
+        nearest = min(found, key=lambda i: abs(self._ticks[i].time_us - tick.time_us))
+        return self._ticks[nearest + 1 :]
+
+    def _equal_ones(self, tick: Tick) -> Iterator[int]:
+        """Indices of the ticks equal to this one, newest first."""
+        wanted = content(tick)
+        oldest_us = tick.time_us - SEARCH_US
+        for index in range(len(self._ticks) - 1, -1, -1):
+            candidate = self._ticks[index]
+            if candidate.time_us < oldest_us:
+                return
+            if content(candidate) == wanted:
+                yield index
+
+    def _begin(self, mark: TickMark | None) -> tuple[Literal["ok", "trimmed", "unknown"], int, int]:
+        """Where the ticks after a mark begin: (status, index, how many are gone)."""
+        if mark is None:
+            return "ok", 0, 0
+        if mark.generation == self._generation and mark.seq <= self.newest_seq:
+            index = mark.seq - self._first_seq
+            if index < -1:
+                return "trimmed", 0, -1 - index
+            if index == -1 or content(self._ticks[index]) == content(mark.tail[-1]):
+                return "ok", index + 1, 0
+        found = self._search(mark.tail)
+        if found is not None:
+            return "ok", found + 1, 0
+        last = mark.tail[-1]
+        if self._ticks and last.timed and last.time_us < self._ticks[0].time_us:
+            return "trimmed", 0, -1
+        return "unknown", 0, 0
+
+    def _search(self, tail: tuple[Tick, ...]) -> int | None:
+        """Index of the tick that a reader took last: the best match of its tail, newest first."""
+        wanted = [content(tick) for tick in reversed(tail)]
+        best, best_length = None, 0
+        for index in range(len(self._ticks) - 1, -1, -1):
+            length = 0
+            while (
+                length < min(len(wanted), index + 1)
+                and content(self._ticks[index - length]) == wanted[length]
+            ):
+                length += 1
+            if length > best_length:
+                best, best_length = index, length
+            if best_length == len(wanted):
+                break
+        # Prices alone repeat: without times only the whole tail names a place.
+        if not tail[-1].timed and best_length < len(wanted):
+            return None
+        return best

@@ -1,0 +1,174 @@
+"""From the tape's backlog to the live stream without losing a tick or taking one twice.
+
+A reader subscribes first, so that nothing is missed from then on, and then asks the tape for
+what came before. The first live ticks are usually on the tape too; publishers number nothing, so
+the overlap is found by the contents of the ticks in their order. Until it is found the tape's
+word is processed and the live ticks wait.
+
+Pure: no socket, no clock. The owner sends :meth:`CatchUp.request`, hands in what comes back and
+what comes live, and processes the ticks it is given, in that order.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from mt5crs_shared.messages import TAIL, BacklogReply, BacklogRequest, TickMark
+from mt5crs_shared.ticks import Tick
+
+REMEMBERED = 20_000
+"""Ticks taken from the tape that the first live one is looked for among."""
+
+PATIENCE = 20
+"""Replies for which an ambiguous overlap may wait for more ticks to tell it apart."""
+
+Content = tuple[int, float, float]
+
+
+def content(tick: Tick) -> Content:
+    """What makes two copies of a tick equal: bid, ask, and the time where it was published."""
+    return (tick.time_us if tick.timed else 0, tick.bid, tick.ask)
+
+
+class CatchUp:
+    """Where one reader stands in one symbol's stream.
+
+    Args:
+        symbol: The symbol.
+        mark: Where an earlier reader stopped; None: begin with the oldest tick of the tape.
+    """
+
+    def __init__(self, symbol: str, mark: TickMark | None = None) -> None:
+        self.symbol = symbol
+        self.duplicates = 0
+        self.missed = 0
+        self._generation = mark.generation if mark else 0
+        self._seq = mark.seq if mark else 0
+        self._tail: deque[Tick] = deque(mark.tail if mark else (), maxlen=TAIL)
+        self._marked = mark is not None
+        self._live: deque[Tick] = deque()
+        self._from_tape: deque[Content] = deque(maxlen=REMEMBERED)
+        self._joined = False
+        self._exhausted = False
+        self._skip = 0
+        self._ambiguous = 0
+        self._requests = 0
+
+    @property
+    def joined(self) -> bool:
+        """The live stream is aligned with the tape: live ticks pass straight through."""
+        return self._joined
+
+    @property
+    def caught_up(self) -> bool:
+        """All that the tape had has been taken; what is missing can only be newer."""
+        return self._joined or self._exhausted
+
+    @property
+    def waiting(self) -> int:
+        """Live ticks that wait for the join."""
+        return len(self._live)
+
+    @property
+    def mark(self) -> TickMark | None:
+        """Where this reader stands, for the next one; None before the first tick."""
+        if not self._tail:
+            return None
+        return TickMark(self._generation, self._seq, tuple(self._tail))
+
+    def request(self) -> BacklogRequest:
+        """The question to ask the tape now. Answers to earlier ones are ignored from here on."""
+        self._requests += 1
+        after = self.mark if self._marked or self._tail else None
+        return BacklogRequest(request_id=self._requests, symbol=self.symbol, after=after)
+
+    def rejoin(self) -> None:
+        """The live stream was interrupted: what comes next must be aligned anew.
+
+        Waiting live ticks are dropped: the tape has them, or will.
+        """
+        self._joined = False
+        self._exhausted = False
+        self._skip = 0
+        self._ambiguous = 0
+        self._live.clear()
+        self._from_tape.clear()
+        # The live stream may go on before the last tick taken, when its publisher repeats itself.
+        self._from_tape.extend(content(tick) for tick in self._tail)
+
+    def on_live(self, tick: Tick) -> tuple[Tick, ...]:
+        """Take a tick of the live stream; what may be processed now is returned."""
+        if not self._joined:
+            self._live.append(tick)
+            return ()
+        if self._skip:
+            self._skip -= 1
+            self.duplicates += 1
+            return ()
+        self._take(tick)
+        return (tick,)
+
+    def on_backlog(self, reply: BacklogReply) -> list[Tick]:
+        """Take the tape's answer; what may be processed now is returned, in order."""
+        if reply.request_id != self._requests or self._joined:
+            return []
+        if reply.status == "unknown":
+            return []
+        self._generation = reply.generation
+        self._seq = reply.first_seq - 1
+        self.missed += max(reply.missed, 0)
+        ticks = list(reply.ticks)
+        for tick in ticks:
+            self._take(tick)
+            self._from_tape.append(content(tick))
+        self._exhausted = self._seq >= reply.newest_seq
+        ticks.extend(self._align())
+        return ticks
+
+    def join_now(self) -> list[Tick]:
+        """Give up waiting for the tape: go on with the live ticks, after the last one taken."""
+        last = self._tail[-1] if self._tail else None
+        fresh = [t for t in self._live if last is None or t.time_us > last.time_us]
+        self.duplicates += len(self._live) - len(fresh)
+        self._live.clear()
+        self._joined = True
+        for tick in fresh:
+            self._take(tick)
+        return fresh
+
+    def _take(self, tick: Tick) -> None:
+        self._seq += 1
+        self._tail.append(tick)
+
+    def _align(self) -> list[Tick]:
+        """Find the first live tick among those taken from the tape, and join there."""
+        if not self._live:
+            return []
+        taken = list(self._from_tape)
+        live = [content(tick) for tick in self._live]
+        starts = list(_overlaps(taken, live))
+        if not starts:
+            return []
+        if len(starts) > 1 and self._ambiguous < PATIENCE:
+            self._ambiguous += 1
+            return []
+        overlap = len(taken) - starts[0]
+        self._joined = True
+        self._skip = max(overlap - len(live), 0)
+        self.duplicates += min(overlap, len(live))
+        fresh = list(self._live)[overlap:]
+        self._live.clear()
+        self._from_tape.clear()
+        for tick in fresh:
+            self._take(tick)
+        return fresh
+
+
+def _overlaps(taken: list[Content], live: list[Content]) -> Iterable[int]:
+    """Places in `taken` from which `live` repeats it, to the end of the shorter; newest first."""
+    first = live[0]
+    for start in range(len(taken) - 1, -1, -1):
+        if taken[start] != first:
+            continue
+        length = min(len(taken) - start, len(live))
+        if taken[start : start + length] == live[:length]:
+            yield start

@@ -1,0 +1,242 @@
+"""The side of a child process that its supervisor sees: beats, leases, stopping, orphanhood.
+
+Every child (strategy, gateway, tape, feed) runs one loop on one poller::
+
+    while not child.stopping:
+        ready = child.poll(timeout)
+        ...                          # the child's own work
+        child.service(report)        # beats, leases; returns at once
+
+The beat is sent by that loop and by nothing else, so a loop that stands still falls silent.
+"""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing import parent_process
+
+import msgspec
+import psutil
+import zmq
+
+from mt5crs_shared.config import SupervisorConfig
+from mt5crs_shared.messages import (
+    AccountReport,
+    Beat,
+    ChildSpec,
+    Failed,
+    FirstTick,
+    FromChild,
+    FromSupervisor,
+    Hello,
+    Identify,
+    Lease,
+    Phase,
+    Ready,
+    Stop,
+    StrategyMetrics,
+    Usage,
+)
+from mt5crs_shared.paths import VarPaths
+
+logger = logging.getLogger(__name__)
+
+_decode = msgspec.msgpack.Decoder(FromSupervisor).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+SEND_QUEUE = 64
+"""Messages that wait for a supervisor that is away; more are dropped, beats grow old."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a child says of itself in a beat; see `messages.Beat` for the fields."""
+
+    phase: Phase
+    degraded: str = ""
+    metrics: StrategyMetrics | None = None
+    account: AccountReport | None = None
+    progress: int = 0
+
+
+class Child:
+    """Beats, leases, stop requests and orphanhood of this process.
+
+    Args:
+        spec: What this process was told at its spawn.
+        settings: Heartbeat, lease and grace.
+        context: The process's own ZMQ context.
+        preloaded: Its modules were there before it was forked.
+        monotonic: The monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        spec: ChildSpec,
+        settings: SupervisorConfig,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        preloaded: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._monotonic = monotonic
+        self._preloaded = preloaded
+        self._process = psutil.Process()
+        self._stopping = False
+        self._loops = 0
+        self._lease_until = spec.lease_until
+        self._last_word = monotonic()
+        self._next_beat = 0.0
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.IDENTITY, f"{spec.name}:{spec.epoch}".encode())
+        self._socket.setsockopt(zmq.SNDHWM, SEND_QUEUE)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.connect(VarPaths.of(spec).endpoint("supervisor"))
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._sentinel = self._parent_sentinel()
+        self.poller = zmq.Poller()
+        self.poller.register(self._socket, zmq.POLLIN)
+        self.poller.register(self._wake_read, zmq.POLLIN)
+        if self._sentinel is not None:
+            self.poller.register(self._sentinel, zmq.POLLIN)
+        self._orphaned = False
+        self._events: dict[object, int] = {}
+        self._install_signals()
+        self._hello()
+
+    @property
+    def stopping(self) -> bool:
+        """Somebody asked this process to end."""
+        return self._stopping
+
+    @property
+    def may_open(self) -> bool:
+        """The lease is valid: positions may be opened."""
+        return self._monotonic() < self._lease_until
+
+    @property
+    def orphaned(self) -> bool:
+        """The supervisor that spawned this process is gone."""
+        return self._orphaned
+
+    def poll(self, timeout: float) -> dict[object, int]:
+        """Wait for any registered socket, at most `timeout` seconds and until the next beat."""
+        until_beat = max(self._next_beat - self._monotonic(), 0.0)
+        milliseconds = round(min(timeout, until_beat) * 1000)
+        self._events = dict(self.poller.poll(milliseconds))
+        return self._events
+
+    def ready(self) -> None:
+        """Say that boot is over."""
+        self._send(Ready(self._spec.name, os.getpid(), self._spec.epoch))
+
+    def first_tick(self) -> None:
+        """Say that this spawn has processed its first tick, and when."""
+        self._send(FirstTick(self._spec.name, os.getpid(), self._spec.epoch, self._monotonic()))
+
+    def failed(self, reason: str, permanent: bool, trace: str = "") -> None:
+        """Say why this process is about to exit."""
+        name, epoch = self._spec.name, self._spec.epoch
+        self._send(Failed(name, os.getpid(), epoch, reason, permanent, trace))
+
+    def service(self, report: Callable[[], Report]) -> None:
+        """Read the supervisor's word, beat when it is time, notice what happened to the parent."""
+        self._loops += 1
+        if self._socket in self._events:
+            self._read()
+        now = self._monotonic()
+        self._watch_parent(now)
+        if now >= self._next_beat:
+            self._next_beat = now + self._settings.heartbeat
+            self._beat(report())
+
+    def close(self) -> None:
+        """Give the sockets back; queued words get a moment to leave."""
+        signal.set_wakeup_fd(-1)
+        self._socket.close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def _beat(self, report: Report) -> None:
+        times = os.times()
+        usage = Usage(self._process.memory_info().rss, times.user + times.system)
+        self._send(
+            Beat(
+                name=self._spec.name,
+                pid=os.getpid(),
+                epoch=self._spec.epoch,
+                loops=self._loops,
+                phase=report.phase,
+                degraded=report.degraded,
+                usage=usage,
+                metrics=report.metrics,
+                account=report.account,
+                progress=report.progress,
+            )
+        )
+
+    def _hello(self) -> None:
+        self._send(
+            Hello(
+                name=self._spec.name,
+                kind=self._spec.kind,
+                pid=os.getpid(),
+                create_time=self._process.create_time(),
+                epoch=self._spec.epoch,
+                config_hash=self._spec.config_hash,
+                preloaded=self._preloaded,
+            )
+        )
+
+    def _send(self, message: FromChild) -> None:
+        try:
+            self._socket.send(_encode(message), zmq.DONTWAIT)
+        except zmq.Again:
+            logger.debug("the supervisor does not read; a %s was dropped", type(message).__name__)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = _decode(self._socket.recv(zmq.DONTWAIT))
+            except zmq.Again:
+                return
+            self._last_word = self._monotonic()
+            match message:
+                case Lease(epoch=epoch, until=until) if epoch == self._spec.epoch:
+                    self._lease_until = until
+                case Stop():
+                    self._stopping = True
+                case Identify():
+                    self._hello()
+                case _:
+                    logger.warning("a lease for another epoch was ignored: %s", message)
+
+    def _watch_parent(self, now: float) -> None:
+        if self._wake_read.fileno() in self._events:
+            self._wake_read.recv(64)
+        if self._sentinel is not None and self._sentinel in self._events:
+            self.poller.unregister(self._sentinel)
+            self._sentinel = None
+            self._orphaned = True
+            logger.warning("the supervisor is gone; waiting for another one")
+        if self._orphaned and now - self._last_word > self._settings.orphan_grace:
+            logger.warning("no supervisor came within the grace; this process ends")
+            self._stopping = True
+
+    @staticmethod
+    def _parent_sentinel() -> int | None:
+        parent = parent_process()
+        return parent.sentinel if parent is not None else None
+
+    def _install_signals(self) -> None:
+        """SIGTERM asks for the end and wakes the poller; SIGINT is the supervisor's business."""
+        self._wake_write.setblocking(False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _on_sigterm(self, _signum: int, _frame: object) -> None:
+        self._stopping = True

@@ -1,0 +1,85 @@
+"""Where a child process begins: from here on it is on its own."""
+
+import faulthandler
+import io
+import logging
+import os
+import pkgutil
+import random
+import sys
+from pathlib import Path
+
+import msgspec
+from setproctitle import setproctitle
+
+from mt5crs_shared import logs
+from mt5crs_shared.messages import ChildSpec
+from mt5crs_shared.paths import VarPaths
+
+logger = logging.getLogger(__name__)
+
+
+class _LogWriter(io.TextIOBase):
+    """Takes what is printed and makes log records of it, line by line.
+
+    A strategy's `print` belongs in its own rotating log, not on the trader's terminal, and must
+    not fill the disk.
+    """
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line:
+                logging.getLogger("printed").log(self._level, line)
+        return len(text)
+
+
+def run(encoded_spec: bytes, preload_module: str) -> None:
+    """Run one child process to its end; the target of every `multiprocessing.Process`.
+
+    Args:
+        encoded_spec: A :class:`ChildSpec`, msgpack.
+        preload_module: The module that the forkserver was to import beforehand; it shows
+            whether that worked.
+    """
+    preloaded = preload_module in sys.modules
+    spec = msgspec.msgpack.decode(encoded_spec, type=ChildSpec)
+    paths = VarPaths.of(spec)
+    setproctitle(f"mt5crs {spec.name}")
+    _own_output(paths.run / f"{spec.name}.stderr")
+    logs.configure(paths.log_file(spec.name))
+    _own_stacks(paths.stacks_file(spec.name))
+    # A forked child starts with a copy of the forkserver's generator.
+    random.seed(os.urandom(16))
+    main = pkgutil.resolve_name(spec.entry)
+    logger.info("started", extra={"epoch": spec.epoch, "preloaded": preloaded})
+    main(spec, preloaded)
+    logger.info("ended", extra={"epoch": spec.epoch})
+
+
+def _own_output(path: Path) -> None:
+    """Point the file descriptors of output at a small file, and `print` at the log."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    sys.stdout = _LogWriter(logging.INFO)
+    sys.stderr = _LogWriter(logging.WARNING)
+
+
+def _own_stacks(path: Path) -> None:
+    """Write every thread's stack to `path` on SIGUSR1, also from within C code, and on a crash."""
+    if sys.platform == "win32":
+        return
+    import signal
+
+    stacks = path.open("w")
+    faulthandler.enable(stacks)
+    faulthandler.register(signal.SIGUSR1, stacks, all_threads=True)

@@ -1,0 +1,376 @@
+"""What the processes say to each other: frozen structs, msgpack on ipc sockets.
+
+Four conversations: child and supervisor (beats up; leases and orders to stop down), readers and
+the tape (backlog), strategies and the gateway (orders), and the command line and the supervisor
+(`control`).
+"""
+
+from typing import Literal
+
+import msgspec
+
+from mt5crs_shared.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.ticks import Tick
+
+Kind = Literal["strategy", "gateway", "tape", "feed"]
+Phase = Literal["booting", "recovering", "running", "waiting", "holding", "stopping"]
+
+
+class ChildSpec(msgspec.Struct, frozen=True):
+    """What a child process is told at its spawn.
+
+    Attributes:
+        name: The child's name: a strategy's, or ``gateway``, ``tape``, ``feed``.
+        kind: What it is.
+        entry: ``package.module:function`` that runs it.
+        epoch: Number of this spawn, higher than that of every earlier one.
+        config_path: The YAML file, for messages.
+        config_hash: Hash of all that this process depends on.
+        var_dir: The ``var`` folder.
+        payload: The child's part of the configuration, JSON, decoded by its entry point.
+        spawned: Monotonic time of the spawn.
+        lease_until: Monotonic time until which it may open positions without further word.
+    """
+
+    name: str
+    kind: Kind
+    entry: str
+    epoch: int
+    config_path: str
+    config_hash: str
+    var_dir: str
+    payload: bytes
+    spawned: float
+    lease_until: float = 0.0
+
+
+class Usage(msgspec.Struct, frozen=True, array_like=True):
+    """What a process has used, by its own account.
+
+    Attributes:
+        rss: Resident memory in bytes.
+        cpu: User and system time in seconds.
+    """
+
+    rss: int = 0
+    cpu: float = 0.0
+
+
+class StrategyMetrics(msgspec.Struct, frozen=True):
+    """A strategy's counters since its journal began.
+
+    Attributes:
+        ticks_received: Frames of its symbol, from the market socket or the tape.
+        ticks_processed: Ticks that went through bars and strategy, crossed ones included.
+        ticks_bad: Ticks that were counted and skipped.
+        ticks_crossed: Processed ticks with ask < bid.
+        ticks_duplicate: Live ticks that the tape had delivered already.
+        ticks_missed: Ticks that were published but can no longer be had.
+        bars: Closed bars.
+        warm: Closed bars in the window, of the 256 that features need.
+        signals_generated: Evaluations that came out BUY or SELL.
+        orders_sent: Orders handed to the gateway.
+        orders_filled: Orders that were executed.
+        orders_rejected: Orders that were refused.
+        orders_missed: Decisions that were too old to be sent.
+        error_count: Exceptions in the strategy's code.
+        last_error: The last of them, for people.
+        last_tick_time_us: Event time of the last processed tick; 0: none yet.
+        last_tick_age: Seconds since a tick was processed, by the monotonic clock; -1: none yet.
+        last_signal: -1 SELL, 0 HOLD, 1 BUY.
+        position_lots: Open volume, negative when short.
+        realised: Realised profit less commission, in the account's currency.
+    """
+
+    ticks_received: int = 0
+    ticks_processed: int = 0
+    ticks_bad: int = 0
+    ticks_crossed: int = 0
+    ticks_duplicate: int = 0
+    ticks_missed: int = 0
+    bars: int = 0
+    warm: int = 0
+    signals_generated: int = 0
+    orders_sent: int = 0
+    orders_filled: int = 0
+    orders_rejected: int = 0
+    orders_missed: int = 0
+    error_count: int = 0
+    last_error: str = ""
+    last_tick_time_us: int = 0
+    last_tick_age: float = -1.0
+    last_signal: int = 0
+    position_lots: float = 0.0
+    realised: float = 0.0
+
+
+class StrategyMoney(msgspec.Struct, frozen=True):
+    """One strategy's money, as the ledger has it, in the account's currency.
+
+    Attributes:
+        strategy: Its name.
+        realised: Profit of closed deals less commission.
+        floating: Profit of the open position at the last quote.
+        deals: Deals so far.
+        position: The open position.
+    """
+
+    strategy: str
+    realised: float
+    floating: float
+    deals: int
+    position: Position | None = None
+
+
+class AccountReport(msgspec.Struct, frozen=True):
+    """The account, as the gateway has it, in the account's currency.
+
+    Attributes:
+        currency: The account's currency.
+        balance: First balance, realised profit, commission.
+        equity: Balance and floating profit.
+        margin: Held by open positions.
+        free_margin: Equity less margin.
+        strategies: One entry for each strategy that ever traded.
+    """
+
+    currency: str
+    balance: float
+    equity: float
+    margin: float
+    free_margin: float
+    strategies: tuple[StrategyMoney, ...] = ()
+
+
+# Child -> supervisor
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """The first word of a child on its supervisor socket, said again after each reconnection."""
+
+    name: str
+    kind: Kind
+    pid: int
+    create_time: float
+    epoch: int
+    config_hash: str
+    preloaded: bool
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """Boot is over; from now on a missing beat is a fault."""
+
+    name: str
+    pid: int
+    epoch: int
+
+
+class Beat(msgspec.Struct, frozen=True, tag=True):
+    """A heartbeat, sent by the work loop itself.
+
+    Attributes:
+        name: The child's name.
+        pid: Its process.
+        epoch: Its spawn.
+        loops: Turns of the work loop since the spawn.
+        phase: What it is doing.
+        degraded: Why it cannot do its work fully; empty: it can.
+        usage: Memory and CPU.
+        metrics: Of a strategy.
+        account: Of the gateway.
+        progress: Ticks published, recorded or watched, by a feed, tape or gateway.
+    """
+
+    name: str
+    pid: int
+    epoch: int
+    loops: int
+    phase: Phase
+    degraded: str = ""
+    usage: Usage = Usage()
+    metrics: StrategyMetrics | None = None
+    account: AccountReport | None = None
+    progress: int = 0
+
+
+class FirstTick(msgspec.Struct, frozen=True, tag=True):
+    """The first tick that this spawn processed, with the monotonic time of its end."""
+
+    name: str
+    pid: int
+    epoch: int
+    at: float
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """A child's last word before it exits for a reason it knows.
+
+    Attributes:
+        reason: One sentence for people.
+        permanent: A restart cannot help (bad model, bad class): quarantine at once.
+        trace: Traceback, where there is one.
+    """
+
+    name: str
+    pid: int
+    epoch: int
+    reason: str
+    permanent: bool = False
+    trace: str = ""
+
+
+FromChild = Hello | Ready | Beat | FirstTick | Failed
+
+
+# Supervisor -> child
+
+
+class Lease(msgspec.Struct, frozen=True, tag=True):
+    """Leave to open positions until a monotonic time, for one spawn."""
+
+    epoch: int
+    until: float
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """Finish the tick at hand and exit."""
+
+
+class Identify(msgspec.Struct, frozen=True, tag=True):
+    """Who are you? A supervisor that came later asks; answered with `Hello`."""
+
+
+FromSupervisor = Lease | Stop | Identify
+
+
+# Readers and the tape
+
+
+class TickMark(msgspec.Struct, frozen=True, array_like=True):
+    """Where a reader stands in a symbol's stream.
+
+    Attributes:
+        generation: The tape's run in which `seq` was counted.
+        seq: Number of the last tick taken, counted by the tape from 1.
+        tail: The last ticks taken, newest last, at most :data:`TAIL`; they find the place again
+            where the number cannot.
+    """
+
+    generation: int
+    seq: int
+    tail: tuple[Tick, ...]
+
+
+TAIL = 8
+"""Ticks in a mark."""
+
+
+class BacklogRequest(msgspec.Struct, frozen=True, tag=True):
+    """Ask for the ticks of a symbol after a mark; without one, for all there are."""
+
+    request_id: int
+    symbol: str
+    after: TickMark | None
+    limit: int = 5_000
+
+
+class BacklogReply(msgspec.Struct, frozen=True, tag=True):
+    """Ticks from the tape.
+
+    Attributes:
+        request_id: The request's.
+        symbol: The symbol.
+        status: ``ok``; ``trimmed``: the mark lies before the oldest tick kept, and `missed` ticks
+            are gone; ``unknown``: no such tick on the tape, or not yet.
+        generation: The tape's run.
+        first_seq: Number of the first tick in `ticks`.
+        ticks: In the order they were published.
+        newest_seq: Number of the newest tick on the tape; more to ask for while it is higher.
+        history_seq: Ticks up to this number were handed over for warming up, not published.
+        newest_time_us: Event time of the newest tick.
+        missed: Ticks that are gone, -1 where nobody can count them.
+    """
+
+    request_id: int
+    symbol: str
+    status: Literal["ok", "trimmed", "unknown"]
+    generation: int
+    first_seq: int
+    ticks: tuple[Tick, ...]
+    newest_seq: int
+    history_seq: int
+    newest_time_us: int
+    missed: int = 0
+
+
+# Strategies and the gateway
+
+
+class Register(msgspec.Struct, frozen=True, tag=True):
+    """A strategy's first word to the gateway: its epoch; answered with `Registered`."""
+
+    strategy: str
+    epoch: int
+
+
+class Registered(msgspec.Struct, frozen=True, tag=True):
+    """What the ledger has of a strategy."""
+
+    strategy: str
+    position: Position | None
+    realised: float
+    refused: str = ""
+
+
+class Submit(msgspec.Struct, frozen=True, tag=True):
+    """Execute an order, or give its first result again; answered with `OrderResult`."""
+
+    order: Order
+
+
+class QueryOrder(msgspec.Struct, frozen=True, tag=True):
+    """Ask what became of an order; ``NOT_SEEN`` where it never arrived."""
+
+    strategy: str
+    order_id: str
+
+
+class Touched(msgspec.Struct, frozen=True, tag=True):
+    """A strategy saw a tick that ends its position; answered with `PositionClosed`."""
+
+    strategy: str
+    epoch: int
+    ticket: int
+    tick: Tick
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """Answer to `Submit` and `QueryOrder`."""
+
+    result: OrderResult
+
+
+class PositionClosed(msgspec.Struct, frozen=True, tag=True):
+    """A position was closed by the book: by stop, target or stop-out.
+
+    Attributes:
+        ticket: The position.
+        fill: The closing deal; None: the gateway knows no such position, or holds it open.
+        detail: For people, where there is no fill.
+    """
+
+    strategy: str
+    ticket: int
+    fill: Fill | None
+    detail: str = ""
+
+
+class Fence(msgspec.Struct, frozen=True, tag=True):
+    """The supervisor's word to the gateway: refuse lower epochs of this strategy from now on."""
+
+    strategy: str
+    epoch: int
+
+
+ToGateway = Register | Submit | QueryOrder | Touched | Fence
+FromGateway = Registered | Answer | PositionClosed

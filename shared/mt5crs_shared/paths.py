@@ -1,0 +1,74 @@
+"""Where a running system keeps its files and sockets: everything below one ``var`` folder."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from mt5crs_shared.messages import ChildSpec
+
+MAX_SOCKET_PATH = 100
+"""Longest path of an ipc socket; the kernel's limit is 107 bytes."""
+
+
+class VarPaths:
+    """The files and sockets of one installation.
+
+    Args:
+        var_dir: The folder; made by :meth:`create`.
+    """
+
+    def __init__(self, var_dir: Path) -> None:
+        self.var = var_dir.expanduser().absolute()
+        self.run = self.var / "run"
+        self.log = self.var / "log"
+        self.state = self.var / "state"
+        self.tape = self.var / "tape"
+        self.crash = self.var / "crash"
+        self.ledger = self.var / "ledger.db"
+        self.pid_file = self.run / "supervisor.pid"
+        self.epochs = self.state / "epochs.json"
+        self.feed_state = self.state / "feed.json"
+
+    @classmethod
+    def of(cls, spec: ChildSpec) -> "VarPaths":
+        """Those of the installation that a child belongs to."""
+        return cls(Path(spec.var_dir))
+
+    def create(self) -> None:
+        """Make every folder; the one with the sockets is open to its owner only."""
+        for folder in (self.run, self.log, self.state, self.tape, self.crash, self._sockets()):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.run.chmod(0o700)
+        self._sockets().chmod(0o700)
+
+    def socket_file(self, name: str) -> Path:
+        """The file of the socket called `name` (``supervisor``, ``control``, ``gateway`` ...).
+
+        A path that the kernel would refuse moves to a short folder of the user's runtime
+        directory, named after the ``var`` folder so that every process finds it again.
+        """
+        return self._sockets() / f"{name}.ipc"
+
+    def endpoint(self, name: str) -> str:
+        """The ZMQ address of the socket called `name`."""
+        return f"ipc://{self.socket_file(name)}"
+
+    def journal(self, strategy: str) -> Path:
+        """The journal and checkpoint of one strategy."""
+        return self.state / f"{strategy}.db"
+
+    def log_file(self, name: str) -> Path:
+        """The log of one process."""
+        return self.log / f"{name}.log"
+
+    def stacks_file(self, name: str) -> Path:
+        """Where a process writes its stacks when it crashes or is asked to."""
+        return self.run / f"{name}.stacks"
+
+    def _sockets(self) -> Path:
+        if len(os.fsencode(self.run)) + len("/supervisor.ipc") <= MAX_SOCKET_PATH:
+            return self.run
+        digest = hashlib.blake2s(os.fsencode(self.run), digest_size=6).hexdigest()
+        runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        return Path(runtime) / f"mt5crs-{os.getuid()}-{digest}"

@@ -1,0 +1,260 @@
+"""The market as a reader of several symbols takes it: live socket, backlog, in one order."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from mt5crs_shared import wire
+from mt5crs_shared.catch_up import CatchUp
+from mt5crs_shared.messages import BacklogReply, TickMark
+from mt5crs_shared.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+RECEIVE_LIMIT = 256
+"""Live messages taken in one go, so that the loop beats in between."""
+
+ANSWER_WITHIN = 1.0
+"""Seconds after which an unanswered question to the tape is asked again."""
+
+ASK_AGAIN = (0.01, 0.25)
+"""Shortest and longest wait, in seconds, between two questions while nothing is new."""
+
+_decode_reply = msgspec.msgpack.Decoder(BacklogReply).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Ticks to process, in order.
+
+    Attributes:
+        ticks: All of one symbol when they come from the tape.
+        history: How many of the first ones were handed over for warming up.
+        feed_time_us: Newest event time known, which ages are measured against.
+        live: They come straight from the market socket.
+    """
+
+    ticks: list[Tick]
+    history: int
+    feed_time_us: int
+    live: bool
+
+
+class _Reader:
+    """One symbol's catch-up, and when to ask the tape again."""
+
+    def __init__(self, symbol: str, mark: TickMark | None) -> None:
+        self.catch_up = CatchUp(symbol, mark)
+        self.ask_at = 0.0
+        self.pause = ASK_AGAIN[0]
+        self.waiting_since: float | None = None
+
+
+class TickStream:
+    """Ticks of some symbols: first those that came since the marks, then live ones.
+
+    Args:
+        context: The process's ZMQ context.
+        market_url: Where ticks are published.
+        marks: For each symbol, where an earlier reader stopped; None: the tape's oldest tick.
+        sources: Addresses that answer :class:`BacklogRequest`, asked all at once.
+        give_up: Seconds after which waiting live ticks are taken without the sources' word.
+        monotonic: The monotonic clock, seconds.
+        wall_us: Wall time in us since the epoch, for frames without a time.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        market_url: str,
+        marks: Mapping[str, TickMark | None],
+        sources: Iterable[str],
+        give_up: float = 10.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self.frames_bad = 0
+        self.feed_time_us = 0
+        self.connected = False
+        self._monotonic = monotonic
+        self._wall_us = wall_us
+        self._give_up = give_up
+        self._readers = {symbol: _Reader(symbol, mark) for symbol, mark in marks.items()}
+        self._market = self._open_market(context, market_url)
+        self._monitor = self._market.get_monitor_socket(
+            zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
+        )
+        self._market.connect(market_url)
+        self._sources = [self._open_source(context, address) for address in sources]
+        self._ever_connected = False
+
+    @property
+    def caught_up(self) -> bool:
+        """Every symbol has taken all that the tape had."""
+        return all(r.catch_up.caught_up for r in self._readers.values())
+
+    @property
+    def duplicates(self) -> int:
+        """Live ticks that the tape had delivered already."""
+        return sum(r.catch_up.duplicates for r in self._readers.values())
+
+    @property
+    def missed(self) -> int:
+        """Ticks that were published but can no longer be had."""
+        return sum(r.catch_up.missed for r in self._readers.values())
+
+    def mark(self, symbol: str) -> TickMark | None:
+        """Where this reader stands in a symbol's stream."""
+        return self._readers[symbol].catch_up.mark
+
+    def register(self, poller: zmq.Poller) -> None:
+        """Have the poller wake for market and tape."""
+        for socket in (self._market, self._monitor, *self._sources):
+            poller.register(socket, zmq.POLLIN)
+
+    def watch_market(self, poller: zmq.Poller, watch: bool) -> None:
+        """Let ticks wait in their queue while something else must come first, and go on after."""
+        poller.modify(self._market, zmq.POLLIN if watch else 0)
+
+    def timeout(self) -> float:
+        """Seconds until there is something to do without any socket being ready."""
+        now = self._monotonic()
+        due = [r.ask_at - now for r in self._readers.values() if not r.catch_up.joined]
+        return max(min(due, default=3600.0), 0.0)
+
+    def read(self, events: Mapping[object, int]) -> Iterable[Batch]:
+        """Take what the ready sockets hold; the batches are to be processed in order."""
+        if self._monitor in events:
+            self._read_monitor()
+        for source in self._sources:
+            if source in events:
+                yield from self._read_source(source)
+        if self._market in events:
+            yield from self._read_market()
+        yield from self._ask()
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self._market.disable_monitor()
+        for socket in (self._market, self._monitor, *self._sources):
+            socket.close(0)
+
+    def _open_market(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", url: str
+    ) -> "zmq.Socket[bytes]":
+        market = context.socket(zmq.SUB)
+        # Without a bound of our own: at a bound libzmq stops reading, its own heartbeats too, and
+        # the publisher's answer to them is taken for dead.
+        market.setsockopt(zmq.RCVHWM, 0)
+        market.setsockopt(zmq.RECONNECT_IVL, 50)
+        market.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        if url.startswith("tcp"):
+            market.setsockopt(zmq.HEARTBEAT_IVL, 500)
+            market.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1000)
+        for symbol in self._readers:
+            for prefix in wire.subscriptions(symbol):
+                market.setsockopt(zmq.SUBSCRIBE, prefix)
+        return market
+
+    @staticmethod
+    def _open_source(
+        context: "zmq.Context[zmq.Socket[bytes]]", address: str
+    ) -> "zmq.Socket[bytes]":
+        source = context.socket(zmq.DEALER)
+        source.setsockopt(zmq.RECONNECT_IVL, 10)
+        source.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        source.setsockopt(zmq.SNDHWM, 100)
+        source.connect(address)
+        return source
+
+    def _read_monitor(self) -> None:
+        while self._monitor.poll(0):
+            event = parse_monitor_message(self._monitor.recv_multipart())["event"]
+            self.connected = event == zmq.EVENT_CONNECTED
+            if self.connected:
+                self._ever_connected = True
+            elif self._ever_connected:
+                logger.warning("the market socket was disconnected")
+                for reader in self._readers.values():
+                    reader.catch_up.rejoin()
+                    reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
+
+    def _read_market(self) -> Iterable[Batch]:
+        ready: list[Tick] = []
+        now = self._monotonic()
+        for _ in range(RECEIVE_LIMIT):
+            try:
+                frames = self._market.recv_multipart(zmq.DONTWAIT, copy=True)
+            except zmq.Again:
+                break
+            try:
+                tick = wire.decode(frames, self._wall_us())
+            except wire.BadFrameError as error:
+                self.frames_bad += 1
+                logger.info("bad frame: %s", error)
+                continue
+            reader = self._readers.get(tick.symbol)
+            if reader is None:
+                continue
+            if tick.time_us > self.feed_time_us:
+                self.feed_time_us = tick.time_us
+            ready.extend(reader.catch_up.on_live(tick))
+            if not reader.catch_up.joined and reader.waiting_since is None:
+                reader.waiting_since = now
+                reader.ask_at, reader.pause = min(reader.ask_at, now), ASK_AGAIN[0]
+        if ready:
+            yield Batch(ready, 0, self.feed_time_us, live=True)
+
+    def _read_source(self, source: "zmq.Socket[bytes]") -> Iterable[Batch]:
+        while True:
+            try:
+                reply = _decode_reply(source.recv(zmq.DONTWAIT))
+            except zmq.Again:
+                return
+            reader = self._readers.get(reply.symbol)
+            if reader is None:
+                continue
+            ticks = reader.catch_up.on_backlog(reply)
+            self.feed_time_us = max(self.feed_time_us, reply.newest_time_us)
+            self._schedule(reader, reply, bool(ticks))
+            if ticks:
+                history = min(max(reply.history_seq - reply.first_seq + 1, 0), len(reply.ticks))
+                yield Batch(ticks, history, self.feed_time_us, live=False)
+
+    def _schedule(self, reader: _Reader, reply: BacklogReply, progress: bool) -> None:
+        """When to ask for the next part: at once while there is more, seldom while there is not."""
+        last_seq = reply.first_seq + len(reply.ticks) - 1
+        if progress and last_seq < reply.newest_seq:
+            reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
+            return
+        reader.ask_at = min(reader.ask_at, self._monotonic() + reader.pause)
+        reader.pause = min(reader.pause * 2, ASK_AGAIN[1])
+
+    def _ask(self) -> Iterable[Batch]:
+        now = self._monotonic()
+        for reader in self._readers.values():
+            catch_up = reader.catch_up
+            if catch_up.joined:
+                reader.waiting_since = None
+                continue
+            if reader.waiting_since is not None and now - reader.waiting_since > self._give_up:
+                logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
+                ticks = catch_up.join_now()
+                if ticks:
+                    yield Batch(ticks, 0, self.feed_time_us, live=True)
+            elif now >= reader.ask_at:
+                reader.ask_at = now + ANSWER_WITHIN
+                question = _encode(catch_up.request())
+                for source in self._sources:
+                    self._send(source, question)
+
+    @staticmethod
+    def _send(source: "zmq.Socket[bytes]", question: bytes) -> None:
+        try:
+            source.send(question, zmq.DONTWAIT)
+        except zmq.Again:
+            logger.debug("a source of the backlog does not read; it is asked again later")
