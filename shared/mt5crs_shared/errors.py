@@ -1,0 +1,61 @@
+"""The errors that cross a boundary between two packages."""
+
+import msgspec
+
+
+class Mt5crsError(Exception):
+    """Base of every error that the system raises on purpose.
+
+    Whoever catches it knows what failed and carries on or ends in good order, with the message
+    as the reason. Any other exception is a bug: it ends its process, and the supervisor brings
+    that process back.
+    """
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong in a file.
+
+    Attributes:
+        file: The file, as its path was given.
+        line: Line, from 1; 0 where the file as a whole is meant.
+        column: Column, from 1; 0 where the file as a whole is meant.
+        path: Where in the document, e.g. ``strategies[1].risk_config``; empty: the document.
+        found: What stands there.
+        expected: What should; empty where `found` says it all.
+        hint: The nearest right name or spelling; empty where there is none.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    found: str
+    expected: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        parts = [self.found]
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        if self.hint:
+            parts.append(f"did you mean {self.hint}?")
+        return f"{where} {self.path}{': ' if self.path else ''}{'; '.join(parts)}"
+
+
+class ConfigError(Mt5crsError):
+    """A configuration was refused, with everything that is wrong in it.
+
+    At the start the supervisor prints the problems and ends without starting a process. While
+    it runs, a reload is refused and the running configuration goes on.
+
+    Attributes:
+        problems: At least one, in the order of the file.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
