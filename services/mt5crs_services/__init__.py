@@ -1,1 +1,1 @@
-"""Processes that all strategies share: gateway, tape and feed."""
+"""The processes beside the strategies: gateway, tape and feed."""

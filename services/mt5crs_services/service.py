@@ -1,0 +1,90 @@
+"""What gateway, tape and feed share: answering backlog questions on a ROUTER socket."""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+import zmq
+
+from mt5crs_services.ring import TickRing
+from mt5crs_shared.messages import BacklogReply, BacklogRequest
+from mt5crs_shared.paths import VarPaths
+
+logger = logging.getLogger(__name__)
+
+_decode = msgspec.msgpack.Decoder(BacklogRequest).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+ANSWERS_AT_ONCE = 64
+"""Questions answered before the owner's loop gets its turn again."""
+
+
+def bind_router(
+    context: "zmq.Context[zmq.Socket[bytes]]", paths: VarPaths, name: str
+) -> "zmq.Socket[bytes]":
+    """Open the ROUTER socket of a service; a file left by a killed process is taken over."""
+    router = context.socket(zmq.ROUTER)
+    router.setsockopt(zmq.SNDHWM, 0)
+    router.setsockopt(zmq.LINGER, 100)
+    # A client that was respawned under its own name takes its predecessor's place at once.
+    router.setsockopt(zmq.ROUTER_HANDOVER, 1)
+    router.bind(paths.endpoint(name))
+    return router
+
+
+class BacklogServer:
+    """Answers "what came after X?" from rings.
+
+    Args:
+        context: The process's ZMQ context.
+        paths: Where the socket is.
+        name: The socket's name.
+        rings: By symbol. The owner appends to them between two calls.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        paths: VarPaths,
+        name: str,
+        rings: Mapping[str, TickRing],
+    ) -> None:
+        self.socket = bind_router(context, paths, name)
+        self._rings = rings
+
+    def serve(self, answering: bool = True) -> None:
+        """Answer what waits; while not `answering` it is read and told "unknown, not yet"."""
+        for _ in range(ANSWERS_AT_ONCE):
+            try:
+                sender, body = self.socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            except ValueError:
+                logger.warning("a question that is not one frame was ignored")
+                continue
+            try:
+                request = _decode(body)
+            except msgspec.MsgspecError as error:
+                logger.warning("a question that cannot be read was ignored: %s", error)
+                continue
+            ring = self._rings.get(request.symbol)
+            reply = ring.answer(request) if ring is not None and answering else _unknown(request)
+            self.socket.send_multipart([sender, _encode(reply)])
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self.socket.close()
+
+
+def _unknown(request: BacklogRequest) -> BacklogReply:
+    return BacklogReply(
+        request_id=request.request_id,
+        symbol=request.symbol,
+        status="unknown",
+        generation=0,
+        first_seq=1,
+        ticks=(),
+        newest_seq=0,
+        history_seq=0,
+        newest_time_us=0,
+    )

@@ -1,0 +1,128 @@
+"""The tape on disk: fixed-size records, appended, in at most two files."""
+
+import logging
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+_RECORD = struct.Struct("<qdddHH")
+"""time_us, bid, ask, volume, number of the symbol, flags."""
+
+_HEADER = b"MT5CRSTAPE1\n"
+_TIMED, _HISTORY = 1, 2
+
+
+class TapeFileError(Mt5crsError):
+    """The tape's folder cannot be written. The tape goes on in memory and says so."""
+
+
+class TapeFiles:
+    """Appends ticks to ``current.tape``; when that is full it becomes ``previous.tape``.
+
+    A record that was cut off by a crash is dropped at the next opening; a file that is none of
+    ours is set aside under another name.
+
+    Args:
+        folder: Where the files are.
+        symbols: Known symbols; their numbers are kept in ``symbols.txt``, appended to only.
+        limit: Records in one file.
+    """
+
+    def __init__(self, folder: Path, symbols: Sequence[str], limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._current = folder / "current.tape"
+        self._previous = folder / "previous.tape"
+        self._numbers = self._load_symbols(symbols)
+        self._names = {number: name for name, number in self._numbers.items()}
+        self._pending: list[bytes] = []
+        for path in (self._previous, self._current):
+            self._repair(path)
+        self._file = self._current.open("ab")
+        self._records = self._count(self._current)
+
+    def load(self) -> Iterator[tuple[Tick, bool]]:
+        """The ticks on disk, oldest first, each with whether it was handed over as history."""
+        for path in (self._previous, self._current):
+            if not path.exists():
+                continue
+            data = path.read_bytes()[len(_HEADER) :]
+            for time_us, bid, ask, volume, number, flags in _RECORD.iter_unpack(data):
+                name = self._names.get(number)
+                if name is not None:
+                    tick = Tick(name, time_us, bid, ask, volume, bool(flags & _TIMED))
+                    yield tick, bool(flags & _HISTORY)
+
+    def append(self, tick: Tick, history: bool) -> None:
+        """Queue a tick for the next :meth:`flush`."""
+        flags = (_TIMED if tick.timed else 0) | (_HISTORY if history else 0)
+        number = self._numbers[tick.symbol]
+        self._pending.append(
+            _RECORD.pack(tick.time_us, tick.bid, tick.ask, tick.volume, number, flags)
+        )
+
+    def flush(self) -> None:
+        """Hand the queued ticks to the kernel; they survive the death of this process.
+
+        Raises:
+            TapeFileError: The disk is full or gone; the ticks are dropped from the file's queue.
+        """
+        if not self._pending:
+            return
+        records, self._pending = self._pending, []
+        try:
+            self._file.write(b"".join(records))
+            self._file.flush()
+        except OSError as error:
+            raise TapeFileError(f"{self._current}: {error.strerror}") from error
+        self._records += len(records)
+        if self._records >= self._limit:
+            self._rotate()
+
+    def close(self) -> None:
+        """Write what is queued and close the file."""
+        self.flush()
+        self._file.close()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        self._current.replace(self._previous)
+        self._repair(self._current)
+        self._file = self._current.open("ab")
+        self._records = 0
+
+    def _load_symbols(self, symbols: Sequence[str]) -> dict[str, int]:
+        path = self._folder / "symbols.txt"
+        known = path.read_text().split() if path.exists() else []
+        fresh = [symbol for symbol in symbols if symbol not in known]
+        if fresh:
+            with path.open("a") as file:
+                file.writelines(f"{symbol}\n" for symbol in fresh)
+        return {symbol: number for number, symbol in enumerate([*known, *fresh])}
+
+    @staticmethod
+    def _repair(path: Path) -> None:
+        """Make sure that the file begins with our header and ends with a whole record."""
+        if path.exists() and path.stat().st_size > 0:
+            with path.open("rb") as file:
+                ours = file.read(len(_HEADER)) == _HEADER
+            if ours:
+                excess = (path.stat().st_size - len(_HEADER)) % _RECORD.size
+                if excess:
+                    os.truncate(path, path.stat().st_size - excess)
+                return
+            aside = path.with_suffix(f".damaged-{int(path.stat().st_mtime)}")
+            path.replace(aside)
+            logger.warning("%s is no tape of this version; set aside as %s", path, aside.name)
+        if path.name.startswith("current"):
+            path.write_bytes(_HEADER)
+
+    @staticmethod
+    def _count(path: Path) -> int:
+        return (path.stat().st_size - len(_HEADER)) // _RECORD.size
