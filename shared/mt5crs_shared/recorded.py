@@ -1,0 +1,80 @@
+"""Recorded market data: the CSV that histories and replays are read from.
+
+A file is plain or gzipped, has a header, and one row per tick or bar. Its ``timestamp`` is
+ISO 8601 with ``Z`` or an offset; without one it is UTC, as recorded data is by custom.
+"""
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from mt5crs_shared.errors import Mt5crsError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], error: type[Mt5crsError]
+) -> Iterator[tuple[int, int, list[float]]]:
+    """Read a file row by row: its line, its time in us since the epoch, its numbers.
+
+    Args:
+        path: CSV, or CSV.gz by its name.
+        columns: The numeric columns wanted, in this order; others are ignored.
+        error: The exception that tells of a bad file.
+
+    Raises:
+        Mt5crsError: Of the kind `error`, with file and line: the file cannot be read, lacks a
+            column, or has a row with a time or a number that is none (NaN and infinity too).
+    """
+    line = 0
+    try:
+        with _open_text(path) as file:
+            rows = csv.reader(file)
+            time_at, numbers_at = _positions(next(rows, []), columns)
+            for row in rows:
+                line = rows.line_num
+                if row:
+                    yield line, _utc_us(row[time_at]), _numbers(row, numbers_at)
+    except IndexError as cause:
+        raise error(f"{path}:{line}: a row with too few columns") from cause
+    except (ValueError, csv.Error) as cause:
+        raise error(f"{path}:{line or 1}: {cause}") from cause
+    except (OSError, EOFError, zlib.error) as cause:
+        raise error(f"{path} cannot be read after line {line}: {cause}") from cause
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        yield file
+
+
+def _positions(header: list[str], columns: Sequence[str]) -> tuple[int, list[int]]:
+    names = [name.strip().lower() for name in header]
+    missing = [name for name in ("timestamp", *columns) if name not in names]
+    if missing:
+        raise ValueError(f"the header lacks {', '.join(missing)}; it has {', '.join(names)!r}")
+    return names.index("timestamp"), [names.index(name) for name in columns]
+
+
+def _numbers(row: list[str], positions: list[int]) -> list[float]:
+    numbers = [float(row[at]) for at in positions]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"a number that is not finite: {','.join(row)}")
+    return numbers
+
+
+def _utc_us(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MICROSECOND
