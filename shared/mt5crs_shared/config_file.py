@@ -94,13 +94,14 @@ def _symbols_place(file: Path, here: Path) -> tuple[Path, Report]:
 
 
 def _parse(root: Node, report: Report) -> tuple[list[Parsed[StrategyConfig]], Parsed[GlobalConfig]]:
-    entries = root.value if isinstance(root.value, dict) else {}
+    empty = Node({}, "", root.mark, root.mark)
     if not isinstance(root.value, dict):
         report.add(root.mark, "", "not a mapping", "a mapping with the key strategies")
+        return [], parse_struct(GlobalConfig, empty, "global", report)
+    entries = root.value
     for key, node in entries.items():
         if key not in _KEYS:
             unknown_key(key, node, "", _KEYS, report)
-    empty = Node({}, "", root.mark, root.mark)
     globals_ = parse_struct(GlobalConfig, entries.get("global", empty), "global", report)
     return _parse_strategies(entries, root.mark, report), globals_
 

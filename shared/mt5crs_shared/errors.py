@@ -40,7 +40,7 @@ class Problem(msgspec.Struct, frozen=True):
             parts.append(f"expected {self.expected}")
         if self.hint:
             parts.append(f"did you mean {self.hint}?")
-        return f"{where} {self.path}{': ' if self.path else ''}{'; '.join(parts)}"
+        return f"{where}{' ' if self.path else ''}{self.path}: {'; '.join(parts)}"
 
 
 class ConfigError(Mt5crsError):

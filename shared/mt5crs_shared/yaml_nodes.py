@@ -16,7 +16,8 @@ import yaml
 from mt5crs_shared.errors import Problem
 
 MAX_BYTES: Final = 1_000_000
-MAX_NODES: Final = 100_000
+# PyYAML reads about 20,000 values a second, and the supervisor that reloads waits for it.
+MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 40
 
 Scalar = bool | int | float | str | None
@@ -122,14 +123,56 @@ def parse(raw: bytes, report: Report) -> Node | None:
     text = _decode(raw, report)
     if text is None:
         return None
-    root = _compose(text, report)
-    if root is None:
-        return None
     try:
-        return _Builder(report).build(root, "", None, 0)
+        root = _compose(text, report)
+        return None if root is None else _Builder(report).build(root, "", None, 0)
     except _TooBigError as error:
         report.add(error.mark, "", str(error), "a plain list of settings")
         return None
+
+
+class _TooBigError(Exception):
+    """The document unfolds into more than any configuration needs."""
+
+    def __init__(self, mark: Mark, message: str) -> None:
+        super().__init__(message)
+        self.mark = mark
+
+
+class _Budget:
+    """Bounds what a document may hold, as it is read and again as its aliases unfold."""
+
+    def __init__(self) -> None:
+        self._values = 0
+
+    def spend(self, mark: Mark, depth: int) -> None:
+        """Count one value.
+
+        Raises:
+            _TooBigError: It is one too many, or too deep.
+        """
+        self._values += 1
+        if self._values > MAX_NODES:
+            raise _TooBigError(mark, f"more than {MAX_NODES:,} values")
+        if depth > MAX_DEPTH:
+            raise _TooBigError(mark, f"more than {MAX_DEPTH} levels deep")
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops at a document that is too big, instead of reading it to its end."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._budget = _Budget()
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        start = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        self._budget.spend(Mark(start.line + 1, start.column + 1), self._depth)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _decode(raw: bytes, report: Report) -> str | None:
@@ -152,7 +195,7 @@ def _decode(raw: bytes, report: Report) -> str | None:
 def _compose(text: str, report: Report) -> yaml.Node | None:
     """The document as PyYAML sees it; None after reporting why there is none."""
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
@@ -160,8 +203,6 @@ def _compose(text: str, report: Report) -> yaml.Node | None:
         report.add(Mark(line, column), "", found, "printable text")
     except yaml.MarkedYAMLError as error:
         _report_syntax(error, report)
-    except RecursionError:
-        report.add(Mark(), "", "nested too deeply", f"at most {MAX_DEPTH} levels")
     else:
         if root is None:
             report.add(Mark(), "", "the file is empty", "a mapping")
@@ -180,14 +221,6 @@ def _report_syntax(error: yaml.MarkedYAMLError, report: Report) -> None:
     report.add(place, "", f"not valid YAML: {problem}{context}")
 
 
-class _TooBigError(Exception):
-    """The document unfolds into more than any configuration needs."""
-
-    def __init__(self, mark: Mark, message: str) -> None:
-        super().__init__(message)
-        self.mark = mark
-
-
 class _BadScalarError(Exception):
     """A scalar cannot be taken; args are the texts `expected` and `hint`."""
 
@@ -197,20 +230,16 @@ class _Builder:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._nodes = 0
+        self._budget = _Budget()
 
     def build(self, node: yaml.Node, path: str, key: Mark | None, depth: int) -> Node:
         """`node` with all that is under it.
 
         Raises:
-            _TooBigError: Too many nodes or levels, as aliases can make of a few lines.
+            _TooBigError: Aliases make too much of a few lines.
         """
         mark = _mark(node)
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise _TooBigError(mark, f"unfolds into more than {MAX_NODES:,} values")
-        if depth > MAX_DEPTH:
-            raise _TooBigError(mark, f"more than {MAX_DEPTH} levels deep")
+        self._budget.spend(mark, depth)
         key = key or mark
         if isinstance(node, yaml.MappingNode):
             return Node(self._mapping(node, path, depth), "", mark, key)
@@ -220,6 +249,7 @@ class _Builder:
                 for index, item in enumerate(node.value)
             ]
             return Node(items, "", mark, key)
+        assert isinstance(node, yaml.ScalarNode)  # there is no fourth kind
         return Node(self._value(node, path), node.value, mark, key)
 
     def _mapping(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, Node]:
