@@ -1,0 +1,196 @@
+"""Files that must be refused, and what the refusal must say."""
+
+from pathlib import Path
+
+SHIPPED = Path(__file__).parents[2] / "config"
+YAML = (SHIPPED / "strategies.yaml").read_text()
+SYMBOLS = (SHIPPED / "symbols.yaml").read_text()
+
+# (text in the shipped file, what replaces it, what the message must hold)
+BAD_FIELDS = [
+    (
+        "risk_per_trade",
+        "risk_per_trde",
+        ":12:7 strategies[0].risk_config.risk_per_trde: unknown key; did you mean risk_per_trade?",
+    ),
+    (
+        "enabled: true",
+        "enabld: true",
+        ":9:5 strategies[0].enabld: unknown key; did you mean enabled?",
+    ),
+    ("threshold: 0.55", "zzz: 1", "strategies[0].zzz: unknown key; expected one of name, symbol,"),
+    ("global:", "globl:", "globl: unknown key; did you mean global?"),
+    (
+        "threshold: 0.55",
+        'threshold: "0.55"',
+        ":10:16 strategies[0].threshold: '0.55' (text); expected a number > 0 and < 1; did",
+    ),
+    (
+        "threshold: 0.55",
+        "threshold: 1.5",
+        "strategies[0].threshold: 1.5; expected a number > 0 and < 1",
+    ),
+    (
+        "threshold: 0.55",
+        "threshold: true",
+        "strategies[0].threshold: true (yes or no); expected a number",
+    ),
+    ("threshold: 0.55", "threshold: .nan", "'.nan'; expected a finite decimal number"),
+    ("threshold: 0.55", "threshold: .inf", "'.inf'; expected a finite decimal number"),
+    ("threshold: 0.55", "threshold: 1e999", "'1e999'; expected a finite decimal number"),
+    ("threshold: 0.55", f"threshold: {'9' * 5000}", "expected a finite decimal number"),
+    ("threshold: 0.55", "threshold: 1:30", "YAML reads this in base 60"),
+    ("threshold: 0.55", "threshold:", "strategies[0].threshold: empty; expected a number"),
+    ("threshold: 0.55", "threshold: [0.5]", "strategies[0].threshold: a list; expected a number"),
+    ("threshold: 0.55", "threshold: !!python/name:os.system x", "without the tag"),
+    ("threshold: 0.55", "magic: 0123", "leading zero as octal; did you mean 123?"),
+    (
+        "threshold: 0.55",
+        "magic: 2147483648",
+        "strategies[0].magic: 2147483648; expected a whole number >= 0 and <= 2147483647",
+    ),
+    ("threshold: 0.55", "timeframe: m1", "did you mean M1?"),
+    ("threshold: 0.55", "params: 5", "strategies[0].params: 5; expected a mapping"),
+    (
+        "threshold: 0.55",
+        'params: {a: ["\\ud800"]}',
+        "strategies[0].params.a[0]: '\\ud800'; expected text without half a surrogate",
+    ),
+    ("threshold: 0.55", "restart: 3", "strategies[0].restart: 3; expected a mapping"),
+    ("threshold: 0.55", "strategy: package.module", "expected package.module:Class"),
+    ("enabled: true", 'enabled: "true"', "'true' (text); expected true or false"),
+    ("name: eurusd_trend_v1", "name: 123", 'did you mean "123" in quotes?'),
+    ("name: eurusd_trend_v1", "name: EurUsd", "'EurUsd' (text); expected a name of a-z"),
+    (
+        "  - name: eurusd_trend_v1\n    symbol",
+        "  - symbol",
+        "strategies[0].name: missing; expected a name of",
+    ),
+    (
+        "symbol: EURUSD",
+        "symbol: EURUSD\n    symbol: GBPUSD",
+        ":8:5 strategies[0].symbol: duplicate key, first set in line 7",
+    ),
+    (
+        "symbol: EURUSD",
+        "symbol: eurusd",
+        "unknown symbol eurusd; expected a symbol of symbols.yaml; did you mean EURUSD?",
+    ),
+    ("symbol: EURUSD", "symbol: EURSUD", "did you mean EURUSD?"),
+    (
+        "zmq_execution_port: 5555",
+        "zmq_execution_port: 5555.5",
+        "global.zmq_execution_port: 5555.5; expected a whole number >= 1 and <= 65535",
+    ),
+    (
+        "zmq_market_url: tcp://localhost:5556",
+        "zmq_market_url: localhost",
+        "expected tcp://host:port or ipc://path",
+    ),
+    (
+        "paper_trading: true",
+        "paper_trading: no",
+        "global.paper_trading: false, but this version trades on paper only; expected true",
+    ),
+    (
+        "gbpusd_pairtrading_v1",
+        "eurusd_trend_v1",
+        ":18:11 strategies[1].name: eurusd_trend_v1 is already the name of strategies[0]",
+    ),
+    (
+        "max_position_size: 0.10",
+        "max_position_size: 0.001",
+        "0.001 lots, under the smallest lot of EURUSD, 0.01",
+    ),
+    (
+        "max_position_size: 0.10",
+        "max_position_size: 1000",
+        "1000 lots, over the largest order of EURUSD, 100",
+    ),
+    (
+        "    model_path: models/baseline_v1.json\n",
+        "",
+        "strategies[0].model_path: missing; expected the path of an XGBoost model",
+    ),
+    ("threshold: 0.55", "history: models", "strategies[0].history: no file 'models'"),
+    ("threshold: 0.55", 'history: "a\\0b"', "strategies[0].history: no file"),
+    ("threshold: 0.55", f"history: {'x' * 5000}", "strategies[0].history: no file"),
+]
+
+# (a line of the global section, message)
+BAD_GLOBALS = [
+    (
+        "supervisor: {heartbeat: 2, lease: 10}",
+        "hang_after: 3 s with a heartbeat of 2 s; expected more than two heartbeats, 4 s",
+    ),
+    ("supervisor: {lease: 1}", "global.supervisor.lease: 1 s with a heartbeat of 0.5 s"),
+    ("supervisor: {hertbeat: 1}", "unknown key; did you mean heartbeat?"),
+    (
+        "supervisor: {restart: {max_death: 5}}",
+        "global.supervisor.restart.max_death: unknown key; did you mean max_deaths?",
+    ),
+    (
+        "supervisor: {restart: {backoff: 30}}",
+        "5 deaths never fall within 60 s, since the 4 respawns between them wait up to 66 s",
+    ),
+    ("supervisor: {restart: {max_deaths: 20}}", "it would never give up"),
+    ("supervisor: {restart: {max_deaths: 1000000000}}", "it would never give up"),
+    ("supervisor: {restart: {first_delay: 60, max_deaths: 2}}", "it would never give up"),
+    ("supervisor: {restart: {max_deaths: 1}}", "nothing ever retries it"),
+    ("supervisor: {restart: {backoff: 31}}", "31 s, over backoff_max 30 s"),
+    (
+        "paper: {slipage_points: 1}",
+        "global.paper.slipage_points: unknown key; did you mean slippage_points?",
+    ),
+    (
+        "tape: {ticks_per_symbol: 5}",
+        "global.tape.ticks_per_symbol: 5; expected a whole number >= 1000",
+    ),
+    ("feed: {kind: reply}", "did you mean replay?"),
+    ("feed: {kind: replay}", "global.feed.files: nothing to replay"),
+    ("feed: {kind: replay, files: [ticks.csv]}", "global.feed.files: no file 'ticks.csv'"),
+    (
+        "feed: {kind: replay, files: [5]}",
+        'global.feed.files[0]: 5; expected text; did you mean "5" in quotes?',
+    ),
+    ("feed: {kind: replay, files: a.csv}", "global.feed.files: 'a.csv' (text); expected a list"),
+    (
+        "feed: {files: [models/baseline_v1.json]}",
+        "files, but the feed is synthetic; expected kind: replay",
+    ),
+    ("feed: {start: soon}", "'soon'; expected a time such as"),
+]
+
+# (the whole file, message)
+BAD_DOCUMENTS = [
+    ("", "config/strategies.yaml: the file is empty"),
+    ("# only a comment\n", "the file is empty"),
+    ("hello", ":1:1: not a mapping"),
+    ("- a", ":1:1: not a mapping"),
+    ("strategies: []", "strategies: no strategies"),
+    ("strategies: 5", "strategies: not a list"),
+    ("global: {}", "strategies: no strategies"),
+    ("strategies:\n\t- a", ":2:1: a tab; expected spaces"),
+    ("strategies: [a\n", "not valid YAML"),
+    ("strategies: []\n---\na: 1\n", ":2:1: not valid YAML: but found another document"),
+    ("strategies: *nowhere", "found undefined alias"),
+    (bytes(range(256)), ":2:118: not UTF-8 text"),
+    (b"a: \0", "binary data"),
+    (b"a: 1\nb: \x07", ":2:4: the character '\\x07'"),
+    (YAML.encode("utf-16"), ":1:1: not UTF-8 text"),
+    (b"#" * 1_000_001, "over 1,000,000 bytes"),
+    ("a: &a [*a]", "more than 40 levels deep"),
+    ("[" * 100_000, "more than 40 levels deep"),
+    ("- a\n" * 200_000, "more than 20,000 values"),
+    ("strategies: {[a]: 1}", "a key that is not plain text"),
+]
+
+# (text in the shipped symbols file, what replaces it, message)
+BAD_SYMBOLS = [
+    ("digits: 5", "digit: 5", "symbols[0].digit: unknown key; did you mean digits?"),
+    ("digits: 5", "digits: 5.5", "symbols[0].digits: 5.5; expected a whole number"),
+    ("lot_min: 0.01", "lot_min: 500", "symbols[0].lot_min: 500 lots, over lot_max 100"),
+    ("name: GBPUSD", "name: EURUSD", "symbols[1].name: EURUSD is already in line 5"),
+    ("quote_currency: USD", "quote_currency: usd", "expected three capital letters such as USD"),
+    ("symbols:", "symbol:", "symbol: unknown key; did you mean symbols?"),
+]
