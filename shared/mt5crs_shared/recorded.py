@@ -34,28 +34,39 @@ def read_rows(
         Mt5crsError: Of the kind `error`, with file and line: the file cannot be read, lacks a
             column, or has a row with a time or a number that is none (NaN and infinity too).
     """
-    line = 0
-    try:
-        with _open_text(path) as file:
-            rows = csv.reader(file)
+    line = 1
+    with _open_text(path, error) as file:
+        rows = csv.reader(file)
+        try:
             time_at, numbers_at = _positions(next(rows, []), columns)
             for row in rows:
                 line = rows.line_num
                 if row:
                     yield line, _utc_us(row[time_at]), _numbers(row, numbers_at)
-    except IndexError as cause:
-        raise error(f"{path}:{line}: a row with too few columns") from cause
-    except (ValueError, csv.Error) as cause:
-        raise error(f"{path}:{line or 1}: {cause}") from cause
-    except (OSError, EOFError, zlib.error) as cause:
-        raise error(f"{path} cannot be read after line {line}: {cause}") from cause
+        except IndexError as cause:
+            raise error(f"{path}:{line}: a row with too few columns") from cause
+        except (ValueError, csv.Error) as cause:
+            raise error(f"{path}:{line}: {cause}") from cause
+
+
+def count_rows(path: Path, error: type[Mt5crsError]) -> int:
+    """Number of rows in a file, its header and empty lines left out; rows are not checked.
+
+    Raises:
+        Mt5crsError: Of the kind `error`: the file cannot be read.
+    """
+    with _open_text(path, error) as file:
+        return max(0, sum(not line.isspace() for line in file) - 1)
 
 
 @contextmanager
-def _open_text(path: Path) -> Iterator[TextIO]:
+def _open_text(path: Path, error: type[Mt5crsError]) -> Iterator[TextIO]:
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        yield file
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
+            yield file
+    except (OSError, EOFError, zlib.error) as cause:
+        raise error(f"{path} cannot be read: {cause}") from cause
 
 
 def _positions(header: list[str], columns: Sequence[str]) -> tuple[int, list[int]]:
