@@ -52,6 +52,7 @@ class CatchUp:
         self._skip = 0
         self._ambiguous = 0
         self._requests = 0
+        self._answered = 0
 
     @property
     def joined(self) -> bool:
@@ -76,7 +77,7 @@ class CatchUp:
         return TickMark(self._generation, self._seq, tuple(self._tail))
 
     def request(self) -> BacklogRequest:
-        """The question to ask the tape now. Answers to earlier ones are ignored from here on."""
+        """The question to ask the tape now, about what came after the last tick taken."""
         self._requests += 1
         after = self.mark if self._marked or self._tail else None
         return BacklogRequest(request_id=self._requests, symbol=self.symbol, after=after)
@@ -109,10 +110,16 @@ class CatchUp:
 
     def on_backlog(self, reply: BacklogReply) -> list[Tick]:
         """Take the tape's answer; what may be processed now is returned, in order."""
-        if reply.request_id != self._requests or self._joined:
+        if (
+            reply.request_id != self._requests
+            or reply.request_id <= self._answered
+            or self._joined
+            or reply.status == "unknown"
+        ):
             return []
-        if reply.status == "unknown":
-            return []
+        if reply.ticks:
+            # Several sources are asked at once; the first that has something is believed.
+            self._answered = self._requests
         self._generation = reply.generation
         self._seq = reply.first_seq - 1
         self.missed += max(reply.missed, 0)

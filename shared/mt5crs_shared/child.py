@@ -97,11 +97,8 @@ class Child:
         self._socket.connect(VarPaths.of(spec).endpoint("supervisor"))
         self._wake_read, self._wake_write = socket.socketpair()
         self._sentinel = self._parent_sentinel()
-        self.poller = zmq.Poller()
-        self.poller.register(self._socket, zmq.POLLIN)
-        self.poller.register(self._wake_read, zmq.POLLIN)
-        if self._sentinel is not None:
-            self.poller.register(self._sentinel, zmq.POLLIN)
+        self._pollers: list[zmq.Poller] = []
+        self.poller = self.new_poller()
         self._orphaned = False
         self._events: dict[object, int] = {}
         self._install_signals()
@@ -122,11 +119,26 @@ class Child:
         """The supervisor that spawned this process is gone."""
         return self._orphaned
 
-    def poll(self, timeout: float) -> dict[object, int]:
-        """Wait for any registered socket, at most `timeout` seconds and until the next beat."""
+    def new_poller(self) -> zmq.Poller:
+        """A poller that wakes for the supervisor, for SIGTERM and for the parent's death."""
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._wake_read, zmq.POLLIN)
+        if self._sentinel is not None:
+            poller.register(self._sentinel, zmq.POLLIN)
+        self._pollers.append(poller)
+        return poller
+
+    def poll(self, timeout: float, poller: zmq.Poller | None = None) -> dict[object, int]:
+        """Wait for any registered socket, at most `timeout` seconds and until the next beat.
+
+        Args:
+            timeout: Seconds; 0.0 only looks.
+            poller: One of :meth:`new_poller`; None: :attr:`poller`.
+        """
         until_beat = max(self._next_beat - self._monotonic(), 0.0)
         milliseconds = round(min(timeout, until_beat) * 1000)
-        self._events = dict(self.poller.poll(milliseconds))
+        self._events = dict((poller or self.poller).poll(milliseconds))
         return self._events
 
     def ready(self) -> None:
@@ -152,6 +164,10 @@ class Child:
         if now >= self._next_beat:
             self._next_beat = now + self._settings.heartbeat
             self._beat(report())
+
+    def beat_soon(self) -> None:
+        """Something changed that the supervisor should hear at the next turn of the loop."""
+        self._next_beat = 0.0
 
     def close(self) -> None:
         """Give the sockets back; queued words get a moment to leave."""
@@ -218,7 +234,8 @@ class Child:
         if self._wake_read.fileno() in self._events:
             self._wake_read.recv(64)
         if self._sentinel is not None and self._sentinel in self._events:
-            self.poller.unregister(self._sentinel)
+            for poller in self._pollers:
+                poller.unregister(self._sentinel)
             self._sentinel = None
             self._orphaned = True
             logger.warning("the supervisor is gone; waiting for another one")

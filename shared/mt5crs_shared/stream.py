@@ -82,6 +82,8 @@ class TickStream:
         self.connected = False
         self._monotonic = monotonic
         self._wall_us = wall_us
+        self._idle_at = monotonic()
+        self._lead_us = -(2**62)
         self._give_up = give_up
         self._readers = {symbol: _Reader(symbol, mark) for symbol, mark in marks.items()}
         self._market = self._open_market(context, market_url)
@@ -116,9 +118,22 @@ class TickStream:
         for socket in (self._market, self._monitor, *self._sources):
             poller.register(socket, zmq.POLLIN)
 
-    def watch_market(self, poller: zmq.Poller, watch: bool) -> None:
-        """Let ticks wait in their queue while something else must come first, and go on after."""
-        poller.modify(self._market, zmq.POLLIN if watch else 0)
+    def age(self, tick: Tick) -> float:
+        """Seconds since a tick was the newest, by the feed's clock.
+
+        While catching up: how far the tape is ahead of it. Live: the smaller of two bounds, how
+        long our own queue has not been empty, and how far the feed's clock must be by now (the
+        largest lead of event time over wall time so far, added to wall time).
+        """
+        if not self.caught_up:
+            return (self.feed_time_us - tick.time_us) / 1e6
+        queued = self._monotonic() - self._idle_at
+        return min(queued, (self._wall_us() + self._lead_us - tick.time_us) / 1e6)
+
+    @property
+    def behind(self) -> float:
+        """Seconds since the queue of live ticks was last empty."""
+        return self._monotonic() - self._idle_at
 
     def timeout(self) -> float:
         """Seconds until there is something to do without any socket being ready."""
@@ -135,6 +150,8 @@ class TickStream:
                 yield from self._read_source(source)
         if self._market in events:
             yield from self._read_market()
+        else:
+            self._idle_at = self._monotonic()
         yield from self._ask()
 
     def close(self) -> None:
@@ -190,9 +207,11 @@ class TickStream:
             try:
                 frames = self._market.recv_multipart(zmq.DONTWAIT, copy=True)
             except zmq.Again:
+                self._idle_at = now
                 break
+            received_us = self._wall_us()
             try:
-                tick = wire.decode(frames, self._wall_us())
+                tick = wire.decode(frames, received_us)
             except wire.BadFrameError as error:
                 self.frames_bad += 1
                 logger.info("bad frame: %s", error)
@@ -202,6 +221,8 @@ class TickStream:
                 continue
             if tick.time_us > self.feed_time_us:
                 self.feed_time_us = tick.time_us
+            if tick.time_us - received_us > self._lead_us:
+                self._lead_us = tick.time_us - received_us
             ready.extend(reader.catch_up.on_live(tick))
             if not reader.catch_up.joined and reader.waiting_since is None:
                 reader.waiting_since = now

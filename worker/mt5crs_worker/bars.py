@@ -4,6 +4,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -182,6 +183,21 @@ class BarWindow:
         self._counts[:, self._end] = bar.start_us, bar.ticks
         self._end += 1
         self._begin = max(self._begin, self._end - WINDOW)
+
+    @contextmanager
+    def provisional(self, bar: Bar) -> Iterator["BarWindow"]:
+        """For a moment, see the window as if the open bar were closed.
+
+        Raises:
+            ValueError: The bar does not start after the newest one.
+        """
+        count = len(self)
+        self.append(bar)
+        try:
+            yield self
+        finally:
+            self._end -= 1
+            self._begin = self._end - count
 
     def _rewind(self) -> None:
         count = len(self)

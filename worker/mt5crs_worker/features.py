@@ -1,5 +1,6 @@
 """The 18 features that every model sees: one definition for training, backtest and live."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -37,6 +38,17 @@ class FeatureError(Mt5crsError, ValueError):
     """Features that cannot be computed or used; this bar brings no decision."""
 
 
+ATR_PERIOD: Final = 14
+"""Bars of the average true range that stops are measured in."""
+
+
+def average_true_range(window: BarWindow) -> float:
+    """Wilder's ATR(14) of the newest bar, in the quote currency; NaN with fewer than 15 bars."""
+    if len(window) <= ATR_PERIOD:
+        return math.nan
+    return float(talib.ATR(window.highs, window.lows, window.closes, ATR_PERIOD)[-1])
+
+
 # What overflows is found below; a warning on top of that would say nothing.
 @np.errstate(all="ignore")
 def compute(window: BarWindow) -> npt.NDArray[np.float64]:
@@ -58,7 +70,7 @@ def compute(window: BarWindow) -> npt.NDArray[np.float64]:
     sma_20, sma_50, sma_200 = (talib.SMA(closes, period)[-1] for period in (20, 50, 200))
     rsi = talib.RSI(closes, 14)[-1]
     macd_line, macd_signal, macd_histogram = (out[-1] for out in talib.MACD(closes, 12, 26, 9))
-    atr = talib.ATR(window.highs, window.lows, closes, 14)[-1]
+    atr = average_true_range(window)
     upper, middle, lower = (out[-1] for out in talib.BBANDS(closes, 20, 2.0, 2.0))
     values = np.array(
         [

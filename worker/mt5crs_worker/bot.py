@@ -1,0 +1,224 @@
+"""Position logic: from a signal to orders, one position a strategy."""
+
+import logging
+from typing import Literal, Protocol
+
+import msgspec
+
+from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, Side
+from mt5crs_shared.ticks import Tick
+from mt5crs_worker.sizing import PositionSize, position_size
+from mt5crs_worker.strategy import BUY, EXIT, HOLD, Signal
+
+logger = logging.getLogger(__name__)
+
+Action = Literal["NONE", "KEEP", "OPEN", "CLOSE", "TURN", "MISSED", "REFUSED"]
+
+
+class Broker(Protocol):
+    """The bot's way to the market; every call returns only when the fate is known."""
+
+    def submit(self, order: Order) -> OrderResult:
+        """Execute an order. REJECTED with STALE: it was never sent, being too old."""
+
+    def closed_by(self, position: Position, tick: Tick) -> Fill | None:
+        """The deal that closed a position which this tick touched; None: it is still open."""
+
+    def closed_before(self, position: Position, tick: Tick) -> bool:
+        """Whether the broker has said by itself that it closed a position before this tick."""
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """What a decision was made on.
+
+    Attributes:
+        tick: The quote.
+        place: The tick's place among equal ones.
+        atr: ATR(14), in the quote currency.
+        quote_to_account: Price of one unit of the quote currency in the account's.
+        note: For people: what led to the signal.
+    """
+
+    tick: Tick
+    place: int
+    atr: float
+    quote_to_account: float
+    note: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a signal.
+
+    Attributes:
+        action: What was done.
+        lots: Volume opened.
+        order_ids: Orders that were decided, in order.
+        fills: Their deals.
+        detail: For people: why nothing, or less, was done.
+    """
+
+    action: Action
+    lots: float = 0.0
+    order_ids: tuple[str, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    detail: str = ""
+
+
+class TradingBot:
+    """Holds at most one position; an opposite signal closes it and opens the other side.
+
+    Its equity for sizing is the first balance plus what this strategy itself has realised. The
+    account's real equity also moves with what other strategies do at the same moment, and then
+    the same ticks would not give the same orders; the gateway looks at it when it checks margin.
+
+    Args:
+        config: The strategy's entry.
+        symbol: Its symbol.
+        first_balance: The account's first balance.
+        broker: Where orders go.
+        epoch: Number of this spawn.
+        position: The position an earlier process left.
+        realised: What it had realised, in the account's currency.
+    """
+
+    def __init__(
+        self,
+        config: StrategyConfig,
+        symbol: SymbolSpec,
+        first_balance: float,
+        broker: Broker,
+        epoch: int,
+        position: Position | None = None,
+        realised: float = 0.0,
+    ) -> None:
+        self.position = position
+        self.realised = realised
+        self._config = config
+        self._symbol = symbol
+        self._first_balance = first_balance
+        self._broker = broker
+        self._epoch = epoch
+
+    @property
+    def equity(self) -> float:
+        """What positions are sized by, in the account's currency."""
+        return self._first_balance + self.realised
+
+    def on_signal(self, signal: Signal, moment: Moment) -> Outcome:
+        """Act on a signal."""
+        if signal == HOLD:
+            return Outcome("NONE")
+        side: Side | None = None if signal == EXIT else ("BUY" if signal == BUY else "SELL")
+        held = self.position
+        if held is None:
+            return Outcome("NONE") if side is None else self._open(side, moment)
+        if held.side == side:
+            return Outcome("KEEP")
+        closed = self._close(held, moment)
+        if side is None or closed.action != "CLOSE":
+            return closed
+        opened = self._open(side, moment)
+        return Outcome(
+            action="TURN" if opened.action == "OPEN" else "CLOSE",
+            lots=opened.lots,
+            order_ids=closed.order_ids + opened.order_ids,
+            fills=closed.fills + opened.fills,
+            detail=opened.detail,
+        )
+
+    def apply(self, fill: Fill) -> None:
+        """Take a closing deal of this strategy's position into account."""
+        self.realised += fill.profit - fill.commission
+        self.position = None
+
+    def _open(self, side: Side, moment: Moment) -> Outcome:
+        size = position_size(
+            self._config.risk_config,
+            self.equity,
+            moment.atr,
+            self._symbol,
+            moment.quote_to_account,
+        )
+        if size.lots == 0.0:
+            return Outcome("NONE", detail=f"no trade: {size.reason}")
+        order = self._opening_order(side, size, moment)
+        result = self._broker.submit(order)
+        if result.status != "FILLED" or result.fill is None:
+            return _not_done(order, result)
+        fill = result.fill
+        self.realised -= fill.commission
+        self.position = _position_of(order, fill)
+        return Outcome("OPEN", fill.lots, (order.order_id,), (fill,))
+
+    def _opening_order(self, side: Side, size: PositionSize, moment: Moment) -> Order:
+        tick, digits = moment.tick, self._symbol.digits
+        entry, sign = (tick.ask, 1.0) if side == "BUY" else (tick.bid, -1.0)
+        reward = size.stop_distance * self._config.risk_config.take_profit_risk_reward
+        return Order(
+            order_id=self._order_id(moment, "OPEN"),
+            strategy=self._config.name,
+            epoch=self._epoch,
+            symbol=self._symbol.name,
+            magic=self._config.magic_number,
+            action="OPEN",
+            side=side,
+            lots=size.lots,
+            tick=tick,
+            place=moment.place,
+            stop_loss=round(entry - sign * size.stop_distance, digits),
+            take_profit=max(round(entry + sign * reward, digits), 0.0),
+            reason=moment.note,
+        )
+
+    def _close(self, held: Position, moment: Moment) -> Outcome:
+        order = Order(
+            order_id=self._order_id(moment, "CLOSE"),
+            strategy=self._config.name,
+            epoch=self._epoch,
+            symbol=self._symbol.name,
+            magic=self._config.magic_number,
+            action="CLOSE",
+            side="SELL" if held.side == "BUY" else "BUY",
+            lots=held.lots,
+            tick=moment.tick,
+            place=moment.place,
+            ticket=held.ticket,
+            reason=moment.note,
+        )
+        result = self._broker.submit(order)
+        if result.code is Code.NO_POSITION:
+            logger.warning("position %d is gone at the gateway: %s", held.ticket, result.detail)
+            self.position = None
+        if result.status != "FILLED" or result.fill is None:
+            return _not_done(order, result)
+        self.apply(result.fill)
+        return Outcome("CLOSE", 0.0, (order.order_id,), (result.fill,))
+
+    def _order_id(self, moment: Moment, action: str) -> str:
+        """The same decision has the same id in every process that comes to it."""
+        return f"{self._config.name}:{moment.tick.time_us}:{moment.place}:{action}"
+
+
+def _not_done(order: Order, result: OrderResult) -> Outcome:
+    missed = result.code in (Code.STALE, Code.NO_LEASE)
+    detail = f"{result.code}: {result.detail}" if result.detail else str(result.code)
+    return Outcome("MISSED" if missed else "REFUSED", 0.0, (order.order_id,), (), detail)
+
+
+def _position_of(order: Order, fill: Fill) -> Position:
+    return Position(
+        ticket=fill.ticket,
+        strategy=order.strategy,
+        symbol=order.symbol,
+        magic=order.magic,
+        side=fill.side,
+        lots=fill.lots,
+        open_price=fill.price,
+        open_time_us=fill.time_us,
+        stop_loss=fill.stop_loss,
+        take_profit=fill.take_profit,
+        open_bid=order.tick.bid,
+        open_ask=order.tick.ask,
+        open_place=order.place,
+    )

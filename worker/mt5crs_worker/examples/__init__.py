@@ -1,0 +1,1 @@
+"""Strategies to copy and change."""

@@ -1,0 +1,219 @@
+"""The way to the gateway: ask once, ask again, never send the same thing twice as a new thing."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+import zmq
+
+from mt5crs_shared.messages import (
+    Answer,
+    FromGateway,
+    PositionClosed,
+    QueryOrder,
+    Register,
+    Registered,
+    Submit,
+    ToGateway,
+    Touched,
+)
+from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position
+from mt5crs_shared.ticks import Tick
+from mt5crs_worker.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ASK_AGAIN = 0.25
+"""Seconds without an answer after which the gateway is asked what became of a request."""
+
+_decode = msgspec.msgpack.Decoder(FromGateway).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class StopRequested(BaseException):
+    """The process was asked to end while it waited for the gateway.
+
+    The tick at hand is given up: it is not in the checkpoint, so that the next process takes it
+    again, decides the same, and gets the first answer. Not an `Exception`: nothing that a
+    strategy does may swallow it.
+    """
+
+
+class GatewayClient:
+    """A strategy's connection to the gateway; a `bot.Broker`.
+
+    Calls block until the fate of the request is known; meanwhile `pump` keeps the process alive
+    for its supervisor, and ticks wait in their queue.
+
+    Args:
+        context: The process's ZMQ context.
+        address: The gateway's socket.
+        strategy: Name of the strategy.
+        epoch: Number of this spawn.
+        journal: Where intents and results are recorded.
+        pump: Waits for sockets, at most so many seconds, serves the supervisor, and says what
+            is ready. Raises StopRequested.
+        may_open: Whether the lease is valid.
+        age: Seconds since a tick was the market's newest, by the feed's clock.
+        max_age: Age beyond which a decision is not sent any more.
+        monotonic: The monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        address: str,
+        strategy: str,
+        epoch: int,
+        journal: Journal,
+        pump: Callable[[float], Mapping[object, int]],
+        may_open: Callable[[], bool],
+        age: Callable[[Tick], float],
+        max_age: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._strategy = strategy
+        self._epoch = epoch
+        self._journal = journal
+        self._pump = pump
+        self._may_open = may_open
+        self._age = age
+        self._max_age = max_age
+        self._monotonic = monotonic
+        self._closed: dict[int, PositionClosed] = {}
+        self.waiting_since: float | None = None
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.IDENTITY, f"{strategy}:{epoch}".encode())
+        # Nothing is queued for a gateway that is away: what was not sent was not sent.
+        self.socket.setsockopt(zmq.IMMEDIATE, 1)
+        self.socket.setsockopt(zmq.RECONNECT_IVL, 10)
+        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        self.socket.connect(address)
+
+    def register(self) -> Registered:
+        """Say which spawn this is, and learn what the ledger has of the strategy."""
+        request = Register(self._strategy, self._epoch)
+        return self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
+
+    def submit(self, order: Order) -> OrderResult:
+        """Execute an order, or record it as missed; see `bot.Broker`."""
+        known = self._journal.intend(order)
+        if known is not None and known.status != "UNKNOWN":
+            return known
+        result = self._send_while_fresh(order)
+        self._journal.settle(result)
+        return result
+
+    def closed_by(self, position: Position, tick: Tick) -> Fill | None:
+        """The deal that closed a position; see `bot.Broker`."""
+        pushed = self._closed.pop(position.ticket, None)
+        if pushed is None:
+            request = Touched(self._strategy, self._epoch, position.ticket, tick)
+            pushed = self._ask(request, lambda reply: _closes(reply, position.ticket))
+            self._closed.pop(position.ticket, None)
+        if pushed.fill is None:
+            logger.warning("position %d: %s", position.ticket, pushed.detail)
+            return None
+        self._journal.book_exit(pushed.fill)
+        return pushed.fill
+
+    def closed_before(self, position: Position, tick: Tick) -> bool:
+        """Whether the book has told us that it closed this position before a tick."""
+        pushed = self._closed.get(position.ticket)
+        return pushed is not None and pushed.fill is not None and pushed.fill.time_us < tick.time_us
+
+    def read(self) -> FromGateway | None:
+        """Take one message; deals that the book did by itself are kept for `closed_by`."""
+        try:
+            message: FromGateway = _decode(self.socket.recv(zmq.DONTWAIT))
+        except zmq.Again:
+            return None
+        if isinstance(message, PositionClosed) and message.fill is not None:
+            self._closed[message.ticket] = message
+        return message
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self.socket.close(0)
+
+    def _send_while_fresh(self, order: Order) -> OrderResult:
+        """Ask what is known of the order; send it while it is fresh and nothing is known."""
+        asked_before = False
+        while True:
+            if order.action == "OPEN" and not asked_before and not self._may_open():
+                if self._too_old(order):
+                    return _missed(order, Code.NO_LEASE, "the supervisor is away")
+                self._pump(ASK_AGAIN)
+                continue
+            if not asked_before and not self._too_old(order):
+                result = self._result_of(self._try(Submit(order), order.order_id))
+            else:
+                result = self._result_of(
+                    self._ask(
+                        QueryOrder(self._strategy, order.order_id),
+                        lambda reply: _answers(reply, order.order_id),
+                    )
+                )
+            if result is None:
+                asked_before = True
+            elif result.code is not Code.NOT_SEEN:
+                return result
+            elif self._too_old(order):
+                return _missed(order, Code.STALE, f"older than {self._max_age:g} s")
+            else:
+                asked_before = False
+
+    def _too_old(self, order: Order) -> bool:
+        return self._age(order.tick) > self._max_age
+
+    @staticmethod
+    def _result_of(answer: Answer | None) -> OrderResult | None:
+        return answer.result if answer is not None else None
+
+    def _try(self, request: ToGateway, order_id: str) -> Answer | None:
+        """Send once and wait a while for the answer."""
+        self._send(request)
+        return self._wait(lambda reply: _answers(reply, order_id))
+
+    def _ask(self, request: ToGateway, match: Callable[[FromGateway], T | None]) -> T:
+        """Send until there is an answer; for requests that may be repeated without harm."""
+        while True:
+            self._send(request)
+            found = self._wait(match)
+            if found is not None:
+                return found
+
+    def _send(self, request: ToGateway) -> None:
+        try:
+            self.socket.send(_encode(request), zmq.DONTWAIT)
+        except zmq.Again:
+            logger.debug("the gateway is away; %s was not sent", type(request).__name__)
+
+    def _wait(self, match: Callable[[FromGateway], T | None]) -> T | None:
+        begun = self._monotonic()
+        self.waiting_since = self.waiting_since or begun
+        while (left := begun + ASK_AGAIN - self._monotonic()) > 0:
+            if self.socket not in self._pump(left):
+                continue
+            while (message := self.read()) is not None:
+                found = match(message)
+                if found is not None:
+                    self.waiting_since = None
+                    return found
+        return None
+
+
+def _answers(reply: FromGateway, order_id: str) -> Answer | None:
+    return reply if isinstance(reply, Answer) and reply.result.order_id == order_id else None
+
+
+def _closes(reply: FromGateway, ticket: int) -> PositionClosed | None:
+    return reply if isinstance(reply, PositionClosed) and reply.ticket == ticket else None
+
+
+def _missed(order: Order, code: Code, detail: str) -> OrderResult:
+    return OrderResult(order.order_id, "REJECTED", code, detail)

@@ -1,0 +1,334 @@
+"""One strategy as it runs: ticks in; bars, decisions and positions kept; a checkpoint out."""
+
+import logging
+import traceback
+from collections.abc import Callable
+
+import msgspec
+
+from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.messages import StrategyMetrics, TickMark
+from mt5crs_shared.orders import Fill, touched
+from mt5crs_shared.sanity import TickSanity
+from mt5crs_shared.ticks import Tick
+from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
+from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
+from mt5crs_worker.features import average_true_range
+from mt5crs_worker.journal import VERSION, Checkpoint, Decision, JournalError
+from mt5crs_worker.strategy import HOLD, Signal, Strategy, load_strategy
+
+logger = logging.getLogger(__name__)
+
+
+class PlaceCounter:
+    """The place of each tick among equal ones: same time, bid and ask.
+
+    Args:
+        time_us: Time of the last tick.
+        counts: How often each (bid, ask) has come at that time.
+    """
+
+    def __init__(self, time_us: int, counts: list[tuple[float, float, int]]) -> None:
+        self._time_us = time_us
+        self._counts = {(bid, ask): count for bid, ask, count in counts}
+
+    def place(self, tick: Tick) -> int:
+        """The place of the next tick, from 0."""
+        if tick.time_us != self._time_us:
+            self._time_us = tick.time_us
+            self._counts.clear()
+        quote = (tick.bid, tick.ask)
+        count = self._counts.get(quote, 0)
+        self._counts[quote] = count + 1
+        return count
+
+    @property
+    def state(self) -> tuple[int, list[tuple[float, float, int]]]:
+        """What the next process goes on with."""
+        return self._time_us, [(bid, ask, n) for (bid, ask), n in self._counts.items()]
+
+
+class StrategyInstance:
+    """Takes one strategy's ticks in order; every error in its code is counted and contained.
+
+    Args:
+        config: The strategy's entry.
+        symbol: Its symbol.
+        broker: Where orders go.
+        first_balance: The account's first balance.
+        account_currency: The account's currency.
+        epoch: Number of this spawn.
+        checkpoint: Where an earlier process stopped; None: begin anew.
+
+    Raises:
+        StrategyError: Its class cannot be used.
+        ModelError: Its model cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: StrategyConfig,
+        symbol: SymbolSpec,
+        broker: Broker,
+        first_balance: float,
+        account_currency: str,
+        epoch: int = 1,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.config = config
+        self.symbol = symbol
+        self.strategy: Strategy = load_strategy(config, symbol)
+        self.window = BarWindow()
+        self.bot = TradingBot(config, symbol, first_balance, broker, epoch)
+        self.conversion_rate = 0.0
+        self._broker = broker
+        self._account_currency = account_currency
+        self._builder = BarBuilder(config.timeframe)
+        self._sanity = TickSanity()
+        self._places = PlaceCounter(0, [])
+        self._pending = False
+        self._last_signal: Signal = HOLD
+        self._decisions: list[Decision] = []
+        self._metrics = StrategyMetrics()
+        self._received = self._processed = self._bad = self._crossed = self._bars = 0
+        self._signals = self._sent = self._filled = self._rejected = self._missed_orders = 0
+        self._errors = 0
+        self._last_error = ""
+        if checkpoint is not None:
+            self._restore(checkpoint)
+
+    @property
+    def identity(self) -> str:
+        """What a checkpoint depends on; one of another identity is of no use."""
+        name = self.config.strategy or "model"
+        return f"{self.symbol.name} {self.config.timeframe} {name}"
+
+    @property
+    def ticks_processed(self) -> int:
+        """Ticks that went through bars and strategy."""
+        return self._processed
+
+    @property
+    def rewound(self) -> int:
+        """Ticks in a row that are older than the newest processed one."""
+        return self._sanity.late_count
+
+    @property
+    def last_tick_time_us(self) -> int:
+        """Event time of the newest processed tick; 0 before the first."""
+        return max(self._sanity.last_time_us, 0)
+
+    def on_tick(self, tick: Tick, decide: bool = True) -> bool:
+        """Process the next tick of the stream.
+
+        Args:
+            tick: Of any symbol; others than its own are ignored.
+            decide: False while warming up: the tick feeds bars, nothing is decided on it.
+
+        Returns:
+            False where the strategy's code raised; the error is counted and logged, no more.
+
+        Raises:
+            JournalError: Nothing may be traded unrecorded; the process must end.
+        """
+        if tick.symbol != self.symbol.name:
+            return True
+        self._received += 1
+        place = self._places.place(tick)
+        if self._sanity.judge(tick) != "good":
+            self._bad += 1
+            return True
+        self._processed += 1
+        if tick.crossed:
+            self._crossed += 1
+        try:
+            self._process(tick, place, decide)
+        except JournalError:
+            raise
+        except Exception as error:
+            self._count_error(error)
+            return False
+        return True
+
+    def warm_up(self, bars: list[Bar]) -> None:
+        """Begin with bars of a history file; those the window already has are left out."""
+        for bar in bars:
+            last = self.window.last
+            if last is None or bar.start_us > last.start_us:
+                self.window.append(bar)
+
+    def take_decisions(self) -> list[Decision]:
+        """The decisions since the last call."""
+        taken, self._decisions = self._decisions, []
+        return taken
+
+    def checkpoint(self, mark: TickMark, metrics: StrategyMetrics) -> Checkpoint:
+        """All that the next process needs to go on after `mark`."""
+        return Checkpoint(
+            version=VERSION,
+            identity=self.identity,
+            mark=mark,
+            sanity=self._sanity.state,
+            open_bar=self._builder.open_bar,
+            window=self.window.to_bytes(),
+            pending=self._pending,
+            place=self._places.state,
+            position=self.bot.position,
+            realised=self.bot.realised,
+            last_signal=self._last_signal,
+            state=self.strategy.state,
+            metrics=metrics,
+        )
+
+    def get_status(self) -> StrategyMetrics:
+        """The counters; see `messages.StrategyMetrics`."""
+        position = self.bot.position
+        sign = 0.0 if position is None else (1.0 if position.side == "BUY" else -1.0)
+        return msgspec.structs.replace(
+            self._metrics,
+            ticks_received=self._received,
+            ticks_processed=self._processed,
+            ticks_bad=self._bad,
+            ticks_crossed=self._crossed,
+            bars=self._bars,
+            warm=len(self.window),
+            signals_generated=self._signals,
+            orders_sent=self._sent,
+            orders_filled=self._filled,
+            orders_rejected=self._rejected,
+            orders_missed=self._missed_orders,
+            error_count=self._errors,
+            last_error=self._last_error,
+            last_tick_time_us=self.last_tick_time_us,
+            last_signal=self._last_signal,
+            position_lots=sign * position.lots if position is not None else 0.0,
+            realised=self.bot.realised,
+        )
+
+    def shutdown(self) -> None:
+        """Nothing is held open: the position stays, guarded by the gateway's stop and target."""
+        logger.info("shut down", extra={"ticks": self._processed, "orders": self._sent})
+
+    def _process(self, tick: Tick, place: int, decide: bool) -> None:
+        if decide:
+            self._check_exit(tick)
+        bar = self._builder.add(tick)
+        if bar is not None:
+            self._bars += 1
+            last = self.window.last
+            if last is None or bar.start_us > last.start_us:
+                self.window.append(bar)
+            self._pending = True
+        if not decide:
+            self._pending = False
+        elif not tick.crossed:
+            self._evaluate(tick, place)
+
+    def _check_exit(self, tick: Tick) -> None:
+        """Learn of the position's end before the tick that ended it is looked at further."""
+        position = self.bot.position
+        if position is None:
+            return
+        if touched(position, tick) is None and not self._broker.closed_before(position, tick):
+            return
+        fill = self._broker.closed_by(position, tick)
+        if fill is not None:
+            self.bot.apply(fill)
+            self._contained(self.strategy.on_fill, fill)
+
+    def _evaluate(self, tick: Tick, place: int) -> None:
+        if self.config.evaluate == "tick":
+            self._pending = False
+            open_bar = self._builder.open_bar
+            if open_bar is not None and len(self.window) + 1 >= self.strategy.warmup:
+                with self.window.provisional(open_bar):
+                    self._decide(self.strategy.on_tick(tick, self.window), tick, place)
+        elif self._pending:
+            self._pending = False
+            if len(self.window) >= self.strategy.warmup:
+                self._decide(self.strategy.on_bar(self.window), tick, place)
+
+    def _decide(self, signal: Signal, tick: Tick, place: int) -> None:
+        changed = signal != self._last_signal
+        self._last_signal = signal
+        outcome = Outcome("NONE")
+        if signal != HOLD:
+            self._signals += 1
+            outcome = self.bot.on_signal(signal, self._moment(tick, place))
+            self._count(outcome)
+            for fill in outcome.fills:
+                self._contained(self.strategy.on_fill, fill)
+        # On every tick, most evaluations say what the last one said: those are not worth a line.
+        if self.config.evaluate == "bar" or changed or outcome.order_ids:
+            self._decisions.append(self._decision(signal, tick, place, outcome))
+
+    def _moment(self, tick: Tick, place: int) -> Moment:
+        atr = average_true_range(self.window)
+        return Moment(tick, place, atr, self._quote_to_account(tick), self.strategy.note)
+
+    def _quote_to_account(self, tick: Tick) -> float:
+        """Price of one unit of the quote currency in the account's; 0.0: not known yet."""
+        if self.symbol.quote_currency == self._account_currency:
+            return 1.0
+        if self.symbol.base_currency == self._account_currency:
+            return 1.0 / tick.mid
+        return self.conversion_rate
+
+    def _count(self, outcome: Outcome) -> None:
+        self._sent += len(outcome.order_ids)
+        self._filled += len(outcome.fills)
+        if outcome.action == "MISSED":
+            self._missed_orders += 1
+        elif outcome.action == "REFUSED":
+            self._rejected += 1
+
+    def _decision(self, signal: Signal, tick: Tick, place: int, outcome: Outcome) -> Decision:
+        last = self.window.last
+        return Decision(
+            time_us=tick.time_us,
+            place=place,
+            bid=tick.bid,
+            ask=tick.ask,
+            bar_us=last.start_us if last is not None else 0,
+            signal=signal,
+            probability=self.strategy.probability,
+            action=outcome.action,
+            lots=outcome.lots,
+            order_ids=outcome.order_ids,
+            detail=outcome.detail,
+            note=self.strategy.note,
+        )
+
+    def _contained(self, call: Callable[[Fill], None], fill: Fill) -> None:
+        """Tell the strategy of a deal; what it raises must not undo that the deal happened."""
+        try:
+            call(fill)
+        except Exception as error:
+            self._count_error(error)
+
+    def _count_error(self, error: Exception) -> None:
+        self._errors += 1
+        self._last_error = f"{type(error).__name__}: {error}"
+        where = traceback.extract_tb(error.__traceback__)
+        if where:
+            self._last_error += f" ({where[-1].filename.rpartition('/')[2]}:{where[-1].lineno})"
+        logger.error("the strategy's code failed", exc_info=error)
+
+    def _restore(self, saved: Checkpoint) -> None:
+        self.window = BarWindow.from_bytes(saved.window)
+        self._builder = BarBuilder(self.config.timeframe, saved.open_bar)
+        self._sanity = TickSanity(saved.sanity)
+        self._places = PlaceCounter(*saved.place)
+        self._pending = saved.pending
+        self._last_signal = saved.last_signal  # type: ignore[assignment]  # written from a Signal
+        self.bot.position = saved.position
+        self.bot.realised = saved.realised
+        self.strategy.state = saved.state
+        metrics = saved.metrics
+        self._metrics = metrics
+        self._received, self._processed = metrics.ticks_received, metrics.ticks_processed
+        self._bad, self._crossed = metrics.ticks_bad, metrics.ticks_crossed
+        self._bars, self._signals = metrics.bars, metrics.signals_generated
+        self._sent, self._filled = metrics.orders_sent, metrics.orders_filled
+        self._rejected, self._missed_orders = metrics.orders_rejected, metrics.orders_missed
+        self._errors, self._last_error = metrics.error_count, metrics.last_error

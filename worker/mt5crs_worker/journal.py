@@ -1,0 +1,294 @@
+"""One strategy's journal: decisions, orders, events, and the checkpoint that it restarts from."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.messages import StrategyMetrics, TickMark
+from mt5crs_shared.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.sanity import SanityState
+from mt5crs_worker.bars import Bar
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the tables and of :class:`Checkpoint`; a file of another version is set aside."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS checkpoint (
+    id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL, saved REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS decisions (
+    id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, place INTEGER NOT NULL,
+    bid REAL NOT NULL, ask REAL NOT NULL, bar_us INTEGER NOT NULL, signal INTEGER NOT NULL,
+    probability REAL, action TEXT NOT NULL, lots REAL NOT NULL, order_ids TEXT NOT NULL,
+    detail TEXT NOT NULL, note TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS orders (
+    order_id TEXT PRIMARY KEY, body BLOB NOT NULL, intended REAL NOT NULL,
+    status TEXT NOT NULL DEFAULT 'INTENT', code TEXT, result BLOB);
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
+"""
+
+_KEPT_DECISIONS = 200_000
+"""Rows kept in `decisions`; trimmed when the journal is opened."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """All that a strategy needs to go on after `mark` as if it had never stopped.
+
+    Attributes:
+        version: :data:`VERSION`.
+        identity: What the state depends on (symbol, timeframe, class); another one begins anew.
+        mark: The last tick taken.
+        sanity: The judge of ticks.
+        open_bar: The bar that is not closed yet.
+        window: Closed bars, `BarWindow.to_bytes`.
+        pending: A bar was closed, and its decision waits for a quote that is not crossed.
+        place: Content and place of the last tick: (time_us, {(bid, ask): count}).
+        position: The open position.
+        realised: Realised profit less commission.
+        last_signal: The last signal.
+        state: The strategy's own.
+        metrics: Counters.
+    """
+
+    version: int
+    identity: str
+    mark: TickMark
+    sanity: SanityState
+    open_bar: Bar | None
+    window: bytes
+    pending: bool
+    place: tuple[int, list[tuple[float, float, int]]]
+    position: Position | None
+    realised: float
+    last_signal: int
+    state: dict[str, object]
+    metrics: StrategyMetrics
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One evaluation, as the decision log has it; event time only, so that two runs compare.
+
+    Attributes:
+        time_us: Event time of the tick it was made on.
+        place: The tick's place among equal ones.
+        bid: Its bid.
+        ask: Its ask.
+        bar_us: Start of the newest closed bar.
+        signal: -1 SELL, 0 HOLD, 1 BUY, 2 EXIT.
+        probability: The model's, if there is one.
+        action: What was done; see `bot.Action`.
+        lots: Volume opened.
+        order_ids: Orders that followed.
+        detail: Why nothing, or less, was done.
+        note: The strategy's own words.
+    """
+
+    time_us: int
+    place: int
+    bid: float
+    ask: float
+    bar_us: int
+    signal: int
+    probability: float | None
+    action: str
+    lots: float
+    order_ids: tuple[str, ...]
+    detail: str
+    note: str
+
+
+class JournalError(Mt5crsError):
+    """The journal cannot be read or written. The strategy stops: it must not trade unrecorded."""
+
+
+class Journal:
+    """The SQLite file of one strategy; its process is the only writer.
+
+    Args:
+        path: The file; made where it is missing. A damaged one, or one of another version, is
+            set aside under a new name, and a fresh one begun.
+
+    Raises:
+        JournalError: The file cannot be opened or made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.set_aside: Path | None = None
+        try:
+            self._db = self._open_sound()
+            self._trim()
+        except sqlite3.Error as error:
+            raise JournalError(f"{path}: {error}") from error
+
+    def load(self) -> Checkpoint | None:
+        """The last checkpoint; None where there is none, or it cannot be read."""
+        row = self._db.execute("SELECT body FROM checkpoint").fetchone()
+        if row is None:
+            return None
+        try:
+            checkpoint = msgspec.msgpack.decode(row[0], type=Checkpoint)
+        except msgspec.MsgspecError as error:
+            self.event("checkpoint_unreadable", str(error))
+            return None
+        return checkpoint if checkpoint.version == VERSION else None
+
+    def save(self, checkpoint: Checkpoint, decisions: Sequence[Decision]) -> None:
+        """Store a checkpoint together with the decisions made since the last one.
+
+        Raises:
+            JournalError: It cannot be written.
+        """
+        body = msgspec.msgpack.encode(checkpoint)
+        rows = [
+            (
+                d.time_us,
+                d.place,
+                d.bid,
+                d.ask,
+                d.bar_us,
+                d.signal,
+                d.probability,
+                d.action,
+                d.lots,
+                " ".join(d.order_ids),
+                d.detail,
+                d.note,
+            )
+            for d in decisions
+        ]
+        with self._writing("NORMAL"):
+            self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", (body, _now()))
+            self._db.executemany(
+                "INSERT INTO decisions (time_us, place, bid, ask, bar_us, signal, probability,"
+                " action, lots, order_ids, detail, note) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                rows,
+            )
+
+    def intend(self, order: Order) -> OrderResult | None:
+        """Record an order before it is sent; its result where an earlier process had one."""
+        row = self._db.execute(
+            "SELECT result FROM orders WHERE order_id = ?", (order.order_id,)
+        ).fetchone()
+        if row is not None:
+            return msgspec.msgpack.decode(row[0], type=OrderResult) if row[0] else None
+        with self._writing("FULL"):
+            self._db.execute(
+                "INSERT INTO orders (order_id, body, intended) VALUES (?, ?, ?)",
+                (order.order_id, msgspec.msgpack.encode(order), _now()),
+            )
+        return None
+
+    def settle(self, result: OrderResult) -> None:
+        """Record what became of an order."""
+        with self._writing("NORMAL"):
+            self._db.execute(
+                "UPDATE orders SET status = ?, code = ?, result = ? WHERE order_id = ?",
+                (result.status, result.code, msgspec.msgpack.encode(result), result.order_id),
+            )
+
+    def book_exit(self, fill: Fill) -> None:
+        """Record a deal by which the book itself closed the position."""
+        result = OrderResult(fill.order_id, "FILLED", fill.code, fill=fill)
+        with self._writing("NORMAL"):
+            self._db.execute(
+                "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, 'FILLED', ?, ?)",
+                (fill.order_id, b"", _now(), fill.code, msgspec.msgpack.encode(result)),
+            )
+
+    def unsettled(self) -> list[Order]:
+        """Orders that were recorded and whose fate is not: what a crash may leave behind."""
+        rows = self._db.execute("SELECT body FROM orders WHERE result IS NULL ORDER BY intended")
+        return [msgspec.msgpack.decode(body, type=Order) for (body,) in rows]
+
+    def event(self, kind: str, detail: str) -> None:
+        """Record something that the trader may ask about later."""
+        logger.info("%s: %s", kind, detail)
+        with self._writing("NORMAL"):
+            self._db.execute(
+                "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)", (_now(), kind, detail)
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _writing(self, synchronous: str) -> "_Transaction":
+        return _Transaction(self._db, self.path, synchronous)
+
+    def _open_sound(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.DatabaseError as error:
+            if not self.path.exists():
+                raise
+            self.set_aside = _set_aside(self.path)
+            logger.warning("%s: %s; set aside as %s", self.path, error, self.set_aside.name)
+            db = self._open()
+            self._db = db
+            self.event("journal_set_aside", f"{self.set_aside.name}: {error}")
+            return db
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(_SCHEMA)
+        if db.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("the file is damaged")
+        row = db.execute("SELECT version FROM meta").fetchone()
+        if row is None:
+            db.execute("INSERT INTO meta VALUES (?)", (VERSION,))
+        elif row[0] != VERSION:
+            raise sqlite3.DatabaseError(f"version {row[0]}, not {VERSION}")
+        return db
+
+    def _trim(self) -> None:
+        self._db.execute(
+            "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?",
+            (_KEPT_DECISIONS,),
+        )
+
+
+class _Transaction:
+    """``with`` this: commit, or roll back and raise JournalError."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path, synchronous: str) -> None:
+        self._db = db
+        self._path = path
+        self._synchronous = synchronous
+
+    def __enter__(self) -> None:
+        try:
+            self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: {error}") from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, _trace: object) -> None:
+        try:
+            self._db.execute("ROLLBACK" if kind else "COMMIT")
+        except sqlite3.Error as failure:
+            raise JournalError(f"{self._path}: {failure}") from failure
+        if isinstance(error, sqlite3.Error):
+            raise JournalError(f"{self._path}: {error}") from error
+
+
+def _set_aside(path: Path) -> Path:
+    """Move a file and what SQLite keeps beside it out of the way."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return aside
+
+
+def _now() -> float:
+    return time.time()

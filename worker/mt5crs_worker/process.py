@@ -1,0 +1,273 @@
+"""A strategy's process: its sockets, its one loop, and what is kept for the next process."""
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from mt5crs_shared.child import Child, Report
+from mt5crs_shared.config import Config, StrategyConfig
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
+from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.stream import Batch, TickStream
+from mt5crs_worker.bars import HistoryError, load_history
+from mt5crs_worker.gateway_client import GatewayClient, StopRequested
+from mt5crs_worker.instance import StrategyInstance
+from mt5crs_worker.journal import Checkpoint, Decision, Journal, JournalError
+
+logger = logging.getLogger(__name__)
+
+PULSE_TICKS = 200
+"""Ticks of one batch after which the supervisor is served in between."""
+
+CHECKPOINT_EVERY = 1.0
+"""Seconds between checkpoints while ticks come but no bar closes."""
+
+CHECKPOINT_TICKS = 1_000
+"""Ticks between checkpoints while they come faster than that."""
+
+BEHIND = 2.0
+"""Seconds with ticks always waiting after which the strategy counts as behind its feed."""
+
+REWOUND = 50
+"""Late ticks in a row that mean: the feed's clock went back."""
+
+
+class Worker:
+    """One strategy in its own process.
+
+    Args:
+        spec: What this process was told at its spawn.
+        preloaded: Its modules were there before it was forked.
+    """
+
+    def __init__(self, spec: ChildSpec, preloaded: bool) -> None:
+        self._spec = spec
+        self._config = msgspec.json.decode(spec.payload, type=Config)
+        self._strategy: StrategyConfig = self._config.strategies[0]
+        self._paths = VarPaths.of(spec)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        settings = self._config.globals.supervisor
+        self._child = Child(spec, settings, self._context, preloaded)
+        self._waiting = self._child.new_poller()
+        self._phase: Phase = "booting"
+        self._decisions: list[Decision] = []
+        self._first_tick_told = False
+        self._saved_at = time.monotonic()
+        self._saved_ticks = 0
+        self._last_tick_at = 0.0
+        self._registered = False
+
+    def run(self) -> None:
+        """Boot, then trade until asked to stop; say why where that is impossible."""
+        try:
+            self._boot()
+            self._loop()
+        except StopRequested:
+            logger.info("stopped while waiting; the tick at hand is left to the next process")
+        except JournalError as error:
+            self._child.failed(str(error), permanent=False, trace=traceback.format_exc())
+            raise
+        except Mt5crsError as error:
+            # A model or a class that cannot be used stays so until somebody mends it.
+            self._child.failed(str(error), permanent=True, trace=traceback.format_exc())
+            raise
+        except Exception as error:
+            self._child.failed(repr(error), permanent=False, trace=traceback.format_exc())
+            raise
+        finally:
+            self._child.close()
+
+    def _boot(self) -> None:
+        strategy, globals_ = self._strategy, self._config.globals
+        self._journal = Journal(self._paths.journal(strategy.name))
+        self._gateway = GatewayClient(
+            self._context,
+            self._paths.endpoint("gateway"),
+            strategy.name,
+            self._spec.epoch,
+            self._journal,
+            pump=self._pump,
+            may_open=lambda: self._child.may_open,
+            age=lambda tick: self._stream.age(tick),
+            max_age=strategy.max_signal_age,
+        )
+        checkpoint = self._journal.load()
+        self._stream = self._open_stream(checkpoint)
+        self._child.poller.register(self._gateway.socket, zmq.POLLIN)
+        self._waiting.register(self._gateway.socket, zmq.POLLIN)
+        self._instance = self._make_instance(checkpoint, globals_.default_balance)
+        self._cold = checkpoint is None
+        self._decide_from_us: int | None = None if self._cold else -(2**62)
+        self._duplicates, self._missed = (
+            (checkpoint.metrics.ticks_duplicate, checkpoint.metrics.ticks_missed)
+            if checkpoint is not None
+            else (0, 0)
+        )
+        self._phase = "recovering"
+        self._child.ready()
+
+    def _make_instance(self, checkpoint: Checkpoint | None, balance: float) -> StrategyInstance:
+        strategy = self._strategy
+        symbol = self._config.symbols[strategy.symbol]
+        currency = self._config.globals.account_currency
+        instance = StrategyInstance(
+            strategy, symbol, self._gateway, balance, currency, self._spec.epoch, checkpoint
+        )
+        if checkpoint is None and strategy.history is not None:
+            try:
+                instance.warm_up(load_history(Path(strategy.history), strategy.timeframe))
+            except HistoryError as error:
+                self._journal.event("history_unusable", str(error))
+        return instance
+
+    def _open_stream(self, checkpoint: Checkpoint | None) -> TickStream:
+        own = self._strategy.symbol
+        marks = {symbol: None for symbol in self._config.symbols}
+        stream = TickStream(
+            self._context,
+            self._config.globals.zmq_market_url,
+            {**marks, own: checkpoint.mark if checkpoint is not None else None},
+            [self._paths.endpoint("tape")],
+        )
+        stream.register(self._child.poller)
+        return stream
+
+    def _loop(self) -> None:
+        if self._cold:
+            self._register()
+        while not self._child.stopping:
+            events = self._child.poll(min(self._stream.timeout(), CHECKPOINT_EVERY))
+            if self._gateway.socket in events:
+                while self._gateway.read() is not None:
+                    pass
+            for batch in self._stream.read(events):
+                self._process(batch)
+            if self._stream.caught_up:
+                self._on_caught_up()
+            self._child.service(self._report)
+            self._save_if_due()
+        self._save()
+        self._instance.shutdown()
+        self._journal.close()
+
+    def _process(self, batch: Batch) -> None:
+        decide_from_us = self._decision_start(batch)
+        for number, tick in enumerate(batch.ticks):
+            if tick.symbol != self._strategy.symbol:
+                self._instance.conversion_rate = self._conversion_rate(tick.symbol, tick.mid)
+                continue
+            decide = number >= batch.history and tick.time_us >= decide_from_us
+            self._instance.on_tick(tick, decide)
+            if not self._first_tick_told:
+                self._first_tick_told = True
+                self._child.first_tick()
+            if number % PULSE_TICKS == PULSE_TICKS - 1:
+                self._pump(0.0)
+        self._last_tick_at = time.monotonic()
+        fresh = self._instance.take_decisions()
+        self._decisions.extend(fresh)
+        if fresh:
+            self._save()
+
+    def _decision_start(self, batch: Batch) -> int:
+        """A strategy that never ran before leaves the past alone: it only warms up on it."""
+        if self._decide_from_us is None:
+            past = 0 if batch.live else batch.feed_time_us
+            self._decide_from_us = past - int(self._strategy.max_signal_age * 1e6)
+        return self._decide_from_us
+
+    def _conversion_rate(self, symbol: str, mid: float) -> float:
+        spec = self._config.symbols[symbol]
+        quote = self._config.symbols[self._strategy.symbol].quote_currency
+        return mid if spec.base_currency == quote else 1.0 / mid
+
+    def _on_caught_up(self) -> None:
+        if self._decide_from_us is None:
+            # Nothing was published before we were here: every tick to come is ours.
+            self._decide_from_us = -(2**62)
+        if self._phase == "recovering":
+            self._register()
+            self._phase = "running"
+            self._child.beat_soon()
+            self._save()
+
+    def _register(self) -> None:
+        """Tell the gateway which spawn trades now, and believe its ledger about the position."""
+        bot = self._instance.bot
+        word = self._gateway.register()
+        if word.refused:
+            raise Mt5crsError(f"the gateway refused this process: {word.refused}")
+        if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
+            self._journal.event(
+                "reconciled",
+                f"position {bot.position} -> {word.position}, "
+                f"realised {bot.realised:.2f} -> {word.realised:.2f}",
+            )
+            bot.position, bot.realised = word.position, word.realised
+
+    def _pump(self, timeout: float) -> Mapping[object, int]:
+        """Serve supervisor and gateway while ticks wait."""
+        events = self._child.poll(timeout, self._waiting)
+        self._child.service(self._report)
+        if self._child.stopping:
+            raise StopRequested
+        return events
+
+    def _save_if_due(self) -> None:
+        ticks = self._instance.ticks_processed - self._saved_ticks
+        overdue = time.monotonic() - self._saved_at >= CHECKPOINT_EVERY
+        if ticks >= CHECKPOINT_TICKS or (ticks and overdue):
+            self._save()
+
+    def _save(self) -> None:
+        """Keep everything up to the last tick of the last batch."""
+        mark = self._stream.mark(self._strategy.symbol)
+        if mark is not None:
+            checkpoint = self._instance.checkpoint(mark, self._metrics())
+            self._journal.save(checkpoint, self._decisions)
+            self._decisions.clear()
+        self._saved_at = time.monotonic()
+        self._saved_ticks = self._instance.ticks_processed
+
+    def _metrics(self) -> StrategyMetrics:
+        age = time.monotonic() - self._last_tick_at if self._last_tick_at else -1.0
+        return msgspec.structs.replace(
+            self._instance.get_status(),
+            ticks_duplicate=self._duplicates + self._stream.duplicates,
+            ticks_missed=self._missed + self._stream.missed,
+            last_tick_age=age,
+        )
+
+    def _report(self) -> Report:
+        waiting = self._gateway.waiting_since
+        phase: Phase = self._phase
+        if phase == "running" and waiting is not None:
+            phase = "waiting"
+        elif phase == "running" and not self._child.may_open:
+            phase = "holding"
+        return Report(phase=phase, degraded=self._trouble(waiting), metrics=self._metrics())
+
+    def _trouble(self, waiting: float | None) -> str:
+        """Why this strategy cannot do its work fully; empty: it can."""
+        if waiting is not None and (seconds := time.monotonic() - waiting) > 1.0:
+            return f"the gateway has not answered for {seconds:.0f} s"
+        if not self._child.may_open:
+            return "no lease of the supervisor: positions are held, none is opened"
+        if not self._stream.connected:
+            return f"not connected to {self._config.globals.zmq_market_url}"
+        if self._instance.rewound >= REWOUND:
+            return "the feed's clock went back: its ticks are older than those already taken"
+        if self._stream.behind > BEHIND:
+            return f"behind the feed: ticks have been waiting for {self._stream.behind:.0f} s"
+        return ""
+
+
+def main(spec: ChildSpec, preloaded: bool) -> None:
+    """Entry point of a strategy's process."""
+    Worker(spec, preloaded).run()

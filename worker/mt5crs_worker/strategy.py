@@ -1,0 +1,114 @@
+"""What a trader writes: a `Strategy` answers closed bars (or ticks) with a signal."""
+
+import abc
+import pkgutil
+from typing import Any, ClassVar, Final, Literal
+
+from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.orders import Fill
+from mt5crs_shared.ticks import Tick
+from mt5crs_worker import features
+from mt5crs_worker.adapter import BUY, HOLD, SELL, LiveStrategyAdapter
+from mt5crs_worker.bars import WINDOW, BarWindow
+
+Signal = Literal[-1, 0, 1, 2]
+EXIT: Final = 2
+
+__all__ = ["BUY", "EXIT", "HOLD", "SELL", "ModelStrategy", "Signal", "Strategy", "load_strategy"]
+
+
+class StrategyError(Mt5crsError):
+    """A strategy's class that cannot be used. It alone stops, until the operator mends it."""
+
+
+class Strategy(abc.ABC):
+    """Base class of every strategy; override :meth:`on_bar`.
+
+    It decides, and nothing else: sizing, stops, orders and the position are the bot's. It must
+    be a function of what it is given and of :attr:`state`: a respawned process is fed the same
+    ticks again and has to come to the same decisions. No clock, no random numbers, no network.
+
+    Attributes:
+        warmup: Closed bars that must be there before the first decision, at most 256.
+        config: The strategy's entry in the YAML.
+        symbol: What the broker says of its symbol.
+        params: ``params:`` of the YAML, as they stand.
+        state: What it must remember; numbers, strings, lists and dicts. Kept over a restart.
+        note: A few words on the last decision, for the journal.
+        probability: Of an upward move, for the journal; None where there is none.
+    """
+
+    warmup: ClassVar[int] = 30
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        self.config = config
+        self.symbol = symbol
+        self.params: dict[str, Any] = config.params
+        self.state: dict[str, Any] = {}
+        self.note = ""
+        self.probability: float | None = None
+
+    @abc.abstractmethod
+    def on_bar(self, bars: BarWindow) -> Signal:
+        """A bar was closed; `bars` ends with it.
+
+        Returns:
+            BUY (1), SELL (-1), HOLD (0: leave everything as it is) or EXIT (2: be flat). BUY and
+            SELL turn an opposite position.
+        """
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        """A tick came, and the YAML says ``evaluate: tick``; `bars` ends with the open bar.
+
+        Unless overridden, the open bar is looked at as if it closed here.
+        """
+        return self.on_bar(bars)
+
+    def on_fill(self, fill: Fill) -> None:  # noqa: B027 - nothing to do is a fine answer
+        """A deal of this strategy was done: an order's, a stop's, or a target's."""
+
+
+class ModelStrategy(Strategy):
+    """Asks an XGBoost model about the 18 features; what an entry without ``strategy:`` runs."""
+
+    warmup = WINDOW
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        super().__init__(config, symbol)
+        if config.model_path is None:
+            raise StrategyError(f"{config.name}: model_path is missing")
+        self.adapter = LiveStrategyAdapter(config.model_path, config.threshold, config.risk_config)
+
+    def on_bar(self, bars: BarWindow) -> Signal:
+        """The model's signal for the newest bar."""
+        self.probability = self.adapter.probability(features.compute(bars))
+        return self.adapter.signal_of(self.probability)
+
+
+def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
+    """Make the strategy that an entry of the YAML names.
+
+    Raises:
+        StrategyError: Its class cannot be imported, is no `Strategy`, or fails when it is made.
+        ModelError: Its model cannot be used.
+    """
+    if config.strategy is None:
+        return ModelStrategy(config, symbol)
+    try:
+        found = pkgutil.resolve_name(config.strategy)
+    except (ImportError, AttributeError) as error:
+        raise StrategyError(
+            f"strategy: {config.strategy} cannot be imported ({error}); "
+            "is its folder on PYTHONPATH?"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise StrategyError(f"strategy: {config.strategy} is no subclass of Strategy")
+    if not 1 <= found.warmup <= WINDOW:
+        raise StrategyError(f"strategy: {config.strategy}.warmup must be 1 to {WINDOW}")
+    try:
+        return found(config, symbol)
+    except Mt5crsError:
+        raise
+    except Exception as error:
+        raise StrategyError(f"strategy: {config.strategy} failed: {error!r}") from error
