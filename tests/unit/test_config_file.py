@@ -96,7 +96,7 @@ def test_a_bad_global_is_named_with_its_place(house: Path, line: str, message: s
 
 @pytest.mark.parametrize(("text", "message"), BAD_DOCUMENTS)
 def test_a_bad_document_is_refused(house: Path, text: str | bytes, message: str) -> None:
-    assert message in str(problems_of(house, text)[0])
+    assert any(message in str(problem) for problem in problems_of(house, text))
 
 
 def test_an_alias_bomb_is_refused_at_once(house: Path) -> None:
