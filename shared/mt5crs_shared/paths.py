@@ -27,7 +27,7 @@ class VarPaths:
         self.crash = self.var / "crash"
         self.ledger = self.var / "ledger.db"
         self.pid_file = self.run / "supervisor.pid"
-        self.epochs = self.state / "epochs.json"
+        self.registry = self.state / "processes.json"
         self.feed_state = self.state / "feed.json"
 
     @classmethod

@@ -1,1 +1,1 @@
-"""The parent process: spawns one process a strategy, watches it and brings it back."""
+"""The parent process: spawns, watches and restarts; never touches a tick or an order."""

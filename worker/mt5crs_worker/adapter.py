@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,13 +71,12 @@ class LiveStrategyAdapter:
         self._threshold = threshold
         self._risk = risk_config
         data = self._read()
-        self._booster = self._load(data)
-        self._rounds = _rounds_in_use(self._booster)
+        self._booster, kind, self._rounds = self._load(data)
         self._metadata = ModelMetadata(
             model_path=str(model_path),
             blake2=hashlib.blake2b(data, digest_size=32).hexdigest(),
             features=FEATURES,
-            kind=self._checked_objective(),
+            kind=kind,
             threshold=threshold,
             trees=self._rounds,
         )
@@ -147,35 +147,34 @@ class LiveStrategyAdapter:
             raise self._error("is neither JSON nor UBJ; save it with save_model")
         return data
 
-    def _load(self, data: bytes) -> xgboost.Booster:
+    def _load(self, data: bytes) -> tuple[xgboost.Booster, str, int]:
         booster = xgboost.Booster({"nthread": 1})
         try:
             booster.load_model(bytearray(data))
-        except XGBoostError as error:
+            learner: dict[str, Any] = json.loads(booster.save_config())["learner"]
+            objective: str = learner["objective"]["name"]
+            self._check(objective, booster.num_features(), booster.feature_names)
+            return booster, objective, _rounds_in_use(booster)
+        # A ValueError: the damaged bytes are in XGBoost's message, which then is not UTF-8.
+        except (XGBoostError, ValueError) as error:
             raise self._error(
                 f"is damaged or no XGBoost model ({_first_line(error)}); save it again"
             ) from error
-        return booster
 
-    def _checked_objective(self) -> str:
-        learner: dict[str, Any] = json.loads(self._booster.save_config())["learner"]
-        objective: str = learner["objective"]["name"]
+    def _check(self, objective: str, count: int, names: Sequence[str] | None) -> None:
         if objective not in _OBJECTIVES:
             raise self._error(
                 f"was trained for {objective}; train a classifier of two classes "
                 f"with {' or '.join(_OBJECTIVES)}"
             )
-        count = self._booster.num_features()
         if count != len(FEATURES):
             raise self._error(f"takes {count} features, not {len(FEATURES)}: train it on FEATURES")
-        names = self._booster.feature_names
-        if names is not None and tuple(names) != FEATURES:
-            at, name = next((i, n) for i, n in enumerate(names) if n != FEATURES[i])
-            raise self._error(
-                f"has {name!r} as feature {at + 1}, where {FEATURES[at]!r} belongs: "
-                "train it on FEATURES, in this order"
-            )
-        return objective
+        for place, (name, right) in enumerate(zip(names or FEATURES, FEATURES, strict=True), 1):
+            if name != right:
+                raise self._error(
+                    f"has {name!r} as feature {place}, where {right!r} belongs: "
+                    "train it on FEATURES, in this order"
+                )
 
     def _error(self, fault: str) -> ModelError:
         return ModelError(f"model {self._path} {fault}")
@@ -187,5 +186,5 @@ def _rounds_in_use(booster: xgboost.Booster) -> int:
     return booster.num_boosted_rounds() if best is None else int(best) + 1
 
 
-def _first_line(error: XGBoostError) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]

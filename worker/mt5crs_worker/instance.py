@@ -20,6 +20,11 @@ from mt5crs_worker.strategy import HOLD, Signal, Strategy, load_strategy
 logger = logging.getLogger(__name__)
 
 
+def identity_of(config: StrategyConfig) -> str:
+    """What a checkpoint depends on; one of another identity is of no use."""
+    return f"{config.symbol} {config.timeframe} {config.strategy or 'model'}"
+
+
 class PlaceCounter:
     """The place of each tick among equal ones: same time, bid and ask.
 
@@ -98,12 +103,6 @@ class StrategyInstance:
             self._restore(checkpoint)
 
     @property
-    def identity(self) -> str:
-        """What a checkpoint depends on; one of another identity is of no use."""
-        name = self.config.strategy or "model"
-        return f"{self.symbol.name} {self.config.timeframe} {name}"
-
-    @property
     def ticks_processed(self) -> int:
         """Ticks that went through bars and strategy."""
         return self._processed
@@ -166,7 +165,7 @@ class StrategyInstance:
         """All that the next process needs to go on after `mark`."""
         return Checkpoint(
             version=VERSION,
-            identity=self.identity,
+            identity=identity_of(self.config),
             mark=mark,
             sanity=self._sanity.state,
             open_bar=self._builder.open_bar,

@@ -15,9 +15,9 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import Batch, TickStream
-from mt5crs_worker.bars import HistoryError, load_history
+from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
-from mt5crs_worker.instance import StrategyInstance
+from mt5crs_worker.instance import StrategyInstance, identity_of
 from mt5crs_worker.journal import Checkpoint, Decision, Journal, JournalError
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Worker:
             age=lambda tick: self._stream.age(tick),
             max_age=strategy.max_signal_age,
         )
-        checkpoint = self._journal.load()
+        checkpoint = self._load_checkpoint()
         self._stream = self._open_stream(checkpoint)
         self._child.poller.register(self._gateway.socket, zmq.POLLIN)
         self._waiting.register(self._gateway.socket, zmq.POLLIN)
@@ -111,6 +111,22 @@ class Worker:
         )
         self._phase = "recovering"
         self._child.ready()
+
+    def _load_checkpoint(self) -> Checkpoint | None:
+        """The last checkpoint, unless it belongs to another strategy or is damaged."""
+        saved = self._journal.load()
+        if saved is None:
+            return None
+        wanted = identity_of(self._strategy)
+        if saved.identity != wanted:
+            self._journal.event("checkpoint_left", f"it is of {saved.identity}, not {wanted}")
+            return None
+        try:
+            BarWindow.from_bytes(saved.window)
+        except ValueError as error:
+            self._journal.event("checkpoint_damaged", str(error))
+            return None
+        return saved
 
     def _make_instance(self, checkpoint: Checkpoint | None, balance: float) -> StrategyInstance:
         strategy = self._strategy

@@ -1,0 +1,318 @@
+"""One child's life: one method per event, every deadline from the clock that is handed in."""
+
+import logging
+import signal
+from collections import deque
+from typing import Protocol
+
+import msgspec
+
+from mt5crs_shared.config import SupervisorConfig
+from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Hello, Kind
+from mt5crs_supervisor.launcher import ExitStatus, Handle
+from mt5crs_supervisor.lifecycle import ALIVE, Event, State, following
+from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
+
+logger = logging.getLogger(__name__)
+
+RATE_BEATS = 8
+"""Beats that rates are taken over: a few seconds, so that they do not flicker."""
+
+STACKS_WITHIN = 0.1
+"""Seconds that a process gets to write its stacks before it is killed."""
+
+UP_PHASES = frozenset({"running", "waiting", "holding"})
+"""Phases of a child that has caught up."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to run: the part of the configuration that one child depends on.
+
+    Attributes:
+        name: The child's name.
+        kind: What it is.
+        entry: ``package.module:function``.
+        payload: Its configuration, JSON.
+        config_hash: Hash of all that it depends on.
+        symbol: A strategy's symbol; empty for services.
+    """
+
+    name: str
+    kind: Kind
+    entry: str
+    payload: bytes
+    config_hash: str
+    symbol: str = ""
+
+
+class Actions(Protocol):
+    """What a child may ask its supervisor to do."""
+
+    def spawn(self, child: "Child") -> ChildSpec:
+        """Start a process under the next epoch."""
+
+    def before_kill(self, child: "Child") -> None:
+        """Its process is about to be killed: keep what it has left, such as its stacks."""
+
+    def tell(self, child: "Child", kind: str, detail: str) -> None:
+        """Tell the trader what happened."""
+
+
+class Times(msgspec.Struct):
+    """Monotonic times of one spawn, in seconds; None: not yet."""
+
+    spawned: float | None = None
+    ready: float | None = None
+    first_tick: float | None = None
+    died: float | None = None
+
+
+class Child:
+    """A child as the supervisor sees it.
+
+    Args:
+        plan: What to run.
+        policy: When it comes back.
+        settings: Heartbeats and time-outs.
+        actions: The supervisor's hands.
+    """
+
+    def __init__(
+        self, plan: Plan, policy: RestartPolicy, settings: SupervisorConfig, actions: Actions
+    ) -> None:
+        self.plan = plan
+        self.state = State.STOPPED
+        self.epoch = 0
+        self.handle: Handle | None = None
+        self.beat: Beat | None = None
+        self.beats: deque[tuple[Beat, float]] = deque(maxlen=RATE_BEATS)
+        self.beat_at = 0.0
+        self.preloaded: bool | None = None
+        self.restarts = 0
+        self.last_error = ""
+        self.recovery: float | None = None
+        self.times = Times()
+        self._policy = policy
+        self._settings = settings
+        self._actions = actions
+        self._retry_at: float | None = None
+        self._kill_at: float | None = None
+        self._killed_for: Cause | None = None
+        self._killed_why = ""
+        self._failed: Failed | None = None
+        self._start_again = False
+        self._spawn_pending = False
+
+    @property
+    def name(self) -> str:
+        """The plan's name."""
+        return self.plan.name
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None where there is none."""
+        return self.handle.pid if self.handle is not None else None
+
+    @property
+    def retry_at(self) -> float | None:
+        """Monotonic time of the next respawn, where one is due."""
+        return self._retry_at
+
+    @property
+    def spawn_pending(self) -> bool:
+        """The launcher was asked for a process and has not answered."""
+        return self._spawn_pending
+
+    @property
+    def degraded(self) -> str:
+        """Why a running child cannot do its work fully; empty: it can."""
+        return self.beat.degraded if self.beat is not None and self.state is State.RUNNING else ""
+
+    def start(self, now: float) -> None:
+        """The operator, or the supervisor's start, wants it to run."""
+        if self.state is State.STOPPING:
+            self._start_again = True
+            return
+        if self.state in ALIVE:
+            return
+        if self.state is State.QUARANTINED:
+            self._policy.forget()
+        self._move(Event.START)
+        self._spawn(now)
+
+    def adopt(self, handle: Handle, epoch: int, now: float) -> None:
+        """Take over a process that an earlier supervisor started."""
+        self._move(Event.START)
+        self._move(Event.READY)
+        self.handle, self.epoch = handle, epoch
+        self.times = Times(spawned=now, ready=now)
+        self.beat_at = now
+
+    def stop(self, now: float) -> None:
+        """The operator, or the supervisor's end, wants it to stop: SIGTERM, later SIGKILL."""
+        self._start_again = False
+        before = self.state
+        self._move(Event.STOP)
+        if before not in ALIVE or before is State.STOPPING:
+            self._retry_at = None
+            return
+        self._kill_at = now + self._settings.stop_timeout
+        if self.handle is not None:
+            self.handle.kill(signal.SIGTERM)
+
+    def restart(self, now: float) -> None:
+        """The operator wants a fresh process, and a clean record for it."""
+        self._policy.forget()
+        if self.state in ALIVE:
+            self.stop(now)
+            self._start_again = True
+        else:
+            self.start(now)
+
+    def on_spawned(self, handle: Handle) -> None:
+        """The launcher has made its process."""
+        self._spawn_pending = False
+        self.handle = handle
+        logger.info("spawned", extra={"child": self.name, "child_pid": handle.pid})
+        if self.state is State.STOPPING:
+            handle.kill(signal.SIGTERM)
+
+    def on_spawn_failed(self, error: BaseException, now: float) -> None:
+        """The launcher could not make a process."""
+        self._spawn_pending = False
+        self.last_error = f"could not be spawned: {error!r}"
+        if self.state is State.STOPPING:
+            self._move(Event.DIED)
+            return
+        self._decide(Cause.BOOT, now)
+
+    def on_hello(self, hello: Hello) -> None:
+        """The process has opened its sockets."""
+        self.preloaded = hello.preloaded
+
+    def on_ready(self, now: float) -> None:
+        """The process has booted."""
+        self.times.ready = now
+        self.beat_at = now
+        self._move(Event.READY)
+
+    def on_beat(self, beat: Beat, now: float) -> None:
+        """A heartbeat was read."""
+        self.beat, self.beat_at = beat, now
+        self.beats.append((beat, now))
+        if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
+            self._move(Event.RECOVERED)
+            self._actions.tell(self, "running", f"pid {beat.pid}, epoch {beat.epoch}")
+
+    def on_first_tick(self, message: FirstTick) -> None:
+        """The process has taken its first tick."""
+        self.times.first_tick = message.at
+        if self.times.died is not None and self.recovery is None:
+            self.recovery = message.at - self.times.died
+            self._actions.tell(self, "recovered", f"first tick {self.recovery * 1000:.0f} ms later")
+
+    def on_failed(self, message: Failed) -> None:
+        """The process says why it is about to exit."""
+        self._failed = message
+        self.last_error = message.reason
+
+    def on_exit(self, status: ExitStatus, now: float) -> None:
+        """Its process is gone."""
+        if self.handle is not None:
+            self.handle.close()
+        self.handle = None
+        self._kill_at = None
+        if self.state is State.STOPPING:
+            self._move(Event.DIED)
+            self._actions.tell(self, "stopped", str(status))
+            if self._start_again:
+                self._start_again = False
+                self.start(now)
+            return
+        self.times.died = now
+        self.last_error = self._obituary(status)
+        self._actions.tell(self, "died", self.last_error)
+        self._decide(self._cause(status), now)
+
+    def on_time(self, now: float) -> None:
+        """Look at every deadline. All beats that were sent have been read."""
+        if self.state in (State.BACKOFF, State.QUARANTINED):
+            if self._retry_at is not None and now >= self._retry_at:
+                self._move(Event.RETRY)
+                self._spawn(now)
+        elif self._kill_at is not None:
+            if now >= self._kill_at and self.handle is not None:
+                self._kill_at = None
+                self._actions.before_kill(self)
+                self.handle.kill(signal.SIGKILL)
+        elif self.handle is not None and self.state is not State.STOPPING:
+            self._judge(now)
+
+    def next_deadline(self, now: float) -> float:
+        """Seconds until `on_time` has something to do that cannot wait for the usual turn."""
+        due = [at for at in (self._retry_at, self._kill_at) if at is not None]
+        return max(min(due) - now, 0.0) if due else 3600.0
+
+    def _judge(self, now: float) -> None:
+        spawned, ready = self.times.spawned, self.times.ready
+        if ready is None:
+            if spawned is not None and now - spawned > self._settings.start_timeout:
+                limit = self._settings.start_timeout
+                self._put_down(Cause.BOOT, f"not ready after {limit:g} s", now)
+        elif now - self.beat_at > self._settings.hang_after:
+            self._put_down(Cause.HANG, f"no beat for {now - self.beat_at:.1f} s", now)
+
+    def _put_down(self, cause: Cause, why: str, now: float) -> None:
+        """Have it write its stacks, and kill it a moment later; see `on_time`."""
+        self._killed_for = cause
+        self._killed_why = why
+        self._kill_at = now + STACKS_WITHIN
+        self._actions.tell(self, "hung" if cause is Cause.HANG else "start_timeout", why)
+        if self.handle is not None:
+            self.handle.kill(signal.SIGUSR1)
+
+    def _spawn(self, now: float) -> None:
+        self._retry_at = None
+        self._killed_for = None
+        self._failed = None
+        self.beat = None
+        self.beats.clear()
+        self.preloaded = None
+        self.recovery = None
+        self.times = Times(spawned=now, died=self.times.died)
+        self._spawn_pending = True
+        self.epoch = self._actions.spawn(self).epoch
+
+    def _cause(self, status: ExitStatus) -> Cause:
+        if self._killed_for is not None:
+            return self._killed_for
+        if self._failed is not None and self._failed.permanent:
+            return Cause.PERMANENT
+        if self.times.ready is None:
+            return Cause.BOOT
+        return Cause.SIGNAL if status.code is not None and status.code < 0 else Cause.EXIT
+
+    def _obituary(self, status: ExitStatus) -> str:
+        if self._killed_for is not None:
+            return self._killed_why
+        return f"{self._failed.reason} ({status})" if self._failed is not None else str(status)
+
+    def _decide(self, cause: Cause, now: float) -> None:
+        ready = self.times.ready
+        healthy_for = now - ready if ready is not None else None
+        decision = self._policy.on_death(cause, healthy_for, now)
+        if decision.delay is None:
+            self._move(Event.GAVE_UP)
+            self._retry_at = self._policy.retry_at(now, cause)
+            self._actions.tell(self, "quarantined", decision.reason)
+            return
+        self._move(Event.DIED)
+        self.restarts += 1
+        self._retry_at = now + decision.delay
+        # A first death is answered in the same turn of the loop.
+        self.on_time(now)
+
+    def _move(self, event: Event) -> None:
+        before, self.state = self.state, following(self.state, event)
+        if before is not self.state:
+            logger.info("%s -> %s", before, self.state, extra={"child": self.name})

@@ -1,0 +1,138 @@
+"""The control API: one JSON request, one JSON reply, on an ipc socket of the user's own."""
+
+import logging
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor.status_report import StatusReport
+
+logger = logging.getLogger(__name__)
+
+
+class StatusRequest(msgspec.Struct, frozen=True, tag="status"):
+    """How is everybody? Answered with a `StatusReport`."""
+
+
+class StopRequest(msgspec.Struct, frozen=True, tag="stop"):
+    """Stop everything, in order, and end. Answered at once with `Done`."""
+
+
+class RestartRequest(msgspec.Struct, frozen=True, tag="restart"):
+    """Give one child a fresh process and a clean record."""
+
+    name: str
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """It is done, or under way."""
+
+    detail: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """It was not done.
+
+    Attributes:
+        reason: For people.
+        known: The names that would have been right.
+    """
+
+    reason: str
+    known: tuple[str, ...] = ()
+
+
+Request = StatusRequest | StopRequest | RestartRequest
+Reply = Done | Refused
+
+
+class NotRunning(Mt5crsError):  # noqa: N818 - a state of affairs, and the name of an exit code
+    """There is no supervisor on this ``var`` folder. The command says so and ends with code 3."""
+
+
+class ControlTimeout(Mt5crsError):  # noqa: N818 - as above
+    """The supervisor lives but did not answer in time. The command ends with code 5."""
+
+
+class ControlServer:
+    """The supervisor's end.
+
+    Args:
+        context: The supervisor's ZMQ context.
+        paths: Where the socket is.
+    """
+
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", paths: VarPaths) -> None:
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 200)
+        self.socket.bind(paths.endpoint("control"))
+        self._decode = msgspec.json.Decoder(Request).decode
+
+    def receive(self) -> tuple[bytes, Request] | None:
+        """The next request and whom to answer; None where there is none."""
+        while True:
+            try:
+                frames = self.socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return None
+            try:
+                return frames[0], self._decode(frames[-1])
+            except msgspec.MsgspecError as error:
+                self.answer(frames[0], Refused(f"the request cannot be read: {error}"))
+
+    def answer(self, client: bytes, reply: Reply | StatusReport) -> None:
+        """Send a reply; a client that has gone does not matter."""
+        try:
+            self.socket.send_multipart([client, b"", msgspec.json.encode(reply)], zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            logger.info("a reply was not sent: %s", error)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self.socket.close()
+
+
+class ControlClient:
+    """The command line's end.
+
+    Args:
+        var_dir: The ``var`` folder of the installation.
+        timeout: Seconds to wait for a reply.
+    """
+
+    def __init__(self, var_dir: Path, timeout: float = 5.0) -> None:
+        self._paths = VarPaths(var_dir)
+        self._timeout = timeout
+
+    def status(self) -> StatusReport:
+        """Ask how everybody is.
+
+        Raises:
+            NotRunning: There is no supervisor.
+            ControlTimeout: It did not answer in time.
+        """
+        return msgspec.json.decode(self._ask(StatusRequest()), type=StatusReport)
+
+    def request(self, request: StopRequest | RestartRequest) -> Reply:
+        """Ask for something to be done.
+
+        Raises:
+            NotRunning: There is no supervisor.
+            ControlTimeout: It did not answer in time.
+        """
+        reply: Reply = msgspec.json.decode(self._ask(request), type=Reply)
+        return reply
+
+    def _ask(self, request: Request) -> bytes:
+        if not self._paths.socket_file("control").exists():
+            raise NotRunning(f"no supervisor is running on {self._paths.var}")
+        with zmq.Context() as context, context.socket(zmq.REQ) as client:
+            client.setsockopt(zmq.LINGER, 0)
+            client.connect(self._paths.endpoint("control"))
+            client.send(msgspec.json.encode(request))
+            if not client.poll(round(self._timeout * 1000)):
+                raise ControlTimeout(f"the supervisor did not answer within {self._timeout:g} s")
+            return client.recv()

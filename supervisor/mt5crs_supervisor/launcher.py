@@ -1,0 +1,255 @@
+"""Starting processes: a forkserver with everything imported, behind a small protocol.
+
+Spawning runs in a thread of its own, because the forkserver answers synchronously and may be
+stopped or stuck; the supervisor's loop never waits for it.
+"""
+
+import contextlib
+import logging
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import wait
+from typing import Protocol
+
+import msgspec
+import psutil
+
+from mt5crs_shared import entry
+from mt5crs_shared.messages import ChildSpec, Kind
+
+logger = logging.getLogger(__name__)
+
+PRELOAD: dict[Kind, str] = {
+    "strategy": "mt5crs_worker.preload",
+    "gateway": "mt5crs_services.preload",
+    "tape": "mt5crs_services.preload",
+    "feed": "mt5crs_services.preload",
+}
+"""Modules that the forkserver imports, by what a child is. Names only: see the arrows."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Environment of the whole tree: more threads hang or starve a machine full of processes."""
+
+EXIT_CODE_WITHIN = 0.05
+"""Seconds that a child's exit code may come after its death was seen."""
+
+
+class ExitStatus(msgspec.Struct, frozen=True):
+    """How a process ended.
+
+    Attributes:
+        code: Exit code, or minus the signal; None: nobody can say any more.
+    """
+
+    code: int | None
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return "ended, exit code unknown"
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-self.code).name}"
+        return f"killed by signal {-self.code}"
+
+
+class Handle(Protocol):
+    """A running child process."""
+
+    pid: int
+    create_time: float
+    exit_fd: int
+
+    def exit_status(self) -> ExitStatus | None:
+        """How it ended; None while it lives."""
+
+    def kill(self, signum: int) -> None:
+        """Send a signal; nothing happens where it is gone already."""
+
+    def close(self) -> None:
+        """Give back what the handle holds."""
+
+
+class Launcher(Protocol):
+    """Starts children."""
+
+    def spawn(self, spec: ChildSpec) -> "Future[Handle]":
+        """Start a process, without waiting for it."""
+
+    def unstick(self) -> None:
+        """A spawn has taken too long: break whatever it waits for."""
+
+    def close(self) -> None:
+        """No more spawns."""
+
+
+class ProcessHandle:
+    """A child of ours, watched by pidfd where there is one.
+
+    The pipe that multiprocessing calls the sentinel is no proof of death: when the forkserver is
+    killed, every sentinel fires while every child lives.
+    """
+
+    def __init__(self, process: "multiprocessing.process.BaseProcess") -> None:
+        assert process.pid is not None, "the process has been started"
+        self._process = process
+        self.pid = process.pid
+        self.create_time = _create_time(self.pid)
+        self._pidfd = _pidfd(self.pid)
+        self.exit_fd = self._pidfd if self._pidfd is not None else process.sentinel
+        self._status: ExitStatus | None = None
+
+    def exit_status(self) -> ExitStatus | None:
+        """How it ended; None while it lives."""
+        if self._status is None and not is_alive(self.pid, self.create_time):
+            wait([self._process.sentinel], EXIT_CODE_WITHIN)
+            code = self._process.exitcode
+            # 255 is what multiprocessing says when the forkserver took the code to its grave.
+            self._status = ExitStatus(None if code == 255 else code)
+        return self._status
+
+    def kill(self, signum: int) -> None:
+        """Send a signal; nothing happens where it is gone already."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._pidfd is not None:
+                signal.pidfd_send_signal(self._pidfd, signum)
+            elif is_alive(self.pid, self.create_time):
+                os.kill(self.pid, signum)
+
+    def close(self) -> None:
+        """Give back what the handle holds."""
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        with contextlib.suppress(ValueError):
+            self._process.close()
+
+
+class AdoptedHandle:
+    """A child that an earlier supervisor started; watched by pidfd, which any process may hold.
+
+    Args:
+        pid: Its process, known to be alive.
+        create_time: When that process was made.
+
+    Raises:
+        OSError: This system has no pidfd; the child cannot be adopted.
+    """
+
+    def __init__(self, pid: int, create_time: float) -> None:
+        self.pid = pid
+        self.create_time = create_time
+        self.exit_fd = os.pidfd_open(pid)
+
+    def exit_status(self) -> ExitStatus | None:
+        """That it ended, not how: only a parent is told; None while it lives."""
+        return None if is_alive(self.pid, self.create_time) else ExitStatus(None)
+
+    def kill(self, signum: int) -> None:
+        """Send a signal; nothing happens where it is gone already."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.exit_fd, signum)
+
+    def close(self) -> None:
+        """Give back what the handle holds."""
+        os.close(self.exit_fd)
+
+
+class ForkserverLauncher:
+    """Children forked from a server that has imported everything; spawned where fork is missing.
+
+    Args:
+        on_done: Called in the launcher's thread after each spawn, to wake the supervisor's loop.
+    """
+
+    def __init__(self, on_done: Callable[[], None]) -> None:
+        os.environ.update(ONE_THREAD)
+        methods = multiprocessing.get_all_start_methods()
+        self._method = "forkserver" if "forkserver" in methods else "spawn"
+        self._context = multiprocessing.get_context(self._method)
+        if self._method == "forkserver":
+            self._context.set_forkserver_preload(list(dict.fromkeys(PRELOAD.values())))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="launcher")
+        self._on_done = on_done
+
+    @property
+    def forkserver_pid(self) -> int | None:
+        """Process of the forkserver, for `status`; None where there is none."""
+        # There is no public name for it.
+        pid: int | None = getattr(multiprocessing.forkserver._forkserver, "_forkserver_pid", None)
+        return pid
+
+    def spawn(self, spec: ChildSpec) -> "Future[Handle]":
+        """Start a process, without waiting for it."""
+        future: Future[Handle] = self._thread.submit(self._start, spec)
+        future.add_done_callback(lambda _future: self._on_done())
+        return future
+
+    def unstick(self) -> None:
+        """Kill a forkserver that does not answer; the next spawn starts a new one."""
+        pid = self.forkserver_pid
+        if pid is not None:
+            logger.error("the forkserver does not answer; it is killed", extra={"server": pid})
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """No more spawns, and no forkserver left behind."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        stop = getattr(multiprocessing.forkserver._forkserver, "_stop", None)
+        if self._method == "forkserver" and stop is not None:
+            stop()
+
+    def _start(self, spec: ChildSpec) -> Handle:
+        process = self._context.Process(  # type: ignore[attr-defined]  # both contexts have it
+            target=entry.run,
+            args=(msgspec.msgpack.encode(spec), PRELOAD[spec.kind]),
+            name=f"mt5crs {spec.name}",
+            daemon=True,
+        )
+        with _bare_main():
+            process.start()
+        return ProcessHandle(process)
+
+
+@contextlib.contextmanager
+def _bare_main() -> Iterator[None]:
+    """Hide the main module: children would import it again, and need nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def is_alive(pid: int, create_time: float) -> bool:
+    """Whether that very process lives: the pid, and the moment it was made; no zombie."""
+    try:
+        process = psutil.Process(pid)
+        return (
+            abs(process.create_time() - create_time) < 0.02
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _create_time(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None

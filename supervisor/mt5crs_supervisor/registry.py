@@ -1,0 +1,83 @@
+"""Which processes this installation has, on disk: epochs that only rise, and whom to adopt."""
+
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+
+logger = logging.getLogger(__name__)
+
+EPOCHS_PER_START = 1000
+"""Each start of the supervisor skips so many epochs.
+
+The file is not forced to the disk at every spawn, which would delay it; a power cut can so lose
+the last few numbers. Starting a new thousand, which is forced to the disk, never reuses one.
+"""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One child's last spawn.
+
+    Attributes:
+        epoch: Its number.
+        pid: Its process; 0 where it has ended.
+        create_time: When that process was made, which tells it from a later one of the same pid.
+        config_hash: What it runs on.
+    """
+
+    epoch: int
+    pid: int = 0
+    create_time: float = 0.0
+    config_hash: str = ""
+
+
+class Registry:
+    """The file; the supervisor is its only reader and writer.
+
+    Args:
+        path: Where it is; a file that cannot be read counts as missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries: dict[str, Entry] = {}
+        try:
+            self._entries = msgspec.json.decode(path.read_bytes(), type=dict[str, Entry])
+        except FileNotFoundError:
+            pass
+        except (OSError, msgspec.MsgspecError):
+            logger.exception("%s cannot be read and is made anew", path)
+        highest = max((entry.epoch for entry in self._entries.values()), default=0)
+        self._base = (highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START
+        self._write(force=True, base=self._base)
+
+    def survivors(self) -> dict[str, Entry]:
+        """Entries of processes that had not ended when the file was last written."""
+        return {name: entry for name, entry in self._entries.items() if entry.pid}
+
+    def next_epoch(self, name: str) -> int:
+        """A number for the next spawn, higher than all before it."""
+        last = self._entries[name].epoch if name in self._entries else 0
+        epoch = max(last, self._base) + 1
+        self._entries[name] = Entry(epoch)
+        self._write()
+        return epoch
+
+    def record(self, name: str, entry: Entry) -> None:
+        """Note the process of a spawn, or that it has ended."""
+        self._entries[name] = entry
+        self._write()
+
+    def _write(self, force: bool = False, base: int = 0) -> None:
+        entries = dict(self._entries)
+        if base:
+            entries["supervisor"] = Entry(base)
+            self._entries = entries
+        temporary = self._path.with_suffix(".new")
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(entries))
+            if force:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(self._path)

@@ -1,0 +1,139 @@
+"""From the supervisor's memory to the answer of `status`; asks nobody, waits for nothing."""
+
+import os
+from typing import TYPE_CHECKING
+
+import psutil
+
+from mt5crs_shared.messages import AccountReport, StrategyMoney
+from mt5crs_supervisor.child import Child
+from mt5crs_supervisor.lifecycle import State
+from mt5crs_supervisor.status_report import (
+    SCHEMA_VERSION,
+    ChildStatus,
+    StatusReport,
+    StrategyStatus,
+    Totals,
+)
+
+if TYPE_CHECKING:
+    from mt5crs_supervisor.supervisor import Supervisor
+
+EVENTS_SHOWN = 50
+
+
+def report(supervisor: "Supervisor", now: float) -> StatusReport:
+    """The status of everything, at a monotonic time."""
+    account = _account(supervisor)
+    money = {m.strategy: m for m in account.strategies} if account is not None else {}
+    strategies = tuple(
+        _strategy(child, money.get(child.name), now) for child in supervisor.strategies
+    )
+    services = tuple(_child(child, now) for child in supervisor.services)
+    return StatusReport(
+        schema=SCHEMA_VERSION,
+        pid=os.getpid(),
+        uptime=now - supervisor.begun,
+        stopping=supervisor.stopping,
+        config=supervisor.config.path,
+        var_dir=str(supervisor.paths.var),
+        market_url=supervisor.config.globals.zmq_market_url,
+        forkserver_pid=supervisor.launcher.forkserver_pid,
+        account=account,
+        strategies=strategies,
+        services=services,
+        totals=_totals(strategies, services),
+        events=tuple(supervisor.events)[-EVENTS_SHOWN:],
+    )
+
+
+def _account(supervisor: "Supervisor") -> AccountReport | None:
+    for child in supervisor.services:
+        if child.plan.kind == "gateway" and child.beat is not None:
+            return child.beat.account
+    return None
+
+
+def _strategy(child: Child, money: StrategyMoney | None, now: float) -> StrategyStatus:
+    beat = child.beat
+    metrics = beat.metrics if beat is not None else None
+    age = None
+    if metrics is not None and metrics.last_tick_age >= 0.0:
+        age = metrics.last_tick_age + now - child.beat_at
+    position = money.position if money is not None else None
+    sign = 1.0 if position is None or position.side == "BUY" else -1.0
+    return StrategyStatus(
+        process=_child(child, now),
+        symbol=child.plan.symbol,
+        ticks_per_second=_rate(child),
+        last_tick_age=age,
+        metrics=metrics,
+        position_lots=sign * position.lots if position is not None else 0.0,
+        realised=money.realised if money is not None else 0.0,
+        floating=money.floating if money is not None else 0.0,
+        deals=money.deals if money is not None else 0,
+    )
+
+
+def _child(child: Child, now: float) -> ChildStatus:
+    beat = child.beat
+    spawned = child.times.spawned
+    error = child.last_error
+    if beat is not None and beat.metrics is not None and beat.metrics.last_error:
+        error = beat.metrics.last_error
+    return ChildStatus(
+        name=child.name,
+        kind=child.plan.kind,
+        state=child.state,
+        phase=beat.phase if beat is not None else "",
+        degraded=child.degraded,
+        pid=child.pid,
+        epoch=child.epoch,
+        uptime=now - spawned if child.pid is not None and spawned is not None else None,
+        restarts=child.restarts,
+        retry_in=max(child.retry_at - now, 0.0) if child.retry_at is not None else None,
+        beat_age=now - child.beat_at if beat is not None else None,
+        recovery_ms=child.recovery * 1000.0 if child.recovery is not None else None,
+        preloaded=child.preloaded,
+        memory=beat.usage.rss if beat is not None else 0,
+        cpu=_cpu(child),
+        last_error=error,
+        progress=beat.progress if beat is not None else 0,
+    )
+
+
+def _rate(child: Child) -> float:
+    if len(child.beats) < 2:
+        return 0.0
+    (first, begun), (last, ended) = child.beats[0], child.beats[-1]
+    if first.metrics is None or last.metrics is None or ended <= begun:
+        return 0.0
+    ticks = last.metrics.ticks_processed - first.metrics.ticks_processed
+    return max(ticks / (ended - begun), 0.0)
+
+
+def _cpu(child: Child) -> float:
+    if len(child.beats) < 2:
+        return 0.0
+    (first, begun), (last, ended) = child.beats[0], child.beats[-1]
+    return 100.0 * (last.usage.cpu - first.usage.cpu) / (ended - begun) if ended > begun else 0.0
+
+
+def _totals(strategies: tuple[StrategyStatus, ...], services: tuple[ChildStatus, ...]) -> Totals:
+    processes = [s.process for s in strategies]
+    running = [p for p in processes if p.state == State.RUNNING]
+    counted = [s.metrics for s in strategies if s.metrics is not None]
+    own = psutil.Process().memory_info().rss
+    return Totals(
+        strategies=len(strategies),
+        running=len(running),
+        degraded=sum(bool(p.degraded) for p in running),
+        quarantined=sum(p.state == State.QUARANTINED for p in processes),
+        restarts=sum(p.restarts for p in processes),
+        ticks_per_second=sum(s.ticks_per_second for s in strategies),
+        signals=sum(m.signals_generated for m in counted),
+        orders=sum(m.orders_sent for m in counted),
+        realised=sum(s.realised for s in strategies),
+        floating=sum(s.floating for s in strategies),
+        memory=own + sum(c.memory for c in (*processes, *services)),
+    )

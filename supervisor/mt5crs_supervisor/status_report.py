@@ -1,0 +1,156 @@
+"""What `status` says: the answer of a running supervisor, and its documented schema."""
+
+import msgspec
+
+from mt5crs_shared.messages import AccountReport, Kind, StrategyMetrics
+
+SCHEMA_VERSION = 1
+"""Of :class:`StatusReport`; it rises when a field changes its meaning or goes."""
+
+
+class ChildStatus(msgspec.Struct, frozen=True):
+    """One child process.
+
+    Attributes:
+        name: Its name.
+        kind: strategy, gateway, tape or feed.
+        state: See ``docs/lifecycle.md``.
+        phase: What its loop said it was doing; empty before the first beat.
+        degraded: Why it cannot do its work fully; empty: it can.
+        pid: Its process; null where there is none.
+        epoch: Number of its last spawn.
+        uptime: Seconds since that spawn; null where there is no process.
+        restarts: Respawns after a death since the supervisor began.
+        retry_in: Seconds until the next respawn; null where none is due.
+        beat_age: Seconds since the last heartbeat was read; null before the first.
+        recovery_ms: From its last death to its first tick afterwards; null: never died.
+        preloaded: Forked with its modules in place; null before its first word.
+        memory: Resident bytes, by its last beat.
+        cpu: Percent of one core over its last beats.
+        last_error: The last reason of a death, or the last error of the strategy's code.
+        progress: Ticks published, recorded or watched, of a service.
+    """
+
+    name: str
+    kind: Kind
+    state: str
+    phase: str
+    degraded: str
+    pid: int | None
+    epoch: int
+    uptime: float | None
+    restarts: int
+    retry_in: float | None
+    beat_age: float | None
+    recovery_ms: float | None
+    preloaded: bool | None
+    memory: int
+    cpu: float
+    last_error: str
+    progress: int
+
+
+class StrategyStatus(msgspec.Struct, frozen=True):
+    """One strategy: its process, its counters, its money.
+
+    Attributes:
+        process: Its process.
+        symbol: Its symbol.
+        ticks_per_second: Over its last beats, a few seconds.
+        last_tick_age: Seconds since it processed a tick; null before the first.
+        metrics: Its counters by the last beat; null before the first.
+        position_lots: Open volume by the ledger, negative when short.
+        realised: Profit of closed deals less commission, account currency, by the ledger.
+        floating: Profit of the open position, account currency, by the ledger.
+        deals: Deals so far, by the ledger.
+    """
+
+    process: ChildStatus
+    symbol: str
+    ticks_per_second: float
+    last_tick_age: float | None
+    metrics: StrategyMetrics | None
+    position_lots: float
+    realised: float
+    floating: float
+    deals: int
+
+
+class EventLine(msgspec.Struct, frozen=True):
+    """Something that happened to a child.
+
+    Attributes:
+        time: Wall time, ISO 8601, UTC.
+        name: The child.
+        kind: running, died, hung, quarantined, recovered, stopped, adopted ...
+        detail: For people.
+    """
+
+    time: str
+    name: str
+    kind: str
+    detail: str
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Sums over all strategies.
+
+    Attributes:
+        strategies: How many are enabled.
+        running: How many are RUNNING.
+        degraded: How many of those are DEGRADED.
+        quarantined: How many are given up.
+        restarts: Respawns since the supervisor began.
+        ticks_per_second: Sum of the rates.
+        signals: Sum of the signals.
+        orders: Sum of the orders sent.
+        realised: Sum, account currency.
+        floating: Sum, account currency.
+        memory: Resident bytes of all children and the supervisor; shared pages count each time.
+    """
+
+    strategies: int
+    running: int
+    degraded: int
+    quarantined: int
+    restarts: int
+    ticks_per_second: float
+    signals: int
+    orders: int
+    realised: float
+    floating: float
+    memory: int
+
+
+class StatusReport(msgspec.Struct, frozen=True):
+    """The whole answer to `status`.
+
+    Attributes:
+        schema: :data:`SCHEMA_VERSION`.
+        pid: Process of the supervisor.
+        uptime: Seconds since it began.
+        stopping: It has been asked to stop.
+        config: The YAML file.
+        var_dir: The ``var`` folder.
+        market_url: Where ticks come from.
+        forkserver_pid: Process that children are forked from; null where there is none.
+        account: The account by the gateway's last beat; null before it.
+        strategies: One entry for each enabled strategy, in the order of the YAML.
+        services: gateway, tape, feed.
+        totals: Sums.
+        events: The newest events, oldest first, at most 50.
+    """
+
+    schema: int
+    pid: int
+    uptime: float
+    stopping: bool
+    config: str
+    var_dir: str
+    market_url: str
+    forkserver_pid: int | None
+    account: AccountReport | None
+    strategies: tuple[StrategyStatus, ...]
+    services: tuple[ChildStatus, ...]
+    totals: Totals
+    events: tuple[EventLine, ...]
