@@ -139,6 +139,17 @@ def cut(path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
 
 
+def spoil_a_key(path: Path) -> None:
+    whole = train(path).save_raw("json")
+    path.write_bytes(whole.replace(b"base_score", b"base\xffscore"))
+
+
+def spoil_the_best_round(path: Path) -> None:
+    booster = train(path)
+    booster.set_attr(best_iteration="the last")
+    booster.save_model(path)
+
+
 MISORDERED = (*FEATURES[:3], FEATURES[4], FEATURES[3], *FEATURES[5:])
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, r"cannot be read \(No such file.*check model_path"),
@@ -148,6 +159,8 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "brace": (lambda path: path.write_text("{"), "is neither JSON nor UBJ"),
     "other JSON": (lambda path: path.write_text('{"a": 1}'), "is damaged or no XGBoost model"),
     "cut": (cut, "is damaged or no XGBoost model"),
+    "not UTF-8": (spoil_a_key, "is damaged or no XGBoost model"),
+    "best round": (spoil_the_best_round, "is damaged or no XGBoost model"),
     "regression": (
         lambda path: train(path, objective="reg:squarederror"),
         "was trained for reg:squarederror; train a classifier of two classes",
