@@ -14,7 +14,7 @@ from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import Config
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.stream import Batch, TickStream
+from mt5crs_shared.stream import TAPE_PRESENCE, Batch, TickStream
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +44,10 @@ class Tape:
         self._child = Child(spec, settings.supervisor, self._context, preloaded)
         self._files = TapeFiles(paths.tape, sorted(config.symbols), settings.tape.file_ticks)
         self._rings = self._load(config, settings.tape.ticks_per_symbol)
-        sources = [paths.endpoint("gateway-backlog")]
-        if settings.feed is not None:
-            sources.append(paths.endpoint("feed"))
+        sources = [paths.endpoint("gateway-backlog"), paths.endpoint("feed")]
         marks = {symbol: ring.mark() for symbol, ring in self._rings.items()}
         self._stream = TickStream(
-            self._context, settings.zmq_market_url, marks, sources, give_up=GIVE_UP
+            self._context, settings.zmq_market_url, marks, sources, GIVE_UP, TAPE_PRESENCE
         )
         self._server = BacklogServer(self._context, paths, "tape", self._rings)
         self._stream.register(self._child.poller)

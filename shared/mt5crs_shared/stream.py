@@ -15,6 +15,9 @@ from mt5crs_shared.ticks import Tick
 
 logger = logging.getLogger(__name__)
 
+TAPE_PRESENCE = b"\x00mt5crs-tape"
+"""What a tape subscribes to beside its symbols, so that a feed of ours sees that it is there."""
+
 RECEIVE_LIMIT = 256
 """Live messages taken in one go, so that the loop beats in between."""
 
@@ -63,6 +66,7 @@ class TickStream:
         marks: For each symbol, where an earlier reader stopped; None: the tape's oldest tick.
         sources: Addresses that answer :class:`BacklogRequest`, asked all at once.
         give_up: Seconds after which waiting live ticks are taken without the sources' word.
+        presence: Subscribed to as well, for the publisher to see.
         monotonic: The monotonic clock, seconds.
         wall_us: Wall time in us since the epoch, for frames without a time.
     """
@@ -74,6 +78,7 @@ class TickStream:
         marks: Mapping[str, TickMark | None],
         sources: Iterable[str],
         give_up: float = 10.0,
+        presence: bytes | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -87,6 +92,8 @@ class TickStream:
         self._give_up = give_up
         self._readers = {symbol: _Reader(symbol, mark) for symbol, mark in marks.items()}
         self._market = self._open_market(context, market_url)
+        if presence is not None:
+            self._market.setsockopt(zmq.SUBSCRIBE, presence)
         self._monitor = self._market.get_monitor_socket(
             zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
         )
@@ -184,7 +191,8 @@ class TickStream:
         source = context.socket(zmq.DEALER)
         source.setsockopt(zmq.RECONNECT_IVL, 10)
         source.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-        source.setsockopt(zmq.SNDHWM, 100)
+        # No queue for a source that is away: it is asked again, with a newer question.
+        source.setsockopt(zmq.IMMEDIATE, 1)
         source.connect(address)
         return source
 

@@ -1,0 +1,105 @@
+"""A feed of our own on the command line: publishes in the foreground, and shows how far it is."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import zmq
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from mt5crs_services.feed.publisher import Publisher, make_source
+from mt5crs_services.feed.sources import Position
+from mt5crs_services.service import BacklogServer
+from mt5crs_shared import wire
+from mt5crs_shared.config import FeedConfig, SymbolSpec
+from mt5crs_shared.paths import VarPaths
+
+FLUSH = 60.0
+"""Seconds that queued ticks get to leave at the end."""
+
+SHOW_EVERY = 0.2
+"""Seconds between two looks at the progress bar."""
+
+
+def run(
+    config: FeedConfig, symbols: dict[str, SymbolSpec], url: str, var_dir: Path, progress: bool
+) -> None:
+    """Publish until the source ends or Ctrl-C.
+
+    Args:
+        config: What to publish.
+        symbols: What a synthetic feed quotes.
+        url: Where subscribers connect; bound here.
+        var_dir: The installation whose tape may ask for history and for lost ticks.
+        progress: Show a progress bar on stderr.
+
+    Raises:
+        FeedError: It cannot be published.
+        FeedFileError: A file cannot be read.
+    """
+    source = make_source(config, symbols, None)
+    total = source.total()
+    paths = VarPaths(var_dir)
+    paths.create()
+    with zmq.Context() as context:
+        publisher = Publisher(context, url, config, source, Position(None, ""))
+        server = BacklogServer(context, paths, "feed", publisher.rings)
+        try:
+            with _shown(total, progress) as bar:
+                _publish(publisher, server, bar)
+        except KeyboardInterrupt:
+            publisher.close(0.0)
+        finally:
+            published = publisher.published
+            server.close()
+            publisher.close(FLUSH)
+    Console(stderr=True).print(f"published {published:,} ticks on {url}", highlight=False)
+
+
+def _publish(publisher: Publisher, server: BacklogServer, bar: Progress) -> None:
+    poller = zmq.Poller()
+    poller.register(publisher.socket, zmq.POLLIN)
+    poller.register(server.socket, zmq.POLLIN)
+    wait, begun, shown = 0.0, False, 0.0
+    while not publisher.over:
+        poller.poll(round(min(wait, SHOW_EVERY) * 1000))
+        publisher.read_subscriptions()
+        server.serve()
+        begun = begun or publisher.may_begin()
+        wait = publisher.publish_due() if begun else 0.02
+        if time.monotonic() - shown > SHOW_EVERY:
+            shown = time.monotonic()
+            _show(bar, publisher, begun)
+    _show(bar, publisher, begun)
+
+
+def _show(bar: Progress, publisher: Publisher, begun: bool) -> None:
+    clock = wire.format_iso(publisher.newest_us)[:19] if publisher.newest_us else "end"
+    what = clock if begun else "waiting for a subscriber"
+    for task in bar.tasks:
+        bar.update(task.id, completed=publisher.published, description=what, rate=task.speed or 0.0)
+
+
+@contextlib.contextmanager
+def _shown(total: int | None, progress: bool) -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:,.0f} ticks/s"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=Console(stderr=True), disable=not progress)
+    bar.add_task("", total=total, rate=0.0)
+    with bar:
+        yield bar

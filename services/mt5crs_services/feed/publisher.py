@@ -1,0 +1,227 @@
+"""Publishing ticks: at the pace of their times, dropping none, answering for the past."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from mt5crs_services.feed.files import FeedFileError
+from mt5crs_services.feed.sources import Position, ReplaySource, Source, SyntheticSource
+from mt5crs_services.ring import TickRing
+from mt5crs_shared import wire
+from mt5crs_shared.config import FeedConfig, SymbolSpec
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.stream import TAPE_PRESENCE
+from mt5crs_shared.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+KEPT = 50_000
+"""Published ticks of each symbol that a tape may still ask for."""
+
+AT_ONCE = 500
+"""Ticks sent before the owner's loop gets its turn."""
+
+TAPE_WITHIN = 5.0
+"""Seconds that the first tick waits for a tape to subscribe."""
+
+
+class FeedError(Mt5crsError):
+    """The feed cannot publish. It ends, and says why."""
+
+
+def bindable(url: str) -> str:
+    """The address to bind where subscribers connect to `url`: a host name becomes its number."""
+    return url.replace("//localhost:", "//127.0.0.1:")
+
+
+def make_source(
+    config: FeedConfig, symbols: dict[str, SymbolSpec], paths: VarPaths | None
+) -> Source:
+    """The source that a configuration describes."""
+    if config.kind == "replay":
+        return ReplaySource([Path(name) for name in config.files], KEPT)
+    state = paths.feed_state if paths is not None else None
+    return SyntheticSource(config, list(symbols.values()), state, time.time_ns() // 1000)
+
+
+class Publisher:
+    """Sends a source's ticks on a PUB socket.
+
+    Args:
+        context: The process's ZMQ context.
+        url: Where subscribers connect; bound here.
+        config: The feed's configuration.
+        source: What to send.
+        position: How far an earlier process came.
+        monotonic: The monotonic clock, seconds.
+
+    Raises:
+        FeedError: The address is in use, or cannot be bound.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        url: str,
+        config: FeedConfig,
+        source: Source,
+        position: Position,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rings: dict[str, TickRing] = {}
+        self._speed = config.speed
+        self._position = position
+        self._monotonic = monotonic
+        self._generation = int.from_bytes(os.urandom(6), "big")
+        self.socket = self._bind(context, url, lossless=config.kind == "replay")
+        self._hand_history(source)
+        self._next: Tick | None = None
+        self._unsent: bytes | None = None
+        self._ticks = self._resume(source)
+        self._advance()
+        self._anchor: tuple[float, int] | None = None
+        self._opened = monotonic()
+        self.subscribed = False
+        self.tape_there = False
+
+    @property
+    def published(self) -> int:
+        """Ticks published so far, by this process and those before it."""
+        return self._position.published
+
+    @property
+    def over(self) -> bool:
+        """Every tick of the source has been sent."""
+        return self._next is None and self._unsent is None
+
+    @property
+    def newest_us(self) -> int:
+        """Event time of the next tick; 0 at the end."""
+        return self._next.time_us if self._next is not None else 0
+
+    def may_begin(self, patience: float = TAPE_WITHIN) -> bool:
+        """A tape listens, or none came within `patience` seconds but somebody else did."""
+        self.read_subscriptions()
+        waited = self._monotonic() - self._opened > patience
+        return self.tape_there or (waited and self.subscribed)
+
+    def read_subscriptions(self) -> None:
+        """Take what subscribers said."""
+        while True:
+            try:
+                word = self.socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            if word[:1] == b"\x01":
+                self.subscribed = True
+                self.tape_there = self.tape_there or word[1:] == TAPE_PRESENCE
+
+    def publish_due(self) -> float:
+        """Send the ticks whose time has come, at most AT_ONCE of them.
+
+        Returns:
+            Seconds until there is something to do again; 0.0: at once.
+
+        Raises:
+            FeedError: The source cannot be read on.
+        """
+        for _ in range(AT_ONCE):
+            if self._unsent is not None and not self._send_on():
+                # A subscriber's queue is full, and a replay drops nothing: it waits.
+                return 0.001
+            tick = self._next
+            if tick is None:
+                return 3600.0
+            wait = self._wait(tick)
+            if wait > 0.0:
+                return wait
+            # Counted first: a tick that was sent and not counted would be sent again after a
+            # crash; one that was counted and not sent is in the ring, where the tape asks for it.
+            self._position.advance()
+            self._ring(tick.symbol).append(tick)
+            self._unsent = wire.encode(tick)
+            self._advance()
+        return 0.0
+
+    def close(self, linger: float) -> None:
+        """Close the socket; what is queued gets `linger` seconds to leave."""
+        self.socket.close(round(linger * 1000))
+
+    def _bind(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", url: str, lossless: bool
+    ) -> "zmq.Socket[bytes]":
+        socket = context.socket(zmq.XPUB)
+        socket.setsockopt(zmq.SNDHWM, 100_000)
+        socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        if lossless:
+            socket.setsockopt(zmq.XPUB_NODROP, 1)
+        try:
+            socket.bind(bindable(url))
+        except zmq.ZMQError as error:
+            socket.close(0)
+            hint = (
+                "somebody publishes there already; stop them, or remove global.feed"
+                if error.errno == zmq.EADDRINUSE
+                else "check global.zmq_market_url"
+            )
+            raise FeedError(f"{url} cannot be bound ({error.strerror}): {hint}") from error
+        return socket
+
+    def _hand_history(self, source: Source) -> None:
+        if self._position.history_handed:
+            return
+        for tick in source.history():
+            self._ring(tick.symbol).append(tick, history=True)
+        self._position.hand_history()
+
+    def _resume(self, source: Source) -> Iterator[Tick]:
+        """The ticks that are still to be sent; those sent before only fill the rings."""
+        published = self._position.published
+        for number, tick in source.ticks(published):
+            if number >= published:
+                yield tick
+            else:
+                self._ring(tick.symbol).append(tick)
+
+    def _advance(self) -> None:
+        try:
+            self._next = next(self._ticks, None)
+        except FeedFileError as error:
+            raise FeedError(str(error)) from error
+
+    def _wait(self, tick: Tick) -> float:
+        if self._speed == 0.0:
+            return 0.0
+        now = self._monotonic()
+        if self._anchor is None:
+            self._anchor = (now, tick.time_us)
+        begun, first_us = self._anchor
+        return begun + (tick.time_us - first_us) / 1e6 / self._speed - now
+
+    def _send_on(self) -> bool:
+        """Send the frame at hand; False where a queue is full."""
+        assert self._unsent is not None, "checked by the caller"
+        try:
+            self.socket.send(self._unsent, zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        self._unsent = None
+        return True
+
+    def _ring(self, symbol: str) -> TickRing:
+        ring = self.rings.get(symbol)
+        if ring is None:
+            ring = self.rings[symbol] = TickRing(symbol, KEPT, self._generation)
+        return ring
+
+
+def identity(config: FeedConfig, symbols: dict[str, SymbolSpec]) -> str:
+    """What a position depends on: another source begins at its own first tick."""
+    pace_free = msgspec.structs.replace(config, speed=1.0)
+    return repr((msgspec.json.encode(pace_free, order="sorted"), sorted(symbols)))
