@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 import zmq
@@ -68,7 +69,12 @@ class BacklogServer:
                 logger.warning("a question that cannot be read was ignored: %s", error)
                 continue
             ring = self._rings.get(request.symbol)
-            reply = ring.answer(request) if ring is not None and answering else _unknown(request)
+            if ring is not None and answering:
+                reply = ring.answer(request)
+            else:
+                # A reader that wants everything of a symbol that we never had has it all.
+                nothing = answering and request.after is None
+                reply = _empty(request, "ok" if nothing else "unknown")
             self.socket.send_multipart([sender, _encode(reply)])
 
     def close(self) -> None:
@@ -76,11 +82,11 @@ class BacklogServer:
         self.socket.close()
 
 
-def _unknown(request: BacklogRequest) -> BacklogReply:
+def _empty(request: BacklogRequest, status: Literal["ok", "unknown"]) -> BacklogReply:
     return BacklogReply(
         request_id=request.request_id,
         symbol=request.symbol,
-        status="unknown",
+        status=status,
         generation=0,
         first_seq=1,
         ticks=(),

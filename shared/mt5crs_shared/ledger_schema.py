@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS positions (
     magic INTEGER NOT NULL, side TEXT NOT NULL, lots REAL NOT NULL, open_price REAL NOT NULL,
     open_time_us INTEGER NOT NULL, stop_loss REAL NOT NULL, take_profit REAL NOT NULL,
     open_bid REAL NOT NULL, open_ask REAL NOT NULL, open_place INTEGER NOT NULL,
-    timed INTEGER NOT NULL, rate REAL NOT NULL, armed INTEGER NOT NULL, touch BLOB);
+    timed INTEGER NOT NULL, rate REAL NOT NULL, seen INTEGER, touch BLOB);
 CREATE TABLE IF NOT EXISTS streams (symbol TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, recorded REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);

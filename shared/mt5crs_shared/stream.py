@@ -257,6 +257,9 @@ class TickStream:
     def _schedule(self, reader: _Reader, reply: BacklogReply, progress: bool) -> None:
         """When to ask for the next part: at once while there is more, seldom while there is not."""
         last_seq = reply.first_seq + len(reply.ticks) - 1
+        if progress and reader.waiting_since is not None:
+            # Somebody knows: patience begins anew.
+            reader.waiting_since = self._monotonic()
         if progress and last_seq < reply.newest_seq:
             reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
             return
@@ -276,14 +279,15 @@ class TickStream:
                 if ticks:
                     yield Batch(ticks, 0, self.feed_time_us, live=True)
             elif now >= reader.ask_at:
-                reader.ask_at = now + ANSWER_WITHIN
                 question = _encode(catch_up.request())
-                for source in self._sources:
-                    self._send(source, question)
+                asked = [self._send(source, question) for source in self._sources]
+                reader.ask_at = now + (ANSWER_WITHIN if all(asked) else ASK_AGAIN[1] / 5)
 
     @staticmethod
-    def _send(source: "zmq.Socket[bytes]", question: bytes) -> None:
+    def _send(source: "zmq.Socket[bytes]", question: bytes) -> bool:
+        """Ask; False where the source is not connected."""
         try:
             source.send(question, zmq.DONTWAIT)
         except zmq.Again:
-            logger.debug("a source of the backlog does not read; it is asked again later")
+            return False
+        return True

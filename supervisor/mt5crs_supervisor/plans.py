@@ -21,7 +21,8 @@ STRATEGY_ENTRY = "mt5crs_worker.process:main"
 
 def services(config: Config) -> list[Plan]:
     """The services that a configuration needs: tape, gateway, and a feed where it names one."""
-    enabled = msgspec.structs.replace(config, strategies=config.enabled)
+    symbols = {k: v for one in config.enabled for k, v in _symbols(config, one).items()}
+    enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=symbols)
     payload = msgspec.json.encode(enabled)
     names = ["tape", "gateway"] + (["feed"] if config.globals.feed is not None else [])
     digest = hashlib.blake2b(payload, digest_size=16).hexdigest()
