@@ -281,7 +281,7 @@ class TickStream:
             elif now >= reader.ask_at:
                 question = _encode(catch_up.request())
                 asked = [self._send(source, question) for source in self._sources]
-                reader.ask_at = now + (ANSWER_WITHIN if all(asked) else ASK_AGAIN[1] / 5)
+                reader.ask_at = now + (ANSWER_WITHIN if any(asked) else ASK_AGAIN[1] / 5)
 
     @staticmethod
     def _send(source: "zmq.Socket[bytes]", question: bytes) -> bool:
