@@ -1,5 +1,6 @@
 """Which ticks are believed: the same judgement in every process, from the ticks alone."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -36,7 +37,7 @@ class SanityState(msgspec.Struct, frozen=True, array_like=True):
 class TickSanity:
     """Judges the ticks of one symbol, in the order of its stream.
 
-    A tick is bad when a price is not positive, when its time lies before the last good tick's,
+    A tick is bad when a price is not positive and finite, when its time lies before the last good tick's,
     or when its mid is 10 % or more away from the last good mid. Three such far ticks in a row
     that agree with each other are a new level (a gap over a weekend), and the third is good.
     A crossed quote (ask < bid) is not bad: it feeds bars, and decisions look at it themselves.
@@ -69,7 +70,7 @@ class TickSanity:
 
     def judge(self, tick: Tick) -> Verdict:
         """Say whether the next tick of the stream is good, or why not."""
-        if tick.bid <= 0.0 or tick.ask <= 0.0:
+        if not (0.0 < tick.bid < math.inf and 0.0 < tick.ask < math.inf):
             return "not_positive"
         if tick.time_us < self._last_time_us:
             self._late_count += 1

@@ -1,0 +1,248 @@
+"""One child's life, event by event, with the clock in the test's hand."""
+
+import signal
+from random import Random
+
+import pytest
+
+from mt5crs_shared.config import RestartConfig, SupervisorConfig
+from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase
+from mt5crs_supervisor.child import Child, Plan
+from mt5crs_supervisor.launcher import ExitStatus
+from mt5crs_supervisor.lifecycle import State
+from mt5crs_supervisor.restart_policy import RestartPolicy
+
+SETTINGS = SupervisorConfig()
+
+
+class FakeHandle:
+    """A process that only remembers its signals."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.create_time = 0.0
+        self.exit_fd = -1
+        self.signals: list[int] = []
+        self.closed = False
+
+    def exit_status(self) -> ExitStatus | None:
+        return None
+
+    def kill(self, signum: int) -> None:
+        self.signals.append(signum)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeActions:
+    """Records what a child asks for."""
+
+    def __init__(self) -> None:
+        self.spawned = 0
+        self.dumps = 0
+        self.told: list[tuple[str, str]] = []
+
+    def spawn(self, child: Child) -> ChildSpec:
+        self.spawned += 1
+        return ChildSpec(child.name, "strategy", "e", self.spawned, "c", "h", "v", b"", spawned=0.0)
+
+    def before_kill(self, child: Child) -> None:
+        self.dumps += 1
+
+    def tell(self, child: Child, kind: str, detail: str) -> None:
+        self.told.append((kind, detail))
+
+
+class Bench:
+    """A child on the bench."""
+
+    def __init__(self, restart: RestartConfig | None = None) -> None:
+        self.actions = FakeActions()
+        self.pids = iter(range(100, 200))
+        policy = RestartPolicy(restart or RestartConfig(jitter=0.0), Random(1))
+        plan = Plan("s", "strategy", "e", b"", "h", "EURUSD")
+        self.child = Child(plan, policy, SETTINGS, self.actions)
+
+    def start(self, now: float) -> FakeHandle:
+        self.child.start(now)
+        return self.process()
+
+    def process(self) -> FakeHandle:
+        handle = FakeHandle(next(self.pids))
+        self.child.on_spawned(handle)
+        return handle
+
+    def beat(self, now: float, phase: Phase = "running") -> None:
+        self.child.on_beat(Beat("s", 1, self.child.epoch, 1, phase), now)
+
+    def run(self, now: float) -> FakeHandle:
+        handle = self.start(now)
+        self.child.on_ready(now)
+        self.beat(now)
+        return handle
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_child_comes_up(bench: Bench) -> None:
+    bench.start(0.0)
+    assert bench.child.state is State.STARTING
+    bench.child.on_ready(0.1)
+    assert bench.child.state is State.RECOVERING
+    bench.beat(0.2, "recovering")
+    assert bench.child.state is State.RECOVERING
+    bench.beat(0.3)
+    assert bench.child.state is State.RUNNING
+
+
+def test_the_first_death_is_answered_at_once(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    bench.child.on_exit(ExitStatus(-9), 5.0)
+    assert handle.closed
+    assert bench.actions.spawned == 2
+    assert bench.child.state is State.STARTING
+    assert bench.child.restarts == 1
+    assert bench.child.last_error == "killed by SIGKILL"
+
+
+def test_the_recovery_time_runs_from_death_to_first_tick(bench: Bench) -> None:
+    bench.run(0.0)
+    bench.child.on_exit(ExitStatus(-9), 5.0)
+    bench.process()
+    bench.child.on_first_tick(FirstTick("s", 1, 2, 5.03))
+    assert bench.child.recovery == pytest.approx(0.03)
+
+
+def test_a_child_that_never_died_has_no_recovery_time(bench: Bench) -> None:
+    bench.run(0.0)
+    bench.child.on_first_tick(FirstTick("s", 1, 1, 0.5))
+    assert bench.child.recovery is None
+
+
+def test_the_second_death_waits(bench: Bench) -> None:
+    bench.run(0.0)
+    bench.child.on_exit(ExitStatus(1), 1.0)
+    bench.process()
+    bench.child.on_exit(ExitStatus(1), 1.1)
+    assert bench.child.state is State.BACKOFF
+    bench.child.on_time(1.5)
+    assert bench.child.state is State.BACKOFF
+    bench.child.on_time(1.61)
+    assert bench.child.state is State.STARTING
+
+
+def test_a_silent_child_writes_its_stacks_and_is_killed(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    bench.child.on_time(SETTINGS.hang_after)
+    assert handle.signals == []
+    bench.child.on_time(SETTINGS.hang_after + 0.01)
+    assert handle.signals == [signal.SIGUSR1]
+    bench.child.on_time(SETTINGS.hang_after + 0.2)
+    assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
+    assert bench.actions.dumps == 1
+    bench.child.on_exit(ExitStatus(-9), 3.3)
+    assert bench.child.last_error == "no beat for 3.0 s"
+    assert bench.child.state is State.STARTING
+
+
+def test_a_child_that_is_still_booting_is_not_judged_by_its_beats(bench: Bench) -> None:
+    handle = bench.start(0.0)
+    bench.child.on_time(SETTINGS.start_timeout)
+    assert handle.signals == []
+    bench.child.on_time(SETTINGS.start_timeout + 0.1)
+    bench.child.on_time(SETTINGS.start_timeout + 0.3)
+    assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
+
+
+def test_a_bad_model_is_not_tried_again(bench: Bench) -> None:
+    bench.start(0.0)
+    bench.child.on_failed(Failed("s", 1, 1, "model x is damaged", permanent=True))
+    bench.child.on_exit(ExitStatus(1), 0.5)
+    assert bench.child.state is State.QUARANTINED
+    assert bench.child.last_error == "model x is damaged (exit code 1)"
+    bench.child.on_time(1e6)
+    assert bench.child.state is State.QUARANTINED
+
+
+def test_three_failed_boots_end_in_quarantine_and_the_operator_brings_it_back(bench: Bench) -> None:
+    now = 0.0
+    bench.start(now)
+    for _ in range(3):
+        bench.child.on_exit(ExitStatus(1), now)
+        now += 10.0
+        bench.child.on_time(now)
+        if bench.child.state is State.STARTING:
+            bench.process()
+    assert bench.child.state is State.QUARANTINED
+    bench.child.restart(now)
+    assert bench.child.state is State.STARTING
+
+
+def test_a_spawn_that_fails_counts_as_a_failed_boot(bench: Bench) -> None:
+    bench.child.start(0.0)
+    bench.child.on_spawn_failed(OSError("no memory"), 0.1)
+    assert bench.child.state is State.STARTING
+    assert "no memory" in bench.child.last_error
+
+
+def test_stopping_is_gentle_first_and_then_not(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    bench.child.stop(1.0)
+    assert (bench.child.state, handle.signals) == (State.STOPPING, [signal.SIGTERM])
+    bench.child.on_time(1.0 + SETTINGS.stop_timeout)
+    assert handle.signals == [signal.SIGTERM, signal.SIGKILL]
+    bench.child.on_exit(ExitStatus(-9), 12.0)
+    assert bench.child.state is State.STOPPED
+    assert bench.actions.spawned == 1
+
+
+def test_a_child_asked_to_stop_before_its_process_is_there_stops_when_it_comes(
+    bench: Bench,
+) -> None:
+    bench.child.start(0.0)
+    bench.child.stop(0.1)
+    handle = bench.process()
+    assert handle.signals == [signal.SIGTERM]
+    bench.child.on_exit(ExitStatus(-15), 0.2)
+    assert bench.child.state is State.STOPPED
+
+
+def test_a_restart_stops_first_and_starts_with_a_clean_record(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    bench.child.restart(1.0)
+    assert handle.signals == [signal.SIGTERM]
+    bench.child.on_exit(ExitStatus(0), 1.1)
+    assert bench.child.state is State.STARTING
+    assert bench.child.restarts == 0
+
+
+def test_a_stop_after_a_restart_wins(bench: Bench) -> None:
+    bench.run(0.0)
+    bench.child.restart(1.0)
+    bench.child.stop(1.05)
+    bench.child.on_exit(ExitStatus(0), 1.1)
+    assert bench.child.state is State.STOPPED
+
+
+def test_a_hung_child_that_is_asked_to_stop_is_killed_all_the_same(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    bench.child.on_time(4.0)
+    bench.child.stop(4.05)
+    bench.child.on_time(4.05 + SETTINGS.stop_timeout)
+    assert handle.signals[-1] == signal.SIGKILL
+    bench.child.on_exit(ExitStatus(-9), 15.0)
+    assert bench.child.state is State.STOPPED
+
+
+def test_an_adopted_child_is_judged_like_any_other(bench: Bench) -> None:
+    handle = FakeHandle(77)
+    bench.child.adopt(handle, 41, 0.0)
+    assert (bench.child.state, bench.child.epoch) == (State.RECOVERING, 41)
+    bench.beat(0.5)
+    assert bench.child.state is State.RUNNING
+    bench.child.on_time(4.0)
+    assert handle.signals == [signal.SIGUSR1]
