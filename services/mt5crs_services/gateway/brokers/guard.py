@@ -1,0 +1,49 @@
+"""Which tick of the gateway's own stream ends a position: pure functions of both."""
+
+from mt5crs_services.gateway.holding import Holding, Touch
+from mt5crs_services.gateway.market import SymbolMarket
+from mt5crs_shared.orders import touched
+from mt5crs_shared.ticks import Tick
+
+
+def arm(holding: Holding, market: SymbolMarket) -> None:
+    """Find the opening tick in the stream, and look at every good tick since.
+
+    Where it has not come yet the position goes on waiting for it.
+    """
+    since = market.after(holding.opening, holding.position.open_place)
+    if since is None:
+        if not market.passed(holding.opening):
+            return
+        # The stream does not have it, or no longer: only what is surely later counts.
+        since = market.later(holding.opening) or []
+    holding.seen = market.count
+    for number, tick in since:
+        code = touched(holding.position, tick)
+        if code is not None:
+            holding.touch = Touch(number, tick, code)
+            return
+
+
+def look(holding: Holding, market: SymbolMarket, tick: Tick) -> None:
+    """Look at the newest good tick of the stream; `holding.touch` says what came of it."""
+    if holding.touch is not None:
+        return
+    if holding.seen is None:
+        if tick.time_us >= holding.opening.time_us or not tick.timed:
+            arm(holding, market)
+    elif market.count > holding.seen:
+        code = touched(holding.position, tick)
+        if code is not None:
+            holding.touch = Touch(market.count, tick, code)
+
+
+def touched_by(holding: Holding, market: SymbolMarket, tick: Tick, place: int) -> Touch | None:
+    """The position's touch, where it lies at or before a tick in the symbol's stream."""
+    touch = holding.touch
+    if touch is None:
+        return None
+    number = market.number(tick, place)
+    if number is not None:
+        return touch if touch.number <= number else None
+    return touch if touch.tick.time_us <= tick.time_us else None

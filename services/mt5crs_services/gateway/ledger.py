@@ -1,0 +1,380 @@
+"""The account's ledger: orders, deals, positions and streams in one SQLite file.
+
+One transaction holds all that belongs together, and is on the disk before anybody hears of it.
+"""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_services.gateway.holding import Holding, Touch
+from mt5crs_services.gateway.market import StreamState
+from mt5crs_shared import ledger_schema
+from mt5crs_shared.ledger_schema import DDL, DEAL_COLUMNS, POSITION_COLUMNS, VERSION, LedgerError
+from mt5crs_shared.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_order = msgspec.msgpack.Decoder(Order).decode
+_decode_result = msgspec.msgpack.Decoder(OrderResult).decode
+_decode_touch = msgspec.msgpack.Decoder(Touch).decode
+_decode_stream = msgspec.msgpack.Decoder(StreamState).decode
+
+
+class LedgerTakenError(LedgerError):
+    """Another gateway writes this ledger now; this process has to end."""
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What the ledger has of an order.
+
+    Attributes:
+        request: The order; None where the book acted by itself.
+        result: What became of it; None while it waits for its tick.
+    """
+
+    request: Order | None
+    result: OrderResult | None
+
+
+class StreamUpdate(msgspec.Struct, frozen=True):
+    """Where a symbol's stream stands, with the open positions that were checked up to there.
+
+    Attributes:
+        symbol: The symbol.
+        state: Its stream.
+        count: Number of the last tick that the positions have seen.
+        holdings: Every open position of the symbol.
+    """
+
+    symbol: str
+    state: StreamState
+    count: int
+    holdings: tuple[Holding, ...]
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """One deal and all that changes with it.
+
+    Attributes:
+        fill: The deal.
+        result: The answer to its order.
+        balance: The account's balance after it.
+        order: The order; None where the book acted by itself.
+        opened: The position that it opened.
+        stream: The symbol's stream, the positions as they are after the deal.
+        reason: For people, where the book acted by itself.
+    """
+
+    fill: Fill
+    result: OrderResult
+    balance: float
+    order: Order | None
+    opened: Holding | None
+    stream: StreamUpdate
+    reason: str = ""
+
+
+class Ledger:
+    """The ledger of one account; its process is the only writer.
+
+    Args:
+        path: The file; made where it is missing.
+        currency: The account's currency.
+        first_balance: The account's first balance, used when the file is made.
+
+    Raises:
+        LedgerError: The file is damaged, of another version or currency, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, currency: str, first_balance: float) -> None:
+        self.path = path
+        self._writer = f"{os.getpid()}:{time.time_ns()}"
+        try:
+            self._db = self._open(currency, first_balance)
+        except sqlite3.Error as error:
+            raise LedgerError(f"{path}: {error}") from error
+        self.first_balance = float(self._meta("first_balance"))
+        if self.first_balance != first_balance:
+            logger.warning(
+                "the account began with %g %s; default_balance %g is ignored."
+                " To begin anew, stop the system and move %s away",
+                self.first_balance,
+                currency,
+                first_balance,
+                path,
+            )
+
+    def epochs(self) -> dict[str, int]:
+        """The newest epoch of each strategy."""
+        return dict(self._db.execute("SELECT strategy, epoch FROM epochs").fetchall())
+
+    def raise_epoch(self, strategy: str, epoch: int) -> None:
+        """Remember a strategy's newest epoch."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?)", (strategy, epoch))
+
+    def find(self, order_id: str) -> Recorded | None:
+        """What is known of an order; None where it was never seen."""
+        row = self._select("SELECT request, result FROM orders WHERE order_id = ?", order_id)
+        if row is None:
+            return None
+        return Recorded(
+            request=_decode_order(row[0]) if isinstance(row[0], bytes) and row[0] else None,
+            result=_decode_result(row[1]) if isinstance(row[1], bytes) else None,
+        )
+
+    def pending(self) -> list[Order]:
+        """Orders that wait for their tick, in the order they came."""
+        rows = self._db.execute("SELECT request FROM orders WHERE result IS NULL ORDER BY id")
+        return [_decode_order(body) for (body,) in rows]
+
+    def intend(self, order: Order) -> None:
+        """Record an order that waits for its tick."""
+        with self._writing():
+            self._insert_order(order, None)
+
+    def forget(self, order_id: str) -> None:
+        """Take back the record of an order that waited and could not be executed."""
+        with self._writing():
+            self._db.execute("DELETE FROM orders WHERE order_id = ?", (order_id,))
+
+    def refuse(self, order: Order, result: OrderResult) -> None:
+        """Record that an order was refused."""
+        with self._writing():
+            self._insert_order(order, result)
+
+    def book(self, booking: Booking) -> None:
+        """Record a deal, its order, the position's change and the stream, all or nothing."""
+        fill = booking.fill
+        with self._writing():
+            if booking.order is not None:
+                self._insert_order(booking.order, booking.result)
+            else:
+                self._insert_own_order(booking)
+            self._insert_deal(fill, booking.balance)
+            if fill.entry == "OUT":
+                self._db.execute("DELETE FROM positions WHERE ticket = ?", (fill.ticket,))
+            elif booking.opened is not None:
+                self._insert_position(booking.opened)
+            self._update_stream(booking.stream)
+            if booking.reason:
+                self._insert_event(fill.code, booking.reason)
+
+    def save(self, streams: Iterable[StreamUpdate]) -> None:
+        """Record where the streams stand; what a crash undoes of it is read again."""
+        with self._writing("NORMAL"):
+            for stream in streams:
+                self._update_stream(stream)
+
+    def holdings(self) -> list[Holding]:
+        """The open positions, as an earlier process left them."""
+        rows = self._db.execute(
+            f"SELECT timed, rate, seen, touch, {POSITION_COLUMNS} FROM positions ORDER BY ticket"
+        )
+        return [_holding(row) for row in rows]
+
+    def streams(self) -> dict[str, StreamState]:
+        """Where each symbol's stream stood."""
+        rows = self._db.execute("SELECT symbol, body FROM streams").fetchall()
+        return {symbol: _decode_stream(body) for symbol, body in rows}
+
+    def deals(self) -> list[ledger_schema.Deal]:
+        """Every deal, in the order they were booked."""
+        return ledger_schema.deals(self._db)
+
+    def closing(self, strategy: str, ticket: int) -> Fill | None:
+        """The deal that closed a strategy's position."""
+        row = self._select(
+            f"SELECT {DEAL_COLUMNS} FROM deals WHERE strategy = ? AND ticket = ? AND entry = 'OUT'",
+            strategy,
+            ticket,
+        )
+        return ledger_schema.fill_of(row) if row is not None else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _open(self, currency: str, first_balance: float) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+        db.execute("PRAGMA journal_mode = WAL")
+        if db.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("the file is damaged")
+        db.execute("BEGIN IMMEDIATE")
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+            for statement in DDL.split(";"):
+                db.execute(statement)
+            meta = {"version": VERSION, "currency": currency, "first_balance": repr(first_balance)}
+            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        ledger_schema.check_version(db, self.path)
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('writer', ?)", (self._writer,))
+        db.execute("COMMIT")
+        self._db = db
+        if self._meta("currency") != currency:
+            raise LedgerError(
+                f"{self.path}: the account is in {self._meta('currency')}, and the configuration"
+                f" says account_currency: {currency}"
+            )
+        return db
+
+    def _meta(self, key: str) -> str:
+        row = self._select("SELECT value FROM meta WHERE key = ?", key)
+        if row is None:
+            raise LedgerError(f"{self.path}: no {key} in meta; the file is damaged")
+        return str(row[0])
+
+    def _select(self, query: str, *values: object) -> tuple[object, ...] | None:
+        try:
+            row: tuple[object, ...] | None = self._db.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise LedgerError(f"{self.path}: {error}") from error
+        return row
+
+    def _writing(self, synchronous: str = "FULL") -> "_Transaction":
+        return _Transaction(self._db, self.path, self._writer, synchronous)
+
+    def _insert_order(self, order: Order, result: OrderResult | None) -> None:
+        body = _encode(result) if result is not None else None
+        ticket = result.fill.ticket if result is not None and result.fill else order.ticket
+        values = (
+            order.order_id,
+            order.strategy,
+            order.epoch,
+            order.symbol,
+            order.action,
+            order.side,
+            order.lots,
+            order.tick.time_us,
+            order.reason,
+            _encode(order),
+            result.status if result is not None else "PENDING",
+            result.code if result is not None else None,
+            result.detail if result is not None else "",
+            ticket,
+            body,
+            time.time(),
+        )
+        # An order that waited is there already, without a result.
+        self._db.execute(
+            f"INSERT INTO orders VALUES (NULL{', ?' * len(values)}) ON CONFLICT (order_id) DO"
+            " UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,"
+            " ticket = excluded.ticket, result = excluded.result WHERE result IS NULL",
+            values,
+        )
+
+    def _insert_own_order(self, booking: Booking) -> None:
+        fill, result = booking.fill, booking.result
+        values = (
+            fill.order_id,
+            fill.strategy,
+            fill.symbol,
+            fill.side,
+            fill.lots,
+            fill.time_us,
+            booking.reason,
+            result.status,
+            result.code,
+            fill.ticket,
+            _encode(result),
+            time.time(),
+        )
+        self._db.execute(
+            "INSERT INTO orders VALUES (NULL, ?, ?, 0, ?, 'CLOSE', ?, ?, ?, ?, x'', ?, ?, '',"
+            " ?, ?, ?)",
+            values,
+        )
+
+    def _insert_deal(self, fill: Fill, balance: float) -> None:
+        values = (*msgspec.structs.astuple(fill), balance, time.time())
+        self._db.execute(f"INSERT INTO deals VALUES (NULL{', ?' * len(values)})", values)
+
+    def _insert_position(self, holding: Holding) -> None:
+        values = (
+            *msgspec.structs.astuple(holding.position),
+            holding.opening.timed,
+            holding.rate,
+            holding.seen,
+            None,
+        )
+        self._db.execute(f"INSERT INTO positions VALUES (?{', ?' * (len(values) - 1)})", values)
+
+    def _update_stream(self, stream: StreamUpdate) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO streams VALUES (?, ?)", (stream.symbol, _encode(stream.state))
+        )
+        for holding in stream.holdings:
+            seen = max(holding.seen, stream.count) if holding.seen is not None else None
+            touch = _encode(holding.touch) if holding.touch is not None else None
+            self._db.execute(
+                "UPDATE positions SET seen = ?, touch = ? WHERE ticket = ?",
+                (seen, touch, holding.position.ticket),
+            )
+
+    def _insert_event(self, kind: str, detail: str) -> None:
+        self._db.execute(
+            "INSERT INTO events (recorded, kind, detail) VALUES (?, ?, ?)",
+            (time.time(), kind, detail),
+        )
+
+
+class _Transaction:
+    """``with`` this: commit, or roll back and raise LedgerError."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path, writer: str, synchronous: str) -> None:
+        self._db = db
+        self._path = path
+        self._writer = writer
+        self._synchronous = synchronous
+
+    def __enter__(self) -> None:
+        try:
+            self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
+            self._db.execute("BEGIN IMMEDIATE")
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
+            if row != (self._writer,):
+                self._db.execute("ROLLBACK")
+                raise LedgerTakenError(f"{self._path}: another gateway writes this ledger now")
+        except sqlite3.Error as error:
+            raise LedgerError(f"{self._path}: {error}") from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, _trace: object) -> None:
+        try:
+            self._db.execute("ROLLBACK" if kind else "COMMIT")
+        except sqlite3.Error as failure:
+            self._undo()
+            raise LedgerError(f"{self._path}: {failure}") from failure
+        if isinstance(error, sqlite3.Error):
+            raise LedgerError(f"{self._path}: {error}") from error
+
+    def _undo(self) -> None:
+        """A commit that failed (disk full) may have left the transaction open."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+
+def _holding(row: tuple[object, ...]) -> Holding:
+    timed, rate, seen, touch, *columns = row
+    names = Position.__struct_fields__
+    position = msgspec.convert(dict(zip(names, columns, strict=True)), Position)
+    opening = Tick(
+        position.symbol,
+        position.open_time_us,
+        position.open_bid,
+        position.open_ask,
+        timed=bool(timed),
+    )
+    return Holding(
+        position=position,
+        opening=opening,
+        rate=msgspec.convert(rate, float),
+        seen=msgspec.convert(seen, int | None),
+        touch=_decode_touch(touch) if isinstance(touch, bytes) else None,
+    )

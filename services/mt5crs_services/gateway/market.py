@@ -1,0 +1,267 @@
+"""The gateway's own view of the market: each symbol's ticks, and which of them are believed."""
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from mt5crs_services.ring import TickRing
+from mt5crs_shared.catch_up import content
+from mt5crs_shared.config import Config, SymbolSpec
+from mt5crs_shared.messages import TAIL, BacklogRequest, TickMark
+from mt5crs_shared.sanity import SanityState, TickSanity
+from mt5crs_shared.symbols_file import conversion_symbol
+from mt5crs_shared.ticks import Tick
+
+KEEP = 20_000
+"""Ticks that are kept of each symbol, for strategies that are behind the gateway's stream."""
+
+POINT_EVERY = KEEP // 4
+"""Ticks between two points that a later process may begin to read at."""
+
+UNTIMED_SLACK_US = 1_000_000
+"""Two processes stamp a tick without a time at slightly different moments."""
+
+
+class StreamPoint(msgspec.Struct, frozen=True, array_like=True):
+    """Where a symbol's stream was, and all that the next tick is judged by.
+
+    Attributes:
+        count: Ticks taken since the ledger began.
+        mark: The last of them; None before the first.
+        sanity: The judge's state.
+        quote: The last good quote that was not crossed.
+    """
+
+    count: int = 0
+    mark: TickMark | None = None
+    sanity: SanityState = SanityState()
+    quote: Tick | None = None
+
+
+class StreamState(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of a symbol's stream for the next process.
+
+    Attributes:
+        now: The last tick that the book has seen.
+        far: An earlier one to begin reading at, so that the ticks before `now` are at hand again
+            for strategies that are behind.
+    """
+
+    now: StreamPoint = StreamPoint()
+    far: StreamPoint = StreamPoint()
+
+
+Numbered = tuple[int, Tick]
+"""A good tick and its number in the symbol's stream."""
+
+
+class SymbolMarket:
+    """The stream of one symbol.
+
+    After a restart it begins a good way before the last tick that the book has seen. Those ticks
+    fill the ring and bring the judge of ticks to where it was; positions that have seen them are
+    told apart by the ticks' numbers.
+
+    Args:
+        spec: The symbol.
+        state: What an earlier process left; None: nothing.
+        generation: Number of this run, for readers of the ring.
+    """
+
+    def __init__(self, spec: SymbolSpec, state: StreamState | None, generation: int) -> None:
+        self.spec = spec
+        self.ring = TickRing(spec.name, KEEP, generation)
+        self._seen = state.now if state is not None else StreamPoint()
+        begin = state.far if state is not None else StreamPoint()
+        self.start_mark = begin.mark
+        self.count = begin.count
+        self.quote: Tick | None = begin.quote or self._seen.quote
+        self._tape = (begin.mark.generation, begin.mark.seq) if begin.mark else (0, 0)
+        self._tape_count = self.count
+        self._sanity = TickSanity(begin.sanity)
+        self._judge = self._sanity.judge
+        for tick in begin.mark.tail if begin.mark else ():
+            self.ring.append(tick)
+        self._bad = set(range(self.count - self.ring.newest_seq + 1, self.count + 1))
+        self._points: deque[StreamPoint] = deque([begin], maxlen=KEEP // POINT_EVERY - 1)
+        self._next_point = self.count + POINT_EVERY
+        self.replaying = self.count < self._seen.count
+
+    def align(self, mark: TickMark | None, unread: int) -> None:
+        """Say where the tape has the next tick to be added.
+
+        Args:
+            mark: Where the reader of the stream stands.
+            unread: How many ticks before that mark are about to be added.
+        """
+        if mark is not None:
+            self._tape = (mark.generation, mark.seq - unread)
+            self._tape_count = self.count
+
+    def add(self, tick: Tick, history: bool = False) -> bool:
+        """Take the next tick of the stream; False where it is not believed."""
+        self.ring.append(tick, history)
+        self.count += 1
+        good = self._judge(tick) == "good"
+        if self.replaying:
+            self._watch_replay(tick, good)
+        if self.count >= self._next_point:
+            self._remember()
+        if not good:
+            self._bad.add(self.count)
+            return False
+        if tick.bid <= tick.ask:
+            self.quote = tick
+        return True
+
+    def state(self) -> StreamState:
+        """What to keep for the next process.
+
+        While the ticks of an earlier process are read again, that is what it was given.
+        """
+        now = self._seen if self.replaying else self._point()
+        return StreamState(now=now, far=self._points[0])
+
+    def after(self, tick: Tick, place: int) -> list[Numbered] | None:
+        """The good ticks after this one; None where it is not in the ring (yet).
+
+        Args:
+            tick: A tick of this symbol.
+            place: Its place among equal ones, from 0.
+        """
+        ticks = self.ring.after(tick, place)
+        return None if ticks is None else self._good(ticks)
+
+    def number(self, tick: Tick, place: int) -> int | None:
+        """The number of a tick; None where it is not in the ring (yet)."""
+        ticks = self.ring.after(tick, place)
+        return None if ticks is None else self.count - len(ticks)
+
+    def place(self, tick: Tick, number: int) -> int:
+        """The place among equal ones of a tick that is in the ring."""
+        place = 0
+        while (found := self.number(tick, place)) is not None and found < number:
+            place += 1
+        return place
+
+    def later(self, tick: Tick) -> list[Numbered] | None:
+        """The good ticks with a later time than one that is not in the ring.
+
+        None where the ring begins after that time: what came in between is not known any more.
+        """
+        ticks = self._all()
+        whole = self.start_mark is None and self.ring.newest_seq == len(ticks)
+        if not ticks or (ticks[0].time_us > tick.time_us and not whole):
+            return None
+        since = tick.time_us if tick.timed else tick.time_us + UNTIMED_SLACK_US
+        return [numbered for numbered in self._good(ticks) if numbered[1].time_us > since]
+
+    def passed(self, tick: Tick) -> bool:
+        """Whether the stream has a good tick with a later time than this one."""
+        slack = 0 if tick.timed else UNTIMED_SLACK_US
+        return self._sanity.last_time_us > tick.time_us + slack
+
+    def quote_at(self, time_us: int) -> Tick | None:
+        """The newest good quote at or before a moment, crossed ones left out."""
+        if self.quote is None or self.quote.time_us <= time_us:
+            return self.quote
+        for _, tick in reversed(self._good(self._all())):
+            if tick.time_us <= time_us and not tick.crossed:
+                return tick
+        return None
+
+    def _point(self) -> StreamPoint:
+        generation, seq = self._tape
+        last = self.ring.mark()
+        tail = last.tail[-TAIL:] if last is not None else ()
+        mark = TickMark(generation, seq + self.count - self._tape_count, tail) if tail else None
+        return StreamPoint(self.count, mark, self._sanity.state, self.quote)
+
+    def _remember(self) -> None:
+        self._next_point = self.count + POINT_EVERY
+        self._points.append(self._point())
+        self._bad = {number for number in self._bad if number > self.count - 2 * KEEP}
+
+    def _watch_replay(self, tick: Tick, good: bool) -> None:
+        """Notice the end of what an earlier process has seen already."""
+        slack = 0 if tick.timed else UNTIMED_SLACK_US
+        if good and tick.time_us > self._seen.sanity.last_time_us + slack:
+            # The tape has lost some: this one is new, whatever its number.
+            self._renumber(self._seen.count + 1)
+            self.replaying = False
+        elif self.count >= self._seen.count:
+            seen = self._seen.mark
+            if seen is None or content(seen.tail[-1]) == content(tick):
+                self.replaying = False
+            else:
+                # The tape has more than the earlier process saw: this one is not new yet.
+                self._renumber(self._seen.count - 1)
+
+    def _renumber(self, count: int) -> None:
+        """Give the newest tick this number, and move those before it along."""
+        shift = count - self.count
+        if shift:
+            self.count = count
+            self._tape_count += shift
+            self._bad = {number + shift for number in self._bad}
+
+    def _all(self) -> tuple[Tick, ...]:
+        return self.ring.answer(BacklogRequest(0, self.spec.name, None, 4 * KEEP)).ticks
+
+    def _good(self, newest: Iterable[Tick]) -> list[Numbered]:
+        """Number the newest ticks of the ring and leave the bad ones out."""
+        ticks = tuple(newest)
+        first = self.count - len(ticks) + 1
+        return [(n, tick) for n, tick in enumerate(ticks, first) if n not in self._bad]
+
+
+class Market:
+    """Every configured symbol's stream, and the prices of currencies.
+
+    Args:
+        config: The configuration.
+        states: What an earlier process left, by symbol.
+        generation: Number of this run, for readers of the rings.
+    """
+
+    def __init__(
+        self, config: Config, states: dict[str, StreamState] | None = None, generation: int = 1
+    ) -> None:
+        kept = states or {}
+        self._account = config.globals.account_currency
+        self.symbols = {
+            name: SymbolMarket(spec, kept.get(name), generation)
+            for name, spec in config.symbols.items()
+        }
+
+    @property
+    def rings(self) -> dict[str, TickRing]:
+        """The ticks of each symbol, for readers of the backlog."""
+        return {name: symbol.ring for name, symbol in self.symbols.items()}
+
+    @property
+    def start_marks(self) -> dict[str, TickMark | None]:
+        """Where the stream of each symbol has to begin."""
+        return {name: symbol.start_mark for name, symbol in self.symbols.items()}
+
+    def rate(self, symbol: SymbolSpec, tick: Tick) -> float | None:
+        """Price of one unit of a symbol's quote currency in the account's, at a tick.
+
+        None where no price is known. Where the symbol itself has the account's currency as its
+        base, the tick's own mid decides; otherwise the newest price of the converting symbol at
+        or before the tick's time.
+        """
+        if symbol.quote_currency == self._account:
+            return 1.0
+        if symbol.base_currency == self._account:
+            return 1.0 / tick.mid
+        name = conversion_symbol(symbol.quote_currency, self._account, self.symbols)
+        if name is None:
+            return None
+        converter = self.symbols[name]
+        quote = converter.quote_at(tick.time_us)
+        if quote is None:
+            return None
+        base = converter.spec.base_currency
+        return quote.mid if base == symbol.quote_currency else 1.0 / quote.mid

@@ -1,0 +1,23 @@
+"""An order that closes names the strategy's open position, whole."""
+
+import math
+
+from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
+from mt5crs_shared.orders import Code
+
+TOLERANCE = 1e-9
+"""Lots that two copies of one volume may differ by."""
+
+
+def check(proposal: Proposal) -> Refusal | None:
+    """NO_POSITION or BAD_VOLUME where the order does not fit the position held."""
+    order, held = proposal.order, proposal.held
+    if held is None or held.ticket != order.ticket:
+        return Refusal(Code.NO_POSITION, f"position {order.ticket} is not open")
+    if held.side == order.side:
+        return Refusal(Code.NO_POSITION, f"a {order.side} does not close a {held.side}")
+    if order.tick.timed and proposal.tick.time_us < held.open_time_us:
+        return Refusal(Code.NO_POSITION, f"position {held.ticket} was opened after that tick")
+    if not math.isclose(held.lots, order.lots, abs_tol=TOLERANCE):
+        return Refusal(Code.BAD_VOLUME, f"{order.lots:g} lots, the position has {held.lots:g}")
+    return None

@@ -1,0 +1,38 @@
+"""What a risk rule looks at, and what it says."""
+
+import msgspec
+
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_shared.orders import Code, Order, Position
+from mt5crs_shared.ticks import Tick
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why an order is not executed."""
+
+    code: Code
+    detail: str
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """An order at the moment of its execution.
+
+    Attributes:
+        order: The order.
+        tick: The quote it would fill on.
+        symbol: Its symbol.
+        held: The strategy's open position.
+        rate: Price of the quote currency in the account's; None: not known.
+        needed_margin: Margin that the position would hold, in the account's currency.
+        free_margin: Margin that is free, in the account's currency.
+        currency: The account's currency.
+    """
+
+    order: Order
+    tick: Tick
+    symbol: SymbolSpec
+    held: Position | None = None
+    rate: float | None = None
+    needed_margin: float = 0.0
+    free_margin: float = 0.0
+    currency: str = ""

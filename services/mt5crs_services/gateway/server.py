@@ -1,0 +1,236 @@
+"""The gateway's process: the only way to the broker."""
+
+import logging
+import os
+import time
+import traceback
+from collections import Counter
+
+import msgspec
+import zmq
+
+from mt5crs_services.gateway.brokers.paper import PaperBook
+from mt5crs_services.gateway.desk import Desk
+from mt5crs_services.gateway.ledger import Ledger, LedgerTakenError
+from mt5crs_services.gateway.market import Market
+from mt5crs_services.service import BacklogServer, bind_router
+from mt5crs_shared.child import Child, Report
+from mt5crs_shared.config import Config
+from mt5crs_shared.ledger_schema import LedgerError
+from mt5crs_shared.messages import (
+    ChildSpec,
+    FromGateway,
+    Register,
+    Submit,
+    ToGateway,
+    Touched,
+)
+from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.stream import Batch, TickStream
+
+logger = logging.getLogger(__name__)
+
+REQUESTS_AT_ONCE = 64
+"""Requests answered before the loop looks at the market again."""
+
+SAVE_EVERY = 1.0
+"""Seconds between two records of where the streams stand."""
+
+AWAY_AFTER = 1.0
+"""Seconds without the tape's word after which the gateway says that it misses it."""
+
+_decode = msgspec.msgpack.Decoder(ToGateway).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Gateway:
+    """Serves strategies and watches the market, one thing at a time: ticks first, then requests.
+
+    Args:
+        spec: What this process was told.
+        child: Its side toward the supervisor.
+        context: The process's ZMQ context.
+        ledger: The account's ledger.
+    """
+
+    def __init__(
+        self,
+        spec: ChildSpec,
+        child: Child,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        ledger: Ledger,
+    ) -> None:
+        config = msgspec.json.decode(spec.payload, type=Config)
+        paths = VarPaths.of(spec)
+        self._child = child
+        self._ledger = ledger
+        self._market = Market(config, ledger.streams(), int.from_bytes(os.urandom(6), "big"))
+        self._book = PaperBook(config, self._market, ledger)
+        self._desk = Desk(config, self._market, ledger, self._book)
+        self._identities: dict[str, bytes] = {}
+        self._watched = 0
+        self._trouble = ""
+        self._save_at = 0.0
+        self._whole_at = time.monotonic()
+        self._url = config.globals.zmq_market_url
+        self._stream = TickStream(
+            context, self._url, self._market.start_marks, [paths.endpoint("tape")]
+        )
+        self._router = bind_router(context, paths, "gateway")
+        self._backlog = BacklogServer(context, paths, "gateway-backlog", self._market.rings)
+        self._stream.register(child.poller)
+        for socket in (self._router, self._backlog.socket):
+            child.poller.register(socket, zmq.POLLIN)
+
+    def run(self) -> None:
+        """Serve until asked to stop.
+
+        Raises:
+            LedgerTakenError: Another gateway has the ledger.
+        """
+        self._child.ready()
+        while not self._child.stopping:
+            events = self._child.poll(
+                min(self._stream.timeout(), self._book.next_due(), SAVE_EVERY)
+            )
+            for batch in self._stream.read(events):
+                self._watch(batch)
+            if self._backlog.socket in events:
+                self._backlog.serve()
+            if self._router in events:
+                self._serve()
+            self._turn()
+            self._child.service(self._report)
+        self._close()
+
+    def _watch(self, batch: Batch) -> None:
+        for symbol, ticks in Counter(tick.symbol for tick in batch.ticks).items():
+            self._market.symbols[symbol].align(self._stream.mark(symbol), ticks)
+        for number, tick in enumerate(batch.ticks):
+            self._desk.on_tick(tick, number < batch.history)
+        self._watched += len(batch.ticks)
+
+    def _serve(self) -> None:
+        for _ in range(REQUESTS_AT_ONCE):
+            try:
+                sender, body = self._router.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            except ValueError:
+                logger.warning("a request that is not one frame was ignored")
+                continue
+            try:
+                message = _decode(body)
+            except msgspec.MsgspecError as error:
+                logger.warning("a request that cannot be read was ignored: %s", error)
+                continue
+            answer = self._desk.handle(message)
+            self._remember(sender, message)
+            if answer is not None:
+                self._send(sender, answer)
+
+    def _remember(self, sender: bytes, message: ToGateway) -> None:
+        """Where a strategy's newest process is, for what it is told unasked."""
+        match message:
+            case Submit(order=speaker):
+                strategy, epoch = speaker.strategy, speaker.epoch
+            case Register(strategy=strategy, epoch=epoch) | Touched(strategy=strategy, epoch=epoch):
+                pass
+            case _:
+                return
+        if epoch >= self._desk.newest(strategy):
+            self._identities[strategy] = sender
+
+    def _turn(self) -> None:
+        """What is due without being asked; a ledger that cannot be written is tried again."""
+        try:
+            self._desk.turn(self._stream.caught_up)
+            now = time.monotonic()
+            if now >= self._save_at:
+                self._save_at = now + SAVE_EVERY
+                self._book.save()
+                self._trouble = ""
+        except LedgerTakenError:
+            raise
+        except LedgerError as error:
+            if not self._trouble:
+                logger.exception("the ledger cannot be written")
+            self._trouble = f"the ledger cannot be written: {error}"
+        for strategy, message in self._desk.take_mail():
+            identity = self._identities.get(strategy)
+            if identity is not None:
+                self._send(identity, message)
+
+    def _send(self, identity: bytes, message: FromGateway) -> None:
+        # A client that is gone takes no harm, and does none: a ROUTER drops what is for nobody.
+        try:
+            self._router.send_multipart([identity, _encode(message)], zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            logger.info("an answer to %r was dropped: %s", identity, error)
+
+    def _report(self) -> Report:
+        return Report(
+            phase="running" if self._stream.caught_up else "recovering",
+            degraded=self._degraded(),
+            account=self._book.report(),
+            progress=self._watched,
+        )
+
+    def _degraded(self) -> str:
+        now = time.monotonic()
+        if self._stream.caught_up:
+            self._whole_at = now
+        if self._trouble:
+            return self._trouble
+        if self._book.trouble:
+            return self._book.trouble
+        away = now - self._whole_at
+        if away > AWAY_AFTER:
+            return f"the tape has not said what came before for {away:.0f} s"
+        if not self._stream.connected:
+            return f"not connected to {self._url}"
+        return ""
+
+    def _close(self) -> None:
+        try:
+            self._book.save()
+        except LedgerError:
+            logger.exception("where the streams stand could not be recorded; it is read again")
+        self._router.close()
+        self._backlog.close()
+        self._stream.close()
+
+
+def main(spec: ChildSpec, preloaded: bool) -> None:
+    """Entry point of the gateway's process.
+
+    Raises:
+        LedgerError: The ledger cannot be used, or another gateway has it.
+    """
+    config = msgspec.json.decode(spec.payload, type=Config)
+    settings = config.globals
+    path = VarPaths.of(spec).ledger
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    child = Child(spec, settings.supervisor, context, preloaded)
+    try:
+        ledger = Ledger(path, settings.account_currency, settings.default_balance)
+    except LedgerError as error:
+        child.failed(f"{error}. {WHAT_TO_DO}", permanent=True, trace=traceback.format_exc())
+        child.close()
+        raise
+    try:
+        Gateway(spec, child, context, ledger).run()
+    except Exception as error:
+        child.failed(str(error) or repr(error), permanent=False, trace=traceback.format_exc())
+        raise
+    finally:
+        ledger.close()
+        child.close()
+    context.term()
+
+
+WHAT_TO_DO = (
+    "Nothing was changed. Restore the file from a copy, or stop the system and move it away"
+    " (with its -wal and -shm) to begin anew with default_balance; then restart the gateway"
+)
+"""What a trader can do about a ledger that cannot be used."""
