@@ -1,0 +1,212 @@
+"""A supervisor in the background: starting it, waiting for it, stopping it."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from mt5crs_shared import config_file
+from mt5crs_shared.config import SupervisorConfig
+from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+from mt5crs_supervisor.control import (
+    ControlClient,
+    ControlTimeout,
+    NotRunning,
+    Refused,
+    RestartRequest,
+    StopRequest,
+)
+from mt5crs_supervisor.launcher import is_alive
+from mt5crs_supervisor.lifecycle import State
+from mt5crs_supervisor.single import AlreadyRunning, Holder, holder
+from mt5crs_supervisor.status_report import ChildStatus, StatusReport
+
+UP_WITHIN = 30.0
+"""Seconds that a start may take before the command returns all the same."""
+
+RESTARTED_WITHIN = 15.0
+"""Seconds that `restart` waits for the new process."""
+
+STOP_SLACK = 10.0
+"""Seconds that an orderly end may take beyond the time-outs of its processes."""
+
+LAST_WORDS = 4_000
+"""Bytes of its output that are shown of a supervisor that died while starting."""
+
+LOOK_EVERY = 0.05
+BOOTING = frozenset({State.STARTING, State.RECOVERING})
+
+T = TypeVar("T")
+
+
+def refuse_second(paths: VarPaths) -> None:
+    """Refuse a folder on which a supervisor runs.
+
+    Raises:
+        AlreadyRunning: There is one.
+    """
+    other = holder(paths)
+    if other is not None:
+        raise AlreadyRunning(
+            f"{paths.var} is in use by a supervisor (pid {other.pid}, running {other.config}); "
+            "stop it first, or choose another --var-dir"
+        )
+
+
+def launch(
+    config: Path, paths: VarPaths, options: Sequence[str], *, lifeline: bool = False
+) -> "subprocess.Popen[bytes]":
+    """Start a supervisor in a session of its own; what it prints goes to ``supervisor.out``.
+
+    Args:
+        config: The YAML file.
+        paths: The ``var`` folder.
+        options: More options of `start`.
+        lifeline: Hold its standard input: it stops when this process is gone.
+    """
+    command = [sys.executable, "-P", "-m", "mt5crs_supervisor", "--var-dir", str(paths.var)]
+    command += ["--config", str(config.absolute()), "start", "--quiet", *options]
+    try:
+        paths.create()
+        with _output(paths).open("wb") as out:
+            return subprocess.Popen(
+                [*command, "--exit-with-parent"] if lifeline else command,
+                stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise CommandError(f"{paths.var} cannot be used: {error}") from error
+
+
+def wait_until_up(
+    process: "subprocess.Popen[bytes]", paths: VarPaths, enough: Callable[[], bool] = lambda: False
+) -> StatusReport | None:
+    """Wait until a supervisor that was launched has started its children.
+
+    Args:
+        process: The supervisor.
+        paths: Its ``var`` folder.
+        enough: True: stop waiting.
+
+    Returns:
+        Its status; None where it did not answer in time.
+
+    Raises:
+        CommandError: It ended while starting; with its last words.
+    """
+    client = ControlClient(paths.var, timeout=1.0)
+    report: StatusReport | None = None
+    deadline = time.monotonic() + UP_WITHIN
+    while time.monotonic() < deadline and not enough():
+        if process.poll() is not None:
+            raise died_while_starting(process, paths)
+        with contextlib.suppress(NotRunning, ControlTimeout):
+            answer = client.status()
+            report = answer if answer.pid == process.pid else report
+        if report is not None and not any(map(under_way, children_of(report))):
+            return report
+        time.sleep(LOOK_EVERY)
+    return report
+
+
+def died_while_starting(process: "subprocess.Popen[bytes]", paths: VarPaths) -> CommandError:
+    """What became of a supervisor that ended at once, in its own words."""
+    words = _output(paths).read_bytes()[-LAST_WORDS:].decode(errors="replace").strip()
+    words = words.removeprefix("error: ") or "it said nothing"
+    configuration = process.returncode == ExitCode.CONFIGURATION
+    code = ExitCode.CONFIGURATION if configuration else ExitCode.ERROR
+    status = f"exit code {process.returncode}"
+    return CommandError(f"the supervisor ended while starting ({status}): {words}", code)
+
+
+def stop(paths: VarPaths, say: Callable[[str], None]) -> None:
+    """Ask the supervisor to stop, and wait until it is gone.
+
+    Raises:
+        NotRunning: There is none.
+        ControlTimeout: It is still there after all time-outs.
+    """
+    found = holder(paths)
+    if found is None:
+        raise NotRunning(f"no supervisor is running on {paths.var}")
+    # One that is stopping already may have closed its socket; it is waited for all the same.
+    with contextlib.suppress(NotRunning):
+        ControlClient(paths.var).request(StopRequest())
+    limit = _stop_timeout(found)
+    say(f"stopping pid {found.pid} ... (SIGKILL to its processes after {limit:g} s)")
+    # Strategies go first, then the services: two time-outs.
+    within = 2.0 * limit + STOP_SLACK
+    if not wait_for(lambda: not is_alive(found.pid, found.create_time), within):
+        raise ControlTimeout(f"pid {found.pid} is still there after {within:g} s")
+    say("stopped")
+
+
+def restart(paths: VarPaths, name: str, say: Callable[[str], None]) -> None:
+    """Give one child a fresh process, and wait for it.
+
+    Raises:
+        CommandError: There is no such child, or it could not be restarted.
+        ControlTimeout: There was no new process in time.
+    """
+    client = ControlClient(paths.var)
+    before = child_of(client.status(), name)
+    if before is None:
+        known = [child.name for child in children_of(client.status())]
+        raise unknown_name(name, known, "child")
+    reply = client.request(RestartRequest(name))
+    if isinstance(reply, Refused):
+        raise CommandError(f"{name} was not restarted: {reply.reason}")
+
+    def fresh() -> ChildStatus | None:
+        child = child_of(client.status(), name)
+        settled = child is not None and child.state in (State.RUNNING, State.QUARANTINED)
+        return child if child is not None and child.epoch > before.epoch and settled else None
+
+    after = wait_for(fresh, RESTARTED_WITHIN) or child_of(client.status(), name)
+    if after is None or after.epoch <= before.epoch:
+        raise ControlTimeout(f"{name} has no new process after {RESTARTED_WITHIN:g} s")
+    if after.state in (State.QUARANTINED, State.BACKOFF):
+        raise CommandError(f"{name} is {after.state}: {after.last_error}")
+    say(f"{name} is {after.state} (pid {before.pid or 'none'} -> {after.pid})")
+
+
+def wait_for(condition: Callable[[], T], within: float) -> T:
+    """Look until a condition holds, at most `within` seconds; its last answer."""
+    deadline = time.monotonic() + within
+    while not (answer := condition()) and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+    return answer
+
+
+def child_of(report: StatusReport, name: str) -> ChildStatus | None:
+    """One child of a status."""
+    return next((child for child in children_of(report) if child.name == name), None)
+
+
+def children_of(report: StatusReport) -> list[ChildStatus]:
+    """All children of a status, strategies first."""
+    return [*(s.process for s in report.strategies), *report.services]
+
+
+def under_way(child: ChildStatus) -> bool:
+    """It boots, or it is a feed that waits for the strategies to boot."""
+    return child.state in BOOTING or (child.state == State.STOPPED and child.epoch == 0)
+
+
+def _stop_timeout(found: Holder) -> float:
+    """Of the configuration that it runs, as far as that can still be read."""
+    try:
+        return config_file.load(Path(found.config)).globals.supervisor.stop_timeout
+    except ConfigError:
+        return SupervisorConfig().stop_timeout
+
+
+def _output(paths: VarPaths) -> Path:
+    return paths.log / "supervisor.out"

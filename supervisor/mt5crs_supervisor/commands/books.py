@@ -1,0 +1,115 @@
+"""`positions` and `orders`: what the ledger says, whether anything runs or not."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from mt5crs_shared import config_file, ledger_schema
+from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.ledger_schema import OrderRecord
+from mt5crs_shared.orders import Position
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import unknown_name
+from mt5crs_supervisor.table import Cell, Column, column, table
+
+STATUS_COLOURS = {"FILLED": "green", "REJECTED": "red", "PENDING": "yellow"}
+
+
+def positions(var_dir: Path, as_json: bool) -> None:
+    """Print the open positions."""
+    found: list[Position] = []
+    with _ledger(var_dir) as ledger:
+        if ledger is not None:
+            found = ledger_schema.positions(ledger)
+    if as_json:
+        show.print_json(found)
+    elif found:
+        show.print_lines(table(position_columns(found), show.width()))
+    else:
+        click.echo("There are no open positions.")
+
+
+def orders(var_dir: Path, config: Path, name: str | None, limit: int | None, as_json: bool) -> None:
+    """Print the newest orders, the newest last."""
+    found: list[OrderRecord] = []
+    with _ledger(var_dir) as ledger:
+        if ledger is not None:
+            found = ledger_schema.orders(ledger, name, limit)
+            if name is not None and not found:
+                _check_name(name, config, ledger_schema.orders(ledger))
+        elif name is not None:
+            _check_name(name, config, [])
+    if as_json:
+        show.print_json(found)
+    elif found:
+        show.print_lines(table(order_columns(found), show.width()))
+    else:
+        click.echo(f"There are no orders{f' of {name}' if name else ''} yet.")
+
+
+def position_columns(rows: Sequence[Position]) -> list[Column]:
+    """The columns of the positions."""
+    return [
+        column(rows, "TICKET", lambda p: Cell(str(p.ticket))),
+        column(rows, "STRATEGY", lambda p: Cell(p.strategy), right=False, least=12),
+        column(rows, "SYMBOL", lambda p: Cell(p.symbol), right=False),
+        column(rows, "SIDE", lambda p: Cell(p.side), right=False),
+        column(rows, "LOTS", lambda p: Cell(f"{p.lots:.2f}")),
+        column(rows, "PRICE", lambda p: _price(p.open_price)),
+        column(rows, "STOP", lambda p: _price(p.stop_loss)),
+        column(rows, "TARGET", lambda p: _price(p.take_profit)),
+        column(rows, "OPENED (UTC)", lambda p: _moment(p.open_time_us), 1),
+        column(rows, "MAGIC", lambda p: Cell(str(p.magic)), 2),
+    ]
+
+
+def order_columns(rows: Sequence[OrderRecord]) -> list[Column]:
+    """The columns of the orders."""
+    return [
+        column(rows, "TIME (UTC)", lambda o: _moment(o.time_us), right=False),
+        column(rows, "STRATEGY", lambda o: Cell(o.strategy), right=False, least=12),
+        column(rows, "SYMBOL", lambda o: Cell(o.symbol), 1, right=False),
+        column(rows, "ACTION", lambda o: Cell(o.action), right=False),
+        column(rows, "SIDE", lambda o: Cell(o.side), right=False),
+        column(rows, "LOTS", lambda o: Cell("-" if o.lots is None else f"{o.lots:.2f}")),
+        column(rows, "STATUS", lambda o: Cell(o.status, STATUS_COLOURS.get(o.status)), right=False),
+        column(rows, "CODE", lambda o: Cell(o.code or "-"), right=False),
+        column(rows, "TICKET", lambda o: Cell(str(o.ticket or "-")), 2),
+        column(rows, "WHY", lambda o: Cell(o.detail or o.reason), 3, right=False, least=16),
+    ]
+
+
+@contextlib.contextmanager
+def _ledger(var_dir: Path) -> Iterator[sqlite3.Connection | None]:
+    """The ledger, opened for reading; None where there is none yet."""
+    path = VarPaths(var_dir).ledger
+    if not path.exists():
+        yield None
+        return
+    with contextlib.closing(ledger_schema.open_readonly(path)) as ledger:
+        yield ledger
+
+
+def _check_name(name: str, config: Path, orders_: Sequence[OrderRecord]) -> None:
+    """Refuse a name that neither the ledger nor the configuration knows."""
+    known = {order.strategy for order in orders_}
+    with contextlib.suppress(ConfigError):
+        known |= {strategy.name for strategy in config_file.load(config).strategies}
+    if name not in known:
+        raise unknown_name(name, known, "strategy")
+
+
+def _price(price: float) -> Cell:
+    if not price:
+        return Cell("-", "bright_black")
+    return Cell(f"{price:.5f}" if price < 20.0 else f"{price:.3f}")
+
+
+def _moment(time_us: int) -> Cell:
+    moment = datetime.fromtimestamp(time_us / 1e6, UTC)
+    return Cell(moment.strftime("%Y-%m-%d %H:%M:%S"))

@@ -1,0 +1,190 @@
+"""`demo`: the whole system on a made-up market, shown live until Ctrl-C."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from mt5crs_shared import config_file
+from mt5crs_shared.config import FeedConfig
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor import render
+from mt5crs_supervisor.commands import background, show
+from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.lifecycle import State
+from mt5crs_supervisor.status_report import StatusReport
+
+FEED = FeedConfig(kind="synthetic", speed=10.0, history_minutes=300)
+PLAIN_EVERY = 5.0
+"""Seconds between two lines where there is no terminal."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Notes Ctrl-C and its like instead of obeying at once: the system is stopped in order."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "Interrupts":
+        self._before = {signum: signal.getsignal(signum) for signum in STOP_SIGNALS}
+        for signum in STOP_SIGNALS:
+            signal.signal(signum, self._note)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+
+    def _note(self, _signum: int, _frame: object) -> None:
+        self.asked = True
+
+
+class Demo:
+    """The front of a demo; the supervisor runs behind it, in a session of its own.
+
+    Args:
+        config: The YAML file.
+        paths: The ``var`` folder.
+        duration: Seconds after which it ends; None: at Ctrl-C.
+    """
+
+    def __init__(self, config: Path, paths: VarPaths, duration: float | None) -> None:
+        self._config = config
+        self._paths = paths
+        self._duration = duration
+        self._client = ControlClient(paths.var)
+        self._last: StatusReport | None = None
+        self._until = float("inf")
+        self._interrupts = Interrupts()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        """Start, show, stop.
+
+        Raises:
+            CommandError: It did not start, or did not end well.
+        """
+        feed = msgspec.json.encode(FEED).decode()
+        with self._interrupts:
+            click.echo("starting ...")
+            process = background.launch(
+                self._config, self._paths, ["--feed-json", feed], lifeline=True
+            )
+            self._process = process
+            try:
+                self._show()
+            finally:
+                self._stop(process)
+            self._sum_up()
+
+    def _show(self) -> None:
+        assert self._process is not None, "launched by run"
+        background.wait_until_up(self._process, self._paths, lambda: self._interrupts.asked)
+        if self._interrupts.asked:
+            return
+        report = self._ask()
+        self._introduce(report)
+        if self._duration is not None:
+            self._until = time.monotonic() + self._duration
+        with contextlib.suppress(NotRunning):
+            if sys.stdout.isatty():
+                show.live(self._ask, lambda: self._pause(show.EVERY))
+            else:
+                self._print_lines()
+
+    def _introduce(self, report: StatusReport) -> None:
+        first = report.strategies[0].process.pid if report.strategies else None
+        command = "./scripts/run" if Path("scripts/run").exists() else "mt5crs-supervisor"
+        market = "the configuration's own feed" if self._own_feed() else "a made-up market"
+        speed = "" if self._own_feed() else f" at {FEED.speed:g} times real speed"
+        click.echo(
+            f"demo: {len(report.strategies)} strategies on {market}{speed}, paper orders\n"
+            f"  logs    {render.nearby(str(self._paths.log))}/\n"
+            f"  try     kill -9 {first or '<pid>'}   in a second terminal, then: {command} status\n"
+            f"  stop    Ctrl-C\n"
+        )
+
+    def _own_feed(self) -> bool:
+        return config_file.load(self._config).globals.feed is not None
+
+    def _print_lines(self) -> None:
+        told: set[tuple[str, str, str, str]] = set()
+        going = True
+        while going:
+            report = self._ask()
+            fresh = [e for e in report.events if msgspec.structs.astuple(e) not in told]
+            told.update((e.time, e.name, e.kind, e.detail) for e in fresh)
+            for event in fresh:
+                click.echo(f"{event.time}  {event.name}  {event.kind}  {event.detail}")
+            click.echo(f"{render.duration(report.uptime):>6}  {render.summary(report)}")
+            going = self._pause(PLAIN_EVERY)
+
+    def _ask(self) -> StatusReport:
+        report = self._last = self._client.status()
+        feed = background.child_of(report, "feed")
+        if feed is not None and feed.state == State.QUARANTINED and not feed.progress:
+            raise CommandError(f"the feed cannot publish: {feed.last_error}")
+        return report
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait for the next look; False: it is time to end."""
+        end = min(time.monotonic() + seconds, self._until)
+        while time.monotonic() < end and self._going():
+            time.sleep(background.LOOK_EVERY)
+        return self._going()
+
+    def _going(self) -> bool:
+        assert self._process is not None, "launched by run"
+        over = time.monotonic() >= self._until or self._process.poll() is not None
+        return not (self._interrupts.asked or over)
+
+    def _stop(self, process: "subprocess.Popen[bytes]") -> None:
+        """Stop what runs behind; its standard input ends with us in any case."""
+        with contextlib.suppress(NotRunning, ControlTimeout, CommandError):
+            # Once more, for the last figures.
+            self._last = self._client.status()
+        if process.poll() is None:
+            click.echo("")
+            with contextlib.suppress(NotRunning):
+                background.stop(self._paths, click.echo)
+        assert process.stdin is not None, "launched with a lifeline"
+        process.stdin.close()
+        process.wait()
+
+    def _sum_up(self) -> None:
+        report = self._last
+        if report is None:
+            return
+        ticks = sum(s.metrics.ticks_processed for s in report.strategies if s.metrics is not None)
+        totals = report.totals
+        click.echo(
+            f"demo over after {render.duration(report.uptime)}: {ticks:,} ticks, "
+            f"{totals.signals} signals, {totals.orders} orders, "
+            f"realised {totals.realised:+,.2f}, floating {totals.floating:+,.2f}, "
+            f"{totals.restarts} restarts"
+        )
+        code = self._process.returncode if self._process is not None else 0
+        if code:
+            raise CommandError(f"the supervisor did not end well (exit code {code}); see its log")
+
+
+def run(config: Path, var_dir: Path, duration: float | None) -> None:
+    """Run the demo.
+
+    Raises:
+        ConfigError: The configuration is refused.
+        AlreadyRunning: The folder has a supervisor.
+        CommandError: It could not be started, or failed.
+    """
+    config_file.load(config)
+    paths = VarPaths(var_dir)
+    background.refuse_second(paths)
+    Demo(config, paths, duration).run()

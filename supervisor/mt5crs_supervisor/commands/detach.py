@@ -1,0 +1,35 @@
+"""`start --detach`: a supervisor that goes on when the terminal is gone."""
+
+from pathlib import Path
+
+import click
+
+from mt5crs_shared import config_file
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor import render
+from mt5crs_supervisor.commands import background
+
+
+def start(config: Path, var_dir: Path, duration: float | None) -> None:
+    """Start a supervisor in the background, and return when its strategies have booted.
+
+    Raises:
+        ConfigError: The configuration is refused.
+        AlreadyRunning: The folder has a supervisor.
+        CommandError: The supervisor ended while starting.
+    """
+    config_file.load(config)
+    paths = VarPaths(var_dir)
+    background.refuse_second(paths)
+    options = [] if duration is None else ["--duration", str(duration)]
+    process = background.launch(config, paths, options)
+    report = background.wait_until_up(process, paths)
+    # It is no longer ours to wait for: not reaping it here would only earn a warning.
+    process.returncode = 0
+    click.echo(f"supervisor started, pid {process.pid}; logs in {render.nearby(str(paths.log))}")
+    if report is None:
+        click.echo(f"it has not answered within {background.UP_WITHIN:g} s; see its log")
+        return
+    for child in background.children_of(report):
+        error = f"  {child.last_error}" if child.last_error else ""
+        click.echo(f"  {child.name}  {child.state}  pid {child.pid or '-'}{error}")

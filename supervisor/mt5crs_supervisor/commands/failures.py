@@ -1,0 +1,60 @@
+"""Exit codes, and the one place that turns an error into one."""
+
+import difflib
+import enum
+from collections.abc import Iterable
+
+from mt5crs_shared.errors import ConfigError, Mt5crsError
+from mt5crs_supervisor.control import ControlTimeout, NotRunning
+
+
+class ExitCode(enum.IntEnum):
+    """How a command ends; ``docs/cli.md`` has the table."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    NOT_RUNNING = 3
+    CONFIGURATION = 4
+    TIMEOUT = 5
+
+
+class CommandError(Mt5crsError):
+    """A command cannot do what it was asked to; it ends, and the message says why.
+
+    Attributes:
+        code: The exit code.
+    """
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.ERROR) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def unknown_name(name: str, known: Iterable[str], what: str) -> CommandError:
+    """The answer to a name that is not there: the nearest right one, and all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, 1, 0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    listed = f" There are: {', '.join(names)}." if names else ""
+    return CommandError(f"there is no {what} called {name}.{hint}{listed}", ExitCode.USAGE)
+
+
+def exit_code(error: Mt5crsError) -> ExitCode:
+    """The exit code of an error."""
+    match error:
+        case CommandError():
+            return error.code
+        case ConfigError():
+            return ExitCode.CONFIGURATION
+        case NotRunning():
+            return ExitCode.NOT_RUNNING
+        case ControlTimeout():
+            return ExitCode.TIMEOUT
+        case _:
+            return ExitCode.ERROR
+
+
+def message(error: Mt5crsError) -> str:
+    """What stands on stderr: the problems of a configuration each on a line of its own."""
+    return str(error) if isinstance(error, ConfigError) else f"error: {error}"

@@ -1,0 +1,85 @@
+"""`feed synthetic` and `feed replay`: publish ticks in the foreground."""
+
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mt5crs_shared import config_file, symbols_file
+from mt5crs_shared.config import FeedConfig, SymbolSpec
+from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.yaml_nodes import Report
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+
+COMMAND = "mt5crs_services.feed.command:run"
+"""Who publishes; by name only, since the supervisor imports no service."""
+
+Run = Callable[[FeedConfig, dict[str, SymbolSpec], str, Path, bool], None]
+
+
+def synthetic(
+    options: Mapping[str, Any],
+    symbols: Sequence[str],
+    url: str | None,
+    config_path: Path,
+    var_dir: Path,
+) -> None:
+    """Publish a made-up market until Ctrl-C.
+
+    Args:
+        options: Fields of `FeedConfig`.
+        symbols: What to quote; none: the symbols of the strategies.
+        url: Where to publish; None: where the configuration says.
+        config_path: The YAML file; its neighbour says what the symbols are.
+        var_dir: The installation whose tape may ask for history.
+    """
+    if symbols:
+        specs = _specs(symbols, config_path)
+    else:
+        config = config_file.load(config_path)
+        specs = {s.symbol: config.symbols[s.symbol] for s in config.strategies}
+    _publish({"kind": "synthetic", **options}, specs, url, config_path, var_dir)
+
+
+def replay(options: Mapping[str, Any], url: str | None, config_path: Path, var_dir: Path) -> None:
+    """Publish recorded ticks; symbols are named by their files.
+
+    Args:
+        options: Fields of `FeedConfig`.
+        url: Where to publish; None: where the configuration says.
+        config_path: The YAML file.
+        var_dir: The installation whose tape may ask for lost ticks.
+    """
+    _publish({"kind": "replay", **options}, {}, url, config_path, var_dir)
+
+
+def _publish(
+    fields: Mapping[str, Any],
+    symbols: dict[str, SymbolSpec],
+    url: str | None,
+    config_path: Path,
+    var_dir: Path,
+) -> None:
+    try:
+        feed = msgspec.convert(fields, FeedConfig)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"the feed cannot be made: {error}", ExitCode.USAGE) from error
+    address = url or config_file.load(config_path).globals.zmq_market_url
+    run: Run = pkgutil.resolve_name(COMMAND)
+    run(feed, symbols, address, var_dir, sys.stderr.isatty())
+
+
+def _specs(names: Sequence[str], config_path: Path) -> dict[str, SymbolSpec]:
+    tried = symbols_file.places(config_path.absolute(), Path.cwd())
+    file = next((place for place in tried if place.exists()), tried[0])
+    report = Report(str(file))
+    symbols = symbols_file.load_symbols(file, report)
+    if symbols is None or report.problems:
+        raise ConfigError(tuple(report.problems))
+    for name in names:
+        if name not in symbols.specs:
+            raise unknown_name(name, symbols.specs, "symbol")
+    return {name: symbols.specs[name] for name in names}

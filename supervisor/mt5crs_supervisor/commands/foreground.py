@@ -1,0 +1,129 @@
+"""`start`: the supervisor itself, in this process."""
+
+import contextlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+from setproctitle import setproctitle
+
+from mt5crs_shared import config_file, logs
+from mt5crs_shared.config import Config, FeedConfig
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.status_report import EventLine
+from mt5crs_supervisor.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+UNPRINTED = 1_000
+"""Events that wait for a terminal that is paused; more are only in the log."""
+
+
+class EventPrinter:
+    """Prints events from a thread of its own: a paused terminal must not stop the supervisor.
+
+    Args:
+        longest: Length of the longest name, for aligning.
+        stop_timeout: Seconds until SIGKILL, told when the end begins.
+    """
+
+    def __init__(self, longest: int, stop_timeout: float) -> None:
+        self._longest = longest
+        self._stop_timeout = stop_timeout
+        self._lines: queue.Queue[str | None] = queue.Queue(UNPRINTED)
+        self._thread = threading.Thread(target=self._print, name="printer", daemon=True)
+        self._thread.start()
+
+    def __call__(self, event: EventLine) -> None:
+        """Queue one event."""
+        detail = event.detail
+        if event.kind == "stopping":
+            detail = f"{detail}; stopping ... (SIGKILL after {self._stop_timeout:g} s)"
+        name = event.name.ljust(self._longest)
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(f"{event.time}  {name}  {event.kind:<11}  {detail}")
+
+    def close(self) -> None:
+        """Give what is queued a moment."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+        self._thread.join(1.0)
+
+    def _print(self) -> None:
+        while (line := self._lines.get()) is not None:
+            # The reader of a pipe may have gone; the supervisor goes on all the same.
+            with contextlib.suppress(OSError, ValueError):
+                print(line, flush=True)
+
+
+def run(
+    config_path: Path,
+    var_dir: Path,
+    duration: float | None,
+    *,
+    feed: str | None = None,
+    quiet: bool = False,
+    exit_with_parent: bool = False,
+) -> None:
+    """Run the supervisor until it is asked to stop.
+
+    Args:
+        config_path: The YAML file.
+        var_dir: The ``var`` folder.
+        duration: Seconds after which to stop; None: when asked to.
+        feed: A `FeedConfig`, JSON, for a configuration that has none.
+        quiet: Print no events.
+        exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
+    """
+    config = with_feed(config_file.load(config_path), feed)
+    paths = VarPaths(var_dir)
+    stop_timeout = config.globals.supervisor.stop_timeout
+    # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
+    sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
+    printer = None if quiet else EventPrinter(_longest_name(config), stop_timeout)
+    supervisor = _make(config, paths, printer)
+    logs.configure(paths.log_file("supervisor"))
+    setproctitle("mt5crs supervisor")
+    if exit_with_parent:
+        threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
+    try:
+        supervisor.run(duration)
+    except Exception:
+        logger.exception("the supervisor failed")
+        raise
+    finally:
+        if printer is not None:
+            printer.close()
+
+
+def with_feed(config: Config, feed: str | None) -> Config:
+    """The configuration with a feed of our own, unless it has one."""
+    if feed is None or config.globals.feed is not None:
+        return config
+    own = msgspec.json.decode(feed, type=FeedConfig)
+    globals_ = msgspec.structs.replace(config.globals, feed=own)
+    return msgspec.structs.replace(config, globals=globals_)
+
+
+def _make(config: Config, paths: VarPaths, printer: EventPrinter | None) -> Supervisor:
+    try:
+        return Supervisor(config, paths, printer) if printer else Supervisor(config, paths)
+    except OSError as error:
+        raise CommandError(f"{paths.var} cannot be used: {error}") from error
+
+
+def _longest_name(config: Config) -> int:
+    return max(len(name) for name in ("supervisor", *(s.name for s in config.enabled)))
+
+
+def _stop_with_parent() -> None:
+    """Wait for the end of standard input, then ask this process to stop, as an operator would."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,107 @@
+"""`logs`: a process's JSON lines for people; also while they are written and rotated."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor.commands.failures import CommandError, unknown_name
+from mt5crs_supervisor.table import plain, safe
+
+BLOCK = 65_536
+LOOK_EVERY = 0.2
+HIDDEN = frozenset({"time", "level", "logger", "pid", "message", "exception"})
+COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "DEBUG": "bright_black"}
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def show(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
+    """Print the last lines of a log, and with `follow` those that come, until Ctrl-C."""
+    path = paths.log_file(name)
+    if not path.is_file():
+        known = [found.stem for found in paths.log.glob("*.log")]
+        if not known:
+            raise CommandError(f"there are no logs in {paths.log} yet")
+        raise unknown_name(name, known, "log")
+    file = path.open("rb")
+    for line in last_lines(file, lines):
+        click.echo(formatted(line))
+    if not follow:
+        file.close()
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in following(path, file, lambda: time.sleep(LOOK_EVERY)):
+            click.echo(formatted(line))
+
+
+def formatted(line: bytes) -> str:
+    """``time level message extras``; a line that is no JSON object as it stands."""
+    try:
+        record = _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return plain(line.decode(errors="replace"))
+    level = str(record.get("level", "-"))
+    extras = " ".join(f"{k}={_value(v)}" for k, v in record.items() if k not in HIDDEN)
+    head = click.style(f"{level:<7}", fg=COLOURS.get(level))
+    text = f"{record.get('time', '-')} {head} {plain(str(record.get('message', '')))}"
+    trace = str(record.get("exception", ""))
+    return "\n".join([f"{text} {extras}".rstrip(), *(f"    {safe(t)}" for t in trace.splitlines())])
+
+
+def last_lines(file: BinaryIO, count: int) -> list[bytes]:
+    """The last complete lines of a file, read from its end; it is left right behind them."""
+    end = at = file.seek(0, os.SEEK_END)
+    tail = b""
+    while at > 0 and tail.count(b"\n") <= count:
+        step = min(BLOCK, at)
+        at = file.seek(at - step)
+        tail = file.read(step) + tail
+    *lines, unfinished = tail.split(b"\n")
+    file.seek(end - len(unfinished))
+    return lines[-count:] if count else []
+
+
+def following(path: Path, file: BinaryIO, pause: Callable[[], None]) -> Iterator[bytes]:
+    """Lines that are written from now on, over rotation and truncation.
+
+    Args:
+        path: The log.
+        file: That log, opened, where to go on; closed at the end.
+        pause: Waits for the next look.
+    """
+    rest = b""
+    try:
+        while True:
+            # Looked at first: what was written before the rotation is read after this.
+            rotated = _rotated(path, file)
+            *lines, rest = (rest + file.read()).split(b"\n")
+            yield from lines
+            if rotated:
+                with contextlib.suppress(FileNotFoundError):
+                    fresh = path.open("rb")
+                    file.close()
+                    file, rest = fresh, b""
+            else:
+                pause()
+    finally:
+        file.close()
+
+
+def _rotated(path: Path, file: BinaryIO) -> bool:
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return False
+    return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return plain(text) if isinstance(value, str) and " " not in text else repr(value)

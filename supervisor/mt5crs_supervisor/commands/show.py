@@ -1,0 +1,105 @@
+"""`status`: once, as JSON, or every second."""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import msgspec
+
+from mt5crs_supervisor import render
+from mt5crs_supervisor.control import ControlClient
+from mt5crs_supervisor.status_report import StatusReport
+
+EVERY = 1.0
+"""Seconds between two looks."""
+
+NO_TERMINAL = 160
+"""Columns where nobody says how many there are."""
+
+EVENTS = 6
+"""Newest events below the live status."""
+
+
+def status(var_dir: Path, as_json: bool) -> None:
+    """Print the status once."""
+    report = ControlClient(var_dir).status()
+    if as_json:
+        print_json(report)
+    else:
+        print_lines(render.status_lines(report, width()))
+
+
+def watch(var_dir: Path, as_json: bool) -> None:
+    """Show the status every second until Ctrl-C; as JSON: one object a line."""
+    client = ControlClient(var_dir)
+    with contextlib.suppress(KeyboardInterrupt):
+        if as_json:
+            while True:
+                click.echo(msgspec.json.encode(client.status()))
+                time.sleep(EVERY)
+        else:
+            live(client.status, _pause)
+
+
+def _pause() -> bool:
+    time.sleep(EVERY)
+    return True
+
+
+def live(ask: Callable[[], StatusReport], pause: Callable[[], bool]) -> None:
+    """Show the status again and again; the last screen stays.
+
+    Args:
+        ask: Gets the status.
+        pause: Waits for the next look; False: that was the last one.
+    """
+    # rich is worth its import time only here, where it redraws and follows the window's size.
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(no_color=no_colour())
+    with Live(console=console, auto_refresh=False, transient=False) as screen:
+        shown = True
+        while shown:
+            lines = live_lines(ask(), console.width, console.height)
+            text = Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop")
+            screen.update(text, refresh=True)
+            shown = pause()
+
+
+def live_lines(report: StatusReport, columns: int, rows: int) -> list[str]:
+    """The status, and below it as many of the newest events as there is room for."""
+    lines = render.status_lines(report, columns)
+    room = min(EVENTS, rows - len(lines) - 2)
+    if room > 0 and report.events:
+        lines += ["", *render.event_lines(report.events[-room:], columns)]
+    return lines
+
+
+def print_lines(lines: list[str]) -> None:
+    """Print styled lines; colours only on a terminal that wants them."""
+    click.echo("\n".join(lines), color=False if no_colour() else None)
+
+
+def print_json(value: object) -> None:
+    """Print a struct, or a list of them, as JSON for people and programs."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def width() -> int:
+    """Columns of the terminal."""
+    for descriptor in (1, 0, 2):
+        with contextlib.suppress(OSError):
+            if "COLUMNS" not in os.environ:
+                return os.get_terminal_size(descriptor).columns
+    return shutil.get_terminal_size((NO_TERMINAL, 24)).columns
+
+
+def no_colour() -> bool:
+    """The user has asked for no colours; see no-color.org."""
+    return bool(os.environ.get("NO_COLOR"))

@@ -1,0 +1,29 @@
+"""`validate`: everything that is wrong in a configuration, or what it asks for."""
+
+from pathlib import Path
+
+import click
+
+from mt5crs_shared import config_file
+from mt5crs_shared.config import StrategyConfig
+from mt5crs_supervisor.render import nearby
+
+
+def validate(path: Path) -> None:
+    """Load a configuration and print its strategies.
+
+    Raises:
+        ConfigError: It is refused.
+    """
+    config = config_file.load(path)
+    longest = max(len(s.name) for s in config.strategies)
+    for strategy in config.strategies:
+        click.echo(_line(strategy, longest))
+    click.echo(f"{len(config.strategies)} strategies, {len(config.enabled)} enabled: valid")
+
+
+def _line(strategy: StrategyConfig, longest: int) -> str:
+    runs = strategy.strategy or nearby(strategy.model_path or "-")
+    enabled = "enabled" if strategy.enabled else "disabled"
+    name = strategy.name.ljust(longest)
+    return f"{name}  {strategy.symbol:<8}  {strategy.timeframe:<3}  {enabled:<8}  {runs}"

@@ -1,0 +1,121 @@
+"""`MultiStrategyRunner`: the supervisor as a Python object."""
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mt5crs_shared import config_file
+from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.wire import format_iso
+from mt5crs_supervisor import reporting
+from mt5crs_supervisor.control import ControlClient, ControlTimeout, NotRunning, StopRequest
+from mt5crs_supervisor.lifecycle import State
+from mt5crs_supervisor.status_report import StatusReport, StrategyStatus
+from mt5crs_supervisor.supervisor import Supervisor
+
+
+class MultiStrategyRunner:
+    """Runs every enabled strategy of a configuration, each in its own process.
+
+    Example::
+
+        runner = MultiStrategyRunner("config/strategies.yaml")
+        runner.run(duration_seconds=60)
+        print(runner.get_status())
+
+    Args:
+        config_path: The strategies file.
+        var_dir: The ``var`` folder; None: ``MT5CRS_VAR``, or ``./var``.
+
+    Raises:
+        ConfigError: The configuration is refused.
+    """
+
+    def __init__(self, config_path: str | Path, var_dir: str | Path | None = None) -> None:
+        self.config = config_file.load(Path(config_path))
+        chosen = var_dir if var_dir is not None else os.environ.get("MT5CRS_VAR", "var")
+        self._paths = VarPaths(Path(chosen))
+        self._last: StatusReport | None = None
+        self._running = threading.Event()
+
+    def run(self, duration_seconds: float = 60) -> None:
+        """Start everything and watch it, in this thread.
+
+        Args:
+            duration_seconds: Seconds after which everything is stopped; 0: when :meth:`stop` is
+                called, or a signal comes.
+
+        Raises:
+            AlreadyRunning: A supervisor runs on this ``var`` folder.
+        """
+        supervisor = Supervisor(self.config, self._paths)
+        self._running.set()
+        try:
+            supervisor.run(duration_seconds if duration_seconds > 0 else None)
+        finally:
+            self._running.clear()
+            self._last = reporting.report(supervisor, time.monotonic())
+
+    def get_status(self) -> dict[str, Any]:
+        """The status of all enabled strategies; callable from any thread, at any time.
+
+        Returns:
+            ``{"strategies": [...], "total_strategies": n}``. Before and after the run every
+            state is STOPPED, and the counters are the last ones known.
+        """
+        report = self._ask() or self._last
+        if report is not None:
+            strategies = [_running(status) for status in report.strategies]
+        else:
+            strategies = [_entry(s.name, s.symbol) for s in self.config.enabled]
+        return {"strategies": strategies, "total_strategies": len(strategies)}
+
+    def stop(self) -> None:
+        """Ask for the end; from any thread. :meth:`run` returns when every process is gone."""
+        if self._running.is_set():
+            ControlClient(self._paths.var).request(StopRequest())
+
+    def _ask(self) -> StatusReport | None:
+        if not self._running.is_set():
+            return None
+        try:
+            return ControlClient(self._paths.var).status()
+        except (NotRunning, ControlTimeout):
+            return None
+
+
+def _running(status: StrategyStatus) -> dict[str, Any]:
+    process = status.process
+    entry = _entry(process.name, status.symbol, status.metrics or StrategyMetrics())
+    entry.update(
+        state=process.state,
+        degraded=process.degraded,
+        pid=process.pid,
+        restarts=process.restarts,
+        last_error=process.last_error,
+    )
+    return entry
+
+
+def _entry(
+    name: str,
+    symbol: str,
+    metrics: StrategyMetrics = StrategyMetrics(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
+    seen = metrics.last_tick_time_us
+    return {
+        "name": name,
+        "symbol": symbol,
+        "enabled": True,
+        "state": State.STOPPED.value,
+        "degraded": "",
+        "pid": None,
+        "restarts": 0,
+        **msgspec.structs.asdict(metrics),
+        "last_tick_time": format_iso(seen) if seen else None,
+    }
