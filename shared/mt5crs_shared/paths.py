@@ -1,8 +1,6 @@
 """Where a running system keeps its files and sockets: everything below one ``var`` folder."""
 
-import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 from mt5crs_shared.messages import ChildSpec
@@ -69,6 +67,10 @@ class VarPaths:
     def _sockets(self) -> Path:
         if len(os.fsencode(self.run)) + len("/supervisor.ipc") <= MAX_SOCKET_PATH:
             return self.run
+        # Imported where it is rarely needed: every start of the command line would pay for it.
+        import hashlib
+        import tempfile
+
         digest = hashlib.blake2s(os.fsencode(self.run), digest_size=6).hexdigest()
         runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
         return Path(runtime) / f"mt5crs-{os.getuid()}-{digest}"

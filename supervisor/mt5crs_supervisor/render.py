@@ -9,7 +9,7 @@ import click
 
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.status_report import ChildStatus, EventLine, StatusReport, StrategyStatus
-from mt5crs_supervisor.table import Cell, Column, clip, column, plain, table
+from mt5crs_supervisor.table import Cell, Column, cells_of, clip, column, plain, table
 
 DEGRADED = "DEGRADED"
 COLOURS = {
@@ -32,7 +32,7 @@ def status_lines(report: StatusReport, width: int) -> list[str]:
     lines = [header(report, width), ""]
     lines += table(_strategy_columns(report.strategies), width)
     lines += ["", *table(_service_columns(report.services), width), ""]
-    lines += [clip_styled(_account(report), width), clip_styled(_totals(report), width)]
+    lines += [fitting(_account(report), width), fitting(_totals(report), width)]
     notes = _notes(report, width)
     return [*lines, "", *notes] if notes else lines
 
@@ -41,7 +41,7 @@ def event_lines(events: Sequence[EventLine], width: int) -> list[str]:
     """One line for each event: wall time of this place, name, kind, detail."""
     longest = max((len(event.name) for event in events), default=0)
     return [
-        clip(f"{local_time(e.time)}  {e.name:<{longest}}  {e.kind:<11}  {e.detail}", width)
+        clip(f"{local_time(e.time)}  {e.name:<{longest}}  {e.kind:<11}  {plain(e.detail)}", width)
         for e in events
     ]
 
@@ -50,8 +50,8 @@ def header(report: StatusReport, width: int) -> str:
     """Who it is, since when, and with which files."""
     state = "stopping" if report.stopping else "up"
     text = f"supervisor  pid {report.pid}  {state} {duration(report.uptime)}"
-    places = [Cell(f"  {nearby(report.config)}  {report.market_url}", "bright_black")]
-    return click.style(text, bold=True) + clip_styled(places, max(width - len(text), 0))
+    places = [Cell(f"  {p}", "bright_black") for p in (nearby(report.config), report.market_url)]
+    return click.style(text, bold=True) + fitting(places, width - len(text))
 
 
 def summary(report: StatusReport) -> str:
@@ -105,13 +105,14 @@ def money(amount: float) -> Cell:
     return Cell(text, "red" if amount < 0.0 else "green")
 
 
-def clip_styled(parts: Iterable[Cell], width: int) -> str:
-    """Styled parts on one line, cut where they no longer fit."""
+def fitting(parts: Iterable[Cell], width: int) -> str:
+    """Styled parts on one line, as many as there is room for."""
     line, left = "", width
     for part in parts:
-        text = part.text if len(part.text) <= left else clip(part.text, left) if left > 1 else ""
-        line += click.style(text, fg=part.colour) if part.colour else text
-        left -= len(text)
+        left -= cells_of(part.text)
+        if left < 0:
+            break
+        line += click.style(part.text, fg=part.colour) if part.colour else part.text
     return line
 
 
@@ -157,7 +158,7 @@ def _service_columns(rows: Sequence[ChildStatus]) -> list[Column]:
 
 
 def _errors(rows: Sequence[ChildStatus]) -> Column:
-    cells = [Cell(clip(row.last_error, 60)) for row in rows]
+    cells = [Cell(clip(plain(row.last_error), 60)) for row in rows]
     return Column("LAST ERROR", cells, rank=12, right=False, least=24)
 
 
@@ -212,9 +213,11 @@ def _totals(report: StatusReport) -> list[Cell]:
         *([Cell(f"  {totals.degraded} degraded", "yellow")] if totals.degraded else []),
         *([Cell(f"  {totals.quarantined} quarantined", "red")] if totals.quarantined else []),
         Cell(f"  {totals.ticks_per_second:.1f} ticks/s"),
-        Cell(f"  signals {totals.signals}  orders {totals.orders}  P&L "),
+        Cell("  P&L "),
         money(totals.realised + totals.floating),
-        Cell(f"  restarts {totals.restarts}  memory {totals.memory / MEGABYTE:.0f}M"),
+        Cell(f"  restarts {totals.restarts}", "yellow" if totals.restarts else None),
+        Cell(f"  signals {totals.signals}  orders {totals.orders}"),
+        Cell(f"  memory {totals.memory / MEGABYTE:.0f}M"),
     ]
 
 

@@ -31,7 +31,8 @@ class Column(msgspec.Struct, frozen=True):
         cells: One for each row.
         rank: 0: always there; the highest rank is dropped first.
         right: Aligned to the right, as numbers are.
-        least: Width that it may be shortened to; None: it is never shortened.
+        least: Width that it may be shortened to; None: it is never shortened. A column of rank 0
+            is only shortened when all others are gone.
     """
 
     title: str
@@ -74,8 +75,8 @@ def table(columns: Sequence[Column], width: int) -> list[str]:
 
 
 def clip(text: str, width: int) -> str:
-    """The text on one line and without control characters, cut to `width` where it is longer."""
-    clean = plain(text)
+    """The text without control characters, cut to `width` where it is longer."""
+    clean = safe(text)
     if cells_of(clean) <= width:
         return clean
     while clean and cells_of(clean) >= width:
@@ -101,7 +102,7 @@ def cells_of(text: str) -> int:
 
 
 def _least_width(columns: Sequence[Column]) -> int:
-    least = [c.width if c.least is None else min(c.width, c.least) for c in columns]
+    least = [c.width if c.least is None or not c.rank else min(c.width, c.least) for c in columns]
     return sum(least) + len(GAP) * (len(columns) - 1)
 
 

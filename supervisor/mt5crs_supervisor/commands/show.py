@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,12 +91,14 @@ def print_json(value: object) -> None:
 
 
 def width() -> int:
-    """Columns of the terminal."""
+    """Columns of the terminal, also where this command's output goes through a pipe."""
+    wished = os.environ.get("COLUMNS", "")
+    if wished.isdigit() and int(wished):
+        return int(wished)
     for descriptor in (1, 0, 2):
         with contextlib.suppress(OSError):
-            if "COLUMNS" not in os.environ:
-                return os.get_terminal_size(descriptor).columns
-    return shutil.get_terminal_size((NO_TERMINAL, 24)).columns
+            return os.get_terminal_size(descriptor).columns
+    return NO_TERMINAL
 
 
 def no_colour() -> bool:
