@@ -167,9 +167,8 @@ class Demo:
         totals = report.totals
         click.echo(
             f"demo over after {render.duration(report.uptime)}: {ticks:,} ticks, "
-            f"{totals.signals} signals, {totals.orders} orders, "
-            f"realised {totals.realised:+,.2f}, floating {totals.floating:+,.2f}, "
-            f"{totals.restarts} restarts"
+            f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
+            f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating"
         )
         code = self._process.returncode if self._process is not None else 0
         if code:

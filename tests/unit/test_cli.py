@@ -1,0 +1,257 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mt5crs_shared.errors import ConfigError, Mt5crsError, Problem
+from mt5crs_supervisor.cli import cli
+from mt5crs_supervisor.commands import logview
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, exit_code, unknown_name
+from mt5crs_supervisor.control import ControlTimeout, NotRunning
+
+ROOT = Path(__file__).parents[2]
+CONFIG = str(ROOT / "config" / "strategies.yaml")
+VERBS = ["demo", "feed", "logs", "orders", "positions", "restart", "start", "status", "stop"]
+STATUS_PATH = "import mt5crs_supervisor.cli, mt5crs_supervisor.commands.show"
+HELP_PATH = "import mt5crs_supervisor.cli"
+HEAVY = {"numpy", "talib", "xgboost", "rich", "psutil", "yaml", "mt5crs_worker"}
+
+
+def run(var: Path, *arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(cli, ["--var-dir", str(var), *arguments], env=environment)
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "validate"])
+def test_every_verb_explains_itself(verb: str, tmp_path: Path) -> None:
+    result = run(tmp_path, verb, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_the_page_names_every_verb_and_exit_code() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for name in cli.commands:
+        assert f"| `{name}" in page
+    for code in ExitCode:
+        assert f"\n| {code.value} | " in page
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["strat"],
+        ["start", "--duration", "0"],
+        ["start", "--unheard-of"],
+        ["restart"],
+        ["logs", "-n", "-1"],
+        ["feed", "replay"],
+        ["feed", "replay", "missing.csv"],
+    ],
+)
+def test_usage_errors_end_with_2(arguments: list[str], tmp_path: Path) -> None:
+    assert run(tmp_path, *arguments).exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["status", "--json"], ["stop"], ["restart", "eurusd_trend_v1"]]
+)
+def test_nothing_running_ends_with_3(arguments: list[str], tmp_path: Path) -> None:
+    result = run(tmp_path, *arguments)
+    assert result.exit_code == ExitCode.NOT_RUNNING
+    assert result.stderr == f"error: no supervisor is running on {tmp_path}\n"
+    assert result.stdout == ""
+
+
+def test_a_socket_without_a_supervisor_is_nothing_running(tmp_path: Path) -> None:
+    import zmq
+
+    (tmp_path / "run").mkdir()
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.bind(f"ipc://{tmp_path / 'run' / 'control.ipc'}")
+        assert run(tmp_path, "status").exit_code == ExitCode.NOT_RUNNING
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError((Problem("f.yaml", 1, 1, "", "bad"),)), 4),
+        (NotRunning("nobody"), 3),
+        (ControlTimeout("late"), 5),
+        (CommandError("so"), 1),
+        (CommandError("so", ExitCode.USAGE), 2),
+        (Mt5crsError("other"), 1),
+    ],
+)
+def test_errors_have_their_exit_code(error: Mt5crsError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_an_unknown_name_gets_the_nearest_and_all() -> None:
+    error = unknown_name("eurusd_trnd", ["gateway", "eurusd_trend_v1"], "child")
+    assert str(error) == (
+        "there is no child called eurusd_trnd. Did you mean eurusd_trend_v1? "
+        "There are: eurusd_trend_v1, gateway."
+    )
+
+
+class TestValidate:
+    def test_lists_the_strategies(self, tmp_path: Path) -> None:
+        result = run(tmp_path, "validate", CONFIG)
+        lines = result.stdout.splitlines()
+        assert result.exit_code == 0
+        assert lines[0].split()[:4] == ["eurusd_trend_v1", "EURUSD", "M1", "enabled"]
+        assert "disabled" in lines[2]
+        assert lines[3] == "3 strategies, 2 enabled: valid"
+
+    def test_prints_each_problem_on_a_line(self, tmp_path: Path) -> None:
+        bad = tmp_path / "strategies.yaml"
+        text = Path(CONFIG).read_text().replace("threshold: 0.55", "threshhold: 0.55")
+        bad.write_text(text.replace("threshold: 0.50", "threshold: 5"))
+        (tmp_path / "symbols.yaml").write_text((ROOT / "config" / "symbols.yaml").read_text())
+        (tmp_path / "models").symlink_to(ROOT / "models")
+        result = run(tmp_path, "validate", str(bad))
+        assert result.exit_code == ExitCode.CONFIGURATION
+        assert len(result.stderr.splitlines()) == 2
+        assert "did you mean threshold?" in result.stderr.splitlines()[0]
+        assert "Traceback" not in result.output
+
+    @pytest.mark.parametrize("text", ["strategies: [", "", "- just\n- a list\n", "\x00"])
+    @pytest.mark.parametrize("verb", ["validate", "start", "demo"])
+    def test_bad_yaml_ends_with_4(self, verb: str, text: str, tmp_path: Path) -> None:
+        bad = tmp_path / "strategies.yaml"
+        bad.write_text(text)
+        result = run(tmp_path / "var", verb, "--config", str(bad))
+        assert result.exit_code == ExitCode.CONFIGURATION
+        assert str(bad) in result.stderr
+        assert not (tmp_path / "var").exists(), "a refused configuration leaves no traces"
+
+    def test_a_missing_file_ends_with_4(self, tmp_path: Path) -> None:
+        result = run(tmp_path, "validate", MT5CRS_CONFIG=str(tmp_path / "none.yaml"))
+        assert result.exit_code == ExitCode.CONFIGURATION
+
+
+class TestBooks:
+    def test_an_empty_ledger_is_a_sentence_or_an_empty_list(self, tmp_path: Path) -> None:
+        assert run(tmp_path, "positions").stdout == "There are no open positions.\n"
+        assert run(tmp_path, "orders").stdout == "There are no orders yet.\n"
+        assert json.loads(run(tmp_path, "positions", "--json").stdout) == []
+        assert json.loads(run(tmp_path, "orders", "--json").stdout) == []
+
+    def test_a_strategy_without_orders_is_known(self, tmp_path: Path) -> None:
+        result = run(tmp_path, "orders", "eurusd_trend_v1", "--config", CONFIG)
+        assert result.stdout == "There are no orders of eurusd_trend_v1 yet.\n"
+
+    def test_an_unknown_strategy_is_refused(self, tmp_path: Path) -> None:
+        result = run(tmp_path, "orders", "eurusd_trend", "--config", CONFIG)
+        assert result.exit_code == ExitCode.USAGE
+        assert "Did you mean eurusd_trend_v1?" in result.stderr
+
+    def test_a_ledger_that_is_none_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "ledger.db").write_text("nothing of the kind")
+        assert run(tmp_path, "positions").exit_code == ExitCode.ERROR
+
+
+class TestLogs:
+    @pytest.fixture
+    def log(self, tmp_path: Path) -> Path:
+        (tmp_path / "log").mkdir()
+        path = tmp_path / "log" / "gateway.log"
+        records = [
+            {"time": f"t{n}", "level": "INFO", "logger": "x", "pid": 1, "message": f"m{n}", "n": n}
+            for n in range(80)
+        ]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        return path
+
+    def test_the_last_fifty(self, log: Path, tmp_path: Path) -> None:
+        lines = run(tmp_path, "logs", "gateway").stdout.splitlines()
+        assert len(lines) == 50
+        assert lines[-1] == "t79 INFO    m79 n=79"
+
+    def test_as_many_as_wanted(self, log: Path, tmp_path: Path) -> None:
+        assert len(run(tmp_path, "logs", "gateway", "-n", "3").stdout.splitlines()) == 3
+        assert run(tmp_path, "logs", "gateway", "-n", "0").stdout == ""
+
+    def test_a_line_that_is_no_json_is_shown_as_it_is(self, log: Path, tmp_path: Path) -> None:
+        with log.open("ab") as file:
+            file.write(b"torn {\n\xff\xfe\x1b[2J\n")
+        lines = run(tmp_path, "logs", "gateway", "-n", "2").stdout.splitlines()
+        assert lines[0] == "torn {"
+        assert "\x1b" not in lines[1]
+
+    def test_a_traceback_follows_its_line(self) -> None:
+        record = {"time": "t", "level": "ERROR", "message": "oops", "exception": "a\n  b"}
+        assert logview.formatted(json.dumps(record).encode()).splitlines()[1:] == [
+            "    a",
+            "      b",
+        ]
+
+    def test_an_unknown_name(self, log: Path, tmp_path: Path) -> None:
+        result = run(tmp_path, "logs", "gatway")
+        assert result.exit_code == ExitCode.USAGE
+        assert "Did you mean gateway?" in result.stderr
+
+    def test_no_logs_at_all(self, tmp_path: Path) -> None:
+        assert run(tmp_path, "logs").exit_code == ExitCode.ERROR
+
+    def test_follows_over_a_rotation(self, log: Path) -> None:
+        steps = iter(["append", "rotate", "append", "end"])
+
+        class EndError(Exception):
+            pass
+
+        def pause() -> None:
+            step = next(steps)
+            if step == "append":
+                with log.open("ab") as file:
+                    file.write(b"appended\n")
+            elif step == "rotate":
+                with log.open("ab") as file:
+                    file.write(b"last of the old\n")
+                log.rename(log.with_suffix(".log.1"))
+                log.write_bytes(b"first of the new\n")
+            else:
+                raise EndError
+
+        file = log.open("rb")
+        logview.last_lines(file, 1)
+        seen = []
+        with pytest.raises(EndError):
+            for line in logview.following(log, file, pause):
+                seen.append(line)
+        assert seen == [b"appended", b"last of the old", b"first of the new", b"appended"]
+
+
+class TestFeed:
+    def test_a_share_of_bad_ticks_over_one_half_is_refused(self, tmp_path: Path) -> None:
+        result = run(tmp_path, "feed", "synthetic", "--config", CONFIG, "--bad-ticks", "0.9")
+        assert result.exit_code == ExitCode.USAGE
+        assert "bad_ticks" in result.stderr
+
+    def test_an_unknown_symbol_gets_the_nearest(self, tmp_path: Path) -> None:
+        result = run(tmp_path, "feed", "synthetic", "--config", CONFIG, "--symbol", "EURUSB")
+        assert result.exit_code == ExitCode.USAGE
+        assert "Did you mean EURUSD?" in result.stderr
+
+
+@pytest.mark.parametrize("code", [HELP_PATH, STATUS_PATH])
+def test_help_and_status_load_nothing_heavy(code: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert HEAVY.isdisjoint(result.stdout.split())
+
+
+def test_the_package_itself_is_cheap_and_offers_the_runner() -> None:
+    code = (
+        "import mt5crs_supervisor, sys; before = 'zmq' in sys.modules; "
+        "print(before, mt5crs_supervisor.MultiStrategyRunner.__name__)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "False MultiStrategyRunner\n"

@@ -1,0 +1,202 @@
+import re
+
+import click
+import msgspec
+import pytest
+
+from mt5crs_shared.messages import AccountReport, StrategyMetrics
+from mt5crs_supervisor import render
+from mt5crs_supervisor.status_report import (
+    ChildStatus,
+    EventLine,
+    StatusReport,
+    StrategyStatus,
+    Totals,
+)
+from mt5crs_supervisor.table import Cell, Column, cells_of, clip, table
+
+
+def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:
+    status = ChildStatus(
+        name=name,
+        kind="strategy",
+        state="RUNNING",
+        phase="running",
+        degraded="",
+        pid=4242,
+        epoch=1001,
+        uptime=125.0,
+        restarts=0,
+        retry_in=None,
+        beat_age=0.2,
+        recovery_ms=None,
+        preloaded=True,
+        memory=61_000_000,
+        cpu=2.4,
+        last_error="",
+        progress=0,
+    )
+    return msgspec.structs.replace(status, **changes)
+
+
+def strategy(
+    process: ChildStatus | None = None,
+    metrics: StrategyMetrics | None = None,
+    **changes: object,
+) -> StrategyStatus:
+    status = StrategyStatus(
+        process=process or child(),
+        symbol="EURUSD",
+        ticks_per_second=4.0,
+        last_tick_age=0.1,
+        metrics=metrics or StrategyMetrics(signals_generated=7, orders_sent=3),
+        position_lots=-0.1,
+        realised=12.5,
+        floating=-2.5,
+        deals=4,
+    )
+    return msgspec.structs.replace(status, **changes)
+
+
+def report(*strategies: StrategyStatus, **changes: object) -> StatusReport:
+    status = StatusReport(
+        schema=1,
+        pid=99,
+        uptime=3725.0,
+        stopping=False,
+        config="/somewhere/strategies.yaml",
+        var_dir="/somewhere/var",
+        market_url="tcp://localhost:5556",
+        forkserver_pid=100,
+        account=AccountReport("USD", 10_010.0, 10_007.5, 110.0, 9_897.5),
+        strategies=strategies or (strategy(),),
+        services=(child("gateway", kind="gateway"), child("tape", kind="tape", progress=144_164)),
+        totals=Totals(1, 1, 0, 0, 0, 4.0, 7, 3, 12.5, -2.5, 200_000_000),
+        events=(),
+    )
+    return msgspec.structs.replace(status, **changes)
+
+
+def shown(status: StatusReport, width: int = 200) -> str:
+    return click.unstyle("\n".join(render.status_lines(status, width)))
+
+
+def test_shows_each_figure_of_a_strategy() -> None:
+    row = next(line for line in shown(report()).splitlines() if line.startswith("eurusd"))
+    assert row.split() == [
+        *("eurusd_trend_v1", "EURUSD", "RUNNING", "4242", "2m05s", "0", "0.2s", "0.1s", "4.0"),
+        *("7", "3", "-0.10", "+10.00", "-2.50", "61M", "2%"),
+    ]
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 160, 250])
+def test_no_row_is_wider_than_the_window(width: int) -> None:
+    long = child("a" * 64, degraded="the feed is silent " * 20, last_error="boom " * 100)
+    text = shown(report(strategy(long), strategy(child(state="QUARANTINED"))), width)
+    assert max(map(cells_of, text.splitlines())) <= width
+
+
+def test_a_narrow_window_keeps_the_whole_name_and_the_money() -> None:
+    heading = next(line for line in shown(report(), 80).splitlines() if line.startswith("NAME"))
+    assert "eurusd_trend_v1 " in shown(report(), 80)
+    assert {"STATE", "POS", "P&L"} <= set(heading.split())
+    assert not {"MEM", "CPU"} & set(heading.split())
+
+
+def test_a_hundred_columns_show_what_a_trader_looks_for() -> None:
+    rows = (strategy(child("gbpusd_pairtrading_v1")), strategy(child("eurusd_trend_v1")))
+    heading = shown(report(*rows), 100).splitlines()[2]
+    wanted = {"NAME", "SYMBOL", "STATE", "PID", "UP", "RST", "TICK", "TICKS/S", "SIG", "ORD"}
+    assert wanted | {"POS", "P&L"} <= set(heading.split())
+
+
+def test_degraded_is_shown_with_its_reason() -> None:
+    text = shown(report(strategy(child(degraded="the gateway is away"))))
+    assert "DEGRADED" in text
+    assert "eurusd_trend_v1: the gateway is away" in text
+
+
+def test_backoff_and_quarantine_say_why_and_what_next() -> None:
+    waiting = child("one", state="BACKOFF", last_error="exit code 3", retry_in=2.0, pid=None)
+    given_up = child("two", state="QUARANTINED", last_error="bad model", pid=None)
+    text = shown(report(strategy(waiting), strategy(given_up)))
+    assert "one: exit code 3; next try in 2.0s" in text
+    assert "two: given up after: bad model; mend it, then restart two" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "colour"), [("RUNNING", "green"), ("BACKOFF", "yellow"), ("QUARANTINED", "red")]
+)
+def test_a_state_has_its_colour(state: str, colour: str) -> None:
+    lines = "\n".join(render.status_lines(report(strategy(child(state=state))), 120))
+    assert click.style(state, fg=colour) in lines
+
+
+def test_missed_ticks_are_shown_in_red_and_only_then() -> None:
+    lossy = strategy(metrics=StrategyMetrics(ticks_missed=17))
+    styled = "\n".join(render.status_lines(report(lossy), 100))
+    assert click.style("17", fg="red") in styled
+    assert "MISSED" not in shown(report())
+
+
+def test_before_the_first_beat_there_are_no_figures() -> None:
+    fresh = child(state="STARTING", pid=None, uptime=None, beat_age=None, memory=0)
+    status = msgspec.structs.replace(strategy(fresh), metrics=None, last_tick_age=None)
+    text = shown(report(status, account=None))
+    assert "no word of the gateway yet" in text
+    assert "None" not in text
+
+
+def test_account_and_totals() -> None:
+    text = shown(report())
+    assert "balance 10,010.00  equity 10,007.50  margin 110.00  free 9,897.50 USD" in text
+    assert "1 of 1 strategy running  4.0 ticks/s  P&L +10.00" in text
+
+
+def test_no_strategy_at_all() -> None:
+    assert "NAME" in shown(msgspec.structs.replace(report(), strategies=()))
+
+
+def test_an_error_cannot_command_the_terminal() -> None:
+    text = "\n".join(render.status_lines(report(strategy(child(last_error="\x1b[2Jgone\n"))), 200))
+    assert "\x1b[2J" not in text
+    assert "gone" in text
+
+
+def test_events_are_aligned_and_cut() -> None:
+    events = (
+        EventLine("2026-01-01T10:00:00.000Z", "a", "died", "killed\nby SIGKILL"),
+        EventLine("2026-01-01T10:00:01.000Z", "gateway", "recovered", "x" * 200),
+    )
+    lines = render.event_lines(events, 60)
+    assert all(len(line) <= 60 for line in lines)
+    assert "a        died         killed by SIGKILL" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-0.1, "0.0s"),
+        (9.94, "9.9s"),
+        (42.9, "42s"),
+        (185, "3m05s"),
+        (7_620, "2h07m"),
+        (356_400, "4d03h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert render.duration(seconds) == text
+
+
+def test_clip_counts_wide_characters() -> None:
+    assert clip("模型坏了吗", 5) == "模型…"
+    assert cells_of("模型…") == 5
+    assert re.fullmatch(r"a\ufffdb", clip("a\nb", 5))
+
+
+def test_a_table_shortens_what_may_be_shortened_only_when_the_rest_is_gone() -> None:
+    name = Column("NAME", [Cell("n" * 30)], right=False, least=12)
+    extra = Column("EXTRA", [Cell("1")], rank=1)
+    assert "EXTRA" in table([name, extra], 40)[0]
+    assert table([name, extra], 32)[1] == "n" * 30
+    assert table([name, extra], 20)[1] == "n" * 19 + "…"
