@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 import zmq
+from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.messages import BacklogReply, BacklogRequest
@@ -53,8 +54,13 @@ class BacklogServer:
         self.socket = bind_router(context, paths, name)
         self._rings = rings
 
-    def serve(self, answering: bool = True) -> None:
-        """Answer what waits; while not `answering` it is read and told "unknown, not yet"."""
+    def serve(self, answering: bool = True, live: bool = True) -> None:
+        """Answer what waits.
+
+        Args:
+            answering: False: say "unknown, not yet".
+            live: The rings follow the market.
+        """
         for _ in range(ANSWERS_AT_ONCE):
             try:
                 sender, body = self.socket.recv_multipart(zmq.DONTWAIT)
@@ -70,11 +76,11 @@ class BacklogServer:
                 continue
             ring = self._rings.get(request.symbol)
             if ring is not None and answering:
-                reply = ring.answer(request)
+                reply = replace(ring.answer(request), live=live)
             else:
                 # A reader that wants everything of a symbol that we never had has it all.
                 nothing = answering and request.after is None
-                reply = _empty(request, "ok" if nothing else "unknown")
+                reply = replace(_empty(request, "ok" if nothing else "unknown"), live=live)
             self.socket.send_multipart([sender, _encode(reply)])
 
     def close(self) -> None:

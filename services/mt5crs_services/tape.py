@@ -47,7 +47,13 @@ class Tape:
         sources = [paths.endpoint("gateway-backlog"), paths.endpoint("feed")]
         marks = {symbol: ring.mark() for symbol, ring in self._rings.items()}
         self._stream = TickStream(
-            self._context, settings.zmq_market_url, marks, sources, GIVE_UP, TAPE_PRESENCE
+            self._context,
+            settings.zmq_market_url,
+            marks,
+            sources,
+            give_up=GIVE_UP,
+            presence=TAPE_PRESENCE,
+            authority=True,
         )
         self._server = BacklogServer(self._context, paths, "tape", self._rings)
         self._stream.register(self._child.poller)
@@ -65,7 +71,7 @@ class Tape:
                 self._record(batch)
             self._flush()
             if self._server.socket in events:
-                self._server.serve(self._whole())
+                self._server.serve(self._whole(), live=self._stream.joined)
             self._child.service(self._report)
         self._close()
 

@@ -289,6 +289,7 @@ class BacklogReply(msgspec.Struct, frozen=True, tag=True):
         history_seq: Ticks up to this number were handed over for warming up, not published.
         newest_time_us: Event time of the newest tick.
         missed: Ticks that are gone, -1 where nobody can count them.
+        live: Whoever answers follows the market: what is newer will be here in a moment.
     """
 
     request_id: int
@@ -301,6 +302,7 @@ class BacklogReply(msgspec.Struct, frozen=True, tag=True):
     history_seq: int
     newest_time_us: int
     missed: int = 0
+    live: bool = True
 
 
 # Strategies and the gateway

@@ -37,9 +37,9 @@ class SanityState(msgspec.Struct, frozen=True, array_like=True):
 class TickSanity:
     """Judges the ticks of one symbol, in the order of its stream.
 
-    A tick is bad when a price is not positive and finite, when its time lies before the last good tick's,
-    or when its mid is 10 % or more away from the last good mid. Three such far ticks in a row
-    that agree with each other are a new level (a gap over a weekend), and the third is good.
+    A tick is bad when a price is not positive and finite, when its time lies before the last good
+    tick's, or when its mid is 10 % or more away from the last good mid. Three such far ticks in a
+    row that agree with each other are a new level (a gap over a weekend), and the third is good.
     A crossed quote (ask < bid) is not bad: it feeds bars, and decisions look at it themselves.
     """
 

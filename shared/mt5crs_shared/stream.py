@@ -27,6 +27,12 @@ ANSWER_WITHIN = 1.0
 ASK_AGAIN = (0.01, 0.25)
 """Shortest and longest wait, in seconds, between two questions while nothing is new."""
 
+ASK_URGENTLY = 0.03
+"""Longest wait between two questions while live ticks wait for the answer."""
+
+HELPLESS_AFTER = 0.1
+"""Seconds that an authority's live ticks wait when nobody it can ask follows the market."""
+
 _decode_reply = msgspec.msgpack.Decoder(BacklogReply).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -55,6 +61,8 @@ class _Reader:
         self.ask_at = 0.0
         self.pause = ASK_AGAIN[0]
         self.waiting_since: float | None = None
+        self.asked = 0
+        self.helpless: set[int] = set()
 
 
 class TickStream:
@@ -67,6 +75,8 @@ class TickStream:
         sources: Addresses that answer :class:`BacklogRequest`, asked all at once.
         give_up: Seconds after which waiting live ticks are taken without the sources' word.
         presence: Subscribed to as well, for the publisher to see.
+        authority: Others follow this reader. Where no source follows the market either, it goes
+            on with the live ticks at once, since all would wait for each other.
         monotonic: The monotonic clock, seconds.
         wall_us: Wall time in us since the epoch, for frames without a time.
     """
@@ -79,6 +89,7 @@ class TickStream:
         sources: Iterable[str],
         give_up: float = 10.0,
         presence: bytes | None = None,
+        authority: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -90,6 +101,7 @@ class TickStream:
         self._idle_at = monotonic()
         self._lead_us = -(2**62)
         self._give_up = give_up
+        self._authority = authority
         self._readers = {symbol: _Reader(symbol, mark) for symbol, mark in marks.items()}
         self._market = self._open_market(context, market_url)
         if presence is not None:
@@ -105,6 +117,11 @@ class TickStream:
     def caught_up(self) -> bool:
         """Every symbol has taken all that the tape had."""
         return all(r.catch_up.caught_up for r in self._readers.values())
+
+    @property
+    def joined(self) -> bool:
+        """Every symbol follows the market."""
+        return all(r.catch_up.joined for r in self._readers.values())
 
     @property
     def duplicates(self) -> int:
@@ -152,9 +169,9 @@ class TickStream:
         """Take what the ready sockets hold; the batches are to be processed in order."""
         if self._monitor in events:
             self._read_monitor()
-        for source in self._sources:
+        for number, source in enumerate(self._sources):
             if source in events:
-                yield from self._read_source(source)
+                yield from self._read_source(number, source)
         if self._market in events:
             yield from self._read_market()
         else:
@@ -206,6 +223,8 @@ class TickStream:
                 logger.warning("the market socket was disconnected")
                 for reader in self._readers.values():
                     reader.catch_up.rejoin()
+                    reader.waiting_since = None
+                    reader.helpless.clear()
                     reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
 
     def _read_market(self) -> Iterable[Batch]:
@@ -238,7 +257,7 @@ class TickStream:
         if ready:
             yield Batch(ready, 0, self.feed_time_us, live=True)
 
-    def _read_source(self, source: "zmq.Socket[bytes]") -> Iterable[Batch]:
+    def _read_source(self, number: int, source: "zmq.Socket[bytes]") -> Iterable[Batch]:
         while True:
             try:
                 reply = _decode_reply(source.recv(zmq.DONTWAIT))
@@ -250,6 +269,10 @@ class TickStream:
             ticks = reader.catch_up.on_backlog(reply)
             self.feed_time_us = max(self.feed_time_us, reply.newest_time_us)
             self._schedule(reader, reply, bool(ticks))
+            if ticks or reply.live:
+                reader.helpless.clear()
+            else:
+                reader.helpless.add(number)
             if ticks:
                 history = min(max(reply.history_seq - reply.first_seq + 1, 0), len(reply.ticks))
                 yield Batch(ticks, history, self.feed_time_us, live=False)
@@ -263,8 +286,10 @@ class TickStream:
         if progress and last_seq < reply.newest_seq:
             reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
             return
+        longest = ASK_AGAIN[1] if reader.waiting_since is None else ASK_URGENTLY
+        reader.pause = min(reader.pause, longest)
         reader.ask_at = min(reader.ask_at, self._monotonic() + reader.pause)
-        reader.pause = min(reader.pause * 2, ASK_AGAIN[1])
+        reader.pause *= 2
 
     def _ask(self) -> Iterable[Batch]:
         now = self._monotonic()
@@ -273,7 +298,7 @@ class TickStream:
             if catch_up.joined:
                 reader.waiting_since = None
                 continue
-            if reader.waiting_since is not None and now - reader.waiting_since > self._give_up:
+            if self._hopeless(reader, now):
                 logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
                 ticks = catch_up.join_now()
                 if ticks:
@@ -281,7 +306,16 @@ class TickStream:
             elif now >= reader.ask_at:
                 question = _encode(catch_up.request())
                 asked = [self._send(source, question) for source in self._sources]
-                reader.ask_at = now + (ANSWER_WITHIN if any(asked) else ASK_AGAIN[1] / 5)
+                reader.asked = sum(asked)
+                reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
+
+    def _hopeless(self, reader: _Reader, now: float) -> bool:
+        """Live ticks wait, and it makes no sense to let them wait any longer."""
+        if reader.waiting_since is None:
+            return False
+        waited = now - reader.waiting_since
+        alone = self._authority and len(reader.helpless) >= reader.asked
+        return waited > (HELPLESS_AFTER if alone else self._give_up)
 
     @staticmethod
     def _send(source: "zmq.Socket[bytes]", question: bytes) -> bool:

@@ -85,6 +85,9 @@ class Launcher(Protocol):
     def unstick(self) -> None:
         """A spawn has taken too long: break whatever it waits for."""
 
+    def revive(self) -> bool:
+        """Start the forkserver again where it has died; whether it had."""
+
     def close(self) -> None:
         """No more spawns."""
 
@@ -177,6 +180,7 @@ class ForkserverLauncher:
             self._context.set_forkserver_preload(list(dict.fromkeys(PRELOAD.values())))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="launcher")
         self._on_done = on_done
+        self._reviving: int | None = None
 
     @property
     def forkserver_pid(self) -> int | None:
@@ -190,6 +194,18 @@ class ForkserverLauncher:
         future: Future[Handle] = self._thread.submit(self._start, spec)
         future.add_done_callback(lambda _future: self._on_done())
         return future
+
+    def revive(self) -> bool:
+        """Start the forkserver again where it has died; whether it had.
+
+        Its children live on; the next respawn finds a server that has imported everything.
+        """
+        pid = self.forkserver_pid
+        if pid is None or pid == self._reviving or _runs(pid):
+            return False
+        self._reviving = pid
+        self._thread.submit(multiprocessing.forkserver.ensure_running)
+        return True
 
     def unstick(self) -> None:
         """Kill a forkserver that does not answer; the next spawn starts a new one."""
@@ -227,6 +243,14 @@ def _bare_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+def _runs(pid: int) -> bool:
+    """Whether a child of this process runs; a zombie does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_alive(pid: int, create_time: float) -> bool:

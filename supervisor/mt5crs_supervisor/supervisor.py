@@ -364,6 +364,8 @@ class Supervisor:
         if now < self._renew_at or self.stopping:
             return
         self._renew_at = now + self._settings.lease / 3.0
+        if self.launcher.revive():
+            self._note("supervisor", "forkserver_died", "a new one is started; its children live")
         for child in self.children:
             if child.state in ALIVE:
                 self._lease(child, now)

@@ -96,7 +96,7 @@ class Gateway:
             for batch in self._stream.read(events):
                 self._watch(batch)
             if self._backlog.socket in events:
-                self._backlog.serve()
+                self._backlog.serve(live=self._stream.joined)
             if self._router in events:
                 self._serve()
             self._turn()

@@ -1,0 +1,49 @@
+"""The job that every contestant runs: hear ticks, ask the model at each, note the first one."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.ticks import Tick
+from mt5crs_worker.bars import BarWindow
+from mt5crs_worker.features import FEATURES
+from mt5crs_worker.strategy import HOLD, ModelStrategy, Signal
+
+ROW = np.linspace(0.5, 1.5, len(FEATURES))
+"""Features that the model is asked about; their values do not matter here."""
+
+
+class FirstTick:
+    """Writes the monotonic time of a process's first processed tick to ``folder/name.pid``.
+
+    Args:
+        folder: Where to.
+        name: The job's name.
+    """
+
+    def __init__(self, folder: str, name: str) -> None:
+        self._file: Path | None = Path(folder) / f"{name}.{os.getpid()}"
+
+    def processed(self) -> None:
+        """A tick has been processed."""
+        if self._file is not None:
+            self._file.write_text(repr(time.monotonic()))
+            self._file = None
+
+
+class ModelOnEveryTick(ModelStrategy):
+    """Asks the model at every tick, from the very first."""
+
+    warmup = 1
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        super().__init__(config, symbol)
+        self._first = FirstTick(self.params["folder"], config.name)
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        self.adapter.probability(ROW)
+        self._first.processed()
+        return HOLD

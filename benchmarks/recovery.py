@@ -1,0 +1,134 @@
+"""How fast a killed job is back, what a worker costs, how long fifty take to start.
+
+Every figure is taken in one run, contestants in turn, and quoted as a median. Needs the extra
+``benchmarks``. Writes its tables to docs/benchmarks.md.
+"""
+
+import contextlib
+import os
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import psutil
+
+from benchmarks.contestants import Circus, Contestant, Ours, Supervisord
+from benchmarks.tables import machine, table, write
+from tests.system import Pulse, free_port, wait_for
+
+RATE = 200.0
+"""Ticks a second: the first one after a respawn is at most 5 ms away."""
+
+
+class Run:
+    """One contestant with N jobs and a market."""
+
+    def __init__(self, contestant: Contestant, folder: Path, port: int, jobs: int) -> None:
+        self.contestant = contestant
+        self.folder = folder
+        self.begun = time.monotonic()
+        contestant.start(folder, port, jobs)
+        self.names = [f"job{number}" for number in range(jobs)]
+        wait_for(lambda: all(map(self.pids, self.names)), "every job's first tick", 180.0)
+        self.started = max(self.first_tick(name, self.pids(name)[0]) for name in self.names)
+
+    def pids(self, name: str) -> list[int]:
+        """Processes of a job that have processed a tick, newest last."""
+        files = [f for f in self.folder.glob(f"{name}.*") if f.read_text()]
+        return [int(f.suffix[1:]) for f in sorted(files, key=lambda f: float(f.read_text()))]
+
+    def first_tick(self, name: str, pid: int) -> float:
+        """When a process had processed its first tick, by the monotonic clock."""
+        return float((self.folder / f"{name}.{pid}").read_text())
+
+    def kill_and_wait(self, name: str) -> float:
+        """Milliseconds from kill -9 to the replacement's first tick."""
+        before = self.pids(name)
+        at = time.monotonic()
+        os.kill(before[-1], signal.SIGKILL)
+        wait_for(lambda: len(self.pids(name)) > len(before), f"{name} back", 60.0)
+        return (self.first_tick(name, self.pids(name)[-1]) - at) * 1000.0
+
+    def memory(self) -> float:
+        """Mean proportional set size of a job's process, in MB."""
+        newest = [self.pids(name)[-1] for name in self.names]
+        sizes = [psutil.Process(pid).memory_full_info().pss for pid in newest]
+        return statistics.mean(sizes) / 1e6
+
+    def parent_cpu(self, seconds: float) -> float:
+        """Percent of a core that the parent process itself uses."""
+        parent = psutil.Process(self.contestant.parent_pid)
+        parent.cpu_percent(None)
+        time.sleep(seconds)  # the interval that is measured
+        return float(parent.cpu_percent(None))
+
+
+@contextlib.contextmanager
+def competing(contestant: Contestant, jobs: int) -> Iterator[Run]:
+    """A contestant at work."""
+    port = free_port()
+    pulse = Pulse(port, ["EURUSD"], RATE)
+    pulse.start()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            yield Run(contestant, Path(folder), port, jobs)
+        finally:
+            contestant.stop()
+            pulse.stop()
+
+
+@click.command()
+@click.option("--rounds", default=15, help="Kills of each contestant.")
+@click.option("--workers", default="1,10,50", help="Numbers of jobs to measure memory at.")
+def main(rounds: int, workers: str) -> None:
+    """Measure, print and write docs/benchmarks.md."""
+    contestants = [Ours(), Supervisord(), Supervisord(0), Circus(), Circus(0.1)]
+    recovery = {c.name: measure_recovery(c, rounds) for c in contestants}
+    base = statistics.median(recovery[Ours.name])
+    rows = [
+        [
+            name,
+            f"{statistics.median(times):,.0f}",
+            f"{min(times):,.0f} to {max(times):,.0f}",
+            f"{statistics.median(times) / base:.1f}",
+        ]
+        for name, times in recovery.items()
+    ]
+    head = ["contestant", "median ms", "range", "times ours"]
+    text = f"{machine()}; {rounds} kills each, {RATE:g} ticks/s.\n\n{table(head, rows)}"
+    write("kill -9 to the replacement's first processed tick", text)
+    write("memory and start", measure_size([int(n) for n in workers.split(",")]))
+
+
+def measure_recovery(contestant: Contestant, rounds: int) -> list[float]:
+    """Times of several kills, in milliseconds."""
+    with competing(contestant, 2) as run:
+        times = []
+        for number in range(rounds):
+            time.sleep(1.2)  # supervisord counts a job as started after one second
+            times.append(run.kill_and_wait(f"job{number % 2}"))
+        click.echo(f"{contestant.name}: {' '.join(f'{t:.0f}' for t in times)}")
+        return times
+
+
+def measure_size(sizes: list[int]) -> str:
+    """Memory, start and idle cost at several numbers of jobs."""
+    rows = []
+    for contestant in (Ours(), Supervisord(), Circus()):
+        for jobs in sizes:
+            with competing(contestant, jobs) as run:
+                cpu = run.parent_cpu(10.0)
+                row = [contestant.name, str(jobs), f"{run.memory():.1f}"]
+                row += [f"{run.started - run.begun:.2f}", f"{cpu:.1f}"]
+            rows.append(row)
+            click.echo(" ".join(row))
+    head = ["contestant", "jobs", "PSS a job, MB", "all past their first tick, s", "parent, % CPU"]
+    return f"{machine()}\n\n{table(head, rows)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Strategies for tests: one that records what it sees, and one that misbehaves on command."""
+
+import ctypes
+import os
+import signal
+import struct
+import time
+from pathlib import Path
+
+from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.ticks import Tick
+from mt5crs_worker.bars import BarWindow
+from mt5crs_worker.strategy import HOLD, Signal, Strategy
+
+RECORD = struct.Struct("<qq")
+"""Event time and the moment it was seen, both in us since the epoch."""
+
+
+class Recorder(Strategy):
+    """Appends every tick to the file ``params["file"]``."""
+
+    warmup = 1
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        super().__init__(config, symbol)
+        self._file = os.open(self.params["file"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def on_bar(self, bars: BarWindow) -> Signal:
+        return HOLD
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        os.write(self._file, RECORD.pack(tick.time_us, time.time_ns() // 1000))
+        return HOLD
+
+
+class Faulty(Recorder):
+    """Does what the file ``params["trigger"]`` says, once; ``params["always"]`` at every tick."""
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        super().on_tick(tick, bars)
+        trigger = Path(self.params["trigger"])
+        if "always" in self.params:
+            self._misbehave(self.params["always"])
+        elif trigger.exists():
+            fault = trigger.read_text()
+            trigger.unlink()
+            self._misbehave(fault)
+        return HOLD
+
+    def _misbehave(self, fault: str) -> None:
+        match fault:
+            case "sigkill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "segv":
+                ctypes.string_at(0)
+            case "exit":
+                os._exit(3)
+            case "exception":
+                raise RuntimeError("a bug in the strategy")
+            case "loop":
+                while True:
+                    pass
+            case "sigstop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "flood":
+                until = time.monotonic() + 1.0
+                while time.monotonic() < until:
+                    print("x" * 1000)
+            case "memory":
+                self._hog = bytearray(b"x") * 1_000_000_000
+            case _:
+                raise ValueError(f"no such fault: {fault}")
+
+
+class Unbootable(Strategy):
+    """Cannot be made."""
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        raise RuntimeError("it does not even start")
+
+    def on_bar(self, bars: BarWindow) -> Signal:
+        return HOLD

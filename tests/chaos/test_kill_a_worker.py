@@ -1,0 +1,228 @@
+"""Whatever one strategy does, the others keep every tick, in time, in the same process."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.chaos.strategies import RECORD
+from tests.system import Pulse, System, running, wait_for
+
+LATE_MS = 250.0
+"""A tick that a bystander sees later than this after it was sent has been disturbed."""
+
+HERE = "tests.chaos.strategies"
+SYMBOLS = {"victim": "EURUSD", "witness": "GBPUSD", "bystander": "XAUUSD"}
+
+
+def entry(folder: Path, name: str, **changes: Any) -> dict[str, Any]:
+    """A strategy that records its ticks."""
+    return {
+        "name": name,
+        "symbol": SYMBOLS[name],
+        "strategy": f"{HERE}:{'Faulty' if name == 'victim' else 'Recorder'}",
+        "evaluate": "tick",
+        "timeframe": "S1",
+        "params": {"file": str(folder / f"{name}.ticks"), "trigger": str(folder / "trigger")},
+        **changes,
+    }
+
+
+class Scene:
+    """A running system with a feed, a victim and two that must not notice."""
+
+    def __init__(self, system: System, pulse: Pulse) -> None:
+        self.system = system
+        self.pulse = pulse
+        self.before = system.pids()
+
+    def fault(self, fault: str) -> None:
+        """Have the victim misbehave at its next tick."""
+        trigger = self.system.folder / "trigger"
+        trigger.with_suffix(".new").write_text(fault)
+        trigger.with_suffix(".new").replace(trigger)
+
+    def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
+        """Send a signal to a child; its process before."""
+        pid = self.system.pid(name)
+        os.kill(pid, signum)
+        return pid
+
+    def run_on(self, ticks: int = 25) -> None:
+        """Let the market go on for a while."""
+        symbol = SYMBOLS["witness"]
+        target = self.pulse.sent[symbol] + ticks
+        wait_for(lambda: self.pulse.sent[symbol] >= target, "more ticks")
+
+    def seen(self, name: str) -> list[tuple[int, int]]:
+        """What a strategy has recorded."""
+        data = (self.system.folder / f"{name}.ticks").read_bytes()
+        return list(RECORD.iter_unpack(data[: len(data) // RECORD.size * RECORD.size]))
+
+    def assert_undisturbed(self, *names: str) -> None:
+        """The others took every tick once, in order, in time, in the process they had."""
+        self.pulse.stop()
+        for name in names or ("witness", "bystander"):
+            sent = self.pulse.sent[SYMBOLS[name]]
+            wait_for(lambda n=name, s=sent: self.system.processed(n) >= s, f"{name} to take all")
+            seen = self.seen(name)
+            times = [event for event, _ in seen]
+            assert len(seen) == sent
+            assert times == sorted(set(times))
+            late = max(at - event for event, at in seen) / 1000.0
+            assert late <= LATE_MS, f"{name} saw a tick {late:.0f} ms late"
+            assert self.system.pid(name) == self.before[name]
+
+    def assert_complete(self, name: str) -> None:
+        """It took every tick that was sent, however often it died on the way."""
+        sent = self.pulse.sent[SYMBOLS[name]]
+        wait_for(lambda: self.system.processed(name) == sent, f"{name} to take {sent} ticks")
+        assert len({event for event, _ in self.seen(name)}) == sent
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Three strategies, 50 ticks a second each, everybody RUNNING."""
+    entries = [entry(tmp_path, name) for name in SYMBOLS]
+    with running(tmp_path, entries) as system:
+        pulse = Pulse(system.port, list(SYMBOLS.values()))
+        try:
+            pulse.wait_heard(3)
+            pulse.start()
+            one = Scene(system, pulse)
+            one.run_on()
+            yield one
+        finally:
+            pulse.stop()
+
+
+@pytest.mark.parametrize("fault", ["sigkill", "segv", "exit"])
+def test_a_sudden_death(scene: Scene, fault: str) -> None:
+    pid = scene.system.pid("victim")
+    scene.fault(fault)
+    scene.system.wait_back("victim", pid)
+    scene.run_on()
+    scene.assert_undisturbed()
+    scene.assert_complete("victim")
+    victim = scene.system.strategy("victim").process
+    assert victim.restarts == 1
+    assert victim.recovery_ms is not None
+
+
+def test_an_exception_in_a_strategy_is_only_counted(scene: Scene) -> None:
+    scene.fault("exception")
+    wait_for(lambda: scene.system.strategy("victim").metrics.error_count == 1, "the error")
+    scene.run_on()
+    scene.assert_undisturbed("victim", "witness", "bystander")
+
+
+@pytest.mark.parametrize("fault", ["loop", "sigstop"])
+def test_a_hang_is_noticed_and_ended(scene: Scene, fault: str) -> None:
+    pid = scene.system.pid("victim")
+    scene.fault(fault)
+    scene.system.wait_back("victim", pid)
+    scene.run_on()
+    scene.assert_undisturbed()
+    scene.assert_complete("victim")
+    assert "no beat for" in scene.system.strategy("victim").process.last_error
+
+
+def test_a_flood_of_output_stays_in_bounded_files(scene: Scene) -> None:
+    scene.fault("flood")
+    wait_for(lambda: not (scene.system.folder / "trigger").exists(), "the flood")
+    scene.run_on(100)
+    scene.assert_undisturbed()
+    logs = sum(path.stat().st_size for path in (scene.system.var / "log").glob("victim*"))
+    assert logs < 60_000_000
+
+
+def test_a_memory_hog(scene: Scene) -> None:
+    scene.fault("memory")
+    wait_for(
+        lambda: scene.system.strategy("victim").process.memory > 900_000_000, "the memory to show"
+    )
+    scene.run_on()
+    scene.assert_undisturbed()
+
+
+@pytest.mark.parametrize("service", ["gateway", "tape"])
+def test_the_death_of_a_service_is_lived_through(scene: Scene, service: str) -> None:
+    pid = scene.kill(service)
+    scene.system.wait_back(service, pid)
+    scene.run_on()
+    scene.assert_undisturbed("victim", "witness", "bystander")
+
+
+def test_the_death_of_the_tape_and_a_worker_together_loses_nothing(scene: Scene) -> None:
+    scene.kill("tape")
+    pid = scene.kill("victim")
+    scene.system.wait_back("victim", pid)
+    scene.run_on()
+    scene.assert_undisturbed()
+    scene.assert_complete("victim")
+
+
+def test_the_death_of_the_forkserver_restarts_and_doubles_nobody(scene: Scene) -> None:
+    forkserver = scene.system.status().forkserver_pid
+    assert forkserver is not None
+    os.kill(forkserver, signal.SIGKILL)
+    wait_for(
+        lambda: scene.system.status().forkserver_pid not in (None, forkserver), "a new forkserver"
+    )
+    scene.run_on(50)
+    assert scene.system.pids() == scene.before
+    pid = scene.kill("victim")
+    scene.system.wait_back("victim", pid)
+    scene.assert_undisturbed()
+    named = [p for p in psutil.process_iter(["cmdline"]) if "victim" in " ".join(cmdline(p))]
+    assert len(named) == 1
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    """A process's title; empty where it is gone or hidden."""
+    return process.info["cmdline"] or []
+
+
+def test_a_strategy_that_cannot_boot_stops_nobody(tmp_path: Path) -> None:
+    entries = [
+        entry(tmp_path, "victim", strategy=f"{HERE}:Unbootable"),
+        entry(tmp_path, "witness"),
+    ]
+    with running(tmp_path, entries, wait=False) as system:
+        system.wait_state("victim", "QUARANTINED")
+        system.wait_state("witness", "RUNNING")
+        assert "it does not even start" in system.strategy("victim").process.last_error
+
+
+def test_a_crash_loop_ends_in_quarantine(tmp_path: Path) -> None:
+    victim = entry(tmp_path, "victim", restart={"backoff": 0.05, "backoff_max": 0.1})
+    victim["params"]["always"] = "exit"
+    with running(tmp_path, [victim, entry(tmp_path, "witness")]) as system:
+        pulse = Pulse(system.port, ["EURUSD", "GBPUSD"])
+        try:
+            pulse.wait_heard(3)
+            pulse.start()
+            one = Scene(system, pulse)
+            system.wait_state("victim", "QUARANTINED")
+            one.assert_undisturbed("witness")
+        finally:
+            pulse.stop()
+
+
+def test_when_the_supervisor_dies_nobody_outlives_the_grace(tmp_path: Path) -> None:
+    settings = {"supervisor": {"orphan_grace": 1.0, "lease": 2.0}}
+    system = System(tmp_path, [entry(tmp_path, name) for name in SYMBOLS], settings)
+    system.start()
+    try:
+        system.wait_running()
+        assert system.process is not None
+        children = system.processes()
+        assert len(children) >= 6
+        system.process.kill()
+        wait_for(lambda: not system.processes(), "every process to end")
+    finally:
+        system.stop()

@@ -1,0 +1,253 @@
+"""A whole system in a temporary folder: the real supervisor, real processes, a feed by the test."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import yaml
+import zmq
+
+from mt5crs_shared import wire
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.ticks import Tick
+from mt5crs_supervisor.control import ControlClient
+from mt5crs_supervisor.status_report import ChildStatus, StatusReport, StrategyStatus
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 30.0
+"""Seconds that a condition may take on a busy machine before the test fails."""
+
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T | None], what: str, within: float = PATIENCE) -> T:
+    """The first true answer of a condition."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Mt5crsError):
+            found = condition()
+            if found:
+                return found
+        time.sleep(0.01)  # between two looks
+    raise AssertionError(f"not within {within:g} s: {what}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Pulse:
+    """Publishes ticks of some symbols at a steady pace, each stamped with the moment it was sent.
+
+    Args:
+        port: Where to bind.
+        symbols: What to quote.
+        rate: Ticks a second of each symbol.
+    """
+
+    def __init__(self, port: int, symbols: list[str], rate: float = 50.0) -> None:
+        self.sent = dict.fromkeys(symbols, 0)
+        self._rate = rate
+        self._stop = threading.Event()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self._socket.setsockopt(zmq.SNDHWM, 0)
+        self._socket.bind(f"tcp://127.0.0.1:{port}")
+        self._thread = threading.Thread(target=self._run)
+
+    def wait_heard(self, listeners: int) -> None:
+        """Wait until so many have subscribed to each symbol (a worker, the tape, the gateway)."""
+        heard = dict.fromkeys(self.sent, 0)
+        deadline = time.monotonic() + PATIENCE
+        while any(count < listeners for count in heard.values()):
+            assert time.monotonic() < deadline, f"not enough listeners: {heard}"
+            if self._socket.poll(100):
+                word = self._socket.recv()
+                symbol = word[1:].decode(errors="replace")
+                if word[:1] == b"\x01" and symbol in heard:
+                    heard[symbol] += 1
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish no more; what was sent has left this process."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close(2000)
+        self._context.term()
+
+    def _run(self) -> None:
+        begun, turn = time.monotonic(), 0
+        while not self._stop.is_set():
+            for symbol in self.sent:
+                bid = 1.1 + 0.0001 * (turn % 9)
+                tick = Tick(symbol, time.time_ns() // 1000, bid, bid + 0.0001)
+                self._socket.send(wire.encode(tick))
+                self.sent[symbol] += 1
+            turn += 1
+            self._stop.wait(max(begun + turn / self._rate - time.monotonic(), 0.0))
+
+
+class System:
+    """One installation: its configuration, its supervisor, its ``var`` folder.
+
+    Args:
+        folder: A temporary folder.
+        strategies: Entries of the YAML; `model_path` may be left out where a class is named.
+        globals_: Added to ``global:``.
+    """
+
+    def __init__(
+        self, folder: Path, strategies: list[dict[str, Any]], globals_: dict[str, Any] | None = None
+    ) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.var = folder / "var"
+        self.config = folder / "strategies.yaml"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.write_config(strategies, globals_ or {})
+
+    def write_config(self, strategies: list[dict[str, Any]], globals_: dict[str, Any]) -> None:
+        """Write the YAML, with the shipped symbols beside it."""
+        url = f"tcp://localhost:{self.port}"
+        document = {
+            "strategies": strategies,
+            "global": {"zmq_market_url": url, "default_balance": 10_000.0, **globals_},
+        }
+        self.config.write_text(yaml.safe_dump(document, sort_keys=False))
+        symbols = (ROOT / "config" / "symbols.yaml").read_text()
+        (self.folder / "symbols.yaml").write_text(symbols)
+
+    def start(self, *arguments: str) -> None:
+        """Start the supervisor in the foreground of a session of its own."""
+        self.process = subprocess.Popen(
+            [*self.command("start", "--config", str(self.config)), *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=(self.folder / "supervisor.out").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        """A command line on this installation."""
+        return [sys.executable, "-m", "mt5crs_supervisor", "--var-dir", str(self.var), *arguments]
+
+    def status(self) -> StatusReport:
+        """What the supervisor says."""
+        return ControlClient(self.var).status()
+
+    def strategy(self, name: str) -> StrategyStatus:
+        """A strategy's status."""
+        return next(s for s in self.status().strategies if s.process.name == name)
+
+    def service(self, name: str) -> ChildStatus:
+        """A service's status."""
+        return next(s for s in self.status().services if s.name == name)
+
+    def pid(self, name: str) -> int:
+        """The process of a strategy or a service."""
+        report = self.status()
+        children = [*report.services, *(s.process for s in report.strategies)]
+        pid = next(child.pid for child in children if child.name == name)
+        assert pid is not None, f"{name} has no process"
+        return pid
+
+    def pids(self) -> dict[str, int | None]:
+        """Every child's process."""
+        report = self.status()
+        children = [*report.services, *(s.process for s in report.strategies)]
+        return {child.name: child.pid for child in children}
+
+    def processed(self, name: str) -> int:
+        """Ticks that a strategy has processed, by its last beat."""
+        metrics = self.strategy(name).metrics
+        return metrics.ticks_processed if metrics is not None else 0
+
+    def wait_running(self) -> None:
+        """Wait until every child is RUNNING."""
+
+        def everybody() -> bool:
+            report = self.status()
+            states = [s.process.state for s in report.strategies]
+            states += [s.state for s in report.services]
+            return all(state == "RUNNING" for state in states)
+
+        wait_for(everybody, "everybody RUNNING")
+
+    def wait_state(self, name: str, state: str) -> None:
+        """Wait until a strategy is in a state."""
+        wait_for(lambda: self.strategy(name).process.state == state, f"{name} {state}")
+
+    def wait_back(self, name: str, old_pid: int) -> None:
+        """Wait until a child runs in another process than before."""
+
+        def back() -> bool:
+            report = self.status()
+            children = [*report.services, *(s.process for s in report.strategies)]
+            child = next(c for c in children if c.name == name)
+            return child.state == "RUNNING" and child.pid not in (None, old_pid)
+
+        wait_for(back, f"{name} back in another process than {old_pid}")
+
+    def stop(self) -> None:
+        """Stop in order; afterwards nothing is left."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE)
+        finally:
+            leftover = self.processes()
+            for process in leftover:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        assert not leftover, f"left behind: {leftover}"
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that works on this folder, by its open files."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if any(str(self.var) in file.path for file in process.open_files()):
+                    found.append(process)
+        return found
+
+
+@contextlib.contextmanager
+def running(
+    folder: Path,
+    strategies: list[dict[str, Any]],
+    globals_: dict[str, Any] | None = None,
+    wait: bool = True,
+) -> Iterator[System]:
+    """A system that has started, and is stopped at the end whatever happened."""
+    system = System(folder, strategies, globals_)
+    system.start()
+    try:
+        if wait:
+            system.wait_running()
+        yield system
+    finally:
+        system.stop()
