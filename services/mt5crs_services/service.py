@@ -42,6 +42,9 @@ class BacklogServer:
         paths: Where the socket is.
         name: The socket's name.
         rings: By symbol. The owner appends to them between two calls.
+
+    Attributes:
+        asked: Somebody has asked, and so is connected.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class BacklogServer:
         rings: Mapping[str, TickRing],
     ) -> None:
         self.socket = bind_router(context, paths, name)
+        self.asked = False
         self._rings = rings
 
     def serve(self, answering: bool = True, live: bool = True) -> None:
@@ -74,6 +78,7 @@ class BacklogServer:
             except msgspec.MsgspecError as error:
                 logger.warning("a question that cannot be read was ignored: %s", error)
                 continue
+            self.asked = True
             ring = self._rings.get(request.symbol)
             if ring is not None and answering:
                 reply = replace(ring.answer(request), live=live)

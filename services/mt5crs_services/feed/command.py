@@ -74,7 +74,7 @@ def _publish(publisher: Publisher, server: BacklogServer, bar: Progress) -> None
         poller.poll(round(min(wait, SHOW_EVERY) * 1000))
         publisher.read_subscriptions()
         server.serve()
-        begun = begun or publisher.may_begin()
+        begun = begun or publisher.may_begin(server.asked)
         wait = publisher.publish_due() if begun else 0.02
         if time.monotonic() - shown > SHOW_EVERY:
             shown = time.monotonic()

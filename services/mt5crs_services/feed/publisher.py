@@ -105,11 +105,18 @@ class Publisher:
         """Event time of the next tick; 0 at the end."""
         return self._next.time_us if self._next is not None else 0
 
-    def may_begin(self, patience: float = TAPE_WITHIN) -> bool:
-        """A tape listens, or none came within `patience` seconds but somebody else did."""
+    def may_begin(self, asked: bool, patience: float = TAPE_WITHIN) -> bool:
+        """A tape listens and can ask, or none came within `patience` but somebody else did.
+
+        A tape that sees the first live tick before it could ask for the history goes on without.
+
+        Args:
+            asked: The tape has asked for what came before.
+            patience: Seconds.
+        """
         self.read_subscriptions()
         waited = self._monotonic() - self._opened > patience
-        return self.tape_there or (waited and self.subscribed)
+        return (self.tape_there and asked) or (waited and self.subscribed)
 
     def read_subscriptions(self) -> None:
         """Take what subscribers said."""
