@@ -39,7 +39,7 @@ LAST_WORDS = 4_000
 """Bytes of its output that are shown of a supervisor that died while starting."""
 
 LOOK_EVERY = 0.05
-BOOTING = frozenset({State.STARTING, State.RECOVERING})
+BOOTING = frozenset({State.STARTING, State.RECOVERING, State.BACKOFF})
 
 T = TypeVar("T")
 
