@@ -204,7 +204,17 @@ class Ledger:
         self._db.close()
 
     def _open(self, currency: str, first_balance: float) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+        self._db = db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+        try:
+            self._take(currency, first_balance)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _take(self, currency: str, first_balance: float) -> None:
+        """Check the file, make its tables where it is new, and become its writer."""
+        db = self._db
         db.execute("PRAGMA journal_mode = WAL")
         if db.execute("PRAGMA quick_check").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("the file is damaged")
@@ -215,15 +225,13 @@ class Ledger:
             meta = {"version": VERSION, "currency": currency, "first_balance": repr(first_balance)}
             db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         ledger_schema.check_version(db, self.path)
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('writer', ?)", (self._writer,))
-        db.execute("COMMIT")
-        self._db = db
         if self._meta("currency") != currency:
             raise LedgerError(
                 f"{self.path}: the account is in {self._meta('currency')}, and the configuration"
                 f" says account_currency: {currency}"
             )
-        return db
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('writer', ?)", (self._writer,))
+        db.execute("COMMIT")
 
     def _meta(self, key: str) -> str:
         row = self._select("SELECT value FROM meta WHERE key = ?", key)

@@ -16,8 +16,11 @@ from mt5crs_shared.ticks import Tick
 KEEP = 20_000
 """Ticks that are kept of each symbol, for strategies that are behind the gateway's stream."""
 
-POINT_EVERY = KEEP // 4
+POINT_EVERY = 5_000
 """Ticks between two points that a later process may begin to read at."""
+
+POINTS = 3
+"""Points that are remembered; a later process begins at the oldest."""
 
 UNTIMED_SLACK_US = 1_000_000
 """Two processes stamp a tick without a time at slightly different moments."""
@@ -84,7 +87,7 @@ class SymbolMarket:
         for tick in begin.mark.tail if begin.mark else ():
             self.ring.append(tick)
         self._bad = set(range(self.count - self.ring.newest_seq + 1, self.count + 1))
-        self._points: deque[StreamPoint] = deque([begin], maxlen=KEEP // POINT_EVERY - 1)
+        self._points: deque[StreamPoint] = deque([begin], maxlen=POINTS)
         self._next_point = self.count + POINT_EVERY
         self.replaying = self.count < self._seen.count
 

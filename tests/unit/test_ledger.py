@@ -1,0 +1,146 @@
+import logging
+import math
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mt5crs_services.gateway.ledger import Ledger
+from mt5crs_shared import ledger_schema
+from mt5crs_shared.ledger_schema import LedgerError
+from mt5crs_shared.orders import Code
+from tests.unit.gateway_cases import Office, config, order, tick
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path / "ledger.db", config(commission_per_lot=0.7))
+
+
+def trade(office: Office, count: int) -> None:
+    """Open and close positions of two strategies, at prices that no binary number hits."""
+    for n in range(count):
+        strategy = ("euro", "other")[n % 2]
+        at, later = tick(2_000 * n), tick(2_000 * n + 1_000, 1.1 + 0.00007 * (n % 13 - 6), 1.2)
+        position = office.open(at, strategy=strategy, lots=0.07)
+        office.submit(order(later, "SELL", strategy, lots=0.07, ticket=position.ticket))
+
+
+def test_the_sum_of_the_deals_is_the_balance_exactly(office: Office) -> None:
+    trade(office, 60)
+    with ledger_schema.open_readonly(office.path) as db:
+        deals = ledger_schema.deals(db)
+        balances = ledger_schema.balances(db)
+    made = [deal.fill.profit - deal.fill.commission for deal in deals]
+    assert deals[-1].balance == balances.balance == office.book.account.balance
+    assert balances.balance == round(math.fsum([10_000.0, *made]), 6)
+    assert {s.strategy: s.deals for s in balances.strategies} == {"euro": 60, "other": 60}
+    assert all(s.realised == office.register(s.strategy).realised for s in balances.strategies)
+    assert math.fsum(s.realised for s in balances.strategies) == pytest.approx(
+        balances.balance - balances.first_balance, abs=1e-9
+    )
+
+
+def test_everything_comes_back(office: Office) -> None:
+    trade(office, 4)
+    office.feed(tick(90_000))
+    position = office.open(tick(90_000), stop_loss=1.0, take_profit=1.3)
+    before = (office.fills(), office.book.report(), office.register(epoch=4))
+    office.book.save()
+    office.restart()
+    assert (office.fills(), office.book.report(), office.register(epoch=4)) == before
+    assert office.book.position("euro") == position
+
+
+def test_readers_see_what_the_gateway_writes(office: Office) -> None:
+    with ledger_schema.open_readonly(office.path) as db:
+        assert ledger_schema.positions(db) == []
+        position = office.open(tick(0))
+        office.submit(order(tick(1)))
+        assert ledger_schema.positions(db) == [position]
+        assert [r.status for r in ledger_schema.orders(db)] == ["FILLED", "REJECTED"]
+        assert [r.code for r in ledger_schema.orders(db, "euro", 1)] == [Code.POSITION_EXISTS]
+        assert ledger_schema.orders(db, "other") == []
+        office.submit(order(tick(2), "SELL", ticket=position.ticket))
+        assert [d.fill.entry for d in ledger_schema.deals(db)] == ["IN", "OUT"]
+        assert [d.id for d in ledger_schema.deals(db, "euro", limit=1)] == [2]
+        with pytest.raises(sqlite3.OperationalError):
+            db.execute("DELETE FROM deals")
+
+
+def test_what_the_book_did_by_itself_is_an_order_with_its_reason(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", config(balance=120.0))
+    office.feed(tick(0))
+    office.open(tick(0))
+    office.feed(tick(1_000, 1.0935, 1.0936))
+    office.desk.turn(caught_up=True)
+    with ledger_schema.open_readonly(office.path) as db:
+        record = ledger_schema.orders(db)[-1]
+    assert (record.order_id, record.code, record.epoch) == ("7000001:stop_out", Code.STOP_OUT, 0)
+    assert "below half of the margin" in record.reason
+
+
+def test_an_order_that_waits_is_pending(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", config(latency_ms=5.0))
+    office.ask_submit(order(tick(0)))
+    with ledger_schema.open_readonly(office.path) as db:
+        [record] = ledger_schema.orders(db)
+    assert (record.status, record.code) == ("PENDING", None)
+
+
+def test_a_ledger_of_a_gateway_that_ended_can_be_read(office: Office) -> None:
+    office.open(tick(0))
+    office.ledger.close()
+    with ledger_schema.open_readonly(office.path) as db:
+        assert len(ledger_schema.positions(db)) == 1
+
+
+def test_the_first_balance_is_the_first(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+    office.ledger.close()
+    with caplog.at_level(logging.WARNING):
+        ledger = Ledger(office.path, "USD", 500.0)
+    assert ledger.first_balance == 10_000.0
+    assert str(office.path) in caplog.text
+    assert "500" in caplog.text
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[100:4_000] = b"\xff" * 3_900
+    path.write_bytes(bytes(data))
+
+
+def other_version(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [damage, other_version, lambda path: path.write_text("balance: 5" * 200)],
+    ids=["damaged", "other version", "no database"],
+)
+def test_a_ledger_that_cannot_be_used_is_left_as_it_is(office: Office, spoil: object) -> None:
+    office.open(tick(0))
+    office.ledger.close()
+    spoil(office.path)  # type: ignore[operator]
+    content = office.path.read_bytes()
+    with pytest.raises(LedgerError, match=office.path.name):
+        Ledger(office.path, "USD", 10_000.0)
+    with pytest.raises(LedgerError, match=office.path.name):
+        ledger_schema.open_readonly(office.path)
+    assert office.path.read_bytes() == content
+    assert [p.name for p in office.path.parent.iterdir() if "-" not in p.name] == ["ledger.db"]
+
+
+def test_another_currency_is_refused(office: Office) -> None:
+    office.ledger.close()
+    with pytest.raises(LedgerError, match="USD"):
+        Ledger(office.path, "EUR", 10_000.0)
+
+
+def test_a_missing_ledger_is_not_made_by_reading(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no ledger yet"):
+        ledger_schema.open_readonly(tmp_path / "ledger.db")
+    assert list(tmp_path.iterdir()) == []

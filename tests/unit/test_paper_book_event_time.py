@@ -1,0 +1,114 @@
+"""Whether the gateway's stream is ahead of the strategy's or behind it: the same deals."""
+
+import itertools
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mt5crs_shared.orders import Fill
+from mt5crs_shared.ticks import Tick
+from tests.unit.gateway_cases import START_US, Office, Plan, Trader, config
+
+STEP = 0.0005
+
+quotes = st.tuples(
+    st.integers(0, 2_000),  # us since the tick before
+    st.integers(-6, 6),  # change of the mid, in half steps
+    st.sampled_from([1, 1, 1, 2, -1]),  # spread, in tenths of a step; crossed where negative
+    st.sampled_from(["good"] * 12 + ["zero", "far", "late", "again"]),
+)
+plans = st.builds(
+    Plan,
+    action=st.sampled_from(["HOLD", "HOLD", "BUY", "SELL", "EXIT"]),
+    stop=st.sampled_from([0.0, STEP, 2 * STEP]),
+    target=st.sampled_from([0.0, STEP, 3 * STEP]),
+)
+
+
+def make_ticks(moves: list[tuple[int, int, int, str]]) -> list[Tick]:
+    """A market of small steps, with equal, crossed, late, far and impossible quotes."""
+    ticks: list[Tick] = []
+    time_us, mid = START_US, 1.1
+    for wait, change, spread, kind in moves:
+        time_us += wait
+        mid = round(mid + change * STEP / 2, 5)
+        half = spread * STEP / 20
+        new = Tick("EURUSD", time_us, round(mid - half, 6), round(mid + half, 6))
+        if kind == "zero":
+            new = Tick("EURUSD", time_us, 0.0, new.ask)
+        elif kind == "far":
+            new = Tick("EURUSD", time_us, new.bid * 1.2, new.ask * 1.2)
+        elif kind == "late":
+            new = Tick("EURUSD", time_us - 5_000, new.bid, new.ask)
+        elif kind == "again" and ticks:
+            new = ticks[-1]
+        ticks.append(new)
+    return ticks
+
+
+def play(
+    moves: list[tuple[int, int, int, str]],
+    wishes: list[Plan],
+    turns: list[tuple[str, int]],
+    latency_ms: float,
+) -> list[Fill]:
+    """Run one market past a gateway and a strategy, which take turns as told."""
+    ticks = make_ticks(moves)
+    with tempfile.TemporaryDirectory() as folder:
+        paper = {"latency_ms": latency_ms, "slippage_points": 1.0, "commission_per_lot": 3.0}
+        office = Office(Path(folder) / "ledger.db", config(**paper))
+        trader = Trader(office, ticks, list(itertools.islice(itertools.cycle(wishes), len(ticks))))
+        position = 0
+        for who, count in turns:
+            if who == "gateway":
+                office.feed(*ticks[position : position + count])
+                position = min(position + count, len(ticks))
+            elif who == "trader":
+                for _ in range(count):
+                    trader.step()
+            elif who == "save":
+                office.book.save()
+            else:
+                office.restart()
+        office.feed(*ticks[position:])
+        for _ in range(4 * len(ticks)):
+            trader.step()
+        office.settle()
+        fills = office.fills()
+        office.ledger.close()
+        return fills
+
+
+turn = st.one_of(
+    st.tuples(st.just("gateway"), st.integers(1, 12)),
+    st.tuples(st.just("trader"), st.integers(1, 12)),
+    st.tuples(st.sampled_from(["save", "restart"]), st.just(0)),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    moves=st.lists(quotes, min_size=5, max_size=60),
+    wishes=st.lists(plans, min_size=1, max_size=20),
+    turns=st.lists(turn, max_size=40),
+    latency_ms=st.sampled_from([0.0, 0.0, 1.5]),
+)
+def test_deals_do_not_depend_on_who_is_ahead(
+    moves: list[tuple[int, int, int, str]],
+    wishes: list[Plan],
+    turns: list[tuple[str, int]],
+    latency_ms: float,
+) -> None:
+    lockstep = [("gateway", 1), ("trader", 1)] * len(moves)
+    assert play(moves, wishes, turns, latency_ms) == play(moves, wishes, lockstep, latency_ms)
+
+
+@pytest.mark.parametrize("latency_ms", [0.0, 1.5])
+def test_the_market_of_these_tests_makes_deals_of_every_kind(latency_ms: float) -> None:
+    moves = [(500, change, 1, "good") for change in (3, -6, 2, 4, 6, -2, -6, 1, 5, -5) * 12]
+    wishes = [Plan("BUY", STEP, 3 * STEP), Plan("HOLD"), Plan("SELL", 2 * STEP, STEP)]
+    codes = {fill.code.value for fill in play(moves, wishes, [], latency_ms)}
+    assert codes == {"FILLED", "STOP_LOSS", "TAKE_PROFIT"}
