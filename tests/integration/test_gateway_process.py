@@ -1,0 +1,291 @@
+"""The gateway as a real process, with a real tape, a market socket and a supervisor's socket."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+import pytest
+
+from mt5crs_shared import ledger_schema
+from mt5crs_shared.config import Config, GlobalConfig, StrategyConfig, SupervisorConfig, SymbolSpec
+from mt5crs_shared.ledger_schema import LedgerError
+from mt5crs_shared.messages import (
+    Answer,
+    Beat,
+    Failed,
+    Fence,
+    FromGateway,
+    PositionClosed,
+    QueryOrder,
+    Register,
+    Registered,
+    Submit,
+    Touched,
+)
+from mt5crs_shared.orders import Code, Fill, Order, OrderResult
+from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.ticks import Tick
+from tests.integration.processes import (
+    DEADLINE,
+    GatewayCaller,
+    Publisher,
+    Supervisor,
+    make_spec,
+    spawn_child,
+    wait_for,
+)
+
+EURUSD = SymbolSpec("EURUSD", 100_000.0, 5, 0.01, 0.01, 100.0, "USD", "EUR")
+START_US = 1_700_000_000_000_000
+
+
+def tick(milliseconds: int, bid: float = 1.1, ask: float = 1.1001) -> Tick:
+    return Tick("EURUSD", START_US + milliseconds * 1_000, bid, ask)
+
+
+class Installation:
+    """A tape and a gateway that can be killed, in a folder of their own."""
+
+    def __init__(self, var: Path, stack: ExitStack) -> None:
+        self.var = var
+        self.publisher = stack.enter_context(Publisher())
+        self.supervisor = stack.enter_context(Supervisor(var))
+        self._stack = stack
+        self.config = Config(
+            path=str(var / "strategies.yaml"),
+            strategies=(
+                StrategyConfig("euro", "EURUSD", magic=7),
+                StrategyConfig("idle", "EURUSD", magic=8),
+            ),
+            globals=GlobalConfig(
+                zmq_market_url=self.publisher.url, supervisor=SupervisorConfig(heartbeat=0.05)
+            ),
+            symbols={"EURUSD": EURUSD},
+        )
+        self.epoch = 0
+        self.clock = 0
+
+    def start(self, kind: str = "gateway") -> SpawnProcess:
+        """Start the next gateway, or the tape."""
+        if kind == "gateway":
+            self.epoch += 1
+            spec = make_spec("gateway", self.config, self.var, self.epoch)
+        else:
+            spec = make_spec("tape", self.config, self.var)
+        return self._stack.enter_context(spawn_child(spec))
+
+    def start_both(self) -> SpawnProcess:
+        """Start tape and gateway, and publish until both take part in the market."""
+        gateway = self.start()
+        self.start("tape")
+        self.supervisor.ready("gateway")
+        self.supervisor.ready("tape")
+        self.tick_until(lambda: self.watched("tape") > 0 and self.watched("gateway") > 0)
+        return gateway
+
+    def tick_until(self, condition: Callable[[], bool]) -> Tick:
+        """Publish harmless ticks until something is so; the last one is returned."""
+        last: list[Tick] = []
+
+        def look() -> bool:
+            self.clock += 1
+            last.append(tick(self.clock))
+            self.publisher.publish(last[-1])
+            return condition()
+
+        wait_for(look, "the ticks to arrive")
+        return last[-1]
+
+    def publish(self, *ticks: Tick) -> None:
+        """Publish ticks that follow on those before."""
+        self.clock = max(self.clock, (ticks[-1].time_us - START_US) // 1_000)
+        self.publisher.publish(*ticks)
+
+    def watched(self, name: str) -> int:
+        """Ticks that a child has had, by its newest beat."""
+        epoch = self.epoch if name == "gateway" else 1
+        for message in reversed(self.supervisor.read()):
+            if isinstance(message, Beat) and (message.name, message.epoch) == (name, epoch):
+                return message.progress
+        return 0
+
+    def beat(self) -> Beat:
+        """The newest beat of a gateway that has caught up."""
+        return self.supervisor.beat("gateway", lambda b: b.phase == "running", self.epoch)
+
+    def caller(self, epoch: int = 1, strategy: str = "euro") -> GatewayCaller:
+        """The socket of a strategy."""
+        return self._stack.enter_context(GatewayCaller(self.var, strategy, epoch))
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Installation]:
+    with ExitStack() as stack:
+        yield Installation(tmp_path / "var", stack)
+
+
+def buy(on: Tick, epoch: int = 1, **fields: float) -> Order:
+    return Order(
+        order_id=f"euro:{on.time_us}:0:OPEN",
+        strategy="euro",
+        epoch=epoch,
+        symbol="EURUSD",
+        magic=7,
+        action="OPEN",
+        side="BUY",
+        lots=0.1,
+        tick=on,
+        stop_loss=fields.get("stop_loss", 0.0),
+        take_profit=fields.get("take_profit", 0.0),
+    )
+
+
+def result_of(answer: FromGateway) -> OrderResult:
+    assert isinstance(answer, Answer)
+    return answer.result
+
+
+def closing_fill(answer: FromGateway) -> Fill:
+    assert isinstance(answer, PositionClosed)
+    assert answer.fill is not None
+    return answer.fill
+
+
+def kill(process: SpawnProcess) -> None:
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(DEADLINE)
+
+
+def test_an_order_is_filled_once_whatever_dies(system: Installation) -> None:
+    gateway = system.start_both()
+    with system.caller() as euro:
+        assert euro.ask(Register("euro", 1)) == Registered("euro", None, 0.0)
+        on = system.tick_until(lambda: True)
+        filled = result_of(euro.ask(Submit(buy(on))))
+        assert filled.fill is not None
+        assert (filled.code, filled.fill.price, filled.fill.ticket) == (
+            Code.FILLED,
+            on.ask,
+            7_000_001,
+        )
+        assert result_of(euro.ask(Submit(buy(on)))) == filled
+        kill(gateway)
+        # Sent to a gateway that is dead: asked again once there is another one.
+        system.start()
+        assert result_of(euro.ask(Submit(buy(on)))) == filled
+        assert result_of(euro.ask(QueryOrder("euro", filled.order_id))) == filled
+        unseen = result_of(euro.ask(QueryOrder("euro", "never sent")))
+        assert unseen.code is Code.NOT_SEEN
+        registered = euro.ask(Register("euro", 2))
+        assert isinstance(registered, Registered)
+        assert registered.position is not None
+        assert registered.position.ticket == filled.fill.ticket
+    beat = system.beat()
+    assert beat.account is not None
+    assert beat.account.balance == 10_000.0
+    assert [(m.strategy, m.deals) for m in beat.account.strategies] == [("euro", 1), ("idle", 0)]
+    with ledger_schema.open_readonly(VarPaths(system.var).ledger) as db:
+        assert [deal.fill for deal in ledger_schema.deals(db)] == [filled.fill]
+
+
+def test_a_stop_hit_while_the_gateway_was_dead_is_found_on_the_tape(system: Installation) -> None:
+    gateway = system.start_both()
+    euro = system.caller()
+    on = system.tick_until(lambda: True)
+    opened = result_of(euro.ask(Submit(buy(on, stop_loss=1.09, take_profit=1.15))))
+    assert opened.fill is not None
+    kill(gateway)
+    taped = system.watched("tape")
+    first = tick(system.clock + 10, 1.0885, 1.0886)
+    system.publish(first, tick(system.clock + 11, 1.2, 1.2001))
+    wait_for(lambda: system.watched("tape") >= taped + 2, "the tape to record")
+    system.start()
+    # Its socket tells nobody until the strategy has spoken to the new process.
+    euro.ask(Register("euro", 1))
+    fill = closing_fill(euro.receive())
+    assert (fill.code, fill.price, fill.time_us) == (Code.STOP_LOSS, 1.0885, first.time_us)
+    # The strategy comes to that tick later and hears the same.
+    assert closing_fill(euro.ask(Touched("euro", 1, fill.ticket, first))) == fill
+
+
+def test_the_strategy_may_be_first_to_see_the_touch(system: Installation) -> None:
+    system.start_both()
+    euro = system.caller()
+    on = system.tick_until(lambda: True)
+    opened = result_of(euro.ask(Submit(buy(on, take_profit=1.15))))
+    assert opened.fill is not None
+    touching = tick(system.clock + 10, 1.16, 1.1601)
+    fill = closing_fill(euro.ask(Touched("euro", 1, opened.fill.ticket, touching)))
+    assert (fill.code, fill.price, fill.profit) == (Code.TAKE_PROFIT, 1.15, 499.0)
+    seen = system.watched("gateway")
+    system.publish(touching)
+    wait_for(lambda: system.watched("gateway") > seen, "the gateway to see it")
+    beat = system.supervisor.beat(
+        "gateway", lambda b: b.account is not None and b.account.balance == 10_499.0
+    )
+    assert beat.account is not None
+    assert beat.account.strategies[0].deals == 2
+
+
+def test_a_replaced_process_is_refused(system: Installation) -> None:
+    gateway = system.start_both()
+    old, supervisor, new = system.caller(1), system.caller(0, "supervisor"), system.caller(2)
+    assert isinstance(old.ask(Register("euro", 1)), Registered)
+    supervisor.send(Fence("euro", 2))
+    on = tick(1)
+    wait_for(
+        lambda: getattr(old.ask(Register("euro", 1)), "refused", "") != "", "the fence to stand"
+    )
+    assert result_of(old.ask(Submit(buy(on, epoch=1)))).code is Code.FENCED
+    kill(gateway)
+    system.start()
+    assert result_of(old.ask(Submit(buy(on, epoch=1)))).code is Code.FENCED
+    assert result_of(new.ask(Submit(buy(on, epoch=2)))).code is Code.FILLED
+
+
+def test_rubbish_and_vanished_clients_do_no_harm(system: Installation) -> None:
+    system.start()
+    system.supervisor.ready("gateway")
+    with system.caller(1, "noise") as noise:
+        noise.send_raw(b"\xff\x00rubbish")
+        noise.send_raw(b"two", b"frames")
+        noise.send_raw(b"")
+        noise.send(Register("idle", 1))
+    euro = system.caller()
+    assert result_of(euro.ask(Submit(buy(tick(1))))).code is Code.FILLED
+
+
+def test_without_a_tape_it_serves_and_says_what_it_misses(system: Installation) -> None:
+    gateway = system.start()
+    system.supervisor.ready("gateway")
+    beat = system.supervisor.beat("gateway", lambda b: "the tape" in b.degraded)
+    assert beat.phase == "recovering"
+    assert result_of(system.caller().ask(Submit(buy(tick(1))))).code is Code.FILLED
+    system.start("tape")
+    assert system.beat().account is not None
+    gateway.terminate()
+    gateway.join(DEADLINE)
+    assert gateway.exitcode == 0
+
+
+def test_a_damaged_ledger_stops_it_for_good_and_is_left_alone(system: Installation) -> None:
+    ledger = VarPaths(system.var).ledger
+    ledger.write_bytes(b"this is no ledger " * 500)
+    before = ledger.read_bytes()
+    gateway = system.start()
+    failed = wait_for(
+        lambda: next((m for m in system.supervisor.read() if isinstance(m, Failed)), None),
+        "the reason",
+    )
+    gateway.join(DEADLINE)
+    assert failed.permanent
+    assert "ledger.db" in failed.reason
+    assert "move it away" in failed.reason
+    assert gateway.exitcode == 1
+    assert ledger.read_bytes() == before
+    with pytest.raises(LedgerError):
+        ledger_schema.open_readonly(ledger)
