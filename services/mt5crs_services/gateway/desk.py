@@ -21,7 +21,7 @@ from mt5crs_shared.messages import (
     ToGateway,
     Touched,
 )
-from mt5crs_shared.orders import Code, Order, OrderResult
+from mt5crs_shared.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.ticks import Tick
 
 logger = logging.getLogger(__name__)
@@ -115,10 +115,15 @@ class Desk:
 
     def take_mail(self) -> list[Mail]:
         """What strategies are to be told since the last call."""
-        for fill in self._book.take_own_deals():
-            self._mail.append((fill.strategy, PositionClosed(fill.strategy, fill.ticket, fill)))
+        self._post_own_deals()
         taken, self._mail = self._mail, []
         return taken
+
+    def _post_own_deals(self, told: Fill | None = None) -> None:
+        """Write to the strategies whose positions the book closed, but not of a deal told now."""
+        for fill in self._book.take_own_deals():
+            if fill != told:
+                self._mail.append((fill.strategy, PositionClosed(fill.strategy, fill.ticket, fill)))
 
     def _admit(self, strategy: str, epoch: int) -> bool:
         """Whether this spawn is the newest known; a newer one fences off those before it."""
@@ -230,6 +235,7 @@ class Desk:
             return None
         if isinstance(found, str):
             return answer(found)
+        self._post_own_deals(told=found)
         return PositionClosed(word.strategy, word.ticket, found)
 
     def _fenced(self, strategy: str, epoch: int) -> str:

@@ -1,14 +1,14 @@
 """The gateway's own view of the market: each symbol's ticks, and which of them are believed."""
 
 from collections import deque
-from collections.abc import Iterable
 
 import msgspec
 
+from mt5crs_services.gateway.tick_log import TickLog
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.catch_up import content
 from mt5crs_shared.config import Config, SymbolSpec
-from mt5crs_shared.messages import TAIL, BacklogRequest, TickMark
+from mt5crs_shared.messages import TAIL, TickMark
 from mt5crs_shared.sanity import SanityState, TickSanity
 from mt5crs_shared.symbols_file import conversion_symbol
 from mt5crs_shared.ticks import Tick
@@ -84,9 +84,10 @@ class SymbolMarket:
         self._tape_count = self.count
         self._sanity = TickSanity(begin.sanity)
         self._judge = self._sanity.judge
+        self._log = TickLog(KEEP)
         for tick in begin.mark.tail if begin.mark else ():
             self.ring.append(tick)
-        self._bad = set(range(self.count - self.ring.newest_seq + 1, self.count + 1))
+            self._log.append(tick, False, self._sanity.last_time_us)
         self._points: deque[StreamPoint] = deque([begin], maxlen=POINTS)
         self._next_point = self.count + POINT_EVERY
         self.replaying = self.count < self._seen.count
@@ -107,16 +108,15 @@ class SymbolMarket:
         self.ring.append(tick, history)
         self.count += 1
         good = self._judge(tick) == "good"
+        self._log.append(tick, good, self._sanity.last_time_us)
         if self.replaying:
             self._watch_replay(tick, good)
-        if self.count >= self._next_point:
-            self._remember()
-        if not good:
-            self._bad.add(self.count)
-            return False
-        if tick.bid <= tick.ask:
+        if good and tick.bid <= tick.ask:
             self.quote = tick
-        return True
+        if self.count >= self._next_point:
+            self._next_point = self.count + POINT_EVERY
+            self._points.append(self._point())
+        return good
 
     def state(self) -> StreamState:
         """What to keep for the next process.
@@ -127,19 +127,19 @@ class SymbolMarket:
         return StreamState(now=now, far=self._points[0])
 
     def after(self, tick: Tick, place: int) -> list[Numbered] | None:
-        """The good ticks after this one; None where it is not in the ring (yet).
+        """The good ticks after this one; None where it is not here (yet).
 
         Args:
-            tick: A tick of this symbol.
+            tick: A good tick of this symbol.
             place: Its place among equal ones, from 0.
         """
-        ticks = self.ring.after(tick, place)
-        return None if ticks is None else self._good(ticks)
+        index = self._log.find(tick, place)
+        return None if index is None else self._numbered(self._log.good_after(index))
 
     def number(self, tick: Tick, place: int) -> int | None:
-        """The number of a tick; None where it is not in the ring (yet)."""
-        ticks = self.ring.after(tick, place)
-        return None if ticks is None else self.count - len(ticks)
+        """The number of a good tick; None where it is not here (yet)."""
+        index = self._log.find(tick, place)
+        return None if index is None else self.count + 1 + index
 
     def place(self, tick: Tick, number: int) -> int:
         """The place among equal ones of a tick that is in the ring."""
@@ -149,16 +149,16 @@ class SymbolMarket:
         return place
 
     def later(self, tick: Tick) -> list[Numbered] | None:
-        """The good ticks with a later time than one that is not in the ring.
+        """The good ticks with a later time than one that is not here.
 
-        None where the ring begins after that time: what came in between is not known any more.
+        None where the log begins after that time: what came in between is not known any more.
         """
-        ticks = self._all()
-        whole = self.start_mark is None and self.ring.newest_seq == len(ticks)
-        if not ticks or (ticks[0].time_us > tick.time_us and not whole):
+        oldest = self._log.oldest
+        whole = self.start_mark is None and self.count == len(self._log)
+        if oldest is None or (oldest.time_us > tick.time_us and not whole):
             return None
-        since = tick.time_us if tick.timed else tick.time_us + UNTIMED_SLACK_US
-        return [numbered for numbered in self._good(ticks) if numbered[1].time_us > since]
+        slack = 0 if tick.timed else UNTIMED_SLACK_US
+        return self._numbered(self._log.good_later(tick.time_us + slack))
 
     def passed(self, tick: Tick) -> bool:
         """Whether the stream has a good tick with a later time than this one."""
@@ -169,10 +169,11 @@ class SymbolMarket:
         """The newest good quote at or before a moment, crossed ones left out."""
         if self.quote is None or self.quote.time_us <= time_us:
             return self.quote
-        for _, tick in reversed(self._good(self._all())):
-            if tick.time_us <= time_us and not tick.crossed:
-                return tick
-        return None
+        return self._log.quote_at(time_us)
+
+    def _numbered(self, ticks: list[Numbered]) -> list[Numbered]:
+        """Turn places counted from the newest tick into numbers in the stream."""
+        return [(self.count + 1 + index, tick) for index, tick in ticks]
 
     def _point(self) -> StreamPoint:
         generation, seq = self._tape
@@ -180,11 +181,6 @@ class SymbolMarket:
         tail = last.tail[-TAIL:] if last is not None else ()
         mark = TickMark(generation, seq + self.count - self._tape_count, tail) if tail else None
         return StreamPoint(self.count, mark, self._sanity.state, self.quote)
-
-    def _remember(self) -> None:
-        self._next_point = self.count + POINT_EVERY
-        self._points.append(self._point())
-        self._bad = {number for number in self._bad if number > self.count - 2 * KEEP}
 
     def _watch_replay(self, tick: Tick, good: bool) -> None:
         """Notice the end of what an earlier process has seen already."""
@@ -203,20 +199,8 @@ class SymbolMarket:
 
     def _renumber(self, count: int) -> None:
         """Give the newest tick this number, and move those before it along."""
-        shift = count - self.count
-        if shift:
-            self.count = count
-            self._tape_count += shift
-            self._bad = {number + shift for number in self._bad}
-
-    def _all(self) -> tuple[Tick, ...]:
-        return self.ring.answer(BacklogRequest(0, self.spec.name, None, 4 * KEEP)).ticks
-
-    def _good(self, newest: Iterable[Tick]) -> list[Numbered]:
-        """Number the newest ticks of the ring and leave the bad ones out."""
-        ticks = tuple(newest)
-        first = self.count - len(ticks) + 1
-        return [(n, tick) for n, tick in enumerate(ticks, first) if n not in self._bad]
+        self._tape_count += count - self.count
+        self.count = count
 
 
 class Market:

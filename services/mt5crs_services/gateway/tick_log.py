@@ -1,0 +1,96 @@
+"""The newest ticks of one symbol with the judge's verdicts, found again quickly."""
+
+from bisect import bisect_left, bisect_right
+
+from mt5crs_shared.catch_up import content
+from mt5crs_shared.ticks import Tick
+
+SEARCH_US = 60_000_000
+"""How far before its own stamp a tick without a time is looked for."""
+
+
+class TickLog:
+    """Ticks in the order of their stream; the last is number -1, the one before it -2.
+
+    Args:
+        keep: Ticks that are always kept; up to twice as many are held, so that trimming is rare.
+    """
+
+    def __init__(self, keep: int) -> None:
+        self._keep = keep
+        self._ticks: list[Tick] = []
+        self._good: list[bool] = []
+        # The time of the newest good tick so far: unlike the ticks' own it never goes back.
+        self._times: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._ticks)
+
+    @property
+    def oldest(self) -> Tick | None:
+        """The oldest tick kept."""
+        return self._ticks[0] if self._ticks else None
+
+    def append(self, tick: Tick, good: bool, good_time_us: int) -> None:
+        """Add the next tick.
+
+        Args:
+            tick: The tick.
+            good: It is believed.
+            good_time_us: Time of the newest good tick, this one included.
+        """
+        self._ticks.append(tick)
+        self._good.append(good)
+        self._times.append(good_time_us)
+        if len(self._ticks) > 2 * self._keep:
+            for column in (self._ticks, self._good, self._times):
+                del column[: -self._keep]
+
+    def find(self, tick: Tick, place: int) -> int | None:
+        """Where a good tick of the stream is, counted from the newest, -1; None: it is not here.
+
+        Args:
+            tick: The tick.
+            place: Its place among equal ones, from 0, the oldest. Ignored for a tick without a
+                time, for which the equal one received at the nearest moment is taken.
+        """
+        if not tick.timed:
+            return self._find_nearest(tick)
+        begin = bisect_left(self._times, tick.time_us)
+        # A far price is good when it comes for the third time: its first copies stand before.
+        while begin > 0 and not self._good[begin - 1]:
+            begin -= 1
+        wanted = content(tick)
+        for index in range(begin, bisect_right(self._times, tick.time_us)):
+            if content(self._ticks[index]) == wanted:
+                if place == 0:
+                    return index - len(self._ticks)
+                place -= 1
+        return None
+
+    def good_after(self, index: int) -> list[tuple[int, Tick]]:
+        """The good ticks after one, each with where it is."""
+        begin, size = index + len(self._ticks) + 1, len(self._ticks)
+        return [(i - size, self._ticks[i]) for i in range(begin, size) if self._good[i]]
+
+    def good_later(self, time_us: int) -> list[tuple[int, Tick]]:
+        """The good ticks with a time later than a moment, each with where it is."""
+        return self.good_after(bisect_right(self._times, time_us) - len(self._ticks) - 1)
+
+    def quote_at(self, time_us: int) -> Tick | None:
+        """The newest good quote at or before a moment, crossed ones left out."""
+        for index in range(bisect_right(self._times, time_us) - 1, -1, -1):
+            if self._good[index] and not self._ticks[index].crossed:
+                return self._ticks[index]
+        return None
+
+    def _find_nearest(self, tick: Tick) -> int | None:
+        wanted = content(tick)
+        found: list[tuple[int, int]] = []
+        for back in range(1, len(self._ticks) + 1):
+            candidate = self._ticks[-back]
+            if candidate.time_us < tick.time_us - SEARCH_US:
+                break
+            if content(candidate) == wanted:
+                found.append((abs(candidate.time_us - tick.time_us), -back))
+        return min(found, key=lambda entry: entry[0])[1] if found else None
