@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.ledger import LedgerTakenError
+from mt5crs_services.gateway.transaction import LedgerTakenError
 from mt5crs_shared import ledger_schema
 from mt5crs_shared.ledger_schema import LedgerError
 from mt5crs_shared.messages import Answer, Fence, QueryOrder, Submit, Touched
@@ -162,6 +162,7 @@ def test_a_touch_is_believed_when_it_is_one(office: Office) -> None:
         assert (closed.fill, bool(closed.detail)) == (None, True)
     first = office.touch(position, tick(2_000, 1.08, 1.0801))
     assert first.fill is not None
+    assert office.desk.take_mail() == []
     # Asked again, by this process or the next, it says the same.
     office.restart()
     assert office.touch(position, tick(3_000, 1.07, 1.0701), epoch=2) == first

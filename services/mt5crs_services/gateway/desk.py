@@ -4,8 +4,9 @@ import logging
 
 from mt5crs_services.gateway import risk
 from mt5crs_services.gateway.brokers.paper import PaperBook
-from mt5crs_services.gateway.ledger import Ledger, LedgerTakenError
+from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
+from mt5crs_services.gateway.transaction import LedgerTakenError
 from mt5crs_services.gateway.waiting import Due, Waiting
 from mt5crs_shared.config import Config
 from mt5crs_shared.ledger_schema import LedgerError

@@ -12,74 +12,20 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_services.gateway.holding import Holding, Touch
+from mt5crs_services.gateway.holding import Holding
 from mt5crs_services.gateway.market import StreamState
+from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
+from mt5crs_services.gateway.transaction import Transaction
 from mt5crs_shared import ledger_schema
 from mt5crs_shared.ledger_schema import DDL, DEAL_COLUMNS, POSITION_COLUMNS, VERSION, LedgerError
-from mt5crs_shared.orders import Fill, Order, OrderResult, Position
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.orders import Fill, Order, OrderResult
 
 logger = logging.getLogger(__name__)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
 _decode_result = msgspec.msgpack.Decoder(OrderResult).decode
-_decode_touch = msgspec.msgpack.Decoder(Touch).decode
 _decode_stream = msgspec.msgpack.Decoder(StreamState).decode
-
-
-class LedgerTakenError(LedgerError):
-    """Another gateway writes this ledger now; this process has to end."""
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """What the ledger has of an order.
-
-    Attributes:
-        request: The order; None where the book acted by itself.
-        result: What became of it; None while it waits for its tick.
-    """
-
-    request: Order | None
-    result: OrderResult | None
-
-
-class StreamUpdate(msgspec.Struct, frozen=True):
-    """Where a symbol's stream stands, with the open positions that were checked up to there.
-
-    Attributes:
-        symbol: The symbol.
-        state: Its stream.
-        count: Number of the last tick that the positions have seen.
-        holdings: Every open position of the symbol.
-    """
-
-    symbol: str
-    state: StreamState
-    count: int
-    holdings: tuple[Holding, ...]
-
-
-class Booking(msgspec.Struct, frozen=True):
-    """One deal and all that changes with it.
-
-    Attributes:
-        fill: The deal.
-        result: The answer to its order.
-        balance: The account's balance after it.
-        order: The order; None where the book acted by itself.
-        opened: The position that it opened.
-        stream: The symbol's stream, the positions as they are after the deal.
-        reason: For people, where the book acted by itself.
-    """
-
-    fill: Fill
-    result: OrderResult
-    balance: float
-    order: Order | None
-    opened: Holding | None
-    stream: StreamUpdate
-    reason: str = ""
 
 
 class Ledger:
@@ -179,7 +125,7 @@ class Ledger:
         rows = self._db.execute(
             f"SELECT timed, rate, seen, touch, {POSITION_COLUMNS} FROM positions ORDER BY ticket"
         )
-        return [_holding(row) for row in rows]
+        return [holding_of(row) for row in rows]
 
     def streams(self) -> dict[str, StreamState]:
         """Where each symbol's stream stood."""
@@ -246,8 +192,8 @@ class Ledger:
             raise LedgerError(f"{self.path}: {error}") from error
         return row
 
-    def _writing(self, synchronous: str = "FULL") -> "_Transaction":
-        return _Transaction(self._db, self.path, self._writer, synchronous)
+    def _writing(self, synchronous: str = "FULL") -> Transaction:
+        return Transaction(self._db, self.path, self._writer, synchronous)
 
     def _insert_order(self, order: Order, result: OrderResult | None) -> None:
         body = _encode(result) if result is not None else None
@@ -331,58 +277,3 @@ class Ledger:
             "INSERT INTO events (recorded, kind, detail) VALUES (?, ?, ?)",
             (time.time(), kind, detail),
         )
-
-
-class _Transaction:
-    """``with`` this: commit, or roll back and raise LedgerError."""
-
-    def __init__(self, db: sqlite3.Connection, path: Path, writer: str, synchronous: str) -> None:
-        self._db = db
-        self._path = path
-        self._writer = writer
-        self._synchronous = synchronous
-
-    def __enter__(self) -> None:
-        try:
-            self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
-            self._db.execute("BEGIN IMMEDIATE")
-            row = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
-            if row != (self._writer,):
-                self._db.execute("ROLLBACK")
-                raise LedgerTakenError(f"{self._path}: another gateway writes this ledger now")
-        except sqlite3.Error as error:
-            raise LedgerError(f"{self._path}: {error}") from error
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, _trace: object) -> None:
-        try:
-            self._db.execute("ROLLBACK" if kind else "COMMIT")
-        except sqlite3.Error as failure:
-            self._undo()
-            raise LedgerError(f"{self._path}: {failure}") from failure
-        if isinstance(error, sqlite3.Error):
-            raise LedgerError(f"{self._path}: {error}") from error
-
-    def _undo(self) -> None:
-        """A commit that failed (disk full) may have left the transaction open."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-
-
-def _holding(row: tuple[object, ...]) -> Holding:
-    timed, rate, seen, touch, *columns = row
-    names = Position.__struct_fields__
-    position = msgspec.convert(dict(zip(names, columns, strict=True)), Position)
-    opening = Tick(
-        position.symbol,
-        position.open_time_us,
-        position.open_bid,
-        position.open_ask,
-        timed=bool(timed),
-    )
-    return Holding(
-        position=position,
-        opening=opening,
-        rate=msgspec.convert(rate, float),
-        seen=msgspec.convert(seen, int | None),
-        touch=_decode_touch(touch) if isinstance(touch, bytes) else None,
-    )

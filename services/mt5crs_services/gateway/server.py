@@ -11,8 +11,9 @@ import zmq
 
 from mt5crs_services.gateway.brokers.paper import PaperBook
 from mt5crs_services.gateway.desk import Desk
-from mt5crs_services.gateway.ledger import Ledger, LedgerTakenError
+from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
+from mt5crs_services.gateway.transaction import LedgerTakenError
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import Config

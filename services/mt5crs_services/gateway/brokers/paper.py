@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 
 from mt5crs_services.gateway import risk
 from mt5crs_services.gateway.account import Account
-from mt5crs_services.gateway.brokers import guard, pricing
+from mt5crs_services.gateway.brokers import deals, guard, pricing
 from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.holding import Holding, Touch
-from mt5crs_services.gateway.ledger import Booking, Ledger, StreamUpdate
+from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market, SymbolMarket
+from mt5crs_services.gateway.records import Booking, StreamUpdate
 from mt5crs_shared.config import Config
 from mt5crs_shared.messages import AccountReport, StrategyMoney
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, touched
@@ -245,36 +246,9 @@ class PaperBook:
 
     def _open(self, order: Order, tick: Tick, place: int, rate: float) -> OrderResult:
         market = self._market.symbols[order.symbol]
-        fill = Fill(
-            order_id=order.order_id,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            ticket=self.account.next_ticket(order.magic),
-            entry="IN",
-            side=order.side,
-            lots=order.lots,
-            price=pricing.deal_price(self._paper, market.spec, order.side, tick),
-            time_us=tick.time_us,
-            code=Code.FILLED,
-            commission=pricing.commission(self._paper, order.lots),
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-        )
-        position = Position(
-            ticket=fill.ticket,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            magic=order.magic,
-            side=order.side,
-            lots=order.lots,
-            open_price=fill.price,
-            open_time_us=tick.time_us,
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-            open_bid=tick.bid,
-            open_ask=tick.ask,
-            open_place=place,
-        )
+        ticket = self.account.next_ticket(order.magic)
+        fill = deals.opening(self._paper, market.spec, order, tick, ticket)
+        position = deals.position_of(order, fill, tick, place)
         holding = Holding(position, tick, rate)
         guard.arm(holding, market)
         holding.due = self._due(holding)
@@ -307,26 +281,10 @@ class PaperBook:
 
     def _closing_fill(self, holding: Holding, order_id: str, tick: Tick, code: Code) -> Fill:
         position, spec = holding.position, self._market.symbols[holding.position.symbol].spec
-        price = pricing.exit_price(self._paper, spec, position, tick, code)
         # A position must always be able to close: without a price for the conversion, that of
         # the opening stands in.
         rate = self._market.rate(spec, tick) or holding.rate
-        return Fill(
-            order_id=order_id,
-            strategy=position.strategy,
-            symbol=position.symbol,
-            ticket=position.ticket,
-            entry="OUT",
-            side=pricing.closing_side(position),
-            lots=position.lots,
-            price=price,
-            time_us=tick.time_us,
-            code=code,
-            profit=pricing.profit(spec, position, price, rate),
-            commission=pricing.commission(self._paper, position.lots),
-            stop_loss=position.stop_loss,
-            take_profit=position.take_profit,
-        )
+        return deals.closing(self._paper, spec, position, order_id, tick, code, rate)
 
     def _book(
         self,
