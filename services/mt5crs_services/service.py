@@ -44,7 +44,8 @@ class BacklogServer:
         rings: By symbol. The owner appends to them between two calls.
 
     Attributes:
-        asked: Somebody has asked, and so is connected.
+        asked: Questions read so far; the first one shows that somebody is connected.
+        answered: Those about a symbol that has a ring; nobody asks on once all is well.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class BacklogServer:
         rings: Mapping[str, TickRing],
     ) -> None:
         self.socket = bind_router(context, paths, name)
-        self.asked = False
+        self.asked = 0
+        self.answered = 0
         self._rings = rings
 
     def serve(self, answering: bool = True, live: bool = True) -> None:
@@ -78,9 +80,10 @@ class BacklogServer:
             except msgspec.MsgspecError as error:
                 logger.warning("a question that cannot be read was ignored: %s", error)
                 continue
-            self.asked = True
+            self.asked += 1
             ring = self._rings.get(request.symbol)
             if ring is not None and answering:
+                self.answered += 1
                 reply = replace(ring.answer(request), live=live)
             else:
                 # A reader that wants everything of a symbol that we never had has it all.

@@ -26,6 +26,9 @@ from mt5crs_shared.paths import VarPaths
 FLUSH = 60.0
 """Seconds that queued ticks get to leave at the end."""
 
+SILENCE = 0.5
+"""Seconds without a question after which nobody waits for an answer."""
+
 SHOW_EVERY = 0.2
 """Seconds between two looks at the progress bar."""
 
@@ -74,12 +77,28 @@ def _publish(publisher: Publisher, server: BacklogServer, bar: Progress) -> None
         poller.poll(round(min(wait, SHOW_EVERY) * 1000))
         publisher.read_subscriptions()
         server.serve()
-        begun = begun or publisher.may_begin(server.asked)
+        begun = begun or publisher.may_begin(server.asked > 0)
         wait = publisher.publish_due() if begun else 0.02
         if time.monotonic() - shown > SHOW_EVERY:
             shown = time.monotonic()
             _show(bar, publisher, begun)
     _show(bar, publisher, begun)
+    _answer_the_rest(publisher, server)
+
+
+def _answer_the_rest(publisher: Publisher, server: BacklogServer) -> None:
+    """Stay until a tape that still aligns itself with the stream has asked its last question.
+
+    It takes nothing from a publisher that goes away before; afterwards it asks no more.
+    """
+    begun = since = time.monotonic()
+    while time.monotonic() - since < SILENCE and time.monotonic() - begun < FLUSH:
+        before = server.answered
+        server.socket.poll(round(SILENCE * 100))
+        publisher.read_subscriptions()
+        server.serve()
+        if server.answered > before:
+            since = time.monotonic()
 
 
 def _show(bar: Progress, publisher: Publisher, begun: bool) -> None:

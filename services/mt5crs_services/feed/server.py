@@ -67,7 +67,7 @@ class Feed:
             self._child.poll(wait)
             self._publisher.read_subscriptions()
             self._server.serve()
-            self._begun = self._begun or self._publisher.may_begin(self._server.asked)
+            self._begun = self._begun or self._publisher.may_begin(self._server.asked > 0)
             wait = self._publisher.publish_due() if self._begun else 0.02
             self._child.service(self._report)
         self._server.close()

@@ -73,14 +73,14 @@ def order_columns(rows: Sequence[OrderRecord]) -> list[Column]:
     return [
         column(rows, "TIME (UTC)", lambda o: _moment(o.time_us), right=False),
         column(rows, "STRATEGY", lambda o: Cell(o.strategy), right=False, least=12),
-        column(rows, "SYMBOL", lambda o: Cell(o.symbol), 1, right=False),
+        column(rows, "SYMBOL", lambda o: Cell(o.symbol), 2, right=False),
         column(rows, "ACTION", lambda o: Cell(o.action), right=False),
         column(rows, "SIDE", lambda o: Cell(o.side), right=False),
         column(rows, "LOTS", lambda o: Cell("-" if o.lots is None else f"{o.lots:.2f}")),
         column(rows, "STATUS", lambda o: Cell(o.status, STATUS_COLOURS.get(o.status)), right=False),
         column(rows, "CODE", lambda o: Cell(o.code or "-"), right=False),
-        column(rows, "TICKET", lambda o: Cell(str(o.ticket or "-")), 2),
-        column(rows, "WHY", lambda o: Cell(o.detail or o.reason), 3, right=False, least=16),
+        column(rows, "TICKET", lambda o: Cell(str(o.ticket or "-")), 3),
+        column(rows, "WHY", lambda o: Cell(o.detail or o.reason), 1, right=False, least=16),
     ]
 
 

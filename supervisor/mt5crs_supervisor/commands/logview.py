@@ -30,15 +30,12 @@ def show(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
         if not known:
             raise CommandError(f"there are no logs in {paths.log} yet")
         raise unknown_name(name, known, "log")
-    file = path.open("rb")
-    for line in last_lines(file, lines):
-        click.echo(formatted(line))
-    if not follow:
-        file.close()
-        return
-    with contextlib.suppress(KeyboardInterrupt):
-        for line in following(path, file, lambda: time.sleep(LOOK_EVERY)):
+    with path.open("rb") as file, contextlib.suppress(KeyboardInterrupt):
+        for line in last_lines(file, lines):
             click.echo(formatted(line))
+        if follow:
+            for line in following(path, file, lambda: time.sleep(LOOK_EVERY)):
+                click.echo(formatted(line))
 
 
 def formatted(line: bytes) -> str:

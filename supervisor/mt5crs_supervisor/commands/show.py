@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,12 +37,15 @@ def watch(var_dir: Path, as_json: bool) -> None:
     """Show the status every second until Ctrl-C; as JSON: one object a line."""
     client = ControlClient(var_dir)
     with contextlib.suppress(KeyboardInterrupt):
-        if as_json:
-            while True:
-                click.echo(msgspec.json.encode(client.status()))
-                time.sleep(EVERY)
-        else:
+        if sys.stdout.isatty() and not as_json:
             live(client.status, _pause)
+        while True:
+            report = client.status()
+            if as_json:
+                click.echo(msgspec.json.encode(report))
+            else:
+                print_lines([*render.status_lines(report, width()), ""])
+            _pause()
 
 
 def _pause() -> bool:
