@@ -50,7 +50,7 @@ class Ours:
                 "params": {"folder": str(folder)},
                 "magic": number + 1,
                 # Killed over and over: the budget must not end the benchmark.
-                "restart": {"max_deaths": 1000, "healthy_after": 0.001},
+                "restart": {"healthy_after": 0.5},
             }
             for number in range(jobs)
         ]

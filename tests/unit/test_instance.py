@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt5crs_services.feed.synthetic import SyntheticMarket
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.config import RiskConfig, StrategyConfig, SymbolSpec
 from mt5crs_shared.messages import StrategyMetrics, TickMark
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, touched
 from mt5crs_shared.ticks import Tick
@@ -105,7 +105,10 @@ class Abstract(Strategy):
 
 
 def config(**changes: object) -> StrategyConfig:
+    # Bars of a second move little: a stop of a few ATR would lie within the spread.
+    risk = RiskConfig(stop_loss_atr_multiple=20.0)
     fields = {"name": "s", "symbol": "EURUSD", "timeframe": "S1", "strategy": CROSS, **changes}
+    fields.setdefault("risk_config", risk)
     return StrategyConfig(**fields)  # type: ignore[arg-type]
 
 
@@ -187,6 +190,16 @@ def test_errors_of_the_strategy_stay_in_the_strategy() -> None:
     assert status.ticks_processed == 4
 
 
+def test_a_stop_within_the_spread_is_no_trade() -> None:
+    risk = RiskConfig(stop_loss_atr_multiple=0.1)
+    one = instance(Book(), strategy=f"{HERE}:Scripted", params={"signals": [BUY]}, risk_config=risk)
+    for tick in wobble(17):
+        one.on_tick(tick)
+    (first, *_) = one.take_decisions()
+    assert first.action == "NONE"
+    assert "within the spread" in first.detail
+
+
 def test_a_refused_order_leaves_no_position() -> None:
     book = Book()
     book.refuse = Code.NO_MARGIN
@@ -219,6 +232,21 @@ def test_a_touched_stop_is_learned_before_the_tick_is_looked_at_further() -> Non
     assert one.bot.realised == -1.0
     one.on_tick(second(17, mid=1.05))
     assert one.bot.position is not None
+
+
+def test_a_position_that_the_book_closed_meanwhile_keeps_its_profit() -> None:
+    book = Book()
+    one = instance(book, strategy=f"{HERE}:Scripted", params={"signals": [BUY, EXIT]})
+    for tick in wobble(16):
+        one.on_tick(tick)
+    position = one.bot.position
+    assert position is not None
+    book.refuse = Code.NO_POSITION
+    book.closed_by(position, second(16, mid=1.05))
+    one.on_tick(second(17))
+    assert one.bot.position is None
+    assert one.bot.realised == -1.0
+    assert one.take_decisions()[-1].action == "CLOSE"
 
 
 def test_deciding_on_every_tick_sees_the_open_bar() -> None:

@@ -142,6 +142,10 @@ class TradingBot:
         )
         if size.lots == 0.0:
             return Outcome("NONE", detail=f"no trade: {size.reason}")
+        spread = moment.tick.ask - moment.tick.bid
+        if size.stop_distance <= spread + self._symbol.point / 2:
+            reason = f"the stop, {size.stop_distance:.3g} away, would lie within the spread"
+            return Outcome("NONE", detail=f"no trade: {reason} ({spread:.3g})")
         order = self._opening_order(side, size, moment)
         result = self._broker.submit(order)
         if result.status != "FILLED" or result.fill is None:
@@ -187,13 +191,17 @@ class TradingBot:
             reason=moment.note,
         )
         result = self._broker.submit(order)
+        fill = result.fill
         if result.code is Code.NO_POSITION:
-            logger.warning("position %d is gone at the gateway: %s", held.ticket, result.detail)
-            self.position = None
-        if result.status != "FILLED" or result.fill is None:
+            # The book was faster: a stop-out, or a stop between the decision and its execution.
+            fill = self._broker.closed_by(held, moment.tick)
+            if fill is None:
+                logger.warning("position %d is gone: %s", held.ticket, result.detail)
+                self.position = None
+        if fill is None:
             return _not_done(order, result)
-        self.apply(result.fill)
-        return Outcome("CLOSE", 0.0, (order.order_id,), (result.fill,))
+        self.apply(fill)
+        return Outcome("CLOSE", 0.0, (order.order_id,), (fill,))
 
     def _order_id(self, moment: Moment, action: str) -> str:
         """The same decision has the same id in every process that comes to it."""

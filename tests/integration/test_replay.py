@@ -1,0 +1,137 @@
+"""A replay through the whole system: every tick accounted for, and at any speed the same orders."""
+
+import csv
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mt5crs_services.feed.synthetic import SyntheticMarket
+from mt5crs_shared import ledger_schema
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_shared.ticks import Tick
+from mt5crs_shared.wire import format_iso
+from tests.system import ROOT, System, running, wait_for
+
+RECORDED = ROOT.parent / "shared" / "data"
+EURUSD_DAYS = [RECORDED / f"EURUSD_2014-05-0{day}.csv.gz" for day in (5, 6)]
+STRATEGIES: list[dict[str, Any]] = [
+    {
+        "name": "model",
+        "symbol": "EURUSD",
+        "model_path": str(ROOT / "models" / "baseline_v1.json"),
+        "threshold": 0.52,
+        "max_signal_age": 86_400.0,
+    },
+    {
+        "name": "cross",
+        "symbol": "EURUSD",
+        "strategy": "mt5crs_worker.examples.ma_cross:MovingAverageCross",
+        "timeframe": "S30",
+        "max_signal_age": 86_400.0,
+    },
+]
+
+
+def replay(system: System, *arguments: str) -> None:
+    """Publish files and wait until every strategy has taken all of them."""
+    url = ["--url", f"tcp://localhost:{system.port}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [*system.command("feed", "replay"), *url, *arguments],
+        check=True,
+        env=environment,
+        capture_output=True,
+    )
+
+
+def taken(system: System) -> list[int]:
+    """Ticks that each strategy has processed or counted as bad."""
+    metrics = [s.metrics for s in system.status().strategies]
+    return [m.ticks_processed + m.ticks_bad for m in metrics if m is not None]
+
+
+def decisions(system: System, name: str) -> list[tuple[Any, ...]]:
+    """The decision log of a strategy, without anything that is not event time."""
+    with sqlite3.connect(system.var / "state" / f"{name}.db") as db:
+        return db.execute(
+            "SELECT time_us, place, bid, ask, bar_us, signal, probability, action, lots,"
+            " order_ids, detail, note FROM decisions ORDER BY id"
+        ).fetchall()
+
+
+def deals(system: System, name: str) -> list[bytes]:
+    """The order log of a strategy: every deal, as the ledger has it."""
+    with ledger_schema.open_readonly(system.var / "ledger.db") as db:
+        return [msgspec.json.encode(d.fill) for d in ledger_schema.deals(db, strategy=name)]
+
+
+def assert_books_agree(system: System) -> None:
+    """The balance is the first one and all that was earned and paid since."""
+    with ledger_schema.open_readonly(system.var / "ledger.db") as db:
+        earned = sum(d.fill.profit - d.fill.commission for d in ledger_schema.deals(db))
+
+    def agree() -> bool:
+        account = system.status().account
+        return account is not None and abs(account.balance - 10_000.0 - earned) < 0.005
+
+    # The account's figures in the status are those of the gateway's last beat.
+    wait_for(agree, "the status to agree with the ledger")
+
+
+def write_csv(path: Path, ticks: list[Tick]) -> Path:
+    """Ticks as a recorded file."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["timestamp", "bid", "ask"])
+        writer.writerows([format_iso(t.time_us), t.bid, t.ask] for t in ticks)
+    return path
+
+
+def made_up(path: Path, minutes: int) -> tuple[Path, int]:
+    """A file of synthetic ticks, every tenth of them crossed."""
+    spec = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR")
+    market = SyntheticMarket([spec], 7, 1.0, 0.0, 1_400_000_000_000_000)
+    first = 1_400_000_000_000_000 // 60_000_000
+    ticks = [t for n in range(first, first + minutes) for t in market.minute(n)]
+    crossed = [
+        Tick(t.symbol, t.time_us, t.ask, t.bid) if n % 10 == 0 else t for n, t in enumerate(ticks)
+    ]
+    return write_csv(path, crossed), len(ticks)
+
+
+def test_the_same_replay_at_two_speeds_makes_the_same_decisions_and_deals(tmp_path: Path) -> None:
+    file, count = made_up(tmp_path / "EURUSD_made_up.csv", minutes=330)
+    logs = []
+    for name, speed in (("fast", "0"), ("paced", "1500")):
+        folder = tmp_path / name
+        folder.mkdir()
+        with running(folder, STRATEGIES) as system:
+            replay(system, "--speed", speed, str(file))
+            wait_for(lambda s=system: taken(s) == [count, count], f"{count} ticks taken")
+            assert_books_agree(system)
+            system.stop()
+            logs.append([(decisions(system, n), deals(system, n)) for n in ("model", "cross")])
+    assert logs[0] == logs[1]
+    for found, traded in logs[0]:
+        assert len(found) > 50
+        assert traded
+
+
+@pytest.mark.skipif(not EURUSD_DAYS[0].exists(), reason="the recorded ticks are not here")
+def test_two_real_days_are_accounted_for_tick_by_tick(tmp_path: Path) -> None:
+    with running(tmp_path, STRATEGIES) as system:
+        replay(system, "--fast", *map(str, EURUSD_DAYS))
+        wait_for(lambda: taken(system) == [160_825, 160_825], "every tick taken", 90.0)
+        report = system.status()
+        for strategy in report.strategies:
+            assert strategy.metrics is not None
+            assert strategy.metrics.error_count == 0
+            assert strategy.metrics.ticks_crossed > 10_000
+            assert strategy.process.restarts == 0
+            assert strategy.deals > 0
+        assert_books_agree(system)
