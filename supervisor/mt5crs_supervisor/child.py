@@ -137,6 +137,8 @@ class Child:
             return
         if self.state is State.QUARANTINED:
             self._policy.forget()
+        # Wanted by somebody, it recovers from nothing: an earlier death is no longer measured.
+        self.times.died = None
         self._move(Event.START)
         self._spawn(now)
 

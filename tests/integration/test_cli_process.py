@@ -105,9 +105,11 @@ def test_a_day_of_an_operator(installation: CommandLine, market: Pulse) -> None:
     after = installation.json("status")["strategies"][0]["process"]
     assert (after["restarts"], after["state"]) == (1, "RUNNING")
 
-    restarted = installation.call("restart", "cable")
+    restarted = installation.call("restart", "euro")
     assert restarted.returncode == 0, restarted.stderr
-    assert "cable is RUNNING" in restarted.stdout
+    assert f"euro is RUNNING (pid {after['pid']} -> " in restarted.stdout
+    fresh = installation.json("status")["strategies"][0]["process"]
+    assert fresh["recovery_ms"] is None, "wanted by the operator, it recovered from nothing"
     unknown = installation.call("restart", "cabel")
     assert unknown.returncode == 2
     assert "Did you mean cable? There are: cable, euro, gateway, tape." in unknown.stderr

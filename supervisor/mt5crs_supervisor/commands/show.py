@@ -39,13 +39,18 @@ def watch(var_dir: Path, as_json: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         if sys.stdout.isatty() and not as_json:
             live(client.status, _pause)
-        while True:
-            report = client.status()
-            if as_json:
-                click.echo(msgspec.json.encode(report))
-            else:
-                print_lines([*render.status_lines(report, width()), ""])
-            _pause()
+        else:
+            _repeat(client.status, as_json)
+
+
+def _repeat(ask: Callable[[], StatusReport], as_json: bool) -> None:
+    """What a pipe or a file gets instead of a live screen."""
+    while _pause():
+        report = ask()
+        if as_json:
+            click.echo(msgspec.json.encode(report))
+        else:
+            print_lines([*render.status_lines(report, width()), ""])
 
 
 def _pause() -> bool:
