@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import psutil
 import yaml
 import zmq
+from msgspec.structs import replace
 
 from mt5crs_shared import wire
 from mt5crs_shared.errors import Mt5crsError
@@ -62,6 +64,7 @@ class Pulse:
     def __init__(self, port: int, symbols: list[str], rate: float = 50.0) -> None:
         self.sent = dict.fromkeys(symbols, 0)
         self._rate = rate
+        self._injected: deque[Tick] = deque()
         self._stop = threading.Event()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
@@ -86,6 +89,10 @@ class Pulse:
         """Begin to publish."""
         self._thread.start()
 
+    def inject(self, tick: Tick) -> None:
+        """Publish this tick next, with the time of that moment."""
+        self._injected.append(tick)
+
     def stop(self) -> None:
         """Publish no more; what was sent has left this process."""
         self._stop.set()
@@ -94,14 +101,19 @@ class Pulse:
         self._socket.close(2000)
         self._context.term()
 
+    def _send(self, tick: Tick) -> None:
+        self._socket.send(wire.encode(tick))
+        self.sent[tick.symbol] += 1
+
     def _run(self) -> None:
         begun, turn = time.monotonic(), 0
         while not self._stop.is_set():
             for symbol in self.sent:
                 bid = 1.1 + 0.0001 * (turn % 9)
                 tick = Tick(symbol, time.time_ns() // 1000, bid, bid + 0.0001)
-                self._socket.send(wire.encode(tick))
-                self.sent[symbol] += 1
+                self._send(tick)
+            while self._injected:
+                self._send(replace(self._injected.popleft(), time_us=time.time_ns() // 1000))
             turn += 1
             self._stop.wait(max(begun + turn / self._rate - time.monotonic(), 0.0))
 

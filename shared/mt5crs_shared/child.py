@@ -36,6 +36,7 @@ from mt5crs_shared.messages import (
     Lease,
     Phase,
     Ready,
+    Recycle,
     Stop,
     StrategyMetrics,
     Usage,
@@ -64,6 +65,9 @@ class Report(msgspec.Struct, frozen=True):
 class Child:
     """Beats, leases, stop requests and orphanhood of this process.
 
+    Attributes:
+        recycling: This process uses too much memory, and is to end at the next good moment.
+
     Args:
         spec: What this process was told at its spawn.
         settings: Heartbeat, lease and grace.
@@ -85,6 +89,7 @@ class Child:
         self._monotonic = monotonic
         self._preloaded = preloaded
         self._process = psutil.Process()
+        self.recycling = False
         self._stopping = False
         self._loops = 0
         self._lease_until = spec.lease_until
@@ -225,6 +230,8 @@ class Child:
                     self._lease_until = until
                 case Stop():
                     self._stopping = True
+                case Recycle():
+                    self.recycling = True
                 case Identify():
                     self._hello()
                 case _:

@@ -17,6 +17,7 @@ NotNegative = Annotated[float, Meta(ge=0.0)]
 Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Magic = Annotated[int, Meta(ge=0, le=2_147_483_647)]
+Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)$")]
 Timeframe = Literal["S1", "S5", "S15", "S30", "M1", "M5", "M15", "M30", "H1", "H4", "D1"]
 
 
@@ -63,6 +64,35 @@ class RestartConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry_after: Seconds | None = None
 
 
+class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one strategy's process may use.
+
+    Attributes:
+        memory: Resident memory, e.g. ``300MB``; above it the process is replaced by a fresh one
+            after its next bar.
+        memory_hard: Above this it is killed at once; None: one and a half times `memory`.
+    """
+
+    memory: Size
+    memory_hard: Size | None = None
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory` in bytes."""
+        return _bytes(self.memory)
+
+    @property
+    def memory_hard_bytes(self) -> int:
+        """`memory_hard` in bytes."""
+        if self.memory_hard is None:
+            return self.memory_bytes * 3 // 2
+        return _bytes(self.memory_hard)
+
+
+def _bytes(size: str) -> int:
+    return int(float(size[:-2]) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[size[-2:]])
+
+
 class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One strategy: one process, one journal, one log.
 
@@ -82,6 +112,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         history: CSV of bars that warm it up where the tape does not reach back far enough.
         max_signal_age: A decision older than this when it can be sent is recorded as missed.
         restart: Its own restart policy; None: ``global.supervisor.restart``.
+        limits: What its process may use; None: no limit.
     """
 
     name: Name
@@ -98,6 +129,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: str | None = None
     max_signal_age: Positive = 2.0
     restart: RestartConfig | None = None
+    limits: LimitsConfig | None = None
 
     @property
     def magic_number(self) -> int:

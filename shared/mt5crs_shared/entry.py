@@ -53,7 +53,7 @@ def run(encoded_spec: bytes, preload_module: str) -> None:
     spec = msgspec.msgpack.decode(encoded_spec, type=ChildSpec)
     paths = VarPaths.of(spec)
     setproctitle(f"mt5crs {spec.name}")
-    _own_output(paths.run / f"{spec.name}.stderr")
+    _own_output(paths.stderr_file(spec.name))
     logs.configure(paths.log_file(spec.name))
     _own_stacks(paths.stacks_file(spec.name))
     # A forked child starts with a copy of the forkserver's generator.

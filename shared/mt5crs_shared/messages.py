@@ -30,6 +30,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
         payload: The child's part of the configuration, JSON, decoded by its entry point.
         spawned: Monotonic time of the spawn.
         lease_until: Monotonic time until which it may open positions without further word.
+        poison: Ticks that killed this strategy twice; each is skipped.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     payload: bytes
     spawned: float
     lease_until: float = 0.0
+    poison: tuple[Tick, ...] = ()
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
@@ -236,11 +238,15 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     """Finish the tick at hand and exit."""
 
 
+class Recycle(msgspec.Struct, frozen=True, tag=True):
+    """Exit after the next bar; a fresh process will go on."""
+
+
 class Identify(msgspec.Struct, frozen=True, tag=True):
     """Who are you? A supervisor that came later asks; answered with `Hello`."""
 
 
-FromSupervisor = Lease | Stop | Identify
+FromSupervisor = Lease | Stop | Recycle | Identify
 
 
 # Readers and the tape

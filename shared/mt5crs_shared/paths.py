@@ -1,12 +1,17 @@
 """Where a running system keeps its files and sockets: everything below one ``var`` folder."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mt5crs_shared.messages import ChildSpec
 
 MAX_SOCKET_PATH = 100
 """Longest path of an ipc socket; the kernel's limit is 107 bytes."""
+
+
+SOCKETS = ("supervisor", "control", "gateway", "gateway-backlog", "tape", "feed")
+"""Names of all sockets."""
 
 
 class VarPaths:
@@ -63,6 +68,22 @@ class VarPaths:
     def stacks_file(self, name: str) -> Path:
         """Where a process writes its stacks when it crashes or is asked to."""
         return self.run / f"{name}.stacks"
+
+    def flight_file(self, name: str) -> Path:
+        """Where a strategy's flight recorder is."""
+        return self.run / f"{name}.flight"
+
+    def remove_traces(self, names: Iterable[str]) -> None:
+        """Remove the sockets, and what the processes of these names used while they ran."""
+        traces = [self.socket_file(socket) for socket in SOCKETS]
+        for name in names:
+            traces += [self.stacks_file(name), self.flight_file(name), self.stderr_file(name)]
+        for trace in traces:
+            trace.unlink(missing_ok=True)
+
+    def stderr_file(self, name: str) -> Path:
+        """Where what a process writes to its file descriptors of output goes."""
+        return self.run / f"{name}.stderr"
 
     def _sockets(self) -> Path:
         if len(os.fsencode(self.run)) + len("/supervisor.ipc") <= MAX_SOCKET_PATH:

@@ -7,42 +7,26 @@ from typing import Protocol
 
 import msgspec
 
-from mt5crs_shared.config import SupervisorConfig
-from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Hello, Kind
+from mt5crs_shared.config import LimitsConfig, SupervisorConfig
+from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Hello
 from mt5crs_supervisor.launcher import ExitStatus, Handle
 from mt5crs_supervisor.lifecycle import ALIVE, Event, State, following
+from mt5crs_supervisor.records import Death, Plan, Times
 from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
 
 logger = logging.getLogger(__name__)
 
-RATE_BEATS = 8
-"""Beats that rates are taken over: a few seconds, so that they do not flicker."""
+KEPT_BEATS = 20
+"""Beats remembered, for rates and for the black box."""
 
 STACKS_WITHIN = 0.1
 """Seconds that a process gets to write its stacks before it is killed."""
 
+KILLS = {Cause.HANG: "hung", Cause.BOOT: "start_timeout", Cause.MEMORY: "memory"}
+"""What the trader is told when the supervisor kills a child, by the cause."""
+
 UP_PHASES = frozenset({"running", "waiting", "holding"})
 """Phases of a child that has caught up."""
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What to run: the part of the configuration that one child depends on.
-
-    Attributes:
-        name: The child's name.
-        kind: What it is.
-        entry: ``package.module:function``.
-        payload: Its configuration, JSON.
-        config_hash: Hash of all that it depends on.
-        symbol: A strategy's symbol; empty for services.
-    """
-
-    name: str
-    kind: Kind
-    entry: str
-    payload: bytes
-    config_hash: str
-    symbol: str = ""
 
 
 class Actions(Protocol):
@@ -51,20 +35,20 @@ class Actions(Protocol):
     def spawn(self, child: "Child") -> ChildSpec:
         """Start a process under the next epoch."""
 
-    def before_kill(self, child: "Child") -> None:
-        """Its process is about to be killed: keep what it has left, such as its stacks."""
+    def fell(self, child: "Child", now: float) -> float:
+        """It died: keep what its process has left; seconds that its respawn should wait."""
+
+    def bury(self, child: "Child", death: "Death") -> None:
+        """Its fate is decided: write down all that is known of the death."""
+
+    def recycle(self, child: "Child") -> None:
+        """Ask its process to end at the next good moment."""
+
+    def recovered(self, child: "Child") -> None:
+        """Its replacement has processed a tick."""
 
     def tell(self, child: "Child", kind: str, detail: str) -> None:
         """Tell the trader what happened."""
-
-
-class Times(msgspec.Struct):
-    """Monotonic times of one spawn, in seconds; None: not yet."""
-
-    spawned: float | None = None
-    ready: float | None = None
-    first_tick: float | None = None
-    died: float | None = None
 
 
 class Child:
@@ -75,17 +59,23 @@ class Child:
         policy: When it comes back.
         settings: Heartbeats and time-outs.
         actions: The supervisor's hands.
+        limits: What its process may use.
     """
 
     def __init__(
-        self, plan: Plan, policy: RestartPolicy, settings: SupervisorConfig, actions: Actions
+        self,
+        plan: Plan,
+        policy: RestartPolicy,
+        settings: SupervisorConfig,
+        actions: Actions,
+        limits: LimitsConfig | None = None,
     ) -> None:
         self.plan = plan
         self.state = State.STOPPED
         self.epoch = 0
         self.handle: Handle | None = None
         self.beat: Beat | None = None
-        self.beats: deque[tuple[Beat, float]] = deque(maxlen=RATE_BEATS)
+        self.beats: deque[tuple[Beat, float]] = deque(maxlen=KEPT_BEATS)
         self.beat_at = 0.0
         self.preloaded: bool | None = None
         self.restarts = 0
@@ -95,6 +85,9 @@ class Child:
         self._policy = policy
         self._settings = settings
         self._actions = actions
+        self._limits = limits
+        self._recycling = False
+        self._killed_at: float | None = None
         self._retry_at: float | None = None
         self._kill_at: float | None = None
         self._killed_for: Cause | None = None
@@ -171,6 +164,10 @@ class Child:
         else:
             self.start(now)
 
+    def forgive(self) -> None:
+        """Its last death was not its own fault."""
+        self._policy.forgive_last()
+
     def on_spawned(self, handle: Handle) -> None:
         """The launcher has made its process."""
         self._spawn_pending = False
@@ -205,6 +202,8 @@ class Child:
         if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
             self._move(Event.RECOVERED)
             self._actions.tell(self, "running", f"pid {beat.pid}, epoch {beat.epoch}")
+        if self._limits is not None and self._killed_for is None:
+            self._check_memory(self._limits, beat.usage.rss, now)
 
     def on_first_tick(self, message: FirstTick) -> None:
         """The process has taken its first tick."""
@@ -212,14 +211,16 @@ class Child:
         if self.times.died is not None and self.recovery is None:
             self.recovery = message.at - self.times.died
             self._actions.tell(self, "recovered", f"first tick {self.recovery * 1000:.0f} ms later")
+            self._actions.recovered(self)
 
     def on_failed(self, message: Failed) -> None:
         """The process says why it is about to exit."""
         self._failed = message
         self.last_error = message.reason
 
-    def on_exit(self, status: ExitStatus, now: float) -> None:
-        """Its process is gone."""
+    def on_exit(self, status: ExitStatus, now: float, oom: bool = False) -> None:
+        """Its process is gone; `oom` says that the kernel has killed for want of memory."""
+        pid = self.pid or 0
         if self.handle is not None:
             self.handle.close()
         self.handle = None
@@ -230,11 +231,13 @@ class Child:
             if self._start_again:
                 self._start_again = False
                 self.start(now)
-            return
-        self.times.died = now
-        self.last_error = self._obituary(status)
-        self._actions.tell(self, "died", self.last_error)
-        self._decide(self._cause(status), now)
+        elif self._recycling and status.code == 0:
+            self._move(Event.DIED)
+            self.restarts += 1
+            self._retry_at = now
+            self.on_time(now)
+        else:
+            self._die(status, pid, now, oom)
 
     def on_time(self, now: float) -> None:
         """Look at every deadline. All beats that were sent have been read."""
@@ -245,9 +248,9 @@ class Child:
         elif self._kill_at is not None:
             if now >= self._kill_at and self.handle is not None:
                 self._kill_at = None
-                self._actions.before_kill(self)
+                self._killed_at = now
                 self.handle.kill(signal.SIGKILL)
-        elif self.handle is not None and self.state is not State.STOPPING:
+        elif self.handle is not None and self.state is not State.STOPPING and not self._killed_for:
             self._judge(now)
 
     def next_deadline(self, now: float) -> float:
@@ -264,18 +267,31 @@ class Child:
         elif now - self.beat_at > self._settings.hang_after:
             self._put_down(Cause.HANG, f"no beat for {now - self.beat_at:.1f} s", now)
 
+    def _check_memory(self, limits: LimitsConfig, rss: int, now: float) -> None:
+        used = f"{rss / 1e6:.0f} MB of memory"
+        if rss > limits.memory_hard_bytes:
+            limit = limits.memory_hard_bytes / 1e6
+            self._put_down(Cause.MEMORY, f"{used}; the hard limit is {limit:.0f} MB", now)
+        elif rss > limits.memory_bytes and not self._recycling:
+            self._recycling = True
+            limit = limits.memory_bytes / 1e6
+            self._actions.tell(self, "recycling", f"{used}; the limit is {limit:.0f} MB")
+            self._actions.recycle(self)
+
     def _put_down(self, cause: Cause, why: str, now: float) -> None:
         """Have it write its stacks, and kill it a moment later; see `on_time`."""
         self._killed_for = cause
         self._killed_why = why
         self._kill_at = now + STACKS_WITHIN
-        self._actions.tell(self, "hung" if cause is Cause.HANG else "start_timeout", why)
+        self._actions.tell(self, KILLS[cause], why)
         if self.handle is not None:
             self.handle.kill(signal.SIGUSR1)
 
     def _spawn(self, now: float) -> None:
         self._retry_at = None
         self._killed_for = None
+        self._killed_at = None
+        self._recycling = False
         self._failed = None
         self.beat = None
         self.beats.clear()
@@ -285,11 +301,34 @@ class Child:
         self._spawn_pending = True
         self.epoch = self._actions.spawn(self).epoch
 
-    def _cause(self, status: ExitStatus) -> Cause:
+    def _die(self, status: ExitStatus, pid: int, now: float, oom: bool) -> None:
+        cause = self._cause(status, oom)
+        self.last_error = self._obituary(status)
+        self._actions.tell(self, "died", self.last_error)
+        died = Death(
+            cause=cause,
+            detail=self.last_error,
+            exit=str(status),
+            pid=pid,
+            epoch=self.epoch,
+            at=now,
+            killed_at=self._killed_at,
+            times=self.times,
+            beats=tuple(self.beats),
+            trace=self._failed.trace if self._failed is not None else "",
+            decision="",
+        )
+        self.times.died = now
+        decision = self._decide(cause, now)
+        self._actions.bury(self, msgspec.structs.replace(died, decision=decision))
+
+    def _cause(self, status: ExitStatus, oom: bool) -> Cause:
         if self._killed_for is not None:
             return self._killed_for
         if self._failed is not None and self._failed.permanent:
             return Cause.PERMANENT
+        if oom and status.code in (-signal.SIGKILL, None):
+            return Cause.OOM
         if self.times.ready is None:
             return Cause.BOOT
         return Cause.SIGNAL if status.code is not None and status.code < 0 else Cause.EXIT
@@ -299,20 +338,23 @@ class Child:
             return self._killed_why
         return f"{self._failed.reason} ({status})" if self._failed is not None else str(status)
 
-    def _decide(self, cause: Cause, now: float) -> None:
+    def _decide(self, cause: Cause, now: float) -> str:
+        """Respawn or give up; what was decided, for people."""
         ready = self.times.ready
         healthy_for = now - ready if ready is not None else None
+        stagger = self._actions.fell(self, now)
         decision = self._policy.on_death(cause, healthy_for, now)
         if decision.delay is None:
             self._move(Event.GAVE_UP)
             self._retry_at = self._policy.retry_at(now, cause)
             self._actions.tell(self, "quarantined", decision.reason)
-            return
+            return f"quarantine: {decision.reason}"
         self._move(Event.DIED)
         self.restarts += 1
-        self._retry_at = now + decision.delay
+        self._retry_at = now + max(decision.delay, stagger)
         # A first death is answered in the same turn of the loop.
         self.on_time(now)
+        return f"respawn after {max(decision.delay, stagger):.2f} s: {decision.reason}"
 
     def _move(self, event: Event) -> None:
         before, self.state = self.state, following(self.state, event)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 EVENTS_SHOWN = 50
 
+RATE_BEATS = 8
+"""Beats that rates are taken over: a few seconds, so that they do not flicker."""
+
 
 def report(supervisor: "Supervisor", now: float) -> StatusReport:
     """The status of everything, at a monotonic time."""
@@ -105,7 +108,10 @@ def _child(child: Child, now: float) -> ChildStatus:
 def _rate(child: Child) -> float:
     if len(child.beats) < 2:
         return 0.0
-    (first, begun), (last, ended) = child.beats[0], child.beats[-1]
+    (first, begun), (last, ended) = (
+        child.beats[max(len(child.beats) - RATE_BEATS, 0)],
+        child.beats[-1],
+    )
     if first.metrics is None or last.metrics is None or ended <= begun:
         return 0.0
     ticks = last.metrics.ticks_processed - first.metrics.ticks_processed
@@ -115,7 +121,10 @@ def _rate(child: Child) -> float:
 def _cpu(child: Child) -> float:
     if len(child.beats) < 2:
         return 0.0
-    (first, begun), (last, ended) = child.beats[0], child.beats[-1]
+    (first, begun), (last, ended) = (
+        child.beats[max(len(child.beats) - RATE_BEATS, 0)],
+        child.beats[-1],
+    )
     return 100.0 * (last.usage.cpu - first.usage.cpu) / (ended - begun) if ended > begun else 0.0
 
 

@@ -17,6 +17,8 @@ class Cause(enum.StrEnum):
     HANG = "hang"
     BOOT = "boot"
     PERMANENT = "permanent"
+    MEMORY = "memory"
+    OOM = "oom"
 
 
 class Decision(msgspec.Struct, frozen=True):

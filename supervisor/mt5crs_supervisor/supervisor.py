@@ -23,10 +23,11 @@ from mt5crs_shared.messages import (
     Identify,
     Lease,
     Ready,
+    Recycle,
 )
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor import plans, reporting
-from mt5crs_supervisor.child import Child, Plan
+from mt5crs_supervisor.child import Child
 from mt5crs_supervisor.control import (
     ControlServer,
     Done,
@@ -37,9 +38,11 @@ from mt5crs_supervisor.control import (
     StatusRequest,
     StopRequest,
 )
+from mt5crs_supervisor.coroner import Coroner
 from mt5crs_supervisor.launcher import AdoptedHandle, ForkserverLauncher, Handle, is_alive
 from mt5crs_supervisor.lifecycle import ALIVE, State
 from mt5crs_supervisor.links import Links
+from mt5crs_supervisor.records import Death, Plan
 from mt5crs_supervisor.registry import Entry, Registry
 from mt5crs_supervisor.restart_policy import RestartPolicy
 from mt5crs_supervisor.single import SingleInstance
@@ -102,6 +105,7 @@ class Supervisor:
         self.services = [self._child(plan) for plan in plans.services(config)]
         self._by_name = {child.name: child for child in self.children}
         self._by_fd: dict[int, Child] = {}
+        self._coroner = Coroner(config, paths, len(self.children), self._note)
         self._open_sockets()
 
     @property
@@ -149,17 +153,28 @@ class Supervisor:
             payload=child.plan.payload,
             spawned=now,
             lease_until=now + self._settings.lease,
+            poison=self._coroner.poison(child.name),
         )
         if child.plan.kind == "strategy":
             self._links.fence(spec.name, spec.epoch)
         self._spawning[child.name] = (self.launcher.spawn(spec), now)
         return spec
 
-    def before_kill(self, child: Child) -> None:
-        """Keep the stacks that the process wrote."""
-        with contextlib.suppress(OSError):
-            stacks = self.paths.stacks_file(child.name).read_text(errors="replace")
-            logger.error("stacks before the kill", extra={"child": child.name, "stacks": stacks})
+    def fell(self, child: Child, now: float) -> float:
+        """Keep what its process left; seconds that its respawn should wait."""
+        return self._coroner.on_death(child, now)
+
+    def bury(self, child: Child, death: Death) -> None:
+        """Write its black box."""
+        self._coroner.write(child, death)
+
+    def recycle(self, child: Child) -> None:
+        """Ask its process to end after the next bar."""
+        self._links.send(child.name, child.epoch, Recycle())
+
+    def recovered(self, child: Child) -> None:
+        """Complete its black box."""
+        self._coroner.on_recovered(child)
 
     def tell(self, child: Child, kind: str, detail: str) -> None:
         """Tell the trader what happened to a child."""
@@ -185,6 +200,8 @@ class Supervisor:
             child.on_time(now)
         self._start_feed(now)
         self._stop_in_order(now)
+        for name in self._coroner.forgiven(now):
+            self._by_name[name].forgive()
         self._renew_leases(now)
 
     def _reap(self, child: Child) -> None:
@@ -196,7 +213,7 @@ class Supervisor:
         self._read_children()
         self._unwatch(handle)
         self._registry.record(child.name, Entry(child.epoch))
-        child.on_exit(status, self._monotonic())
+        child.on_exit(status, self._monotonic(), self._coroner.oom_since_last())
 
     def _unwatch(self, handle: Handle) -> None:
         self._by_fd.pop(handle.exit_fd, None)
@@ -317,11 +334,7 @@ class Supervisor:
         self._control.close()
         self._links.close()
         self._context.term()
-        for name in ("supervisor", "control", "gateway", "gateway-backlog", "tape", "feed"):
-            self.paths.socket_file(name).unlink(missing_ok=True)
-        for child in self.children:
-            self.paths.stacks_file(child.name).unlink(missing_ok=True)
-            (self.paths.run / f"{child.name}.stderr").unlink(missing_ok=True)
+        self.paths.remove_traces([child.name for child in self.children])
         self._note("supervisor", "stopped", "every process has ended")
         self._single.release()
         self._wakeup.close()
@@ -348,9 +361,11 @@ class Supervisor:
     # Sockets
 
     def _child(self, plan: Plan) -> Child:
-        own = {s.name: s.restart for s in self.config.strategies}.get(plan.name)
-        policy = RestartPolicy(own or self._settings.restart, self._random)
-        return Child(plan, policy, self._settings, self)
+        own = {s.name: s for s in self.config.strategies}.get(plan.name)
+        restart = own.restart if own is not None else None
+        policy = RestartPolicy(restart or self._settings.restart, self._random)
+        limits = own.limits if own is not None else None
+        return Child(plan, policy, self._settings, self, limits)
 
     def _open_sockets(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

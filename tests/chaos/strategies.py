@@ -34,13 +34,27 @@ class Recorder(Strategy):
 
 
 class Faulty(Recorder):
-    """Does what the file ``params["trigger"]`` says, once; ``params["always"]`` at every tick."""
+    """Does what the file ``params["trigger"]`` says, once; ``params["always"]`` at every tick.
+
+    A tick with the volume ``params["poison"]`` kills it whenever it sees one.
+    """
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        super().__init__(config, symbol)
+        self._hoard: list[bytearray] = []
+        self._hoarding = 0
 
     def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
         super().on_tick(tick, bars)
+        if self._hoarding:
+            # A gigabyte, in parts: in one go it can take longer than a hang is given.
+            self._hoarding -= 1
+            self._hoard.append(bytearray(b"x") * 100_000_000)
         trigger = Path(self.params["trigger"])
         if "always" in self.params:
             self._misbehave(self.params["always"])
+        elif self.params.get("poison") == tick.volume:
+            self._misbehave("segv")
         elif trigger.exists():
             fault = trigger.read_text()
             trigger.unlink()
@@ -67,7 +81,7 @@ class Faulty(Recorder):
                 while time.monotonic() < until:
                     print("x" * 1000)
             case "memory":
-                self._hog = bytearray(b"x") * 1_000_000_000
+                self._hoarding = 10
             case _:
                 raise ValueError(f"no such fault: {fault}")
 

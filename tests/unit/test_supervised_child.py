@@ -5,12 +5,13 @@ from random import Random
 
 import pytest
 
-from mt5crs_shared.config import RestartConfig, SupervisorConfig
-from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase
-from mt5crs_supervisor.child import Child, Plan
+from mt5crs_shared.config import LimitsConfig, RestartConfig, SupervisorConfig
+from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase, Usage
+from mt5crs_supervisor.child import Child
 from mt5crs_supervisor.launcher import ExitStatus
 from mt5crs_supervisor.lifecycle import State
-from mt5crs_supervisor.restart_policy import RestartPolicy
+from mt5crs_supervisor.records import Death, Plan
+from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
 
 SETTINGS = SupervisorConfig()
 
@@ -40,15 +41,26 @@ class FakeActions:
 
     def __init__(self) -> None:
         self.spawned = 0
-        self.dumps = 0
+        self.buried: list[Death] = []
+        self.recycled = 0
+        self.recoveries = 0
         self.told: list[tuple[str, str]] = []
 
     def spawn(self, child: Child) -> ChildSpec:
         self.spawned += 1
         return ChildSpec(child.name, "strategy", "e", self.spawned, "c", "h", "v", b"", spawned=0.0)
 
-    def before_kill(self, child: Child) -> None:
-        self.dumps += 1
+    def fell(self, child: Child, now: float) -> float:
+        return 0.0
+
+    def bury(self, child: Child, death: Death) -> None:
+        self.buried.append(death)
+
+    def recycle(self, child: Child) -> None:
+        self.recycled += 1
+
+    def recovered(self, child: Child) -> None:
+        self.recoveries += 1
 
     def tell(self, child: Child, kind: str, detail: str) -> None:
         self.told.append((kind, detail))
@@ -57,12 +69,14 @@ class FakeActions:
 class Bench:
     """A child on the bench."""
 
-    def __init__(self, restart: RestartConfig | None = None) -> None:
+    def __init__(
+        self, restart: RestartConfig | None = None, limits: LimitsConfig | None = None
+    ) -> None:
         self.actions = FakeActions()
         self.pids = iter(range(100, 200))
         policy = RestartPolicy(restart or RestartConfig(jitter=0.0), Random(1))
         plan = Plan("s", "strategy", "e", b"", "h", "EURUSD")
-        self.child = Child(plan, policy, SETTINGS, self.actions)
+        self.child = Child(plan, policy, SETTINGS, self.actions, limits)
 
     def start(self, now: float) -> FakeHandle:
         self.child.start(now)
@@ -73,8 +87,9 @@ class Bench:
         self.child.on_spawned(handle)
         return handle
 
-    def beat(self, now: float, phase: Phase = "running") -> None:
-        self.child.on_beat(Beat("s", 1, self.child.epoch, 1, phase), now)
+    def beat(self, now: float, phase: Phase = "running", megabytes: int = 50) -> None:
+        usage = Usage(megabytes * 1_000_000, 0.0)
+        self.child.on_beat(Beat("s", 1, self.child.epoch, 1, phase, usage=usage), now)
 
     def run(self, now: float) -> FakeHandle:
         handle = self.start(now)
@@ -142,9 +157,12 @@ def test_a_silent_child_writes_its_stacks_and_is_killed(bench: Bench) -> None:
     bench.child.on_time(SETTINGS.hang_after + 0.01)
     assert handle.signals == [signal.SIGUSR1]
     bench.child.on_time(SETTINGS.hang_after + 0.2)
+    bench.child.on_time(SETTINGS.hang_after + 0.25)
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
-    assert bench.actions.dumps == 1
+    assert [kind for kind, _ in bench.actions.told].count("hung") == 1
     bench.child.on_exit(ExitStatus(-9), 3.3)
+    (death,) = bench.actions.buried
+    assert (death.cause, death.killed_at, death.at) == (Cause.HANG, 3.2, 3.3)
     assert bench.child.last_error == "no beat for 3.0 s"
     assert bench.child.state is State.STARTING
 
@@ -246,3 +264,32 @@ def test_an_adopted_child_is_judged_like_any_other(bench: Bench) -> None:
     assert bench.child.state is State.RUNNING
     bench.child.on_time(4.0)
     assert handle.signals == [signal.SIGUSR1]
+
+
+def test_a_child_over_its_memory_is_replaced_in_good_order_and_none_of_it_counts() -> None:
+    bench = Bench(limits=LimitsConfig("100MB"))
+    handle = bench.run(0.0)
+    bench.beat(1.0, megabytes=101)
+    bench.beat(1.5, megabytes=102)
+    assert (bench.actions.recycled, handle.signals) == (1, [])
+    bench.child.on_exit(ExitStatus(0), 2.0)
+    assert bench.child.state is State.STARTING
+    assert bench.actions.buried == []
+    assert bench.actions.spawned == 2
+
+
+def test_a_child_far_over_its_memory_is_killed() -> None:
+    bench = Bench(limits=LimitsConfig("100MB", memory_hard="120MB"))
+    handle = bench.run(0.0)
+    bench.beat(1.0, megabytes=121)
+    bench.child.on_time(1.2)
+    assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
+    bench.child.on_exit(ExitStatus(-9), 1.3)
+    assert bench.actions.buried[0].cause is Cause.MEMORY
+    assert "121 MB of memory; the hard limit is 120 MB" in bench.child.last_error
+
+
+def test_a_kill_by_the_kernel_for_want_of_memory_is_called_so(bench: Bench) -> None:
+    bench.run(0.0)
+    bench.child.on_exit(ExitStatus(-9), 1.0, oom=True)
+    assert bench.actions.buried[0].cause is Cause.OOM

@@ -108,6 +108,11 @@ class StrategyInstance:
         return self._processed
 
     @property
+    def bars(self) -> int:
+        """Closed bars."""
+        return self._bars
+
+    @property
     def rewound(self) -> int:
         """Ticks in a row that are older than the newest processed one."""
         return self._sanity.late_count
@@ -148,6 +153,12 @@ class StrategyInstance:
             self._count_error(error)
             return False
         return True
+
+    def skip(self, tick: Tick) -> None:
+        """Count a tick as bad without looking at it."""
+        self._received += 1
+        self._bad += 1
+        self._places.place(tick)
 
     def warm_up(self, bars: list[Bar]) -> None:
         """Begin with bars of a history file; those the window already has are left out."""

@@ -9,12 +9,15 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from mt5crs_shared.catch_up import content
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import Config, StrategyConfig
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.flight import FlightRecorder
 from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import Batch, TickStream
+from mt5crs_shared.ticks import Tick
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.instance import StrategyInstance, identity_of
@@ -61,7 +64,7 @@ class Worker:
         self._saved_at = time.monotonic()
         self._saved_ticks = 0
         self._last_tick_at = 0.0
-        self._registered = False
+        self._poison = {content(tick) for tick in spec.poison}
 
     def run(self) -> None:
         """Boot, then trade until asked to stop; say why where that is impossible."""
@@ -69,7 +72,7 @@ class Worker:
             self._boot()
             self._loop()
         except StopRequested:
-            logger.info("stopped while waiting; the tick at hand is left to the next process")
+            logger.info("stopped; ticks after the checkpoint are left to the next process")
         except JournalError as error:
             self._child.failed(str(error), permanent=False, trace=traceback.format_exc())
             raise
@@ -97,6 +100,7 @@ class Worker:
             age=lambda tick: self._stream.age(tick),
             max_age=strategy.max_signal_age,
         )
+        self._flight = FlightRecorder(self._paths.flight_file(strategy.name))
         checkpoint = self._load_checkpoint()
         self._stream = self._open_stream(checkpoint)
         self._child.poller.register(self._gateway.socket, zmq.POLLIN)
@@ -174,12 +178,18 @@ class Worker:
 
     def _process(self, batch: Batch) -> None:
         decide_from_us = self._decision_start(batch)
+        bars = self._instance.bars
         for number, tick in enumerate(batch.ticks):
             if tick.symbol != self._strategy.symbol:
                 self._instance.conversion_rate = self._conversion_rate(tick.symbol, tick.mid)
                 continue
             decide = number >= batch.history and tick.time_us >= decide_from_us
+            if self._poison and content(tick) in self._poison:
+                self._skip(tick)
+                continue
+            self._flight.begin(tick)
             self._instance.on_tick(tick, decide)
+            self._flight.end()
             if not self._first_tick_told:
                 self._first_tick_told = True
                 self._child.first_tick()
@@ -190,6 +200,15 @@ class Worker:
         self._decisions.extend(fresh)
         if fresh:
             self._save()
+        if self._child.recycling and self._instance.bars != bars:
+            self._save()
+            raise StopRequested
+
+    def _skip(self, tick: Tick) -> None:
+        """Leave out a tick that killed this strategy twice; once, and for good."""
+        self._poison.discard(content(tick))
+        self._journal.event("poison_tick", f"skipped: {tick}")
+        self._instance.skip(tick)
 
     def _decision_start(self, batch: Batch) -> int:
         """A strategy that never ran before leaves the past alone: it only warms up on it."""

@@ -1,0 +1,75 @@
+"""A flight recorder: the last ticks of a strategy in a file that outlives any death of it.
+
+The worker writes into mapped memory, which costs less than a microsecond and needs no system
+call; after a kill -9 the pages are still there, and the supervisor reads which tick was being
+processed when the process ended.
+"""
+
+import mmap
+import struct
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.ticks import Tick
+
+SLOTS = 50
+"""Ticks remembered."""
+
+_HEADER = struct.Struct("<qq")
+_SLOT = struct.Struct("<qdd?")
+_SIZE = _HEADER.size + SLOTS * _SLOT.size
+
+
+class Flight(msgspec.Struct, frozen=True):
+    """What a recorder held when its process ended.
+
+    Attributes:
+        ticks: The last ticks begun, oldest first, at most :data:`SLOTS`.
+        unfinished: The one that was being processed; None: the process ended between two.
+    """
+
+    ticks: tuple[Tick, ...]
+    unfinished: Tick | None
+
+
+class FlightRecorder:
+    """The worker's end.
+
+    Args:
+        path: The file; what an earlier process left in it is overwritten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(bytes(_SIZE))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _SIZE)
+        self._begun = 0
+
+    def begin(self, tick: Tick) -> None:
+        """A tick is about to be processed."""
+        at = _HEADER.size + self._begun % SLOTS * _SLOT.size
+        _SLOT.pack_into(self._map, at, tick.time_us, tick.bid, tick.ask, tick.timed)
+        self._begun += 1
+        _HEADER.pack_into(self._map, 0, self._begun, self._begun - 1)
+
+    def end(self) -> None:
+        """It has been processed."""
+        _HEADER.pack_into(self._map, 0, self._begun, self._begun)
+
+
+def read(path: Path, symbol: str) -> Flight:
+    """What the recorder of a process that has ended held; nothing where there is no such file."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        data = b""
+    if len(data) != _SIZE:
+        return Flight((), None)
+    begun, ended = _HEADER.unpack_from(data)
+    ticks = []
+    for number in range(max(begun - SLOTS, 0), begun):
+        at = _HEADER.size + number % SLOTS * _SLOT.size
+        time_us, bid, ask, timed = _SLOT.unpack_from(data, at)
+        ticks.append(Tick(symbol, time_us, bid, ask, timed=timed))
+    return Flight(tuple(ticks), ticks[-1] if begun > ended and ticks else None)

@@ -1,0 +1,99 @@
+"""Which faults come when: a pure function of the seed and the list of kinds."""
+
+import enum
+from collections.abc import Sequence
+from random import Random
+
+import msgspec
+
+
+class Kind(enum.StrEnum):
+    """A fault, named after what it hits."""
+
+    WORKER = "worker"
+    WORKER_TWICE = "worker-twice"
+    HANG = "hang"
+    DAMAGE = "damage"
+    TAPE = "tape"
+    GATEWAY = "gateway"
+    SLOW_GATEWAY = "slow-gateway"
+    FEED = "feed"
+    FORKSERVER = "forkserver"
+    SUPERVISOR = "supervisor"
+    WORKER_AND_TAPE = "worker+tape"
+    WORKER_AND_GATEWAY = "worker+gateway"
+    WORKER_AND_FEED = "worker+feed"
+    WORKER_AND_SUPERVISOR = "worker+supervisor"
+    ALL = "all"
+
+
+MEANINGS: dict[Kind, str] = {
+    Kind.WORKER: "SIGKILL of a strategy's process.",
+    Kind.WORKER_TWICE: "The same, and again as soon as its replacement exists.",
+    Kind.HANG: "SIGSTOP of a strategy's process; the supervisor has to find it silent.",
+    Kind.DAMAGE: "SIGKILL of a strategy's process; its journal is damaged while it is down.",
+    Kind.TAPE: "SIGKILL of the tape.",
+    Kind.GATEWAY: "SIGKILL of the gateway.",
+    Kind.SLOW_GATEWAY: "The gateway stands still for a second (SIGSTOP, SIGCONT).",
+    Kind.FEED: "SIGKILL of the feed.",
+    Kind.FORKSERVER: "SIGKILL of the process that children are forked from.",
+    Kind.SUPERVISOR: "SIGKILL of the supervisor, which is started again at once.",
+    Kind.WORKER_AND_TAPE: "A strategy and the tape at the same moment.",
+    Kind.WORKER_AND_GATEWAY: "A strategy and the gateway at the same moment.",
+    Kind.WORKER_AND_FEED: "A strategy and the feed at the same moment.",
+    Kind.WORKER_AND_SUPERVISOR: "A strategy, and the supervisor while it brings it back.",
+    Kind.ALL: "Every process at once, as in a power cut; then a new start.",
+}
+
+REBUILDS = frozenset({Kind.DAMAGE})
+"""Faults after which a strategy has lost its memory: it makes no old decision again."""
+
+UNHURT = tuple(kind for kind in Kind if kind not in REBUILDS)
+"""Faults that must leave no trace in any decision, order or deal."""
+
+
+APART = 0.04
+"""Seconds between two blows, at most: about what a respawn takes."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One fault of a campaign.
+
+    Attributes:
+        at: Seconds after the campaign began; later where an earlier fault is not yet over.
+        kind: What is done.
+        strategy: To whom, where the kind hits a strategy.
+        apart: Seconds between the two blows of a kind that has two one after the other.
+    """
+
+    at: float
+    kind: Kind
+    strategy: str
+    apart: float = 0.0
+
+
+def plan(
+    seed: int, count: int, every: float, kinds: Sequence[Kind], strategies: Sequence[str]
+) -> list[Fault]:
+    """A campaign; the same for the same arguments.
+
+    Args:
+        seed: Of the random numbers.
+        count: How many faults.
+        every: Seconds between two of them, on average; each gap is between half and one and a
+            half times that.
+        kinds: What may happen; every kind comes about equally often.
+        strategies: Who may be hit.
+    """
+    random = Random(seed)
+    faults, at = [], 0.0
+    deck: list[Kind] = []
+    for _ in range(count):
+        if not deck:
+            deck = list(kinds)
+            random.shuffle(deck)
+        at += every * (0.5 + random.random())
+        strategy = random.choice(list(strategies))
+        apart = APART * random.random()
+        faults.append(Fault(round(at, 3), deck.pop(), strategy, round(apart, 4)))
+    return faults

@@ -1,0 +1,199 @@
+"""Doing a fault to an installation, and seeing when it is over."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from mt5crs_supervisor.chaos.campaign import Fault, Kind
+from mt5crs_supervisor.chaos.installation import Installation, children_of, kill, wait_for
+from mt5crs_supervisor.status_report import StatusReport
+
+SLOW = 1.0
+"""Seconds that a slow gateway stands still."""
+
+DAMAGED_BYTES = 256
+"""Bytes that are flipped in each page's worth of a damaged journal."""
+
+PAGE = 4096
+
+
+class Injury(msgspec.Struct, frozen=True):
+    """What came of one fault.
+
+    Attributes:
+        fault: The fault.
+        began: Seconds after the campaign's begin.
+        replaced: Children that have another process since.
+        others: Strategies that were not hit and have another process all the same.
+        recovery: Seconds until all was well again: a killed strategy's first tick, and everybody
+            else's return to RUNNING.
+    """
+
+    fault: Fault
+    began: float
+    replaced: tuple[str, ...]
+    others: tuple[str, ...]
+    recovery: float
+
+
+Hit = tuple[str, ...]
+"""The children that a fault has killed, or made the supervisor kill."""
+
+
+def inflict(system: Installation, fault: Fault, began: float) -> Injury:
+    """Do a fault, and wait until the system is whole again.
+
+    Raises:
+        ChaosError: It does not come back.
+    """
+    before = {child.name: child.pid for child in children_of(system.wait_running())}
+    at = time.monotonic()
+    hit = _ACTS[fault.kind](system, fault)
+    report = wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
+    now = {child.name: child.pid for child in children_of(report)}
+    strategies = [s.process.name for s in report.strategies]
+    return Injury(
+        fault=fault,
+        began=at - began,
+        replaced=tuple(name for name, pid in now.items() if before[name] != pid),
+        others=tuple(n for n in strategies if n not in hit and before[n] != now[n]),
+        recovery=_recovery(report, fault, time.monotonic() - at),
+    )
+
+
+def _whole(system: Installation, before: dict[str, int | None], hit: Hit) -> StatusReport | None:
+    report = system.running()
+    if report is None or any(
+        c.name in hit and c.pid == before[c.name] for c in children_of(report)
+    ):
+        return None
+    return report
+
+
+def _recovery(report: StatusReport, fault: Fault, seen: float) -> float:
+    """A killed strategy's own figure is finer than what was seen from outside."""
+    if fault.kind is not Kind.WORKER:
+        return seen
+    measured = next(
+        s.process.recovery_ms for s in report.strategies if s.process.name == fault.strategy
+    )
+    return seen if measured is None else measured / 1000.0
+
+
+def _worker(system: Installation, fault: Fault) -> Hit:
+    strategy = fault.strategy
+    kill(system.pid(strategy))
+    return (strategy,)
+
+
+def _worker_twice(system: Installation, fault: Fault) -> Hit:
+    strategy = fault.strategy
+    first = system.pid(strategy)
+    kill(first)
+    second = wait_for(
+        lambda: pid if (pid := system.child(strategy).pid) != first else None,
+        f"a replacement of {strategy}",
+    )
+    kill(second)
+    wait_for(lambda: system.child(strategy).pid != second, f"the second end of {strategy}")
+    return (strategy,)
+
+
+def _hang(system: Installation, fault: Fault) -> Hit:
+    strategy = fault.strategy
+    kill(system.pid(strategy), signal.SIGSTOP)
+    return (strategy,)
+
+
+def _damage(system: Installation, fault: Fault) -> Hit:
+    strategy = fault.strategy
+    pid = system.pid(strategy)
+    with system.held_still():
+        kill(pid)
+        journal = system.paths.journal(strategy)
+        for path in (journal, journal.with_name(journal.name + "-wal")):
+            if path.exists():
+                content = bytearray(path.read_bytes())
+                for begin in range(0, len(content), PAGE):
+                    chunk = content[begin : begin + DAMAGED_BYTES]
+                    content[begin : begin + DAMAGED_BYTES] = bytes(byte ^ 0xFF for byte in chunk)
+                path.write_bytes(content)
+    return (strategy,)
+
+
+def _service(name: str) -> Callable[[Installation, Fault], Hit]:
+    def act(system: Installation, _fault: Fault) -> Hit:
+        kill(system.pid(name))
+        return (name,)
+
+    return act
+
+
+def _both(name: str) -> Callable[[Installation, Fault], Hit]:
+    def act(system: Installation, fault: Fault) -> Hit:
+        strategy = fault.strategy
+        pids = system.pids()
+        for victim in (name, strategy):
+            kill(pids[victim] or system.pid(victim))
+        return (name, strategy)
+
+    return act
+
+
+def _slow_gateway(system: Installation, _fault: Fault) -> Hit:
+    pid = system.pid("gateway")
+    kill(pid, signal.SIGSTOP)
+    time.sleep(SLOW)
+    kill(pid, signal.SIGCONT)
+    return ()
+
+
+def _forkserver(system: Installation, _fault: Fault) -> Hit:
+    before = wait_for(lambda: system.status().forkserver_pid, "a forkserver")
+    kill(before)
+    wait_for(lambda: system.status().forkserver_pid not in (None, before), "a new forkserver")
+    return ()
+
+
+def _supervisor(system: Installation, _fault: Fault) -> Hit:
+    system.kill_supervisor()
+    system.start()
+    return ()
+
+
+def _worker_and_supervisor(system: Installation, fault: Fault) -> Hit:
+    strategy = fault.strategy
+    kill(system.pid(strategy))
+    # Some moment of the respawn, another one each time.
+    time.sleep(fault.apart)
+    system.kill_supervisor()
+    system.start()
+    return (strategy,)
+
+
+def _all(system: Installation, _fault: Fault) -> Hit:
+    names = tuple(system.pids())
+    system.kill_all()
+    system.start()
+    return names
+
+
+_ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
+    Kind.WORKER: _worker,
+    Kind.WORKER_TWICE: _worker_twice,
+    Kind.HANG: _hang,
+    Kind.DAMAGE: _damage,
+    Kind.TAPE: _service("tape"),
+    Kind.GATEWAY: _service("gateway"),
+    Kind.SLOW_GATEWAY: _slow_gateway,
+    Kind.FEED: _service("feed"),
+    Kind.FORKSERVER: _forkserver,
+    Kind.SUPERVISOR: _supervisor,
+    Kind.WORKER_AND_TAPE: _both("tape"),
+    Kind.WORKER_AND_GATEWAY: _both("gateway"),
+    Kind.WORKER_AND_FEED: _both("feed"),
+    Kind.WORKER_AND_SUPERVISOR: _worker_and_supervisor,
+    Kind.ALL: _all,
+}

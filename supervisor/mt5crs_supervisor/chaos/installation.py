@@ -1,0 +1,218 @@
+"""A system of its own in a folder: started, killed, started again, and taken away at the end."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import psutil
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor.control import ControlClient
+from mt5crs_supervisor.launcher import is_alive
+from mt5crs_supervisor.registry import Entry
+from mt5crs_supervisor.status_report import ChildStatus, StatusReport
+
+PATIENCE = 30.0
+"""Seconds that anything may take before the campaign is given up."""
+
+LOOK_EVERY = 0.01
+COMMAND = (sys.executable, "-m", "mt5crs_supervisor")
+
+T = TypeVar("T")
+
+
+class ChaosError(Mt5crsError):
+    """The campaign cannot go on: something did not come back at all; the message says what."""
+
+
+def wait_for(condition: Callable[[], T | None], what: str, within: float = PATIENCE) -> T:
+    """The first true answer of a condition.
+
+    Raises:
+        ChaosError: There was none in time.
+    """
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Mt5crsError):
+            found = condition()
+            if found:
+                return found
+        time.sleep(LOOK_EVERY)
+    raise ChaosError(f"not within {within:g} s: {what}")
+
+
+def children_of(report: StatusReport) -> list[ChildStatus]:
+    """Services and strategies alike."""
+    return [*report.services, *(s.process for s in report.strategies)]
+
+
+class Installation:
+    """One configuration on one ``var`` folder.
+
+    Args:
+        config: The YAML file.
+        var: The ``var`` folder; made where it is missing.
+        cwd: Where the supervisor is started; a strategy's own class may lie there.
+    """
+
+    def __init__(self, config: Path, var: Path, cwd: Path | None = None) -> None:
+        self.paths = VarPaths(var)
+        self._config = config
+        self._cwd = cwd
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client = ControlClient(var, timeout=2.0)
+
+    def start(self) -> None:
+        """Start the supervisor; it runs, or is about to."""
+        if self._process is not None:
+            self._process.wait()
+        self.paths.create()
+        with (self.paths.var / "supervisor.out").open("ab") as out:
+            self._process = subprocess.Popen(
+                [
+                    *COMMAND,
+                    "--var-dir",
+                    str(self.paths.var),
+                    "start",
+                    "--config",
+                    str(self._config),
+                ],
+                cwd=self._cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The supervisor's process."""
+        assert self._process is not None, "it has been started"
+        return self._process.pid
+
+    def status(self) -> StatusReport:
+        """What the supervisor says.
+
+        Raises:
+            NotRunning: There is none.
+            ControlTimeout: It did not answer.
+        """
+        return self._client.status()
+
+    def child(self, name: str) -> ChildStatus:
+        """One child's status."""
+        return next(child for child in children_of(self.status()) if child.name == name)
+
+    def pid(self, name: str) -> int:
+        """A child's process, as soon as it has one."""
+        return wait_for(lambda: self.child(name).pid, f"{name} to have a process")
+
+    def pids(self) -> dict[str, int | None]:
+        """Every child's process."""
+        return {child.name: child.pid for child in children_of(self.status())}
+
+    def running(self) -> StatusReport | None:
+        """The status, where this supervisor answers and every child is RUNNING."""
+        report = self.status()
+        up = all(child.state == "RUNNING" for child in children_of(report))
+        return report if up and report.pid == self.supervisor_pid else None
+
+    def wait_running(self) -> StatusReport:
+        """Wait until every child is RUNNING."""
+        try:
+            return wait_for(self.running, "every child RUNNING")
+        except ChaosError as error:
+            raise ChaosError(f"{error}: {self._complaints()}") from None
+
+    @contextlib.contextmanager
+    def held_still(self) -> Iterator[None]:
+        """The supervisor does nothing meanwhile."""
+        os.kill(self.supervisor_pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.supervisor_pid, signal.SIGCONT)
+
+    def kill_supervisor(self) -> None:
+        """SIGKILL the supervisor alone."""
+        assert self._process is not None, "it has been started"
+        self._process.kill()
+        self._process.wait()
+
+    def kill_all(self) -> None:
+        """SIGKILL every process of this installation, the one that could start others first."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if self._process.poll() is None:
+                os.kill(self._process.pid, signal.SIGSTOP)
+                for process in psutil.Process(self._process.pid).children(recursive=True):
+                    kill(process.pid)
+        self._process.kill()
+        self._process.wait()
+        for entry in self.registered().values():
+            if entry.pid and is_alive(entry.pid, entry.create_time):
+                kill(entry.pid)
+
+    def registered(self) -> dict[str, Entry]:
+        """Every child's last process, by the supervisor's own list."""
+        try:
+            found = msgspec.json.decode(self.paths.registry.read_bytes(), type=dict[str, Entry])
+        except (OSError, msgspec.MsgspecError):
+            return {}
+        return found
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that has a file of this installation open."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                ours = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+                if ours and any(str(self.paths.var) in f.path for f in process.open_files()):
+                    found.append(process)
+        return found
+
+    def close(self) -> list[str]:
+        """Stop in order, and kill what is left.
+
+        Returns:
+            The processes that did not end by themselves.
+        """
+        if self._process is None:
+            return []
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
+        left = self.processes()
+        names = []
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                names.append(" ".join(process.cmdline()))
+        self.kill_all()
+        for process in left:
+            kill(process.pid)
+        psutil.wait_procs(left, 5.0)
+        return names
+
+    def _complaints(self) -> str:
+        try:
+            bad = [c for c in children_of(self.status()) if c.state != "RUNNING"]
+        except Mt5crsError as error:
+            return str(error)
+        return "; ".join(f"{c.name} {c.state} {c.degraded} {c.last_error}" for c in bad)
+
+
+def kill(pid: int, signum: int = signal.SIGKILL) -> None:
+    """Send a signal; nothing happens where the process is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signum)

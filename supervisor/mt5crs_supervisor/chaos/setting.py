@@ -1,0 +1,94 @@
+"""The scene of a campaign: a configuration with a replay as its feed, in a folder of its own."""
+
+import csv
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import yaml
+
+from mt5crs_shared.config import SymbolSpec
+
+WIDE = 1e6
+"""`max_signal_age`: in a replay that runs faster than the clock an outage of a second is an hour
+of event time, and this is a proof that nothing is lost, not of what is too old."""
+
+RESTART = {
+    "backoff": 0.02,
+    "backoff_max": 0.1,
+    "healthy_after": 0.5,
+    "max_deaths": 50,
+    "window": 10.0,
+    "max_boot_failures": 20,
+}
+"""Everybody comes back however often he is killed: giving up is proved elsewhere."""
+
+SUPERVISOR = {"hang_after": 2.0, "restart": RESTART}
+
+BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
+PRICES = {"XAUUSD": 1900.0, "USDJPY": 150.0, "GBPUSD": 1.27}
+
+
+def write_config(
+    file: Path,
+    strategies: Sequence[Mapping[str, Any]],
+    symbols: Sequence[Mapping[str, Any]],
+    replay: Sequence[Path],
+    speed: float,
+) -> Path:
+    """Write a configuration, and its symbols beside it.
+
+    Args:
+        file: The YAML file.
+        strategies: Its entries.
+        symbols: Entries of ``symbols.yaml``.
+        replay: What the feed publishes.
+        speed: How many times faster than the clock; 0: as fast as possible.
+    """
+    document = {
+        "strategies": [{**strategy, "max_signal_age": WIDE} for strategy in strategies],
+        "global": {
+            "zmq_market_url": f"tcp://localhost:{free_port()}",
+            "default_balance": 100_000.0,
+            "supervisor": SUPERVISOR,
+            "feed": {"kind": "replay", "files": [str(path) for path in replay], "speed": speed},
+            "tape": {"ticks_per_symbol": 1_000_000, "file_ticks": 2_000_000},
+        },
+    }
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    listed = {"symbols": [dict(symbol) for symbol in symbols]}
+    file.with_name("symbols.yaml").write_text(yaml.safe_dump(listed, sort_keys=False))
+    return file
+
+
+def make_up(folder: Path, symbols: Sequence[SymbolSpec], ticks: int, seed: int) -> dict[str, Path]:
+    """Write a random walk for each symbol, a tick a second; the same for the same arguments."""
+    files = {}
+    for spec in symbols:
+        random = Random(f"{seed} {spec.name}")
+        point = 10.0**-spec.digits
+        price, trend = PRICES.get(spec.name, 1.1), 0.0
+        path = folder / f"{spec.name}_made_up.csv"
+        with path.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("timestamp", "bid", "ask"))
+            for number in range(ticks):
+                trend = 0.99 * trend + random.gauss(0.0, price * 2e-6)
+                price += trend + random.gauss(0.0, price * 2e-5)
+                at = BEGIN + timedelta(seconds=number, milliseconds=random.randrange(900))
+                bid = round(price, spec.digits)
+                ask = round(bid + max(spec.spread_points, 1.0) * point, spec.digits)
+                rows.writerow((at.isoformat(), bid, ask))
+        files[spec.name] = path
+    return files
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,121 @@
+"""What follows from a death: flight recorder, poison ticks, incidents, black boxes."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mt5crs_shared import flight
+from mt5crs_shared.flight import SLOTS, FlightRecorder
+from mt5crs_shared.ticks import Tick
+from mt5crs_supervisor import crash
+from mt5crs_supervisor.crash import CrashReport, CrashTimes
+from mt5crs_supervisor.incident import QUIET, STAGGER, IncidentWatch
+from mt5crs_supervisor.poison import PoisonWatch
+
+
+def tick(n: int) -> Tick:
+    return Tick("EURUSD", n, 1.0 + n / 1e5, 1.1)
+
+
+@given(count=st.integers(0, 3 * SLOTS), dies=st.booleans())
+def test_the_recorder_remembers_the_last_ticks_and_the_one_at_hand(count: int, dies: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "flight"
+        recorder = FlightRecorder(path)
+        for n in range(count):
+            recorder.begin(tick(n))
+            if not (dies and n == count - 1):
+                recorder.end()
+        found = flight.read(path, "EURUSD")
+    assert found.ticks == tuple(tick(n) for n in range(max(count - SLOTS, 0), count))
+    assert found.unfinished == (tick(count - 1) if dies and count else None)
+
+
+def test_no_recorder_tells_nothing(tmp_path: Path) -> None:
+    assert flight.read(tmp_path / "none", "EURUSD") == flight.Flight((), None)
+    (tmp_path / "short").write_bytes(b"x")
+    assert flight.read(tmp_path / "short", "EURUSD") == flight.Flight((), None)
+
+
+def test_two_deaths_on_the_same_tick_make_it_poison() -> None:
+    watch = PoisonWatch()
+    assert watch.on_death(tick(1)) is None
+    assert watch.on_death(tick(1)) == tick(1)
+    assert watch.ticks == (tick(1),)
+
+
+def test_deaths_on_different_ticks_or_between_ticks_are_not_the_ticks_fault() -> None:
+    watch = PoisonWatch()
+    for unfinished in (tick(1), tick(2), tick(1), None, None, tick(1), None, tick(1)):
+        assert watch.on_death(unfinished) is None
+    assert watch.ticks == ()
+
+
+def test_half_of_all_children_within_two_seconds_are_one_incident() -> None:
+    watch = IncidentWatch(8)
+    assert [watch.on_death(f"c{n}", n * 0.1) for n in range(3)] == [None] * 3
+    assert watch.stagger() == 0.0
+    incident = watch.on_death("c3", 0.3)
+    assert incident is not None
+    assert incident.names == ("c0", "c1", "c2", "c3")
+    assert watch.on_death("c4", 0.4) is None
+    assert watch.stagger() == 5 * STAGGER
+    assert watch.over(0.4 + QUIET - 0.1) is None
+    over = watch.over(0.4 + QUIET)
+    assert over is not None
+    assert over.names == ("c0", "c1", "c2", "c3", "c4")
+    assert watch.over(100.0) is None
+
+
+def test_one_that_dies_again_and_again_is_no_incident() -> None:
+    watch = IncidentWatch(4)
+    assert all(watch.on_death("c0", n * 0.1) is None for n in range(20))
+
+
+def test_deaths_that_are_far_apart_are_no_incident() -> None:
+    watch = IncidentWatch(4)
+    assert all(watch.on_death(f"c{n}", n * 3.0) is None for n in range(20))
+
+
+def report(name: str, time: str) -> CrashReport:
+    return CrashReport(
+        name=name,
+        time=time,
+        cause="signal",
+        detail="killed by SIGKILL",
+        pid=1,
+        epoch=1001,
+        exit="killed by SIGKILL",
+        trace="",
+        stacks="",
+        unfinished=None,
+        ticks=(tick(1),),
+        beats=(),
+        memory=(),
+        config_hash="",
+        model_hash="",
+        decision="respawn after 0.00 s: first death: at once",
+        times=CrashTimes(spawned=-5.0),
+    )
+
+
+def test_black_boxes_are_read_back_in_order_and_by_name(tmp_path: Path) -> None:
+    for n, name in enumerate(("b", "a", "b")):
+        crash.write(tmp_path, report(name, f"2026-01-01T00:00:0{n}.000000Z"))
+    (tmp_path / "20260101T000009-x.json").write_text("{")
+    assert [r.name for r in crash.load(tmp_path)] == ["b", "a", "b"]
+    assert len(crash.load(tmp_path, "b")) == 2
+
+
+def test_old_black_boxes_are_removed(tmp_path: Path) -> None:
+    for n in range(crash.KEPT + 5):
+        crash.write(tmp_path, report("a", f"2026-01-01T00:00:00.{n:06d}Z"))
+    kept = crash.load(tmp_path)
+    assert len(kept) == crash.KEPT
+    assert kept[0].time.endswith("000005Z")
+
+
+def test_a_disk_that_refuses_does_not_stop_the_supervisor(tmp_path: Path) -> None:
+    assert crash.write(tmp_path / "missing", report("a", "2026-01-01T00:00:00Z")) is None
