@@ -1,0 +1,134 @@
+"""The proof: a strategy that is killed all day makes the decisions of one that never died.
+
+Real days are replayed twice through whole systems, once untouched and once with a fault every
+second or so; decisions, orders and deals are compared line by line, ticks are counted. Exit code
+1 on any difference. Writes its section to docs/benchmarks.md.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from benchmarks.tables import machine, table, write
+from mt5crs_shared import recorded
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
+from mt5crs_supervisor.chaos.campaign import Kind
+from mt5crs_supervisor.chaos.faults import Injury
+from mt5crs_supervisor.chaos.installation import Installation
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+DAYS = {
+    "EURUSD": DATA / "EURUSD_2014-05-05.csv.gz",
+    "XAUUSD": DATA / "XAUUSD_2014-05-05.csv.gz",
+}
+CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
+STRATEGIES: list[dict[str, Any]] = [
+    {
+        "name": "model",
+        "symbol": "EURUSD",
+        "model_path": str(ROOT / "models" / "baseline_v1.json"),
+        "threshold": 0.52,
+    },
+    {"name": "cross", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S30"},
+    {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S30"},
+]
+SYMBOL_OF = {strategy["name"]: strategy["symbol"] for strategy in STRATEGIES}
+LONGEST_DAY = 29 * 3600.0
+"""Seconds from the first tick of both files to the last."""
+
+
+def installation(folder: Path, speed: float) -> Installation:
+    """A system that replays the days, in a folder of its own."""
+    folder.mkdir()
+    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
+    symbols = [symbol for symbol in listed if symbol["name"] in DAYS]
+    file = folder / "strategies.yaml"
+    setting.write_config(file, STRATEGIES, symbols, list(DAYS.values()), speed)
+    return Installation(file, folder / "var")
+
+
+def tell(injury: Injury) -> None:
+    """One line for each fault."""
+    fault = injury.fault
+    replaced = ", ".join(injury.replaced) or "nobody replaced"
+    click.echo(
+        f"{injury.began:8.2f} s  {fault.kind:<18} {fault.strategy:<8}"
+        f" well after {injury.recovery * 1000:6.0f} ms  {replaced}"
+    )
+
+
+@click.command()
+@click.option("--faults", default=200, show_default=True)
+@click.option("--every", default=1.0, show_default=True, help="Seconds from one to the next.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--speed", type=float, help="Event time to real time [what the faults need].")
+@click.option("--only", help="Kinds of faults, separated by commas [all that leave no trace].")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave everything in this folder.")
+@click.option("--no-write", is_flag=True, help="Leave docs/benchmarks.md alone.")
+def main(
+    faults: int,
+    every: float,
+    seed: int,
+    speed: float | None,
+    only: str | None,
+    keep: Path | None,
+    no_write: bool,
+) -> None:
+    """Run both, compare, print and write docs/benchmarks.md."""
+    kinds = [Kind(kind) for kind in only.split(",")] if only else list(campaign.UNHURT)
+    # Recoveries take their time too; the last fault must come before the last tick.
+    pace = speed if speed is not None else LONGEST_DAY / (faults * every * 2.0 + 20.0)
+    plan = campaign.plan(seed, faults, every, kinds, list(SYMBOL_OF))
+    published = {symbol: recorded.count_rows(day, Mt5crsError) for symbol, day in DAYS.items()}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = keep or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        click.echo(f"untouched: {sum(published.values()):,} ticks as fast as possible")
+        untouched = trial.run(installation(folder / "untouched", 0.0), published)
+        click.echo(f"with {faults} faults, seed {seed}, {pace:.0f} times real speed")
+        struck = trial.run(installation(folder / "struck", pace), published, plan, tell)
+    result = verdict.judge(untouched, struck, published, SYMBOL_OF, faults)
+    for difference in result.differences:
+        click.echo(difference)
+    click.echo("\n".join(verdict.lines(result)))
+    if not no_write:
+        write("a day with faults against the same day without", report(result, seed, published))
+    sys.exit(0 if result.holds else 1)
+
+
+def report(result: verdict.Verdict, seed: int, published: dict[str, int]) -> str:
+    """The section of docs/benchmarks.md."""
+    ticks = ", ".join(f"{count:,} of {symbol}" for symbol, count in published.items())
+    counts = table(
+        ["faults", "ticks lost", "twice", "orders lost", "twice", "logs that differ", "identical"],
+        [
+            [
+                str(result.faults),
+                str(result.ticks_lost),
+                str(result.ticks_twice),
+                str(result.orders_lost),
+                str(result.orders_twice),
+                str(result.differing),
+                f"{result.identical:,} lines",
+            ]
+        ],
+    )
+    times = table(
+        ["fault", "times", "well again after, ms: p50", "p95", "max"],
+        [
+            [r.kind, str(r.faults), f"{r.p50:,.0f}", f"{r.p95:,.0f}", f"{r.longest:,.0f}"]
+            for r in result.recoveries
+        ],
+    )
+    what = f"{machine()}; {ticks} ticks of 2014-05-05, three strategies, seed {seed}."
+    return f"{what}\n\n{counts}\n\n{times}"
+
+
+if __name__ == "__main__":
+    main()
