@@ -22,6 +22,18 @@ class Setup:
     var_dir = Path("var")
     config = Path("config/strategies.yaml")
 
+    @property
+    def demo(self) -> Path:
+        """The demo's own folder: its made-up market must not meet a real one's checkpoints."""
+        return self.var_dir / "demo"
+
+    @property
+    def running(self) -> Path:
+        """The folder to look at: the demo's while only the demo runs."""
+        pid_file = Path("run", "supervisor.pid")
+        demo_alone = (self.demo / pid_file).exists() and not (self.var_dir / pid_file).exists()
+        return self.demo if demo_alone else self.var_dir
+
 
 pass_setup = click.make_pass_decorator(Setup, ensure=True)
 
@@ -126,7 +138,7 @@ def stop(setup: Setup) -> None:
     from mt5crs_shared.paths import VarPaths
     from mt5crs_supervisor.commands import background
 
-    background.stop(VarPaths(setup.var_dir), click.echo)
+    background.stop(VarPaths(setup.running), click.echo)
 
 
 @cli.command()
@@ -138,7 +150,7 @@ def status(setup: Setup, as_json: bool, watch: bool) -> None:
     """Show strategies, services and the account."""
     from mt5crs_supervisor.commands import show
 
-    (show.watch if watch else show.status)(setup.var_dir, as_json)
+    (show.watch if watch else show.status)(setup.running, as_json)
 
 
 @cli.command()
@@ -150,7 +162,7 @@ def restart(setup: Setup, name: str) -> None:
     from mt5crs_shared.paths import VarPaths
     from mt5crs_supervisor.commands import background
 
-    background.restart(VarPaths(setup.var_dir), name, click.echo)
+    background.restart(VarPaths(setup.running), name, click.echo)
 
 
 @cli.command()
@@ -164,7 +176,7 @@ def logs(setup: Setup, name: str, lines: int, follow: bool) -> None:
     from mt5crs_shared.paths import VarPaths
     from mt5crs_supervisor.commands import logview
 
-    logview.show(VarPaths(setup.var_dir), name, lines, follow)
+    logview.show(VarPaths(setup.running), name, lines, follow)
 
 
 @cli.command()
@@ -186,7 +198,7 @@ def positions(setup: Setup, as_json: bool) -> None:
     """Show the open positions; also while nothing runs."""
     from mt5crs_supervisor.commands import books
 
-    books.positions(setup.var_dir, as_json)
+    books.positions(setup.running, as_json)
 
 
 @cli.command()
@@ -199,7 +211,19 @@ def orders(setup: Setup, name: str | None, limit: int, as_json: bool) -> None:
     """Show the newest orders, or those of strategy NAME; also while nothing runs."""
     from mt5crs_supervisor.commands import books
 
-    books.orders(setup.var_dir, setup.config, name, limit, as_json)
+    books.orders(setup.running, setup.config, name, limit, as_json)
+
+
+@cli.command()
+@places()
+@click.argument("name", required=False)
+@as_json_option
+@pass_setup
+def crashes(setup: Setup, name: str | None, as_json: bool) -> None:
+    """Show every death and its cause; of NAME, also its last one in full."""
+    from mt5crs_supervisor.commands import crashes as black_boxes
+
+    black_boxes.crashes(setup.running, name, as_json)
 
 
 @cli.command()
@@ -210,7 +234,7 @@ def demo(setup: Setup, duration: float | None) -> None:
     """Run everything on a made-up market, and show it live until Ctrl-C."""
     from mt5crs_supervisor.commands import demo as demonstration
 
-    demonstration.run(setup.config, setup.var_dir, duration)
+    demonstration.run(setup.config, setup.demo, duration)
 
 
 @cli.group()

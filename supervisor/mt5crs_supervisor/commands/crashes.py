@@ -1,0 +1,82 @@
+"""`crashes`: the black boxes of every death."""
+
+from pathlib import Path
+
+import click
+
+from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.ticks import Tick
+from mt5crs_shared.wire import format_iso
+from mt5crs_supervisor import crash
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import unknown_name
+from mt5crs_supervisor.crash import CrashReport
+from mt5crs_supervisor.table import Cell, column, table
+
+TICKS_SHOWN = 5
+"""Of the last ticks, in the full view."""
+
+
+def crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
+    """Print a line for each death; of one child, also its last death in full."""
+    folder = VarPaths(var_dir).crash
+    found = crash.load(folder, name)
+    if name is not None and not found:
+        known = {report.name for report in crash.load(folder)}
+        if known:
+            raise unknown_name(name, known, "child that ever died")
+    if as_json:
+        show.print_json(found)
+    elif not found:
+        click.echo("Nobody has died yet.")
+    else:
+        show.print_lines(overview(found))
+        if name is not None:
+            show.print_lines(["", *in_full(found[-1])])
+
+
+def overview(reports: list[CrashReport]) -> list[str]:
+    """The table of deaths, the newest last."""
+    columns = [
+        column(reports, "TIME (UTC)", lambda r: Cell(_moment(r.time)), right=False),
+        column(reports, "NAME", lambda r: Cell(r.name), right=False, least=12),
+        column(reports, "CAUSE", lambda r: Cell(r.cause, "red"), right=False),
+        column(reports, "PID", lambda r: Cell(str(r.pid)), 2),
+        column(reports, "BACK AFTER", lambda r: Cell(_back(r))),
+        column(reports, "DETAIL", lambda r: Cell(r.detail), 1, right=False, least=20),
+    ]
+    return table(columns, show.width())
+
+
+def in_full(report: CrashReport) -> list[str]:
+    """One death with all that may explain it."""
+    lines = [
+        f"{report.name}, pid {report.pid}, epoch {report.epoch}, {report.time}",
+        f"  cause     {report.cause}: {report.detail}",
+        f"  exit      {report.exit}",
+        f"  decision  {report.decision}",
+        f"  back      {_back(report)}",
+    ]
+    if report.memory:
+        curve = " ".join(f"{size / 1e6:.0f}" for size in report.memory)
+        lines.append(f"  memory    {curve} MB at its last beats")
+    if report.unfinished is not None:
+        lines.append(f"  tick      {_quote(report.unfinished)} was being processed")
+    lines += [f"            {_quote(tick)}" for tick in report.ticks[-TICKS_SHOWN:]]
+    for title, text in (("trace", report.trace), ("stacks", report.stacks)):
+        if text:
+            lines += ["", f"  {title}", *(f"    {line}" for line in text.strip().splitlines())]
+    return lines
+
+
+def _back(report: CrashReport) -> str:
+    after = report.times.replacement_first_tick
+    return f"{after * 1000:.0f} ms" if after is not None else "-"
+
+
+def _quote(tick: Tick) -> str:
+    return f"{tick.symbol} {tick.bid} / {tick.ask} at {format_iso(tick.time_us)}"
+
+
+def _moment(time: str) -> str:
+    return time[:19].replace("T", " ")
