@@ -22,6 +22,12 @@ KEPT_BEATS = 20
 STACKS_WITHIN = 0.1
 """Seconds that a process gets to write its stacks before it is killed."""
 
+STARVED_SHARE = 0.25
+"""Share of a core below which a process that wants to run counts as starved."""
+
+STARVING = 3.0
+"""How many times longer than others a starved process may be silent."""
+
 KILLS = {Cause.HANG: "hung", Cause.BOOT: "start_timeout", Cause.MEMORY: "memory"}
 """What the trader is told when the supervisor kills a child, by the cause."""
 
@@ -264,8 +270,21 @@ class Child:
             if spawned is not None and now - spawned > self._settings.start_timeout:
                 limit = self._settings.start_timeout
                 self._put_down(Cause.BOOT, f"not ready after {limit:g} s", now)
-        elif now - self.beat_at > self._settings.hang_after:
+        elif now - self.beat_at > self._settings.hang_after and not self._starved(now):
             self._put_down(Cause.HANG, f"no beat for {now - self.beat_at:.1f} s", now)
+
+    def _starved(self, now: float) -> bool:
+        """It would run, but the machine does not let it: killing it would only add to the load.
+
+        An endless loop takes what it can get; a process that is stopped or waits for something
+        is not runnable. What is left gets more time, but not for ever.
+        """
+        silent = now - self.beat_at
+        if self.handle is None or silent > STARVING * self._settings.hang_after:
+            return False
+        load = self.handle.load()
+        before = self.beat.usage.cpu if self.beat is not None else 0.0
+        return load.runnable and load.cpu - before < STARVED_SHARE * silent
 
     def _check_memory(self, limits: LimitsConfig, rss: int, now: float) -> None:
         used = f"{rss / 1e6:.0f} MB of memory"

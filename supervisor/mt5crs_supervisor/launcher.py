@@ -59,6 +59,18 @@ class ExitStatus(msgspec.Struct, frozen=True):
         return f"killed by signal {-self.code}"
 
 
+class Load(msgspec.Struct, frozen=True):
+    """What a process does with the processor.
+
+    Attributes:
+        runnable: It runs, or would if it were let; False: it sleeps, is stopped, or is gone.
+        cpu: Seconds of processor time that it has used.
+    """
+
+    runnable: bool
+    cpu: float
+
+
 class Handle(Protocol):
     """A running child process."""
 
@@ -68,6 +80,9 @@ class Handle(Protocol):
 
     def exit_status(self) -> ExitStatus | None:
         """How it ended; None while it lives."""
+
+    def load(self) -> Load:
+        """What it does with the processor just now."""
 
     def kill(self, signum: int) -> None:
         """Send a signal; nothing happens where it is gone already."""
@@ -84,6 +99,9 @@ class Launcher(Protocol):
 
     def unstick(self) -> None:
         """A spawn has taken too long: break whatever it waits for."""
+
+    def warm_up(self) -> None:
+        """Get ready to spawn, without waiting for it."""
 
     def revive(self) -> bool:
         """Start the forkserver again where it has died; whether it had."""
@@ -116,6 +134,10 @@ class ProcessHandle:
             # 255 is what multiprocessing says when the forkserver took the code to its grave.
             self._status = ExitStatus(None if code == 255 else code)
         return self._status
+
+    def load(self) -> Load:
+        """What it does with the processor just now."""
+        return _load(self.pid)
 
     def kill(self, signum: int) -> None:
         """Send a signal; nothing happens where it is gone already."""
@@ -153,6 +175,10 @@ class AdoptedHandle:
     def exit_status(self) -> ExitStatus | None:
         """That it ended, not how: only a parent is told; None while it lives."""
         return None if is_alive(self.pid, self.create_time) else ExitStatus(None)
+
+    def load(self) -> Load:
+        """What it does with the processor just now."""
+        return _load(self.pid)
 
     def kill(self, signum: int) -> None:
         """Send a signal; nothing happens where it is gone already."""
@@ -194,6 +220,11 @@ class ForkserverLauncher:
         future: Future[Handle] = self._thread.submit(self._start, spec)
         future.add_done_callback(lambda _future: self._on_done())
         return future
+
+    def warm_up(self) -> None:
+        """Start the forkserver before anybody needs it: a supervisor that adopts spawns nobody."""
+        if self._method == "forkserver":
+            self._thread.submit(multiprocessing.forkserver.ensure_running)
 
     def revive(self) -> bool:
         """Start the forkserver again where it has died; whether it had.
@@ -263,6 +294,16 @@ def is_alive(pid: int, create_time: float) -> bool:
         )
     except psutil.NoSuchProcess:
         return False
+
+
+def _load(pid: int) -> Load:
+    try:
+        process = psutil.Process(pid)
+        times = process.cpu_times()
+        runnable = process.status() == psutil.STATUS_RUNNING
+    except psutil.NoSuchProcess:
+        return Load(False, 0.0)
+    return Load(runnable, times.user + times.system)
 
 
 def _create_time(pid: int) -> float:

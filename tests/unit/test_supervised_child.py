@@ -7,8 +7,8 @@ import pytest
 
 from mt5crs_shared.config import LimitsConfig, RestartConfig, SupervisorConfig
 from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase, Usage
-from mt5crs_supervisor.child import Child
-from mt5crs_supervisor.launcher import ExitStatus
+from mt5crs_supervisor.child import STARVING, Child
+from mt5crs_supervisor.launcher import ExitStatus, Load
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.records import Death, Plan
 from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
@@ -25,6 +25,10 @@ class FakeHandle:
         self.exit_fd = -1
         self.signals: list[int] = []
         self.closed = False
+        self.load_now = Load(runnable=False, cpu=0.0)
+
+    def load(self) -> Load:
+        return self.load_now
 
     def exit_status(self) -> ExitStatus | None:
         return None
@@ -165,6 +169,22 @@ def test_a_silent_child_writes_its_stacks_and_is_killed(bench: Bench) -> None:
     assert (death.cause, death.killed_at, death.at) == (Cause.HANG, 3.2, 3.3)
     assert bench.child.last_error == "no beat for 3.0 s"
     assert bench.child.state is State.STARTING
+
+
+def test_a_silent_child_that_the_machine_does_not_let_run_gets_more_time(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    handle.load_now = Load(runnable=True, cpu=0.1)
+    bench.child.on_time(SETTINGS.hang_after + 0.5)
+    assert handle.signals == []
+    bench.child.on_time(STARVING * SETTINGS.hang_after + 0.1)
+    assert handle.signals == [signal.SIGUSR1]
+
+
+def test_an_endless_loop_gets_no_more_time(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    handle.load_now = Load(runnable=True, cpu=2.0)
+    bench.child.on_time(SETTINGS.hang_after + 0.1)
+    assert handle.signals == [signal.SIGUSR1]
 
 
 def test_a_child_that_is_still_booting_is_not_judged_by_its_beats(bench: Bench) -> None:
