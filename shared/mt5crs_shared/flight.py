@@ -5,8 +5,10 @@ call; after a kill -9 the pages are still there, and the supervisor reads which 
 processed when the process ended.
 """
 
+import contextlib
 import mmap
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -56,6 +58,18 @@ class FlightRecorder:
     def end(self) -> None:
         """It has been processed."""
         _HEADER.pack_into(self._map, 0, self._begun, self._begun)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The strategy's own code does not run meanwhile.
+
+        A process that is killed while it waits for the gateway was not killed by its tick, and
+        the order that the tick led to must not be lost by skipping it.
+        """
+        before = self._map[: _HEADER.size]
+        self.end()
+        yield
+        self._map[: _HEADER.size] = before
 
 
 def read(path: Path, symbol: str) -> Flight:

@@ -33,6 +33,19 @@ def test_the_recorder_remembers_the_last_ticks_and_the_one_at_hand(count: int, d
     assert found.unfinished == (tick(count - 1) if dies and count else None)
 
 
+def test_a_death_while_waiting_for_the_gateway_is_not_the_ticks_fault(tmp_path: Path) -> None:
+    path = tmp_path / "flight"
+    recorder = FlightRecorder(path)
+    recorder.begin(tick(1))
+    with recorder.waiting():
+        assert flight.read(path, "EURUSD").unfinished is None
+    assert flight.read(path, "EURUSD").unfinished == tick(1)
+    recorder.end()
+    with recorder.waiting():
+        pass
+    assert flight.read(path, "EURUSD") == flight.Flight((tick(1),), None)
+
+
 def test_no_recorder_tells_nothing(tmp_path: Path) -> None:
     assert flight.read(tmp_path / "none", "EURUSD") == flight.Flight((), None)
     (tmp_path / "short").write_bytes(b"x")

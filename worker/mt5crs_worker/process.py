@@ -248,7 +248,8 @@ class Worker:
 
     def _pump(self, timeout: float) -> Mapping[object, int]:
         """Serve supervisor and gateway while ticks wait."""
-        events = self._child.poll(timeout, self._waiting)
+        with self._flight.waiting():
+            events = self._child.poll(timeout, self._waiting)
         self._child.service(self._report)
         if self._child.stopping:
             raise StopRequested
