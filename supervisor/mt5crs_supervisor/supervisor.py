@@ -122,6 +122,7 @@ class Supervisor:
         until = self._monotonic() + duration if duration is not None else None
         with self._wakeup.catching():
             try:
+                self.launcher.warm_up()
                 self._adopt_survivors()
                 self._start_all()
                 while not (self.stopping and self._all_down()):
