@@ -21,7 +21,7 @@ from mt5crs_shared.messages import (
 )
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position
 from mt5crs_shared.ticks import Tick
-from mt5crs_worker.journal import Journal
+from mt5crs_worker.journal import Journal, ReplacedError
 
 logger = logging.getLogger(__name__)
 
@@ -100,11 +100,17 @@ class GatewayClient:
         return self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
 
     def submit(self, order: Order) -> OrderResult:
-        """Execute an order, or record it as missed; see `bot.Broker`."""
+        """Execute an order, or record it as missed; see `bot.Broker`.
+
+        Raises:
+            ReplacedError: A newer process of this strategy trades.
+        """
         known = self._journal.intend(order)
         if known is not None and known.status != "UNKNOWN":
             return known
         result = self._send_while_fresh(order)
+        if result.code is Code.FENCED:
+            raise ReplacedError(f"the gateway listens to a newer epoch than {self._epoch}")
         self._journal.settle(result)
         return result
 

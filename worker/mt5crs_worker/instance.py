@@ -14,7 +14,7 @@ from mt5crs_shared.ticks import Tick
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
 from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
-from mt5crs_worker.journal import VERSION, Checkpoint, Decision, JournalError
+from mt5crs_worker.journal import VERSION, Checkpoint, Decision, JournalError, ReplacedError
 from mt5crs_worker.strategy import HOLD, Signal, Strategy, load_strategy
 
 logger = logging.getLogger(__name__)
@@ -134,6 +134,7 @@ class StrategyInstance:
 
         Raises:
             JournalError: Nothing may be traded unrecorded; the process must end.
+            ReplacedError: A newer process of this strategy trades; this one must end.
         """
         if tick.symbol != self.symbol.name:
             return True
@@ -147,7 +148,7 @@ class StrategyInstance:
             self._crossed += 1
         try:
             self._process(tick, place, decide)
-        except JournalError:
+        except (JournalError, ReplacedError):
             raise
         except Exception as error:
             self._count_error(error)

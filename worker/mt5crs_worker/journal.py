@@ -20,7 +20,7 @@ VERSION = 1
 """Of the tables and of :class:`Checkpoint`; a file of another version is set aside."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL, epoch INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS checkpoint (
     id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL, saved REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS decisions (
@@ -34,6 +34,20 @@ CREATE TABLE IF NOT EXISTS orders (
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
 """
+
+_NOT_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""Troubles that pass: the file is sound, and its checkpoint worth waiting for."""
 
 _KEPT_DECISIONS = 200_000
 """Rows kept in `decisions`; trimmed when the journal is opened."""
@@ -109,23 +123,32 @@ class JournalError(Mt5crsError):
     """The journal cannot be read or written. The strategy stops: it must not trade unrecorded."""
 
 
+class ReplacedError(Mt5crsError):
+    """A newer process of this strategy has taken over. This one ends and changes nothing."""
+
+
 class Journal:
-    """The SQLite file of one strategy; its process is the only writer.
+    """The SQLite file of one strategy; the process of the newest epoch is the only writer.
+
+    A process that was stopped, replaced and woken again finds a newer epoch in the file at its
+    next write, which raises :class:`ReplacedError` and writes nothing.
 
     Args:
+        epoch: Number of this spawn.
         path: The file; made where it is missing. A damaged one, or one of another version, is
             set aside under a new name, and a fresh one begun.
 
     Raises:
         JournalError: The file cannot be opened or made.
+        ReplacedError: A newer process has opened it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, epoch: int) -> None:
         self.path = path
+        self._epoch = epoch
         self.set_aside: Path | None = None
         try:
             self._db = self._open_sound()
-            self._trim()
         except sqlite3.Error as error:
             raise JournalError(f"{path}: {error}") from error
 
@@ -217,35 +240,61 @@ class Journal:
                 "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)", (_now(), kind, detail)
             )
 
+    def abandon(self, error: JournalError) -> None:
+        """After an error: set the file aside if it is damaged, so that the next process can go on.
+
+        A full disk, or a file that may not be written, is not mended by that, and left alone.
+        """
+        cause = error.__cause__
+        if isinstance(cause, sqlite3.DatabaseError) and _useless(cause):
+            self._db.close()
+            self.set_aside = _set_aside(self.path)
+            logger.error("%s is damaged; set aside as %s", self.path, self.set_aside.name)
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
     def _writing(self, synchronous: str) -> "_Transaction":
-        return _Transaction(self._db, self.path, synchronous)
+        return _Transaction(self._db, self.path, synchronous, self._epoch)
+
+    def _take_over(self) -> None:
+        """From here on earlier processes of this strategy write nothing any more."""
+        with self._writing("NORMAL"):
+            self._db.execute("UPDATE meta SET epoch = ?", (self._epoch,))
 
     def _open_sound(self) -> sqlite3.Connection:
         try:
-            return self._open()
+            return self._begin()
         except sqlite3.DatabaseError as error:
-            if not self.path.exists():
+            if not _useless(error):
                 raise
             self.set_aside = _set_aside(self.path)
             logger.warning("%s: %s; set aside as %s", self.path, error, self.set_aside.name)
-            db = self._open()
-            self._db = db
+            db = self._begin()
             self.event("journal_set_aside", f"{self.set_aside.name}: {error}")
             return db
+
+    def _begin(self) -> sqlite3.Connection:
+        self._db = self._open()
+        try:
+            self._take_over()
+            self._trim()
+        except JournalError as error:
+            raise error.__cause__ or error from None
+        return self._db
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(_SCHEMA)
-        if db.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("the file is damaged")
+        # Only what a start depends on: a check of every table would take longer each day.
+        for table in ("meta", "checkpoint"):
+            if db.execute(f"PRAGMA quick_check({table})").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("the file is damaged")
         row = db.execute("SELECT version FROM meta").fetchone()
         if row is None:
-            db.execute("INSERT INTO meta VALUES (?)", (VERSION,))
+            db.execute("INSERT INTO meta VALUES (?, 0)", (VERSION,))
         elif row[0] != VERSION:
             raise sqlite3.DatabaseError(f"version {row[0]}, not {VERSION}")
         return db
@@ -258,19 +307,24 @@ class Journal:
 
 
 class _Transaction:
-    """``with`` this: commit, or roll back and raise JournalError."""
+    """``with`` this: commit, or roll back and raise JournalError; also where it has a new owner."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path, synchronous: str) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, synchronous: str, epoch: int) -> None:
         self._db = db
         self._path = path
         self._synchronous = synchronous
+        self._epoch = epoch
 
     def __enter__(self) -> None:
         try:
             self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
             self._db.execute("BEGIN IMMEDIATE")
+            (newest,) = self._db.execute("SELECT epoch FROM meta").fetchone()
         except sqlite3.Error as error:
             raise JournalError(f"{self._path}: {error}") from error
+        if newest > self._epoch:
+            self._db.execute("ROLLBACK")
+            raise ReplacedError(f"epoch {newest} has taken over from {self._epoch}")
 
     def __exit__(self, kind: type[BaseException] | None, error: object, _trace: object) -> None:
         try:
@@ -279,6 +333,19 @@ class _Transaction:
             raise JournalError(f"{self._path}: {failure}") from failure
         if isinstance(error, sqlite3.Error):
             raise JournalError(f"{self._path}: {error}") from error
+
+
+def _replaced(path: Path, epoch: int, owner: int) -> str:
+    return f"{path}: the process of epoch {epoch} was replaced by that of epoch {owner}"
+
+
+def _useless(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file itself is at fault: damaged, foreign, or with other tables than ours.
+
+    Not so where it is locked, read-only, or on a full or missing disk.
+    """
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 def _set_aside(path: Path) -> Path:

@@ -21,7 +21,7 @@ from mt5crs_shared.ticks import Tick
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.instance import StrategyInstance, identity_of
-from mt5crs_worker.journal import Checkpoint, Decision, Journal, JournalError
+from mt5crs_worker.journal import Checkpoint, Decision, Journal, JournalError, ReplacedError
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,8 @@ class Worker:
             self._loop()
         except StopRequested:
             logger.info("stopped; ticks after the checkpoint are left to the next process")
+        except ReplacedError as error:
+            logger.warning("this process ends: %s", error)
         except JournalError as error:
             self._child.failed(str(error), permanent=False, trace=traceback.format_exc())
             raise
@@ -88,7 +90,7 @@ class Worker:
 
     def _boot(self) -> None:
         strategy, globals_ = self._strategy, self._config.globals
-        self._journal = Journal(self._paths.journal(strategy.name))
+        self._journal = Journal(self._paths.journal(strategy.name), self._spec.epoch)
         self._gateway = GatewayClient(
             self._context,
             self._paths.endpoint("gateway"),
@@ -159,6 +161,13 @@ class Worker:
         return stream
 
     def _loop(self) -> None:
+        try:
+            self._trade()
+        except JournalError as error:
+            self._journal.abandon(error)
+            raise
+
+    def _trade(self) -> None:
         if self._cold:
             self._register()
         while not self._child.stopping:
@@ -237,7 +246,7 @@ class Worker:
         bot = self._instance.bot
         word = self._gateway.register()
         if word.refused:
-            raise Mt5crsError(f"the gateway refused this process: {word.refused}")
+            raise ReplacedError(f"the gateway refuses this process: {word.refused}")
         if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
             self._journal.event(
                 "reconciled",

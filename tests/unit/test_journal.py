@@ -1,0 +1,155 @@
+"""A strategy's journal: what is written is there after a crash, and damage never stops a start."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mt5crs_shared.messages import StrategyMetrics, TickMark
+from mt5crs_shared.orders import Code, Order, OrderResult
+from mt5crs_shared.sanity import SanityState
+from mt5crs_shared.ticks import Tick
+from mt5crs_worker.bars import BarWindow
+from mt5crs_worker.journal import (
+    VERSION,
+    Checkpoint,
+    Decision,
+    Journal,
+    JournalError,
+    ReplacedError,
+)
+
+TICK = Tick("EURUSD", 5, 1.1, 1.2)
+ORDER = Order("s:5:0:OPEN", "s", 1, "EURUSD", 7, "OPEN", "BUY", 0.1, TICK)
+DECISION = Decision(5, 0, 1.1, 1.2, 0, 1, 0.6, "OPEN", 0.1, ("s:5:0:OPEN",), "", "note")
+
+
+def checkpoint(realised: float = 1.5) -> Checkpoint:
+    return Checkpoint(
+        version=VERSION,
+        identity="EURUSD M1 model",
+        mark=TickMark(1, 2, (TICK,)),
+        sanity=SanityState(),
+        open_bar=None,
+        window=BarWindow().to_bytes(),
+        pending=True,
+        place=(5, [(1.1, 1.2, 1)]),
+        position=None,
+        realised=realised,
+        last_signal=1,
+        state={"a": [1, 2]},
+        metrics=StrategyMetrics(bars=3),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "s.db"
+
+
+def rows(path: Path) -> int:
+    with sqlite3.connect(path) as db:
+        count: int = db.execute("SELECT count(*) FROM decisions").fetchone()[0]
+    return count
+
+
+def test_a_checkpoint_comes_back_whole_with_its_decisions(path: Path) -> None:
+    first = Journal(path, 1)
+    assert first.load() is None
+    first.save(checkpoint(), [DECISION, DECISION])
+    assert Journal(path, 2).load() == checkpoint()
+    assert rows(path) == 2
+
+
+def test_an_intent_is_there_before_its_result_and_the_result_is_final(path: Path) -> None:
+    first = Journal(path, 1)
+    assert first.intend(ORDER) is None
+    second = Journal(path, 2)
+    assert second.unsettled() == [ORDER]
+    assert second.intend(ORDER) is None
+    result = OrderResult(ORDER.order_id, "REJECTED", Code.NO_MARGIN)
+    second.settle(result)
+    assert Journal(path, 3).intend(ORDER) == result
+    assert Journal(path, 4).unsettled() == []
+
+
+def test_a_process_that_was_replaced_writes_nothing_any_more(path: Path) -> None:
+    old = Journal(path, 1)
+    old.save(checkpoint(1.0), [])
+    new = Journal(path, 2)
+    new.save(checkpoint(2.0), [])
+    for write in (
+        lambda: old.save(checkpoint(3.0), [DECISION]),
+        lambda: old.intend(ORDER),
+        lambda: old.event("x", "y"),
+    ):
+        with pytest.raises(ReplacedError, match="epoch 2 has taken over from 1"):
+            write()
+    assert new.load() == checkpoint(2.0)
+    assert rows(path) == 0
+    with pytest.raises(ReplacedError):
+        Journal(path, 1)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "header", "version", "table"])
+def test_a_file_that_cannot_be_used_is_set_aside(path: Path, damage: str) -> None:
+    Journal(path, 1).save(checkpoint(), [])
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    match damage:
+        case "garbage":
+            path.write_bytes(b"\x00garbage" * 1000)
+        case "header":
+            path.write_bytes(b"x" * 100 + path.read_bytes()[100:])
+        case "version":
+            with sqlite3.connect(path) as db:
+                db.execute("UPDATE meta SET version = 999")
+        case "table":
+            with sqlite3.connect(path) as db:
+                db.execute("DROP TABLE meta")
+                db.execute("CREATE TABLE meta (other TEXT)")
+    fresh = Journal(path, 2)
+    assert fresh.load() is None
+    assert fresh.set_aside is not None
+    assert fresh.set_aside.exists()
+    fresh.save(checkpoint(), [])
+    assert Journal(path, 3).load() == checkpoint()
+
+
+def test_a_checkpoint_that_cannot_be_read_is_none(path: Path) -> None:
+    Journal(path, 1).save(checkpoint(), [])
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE checkpoint SET body = ?", (b"\xc1",))
+    assert Journal(path, 2).load() is None
+
+
+def test_a_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="unable to open"):
+        Journal(tmp_path / "none" / "s.db", 1)
+
+
+def test_damage_found_while_running_is_set_aside_for_the_next_process(path: Path) -> None:
+    journal = Journal(path, 1)
+    journal.save(checkpoint(), [DECISION] * 500)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name='orders'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    again = Journal(path, 2)
+    with pytest.raises(JournalError, match="malformed") as caught:
+        again.intend(ORDER)
+    again.abandon(caught.value)
+    assert again.set_aside is not None
+    assert Journal(path, 3).load() is None
+
+
+def test_a_file_that_is_only_locked_is_left_alone(path: Path) -> None:
+    Journal(path, 1).save(checkpoint(), [])
+    with sqlite3.connect(path, isolation_level=None) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="locked"):
+            Journal(path, 2)
+    assert Journal(path, 2).load() == checkpoint()
