@@ -35,20 +35,6 @@ CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
 """
 
-_NOT_DAMAGE = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-"""Troubles that pass: the file is sound, and its checkpoint worth waiting for."""
-
 _KEPT_DECISIONS = 200_000
 """Rows kept in `decisions`; trimmed when the journal is opened."""
 
@@ -307,7 +293,7 @@ class Journal:
 
 
 class _Transaction:
-    """``with`` this: commit, or roll back and raise JournalError; also where it has a new owner."""
+    """``with`` this: commit, or roll back and raise JournalError."""
 
     def __init__(self, db: sqlite3.Connection, path: Path, synchronous: str, epoch: int) -> None:
         self._db = db
@@ -333,10 +319,6 @@ class _Transaction:
             raise JournalError(f"{self._path}: {failure}") from failure
         if isinstance(error, sqlite3.Error):
             raise JournalError(f"{self._path}: {error}") from error
-
-
-def _replaced(path: Path, epoch: int, owner: int) -> str:
-    return f"{path}: the process of epoch {epoch} was replaced by that of epoch {owner}"
 
 
 def _useless(error: sqlite3.DatabaseError) -> bool:
