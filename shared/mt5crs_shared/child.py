@@ -94,6 +94,7 @@ class Child:
         self._loops = 0
         self._lease_until = spec.lease_until
         self._last_word = monotonic()
+        self._known = False
         self._next_beat = 0.0
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.IDENTITY, f"{spec.name}:{spec.epoch}".encode())
@@ -225,6 +226,7 @@ class Child:
             except zmq.Again:
                 return
             self._last_word = self._monotonic()
+            self._known = True
             match message:
                 case Lease(epoch=epoch, until=until) if epoch == self._spec.epoch:
                     self._lease_until = until
@@ -246,6 +248,11 @@ class Child:
             self._sentinel = None
             self._orphaned = True
             logger.warning("the supervisor is gone; waiting for another one")
+            if not self._known:
+                # It may have died before it wrote down that this process exists: the next one
+                # would start another beside it.
+                logger.warning("it had not answered yet; this process ends")
+                self._stopping = True
         if self._orphaned and now - self._last_word > self._settings.orphan_grace:
             logger.warning("no supervisor came within the grace; this process ends")
             self._stopping = True
