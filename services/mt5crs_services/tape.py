@@ -106,7 +106,7 @@ class Tape:
 
     def _report(self) -> Report:
         return Report(
-            phase="running" if self._stream.caught_up else "recovering",
+            phase="running" if self._whole() else "recovering",
             degraded=self._trouble,
             progress=self._recorded,
         )
