@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def test_a_crash_leaves_a_black_box(scene: Scene) -> None:
     assert found.decision.startswith("respawn after 0.00 s")
     assert found.times.respawned is not None
     assert 0.0 < (found.times.replacement_first_tick or 0.0) < 5.0
+
+
+def test_a_respawned_strategy_says_what_it_found(scene: Scene) -> None:
+    pid = scene.kill("victim")
+    scene.system.wait_back("victim", pid)
+
+    def told() -> list[str]:
+        with sqlite3.connect(scene.system.var / "state" / "victim.db") as db:
+            rows = db.execute("SELECT detail FROM events WHERE kind = 'recovered'").fetchall()
+        return [detail for (detail,) in rows]
+
+    found = wait_for(lambda: told() if len(told()) == 2 else None, "the second recovery")
+    assert found[0].startswith("began anew, took 0 ticks from the tape")
+    assert found[1].startswith("began from its checkpoint, took ")
+    assert found[1].endswith("0 are gone; flat")
 
 
 def test_a_hang_leaves_its_stacks(scene: Scene) -> None:

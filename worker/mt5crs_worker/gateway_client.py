@@ -114,6 +114,11 @@ class GatewayClient:
         self._journal.settle(result)
         return result
 
+    def query(self, order_id: str) -> OrderResult:
+        """What became of an order; REJECTED with NOT_SEEN: it never arrived."""
+        request = QueryOrder(self._strategy, order_id)
+        return self._ask(request, lambda reply: _answers(reply, order_id)).result
+
     def closed_by(self, position: Position, tick: Tick) -> Fill | None:
         """The deal that closed a position; see `bot.Broker`."""
         pushed = self._closed.pop(position.ticket, None)
@@ -149,6 +154,7 @@ class GatewayClient:
     def _send_while_fresh(self, order: Order) -> OrderResult:
         """Ask what is known of the order; send it while it is fresh and nothing is known."""
         asked_before = False
+        result: OrderResult | None
         while True:
             if order.action == "OPEN" and not asked_before and not self._may_open():
                 if self._too_old(order):
@@ -156,14 +162,10 @@ class GatewayClient:
                 self._pump(ASK_AGAIN)
                 continue
             if not asked_before and not self._too_old(order):
-                result = self._result_of(self._try(Submit(order), order.order_id))
+                answer = self._try(Submit(order), order.order_id)
+                result = answer.result if answer is not None else None
             else:
-                result = self._result_of(
-                    self._ask(
-                        QueryOrder(self._strategy, order.order_id),
-                        lambda reply: _answers(reply, order.order_id),
-                    )
-                )
+                result = self.query(order.order_id)
             if result is None:
                 asked_before = True
             elif result.code is not Code.NOT_SEEN:
@@ -175,10 +177,6 @@ class GatewayClient:
 
     def _too_old(self, order: Order) -> bool:
         return self._age(order.tick) > self._max_age
-
-    @staticmethod
-    def _result_of(answer: Answer | None) -> OrderResult | None:
-        return answer.result if answer is not None else None
 
     def _try(self, request: ToGateway, order_id: str) -> Answer | None:
         """Send once and wait a while for the answer."""

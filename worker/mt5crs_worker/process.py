@@ -109,6 +109,7 @@ class Worker:
         self._waiting.register(self._gateway.socket, zmq.POLLIN)
         self._instance = self._make_instance(checkpoint, globals_.default_balance)
         self._cold = checkpoint is None
+        self._ticks_before = self._instance.ticks_processed
         self._decide_from_us: int | None = None if self._cold else -(2**62)
         self._duplicates, self._missed = (
             (checkpoint.metrics.ticks_duplicate, checkpoint.metrics.ticks_missed)
@@ -237,9 +238,26 @@ class Worker:
             self._decide_from_us = -(2**62)
         if self._phase == "recovering":
             self._register()
+            self._settle_intents()
+            self._tell_recovery()
             self._phase = "running"
             self._child.beat_soon()
             self._save()
+
+    def _settle_intents(self) -> None:
+        """Ask what became of orders that an earlier process recorded and nobody decided again."""
+        for order in self._journal.unsettled():
+            result = self._gateway.query(order.order_id)
+            self._journal.settle(result)
+            self._journal.event("settled", f"{order.order_id}: {result.status} {result.code}")
+
+    def _tell_recovery(self) -> None:
+        instance, position = self._instance, self._instance.bot.position
+        held = f"{position.side} {position.lots:g}" if position is not None else "flat"
+        begun = "anew" if self._cold else "from its checkpoint"
+        taken, gone = instance.ticks_processed - self._ticks_before, self._stream.missed
+        found = f"began {begun}, took {taken} ticks from the tape, {gone} are gone; {held}"
+        self._journal.event("recovered", found)
 
     def _register(self) -> None:
         """Tell the gateway which spawn trades now, and believe its ledger about the position."""

@@ -1,0 +1,69 @@
+"""Nothing that happens to its processes changes what a system decides, orders and earns."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
+from mt5crs_supervisor.chaos.campaign import Kind
+from mt5crs_supervisor.chaos.installation import Installation
+from tests.system import ROOT
+
+CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
+STRATEGIES: list[dict[str, Any]] = [
+    {
+        "name": "model",
+        "symbol": "EURUSD",
+        "model_path": str(ROOT / "models" / "baseline_v1.json"),
+        "threshold": 0.52,
+    },
+    {"name": "cross", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S10"},
+    {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S10"},
+]
+SYMBOL_OF = {entry["name"]: entry["symbol"] for entry in STRATEGIES}
+TICKS = 20_000
+"""Of each symbol, one a second: 333 bars of a minute."""
+
+
+def installation(folder: Path, files: list[Path], speed: float) -> Installation:
+    folder.mkdir()
+    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
+    symbols = [entry for entry in listed if entry["name"] in SYMBOL_OF.values()]
+    file = folder / "strategies.yaml"
+    setting.write_config(file, STRATEGIES, symbols, files, speed)
+    return Installation(file, folder / "var")
+
+
+def compare(
+    folder: Path, kinds: tuple[Kind, ...], faults: int, speed: float, seed: int = 1
+) -> verdict.Verdict:
+    """Run the same ticks in peace and with faults."""
+    specs = [
+        SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0),
+        SymbolSpec("XAUUSD", 100.0, 3, 0.01, 0.01, 50.0, "USD", "XAU", spread_points=250.0),
+    ]
+    files = list(setting.make_up(folder, specs, TICKS, seed).values())
+    published = {spec.name: TICKS for spec in specs}
+    untouched = trial.run(installation(folder / "untouched", files, 0.0), published)
+    plan = campaign.plan(seed, faults, 0.5, kinds, list(SYMBOL_OF))
+    struck = trial.run(installation(folder / "struck", files, speed), published, plan)
+    return verdict.judge(untouched, struck, published, SYMBOL_OF, faults)
+
+
+def assert_holds(result: verdict.Verdict) -> None:
+    assert result.holds, "\n".join([*result.differences, *verdict.lines(result)])
+    assert result.identical > 1_000
+
+
+def test_twenty_faults_leave_no_trace(tmp_path: Path) -> None:
+    assert_holds(compare(tmp_path, campaign.UNHURT, faults=20, speed=800.0))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", campaign.UNHURT)
+def test_each_fault_by_itself_leaves_no_trace(tmp_path: Path, kind: Kind) -> None:
+    assert_holds(compare(tmp_path, (kind,), faults=15, speed=600.0))
