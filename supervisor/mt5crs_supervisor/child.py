@@ -187,9 +187,9 @@ class Child:
         self._spawn_pending = False
         self.last_error = f"could not be spawned: {error!r}"
         if self.state is State.STOPPING:
-            self._move(Event.DIED)
-            return
-        self._decide(Cause.BOOT, now)
+            self._come_to_rest(now)
+        else:
+            self._decide(Cause.BOOT, now)
 
     def on_hello(self, hello: Hello) -> None:
         """The process has opened its sockets."""
@@ -232,11 +232,8 @@ class Child:
         self.handle = None
         self._kill_at = None
         if self.state is State.STOPPING:
-            self._move(Event.DIED)
             self._actions.tell(self, "stopped", str(status))
-            if self._start_again:
-                self._start_again = False
-                self.start(now)
+            self._come_to_rest(now)
         elif self._recycling and status.code == 0:
             self._move(Event.DIED)
             self.restarts += 1
@@ -296,6 +293,14 @@ class Child:
             limit = limits.memory_bytes / 1e6
             self._actions.tell(self, "recycling", f"{used}; the limit is {limit:.0f} MB")
             self._actions.recycle(self)
+
+    def _come_to_rest(self, now: float) -> None:
+        """It has stopped as it was asked to; it goes on where it is wanted again."""
+        self._kill_at = None
+        self._move(Event.DIED)
+        if self._start_again:
+            self._start_again = False
+            self.start(now)
 
     def _put_down(self, cause: Cause, why: str, now: float) -> None:
         """Have it write its stacks, and kill it a moment later; see `on_time`."""
