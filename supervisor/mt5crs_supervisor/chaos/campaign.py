@@ -24,6 +24,9 @@ class Kind(enum.StrEnum):
     WORKER_AND_GATEWAY = "worker+gateway"
     WORKER_AND_FEED = "worker+feed"
     WORKER_AND_SUPERVISOR = "worker+supervisor"
+    TAPE_AND_SUPERVISOR = "tape+supervisor"
+    GATEWAY_AND_SUPERVISOR = "gateway+supervisor"
+    FEED_AND_SUPERVISOR = "feed+supervisor"
     ALL = "all"
 
 
@@ -42,6 +45,9 @@ MEANINGS: dict[Kind, str] = {
     Kind.WORKER_AND_GATEWAY: "A strategy and the gateway at the same moment.",
     Kind.WORKER_AND_FEED: "A strategy and the feed at the same moment.",
     Kind.WORKER_AND_SUPERVISOR: "A strategy, and the supervisor while it brings it back.",
+    Kind.TAPE_AND_SUPERVISOR: "The same with the tape.",
+    Kind.GATEWAY_AND_SUPERVISOR: "The same with the gateway.",
+    Kind.FEED_AND_SUPERVISOR: "The same with the feed.",
     Kind.ALL: "Every process at once, as in a power cut; then a new start.",
 }
 

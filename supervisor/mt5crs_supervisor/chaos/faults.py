@@ -163,14 +163,19 @@ def _supervisor(system: Installation, _fault: Fault) -> Hit:
     return ()
 
 
-def _worker_and_supervisor(system: Installation, fault: Fault) -> Hit:
-    strategy = fault.strategy
-    kill(system.pid(strategy))
-    # Some moment of the respawn, another one each time.
-    time.sleep(fault.apart)
-    system.kill_supervisor()
-    system.start()
-    return (strategy,)
+def _and_supervisor(name: str | None) -> Callable[[Installation, Fault], Hit]:
+    """A service, or the fault's strategy where none is named, and then the supervisor."""
+
+    def act(system: Installation, fault: Fault) -> Hit:
+        victim = name or fault.strategy
+        kill(system.pid(victim))
+        # Some moment of the respawn, another one each time.
+        time.sleep(fault.apart)
+        system.kill_supervisor()
+        system.start()
+        return (victim,)
+
+    return act
 
 
 def _all(system: Installation, _fault: Fault) -> Hit:
@@ -194,6 +199,9 @@ _ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
     Kind.WORKER_AND_TAPE: _both("tape"),
     Kind.WORKER_AND_GATEWAY: _both("gateway"),
     Kind.WORKER_AND_FEED: _both("feed"),
-    Kind.WORKER_AND_SUPERVISOR: _worker_and_supervisor,
+    Kind.WORKER_AND_SUPERVISOR: _and_supervisor(None),
+    Kind.TAPE_AND_SUPERVISOR: _and_supervisor("tape"),
+    Kind.GATEWAY_AND_SUPERVISOR: _and_supervisor("gateway"),
+    Kind.FEED_AND_SUPERVISOR: _and_supervisor("feed"),
     Kind.ALL: _all,
 }

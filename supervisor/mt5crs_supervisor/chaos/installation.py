@@ -23,6 +23,7 @@ from mt5crs_supervisor.status_report import ChildStatus, StatusReport
 PATIENCE = 30.0
 """Seconds that anything may take before the campaign is given up."""
 
+HELPERS_END_WITHIN = 3.0
 LOOK_EVERY = 0.01
 COMMAND = (sys.executable, "-m", "mt5crs_supervisor")
 
@@ -193,7 +194,8 @@ class Installation:
             self._process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(PATIENCE)
-        left = self.processes()
+        # Multiprocessing's own helpers end a moment after the last process that used them.
+        _, left = psutil.wait_procs(self.processes(), HELPERS_END_WITHIN)
         names = []
         for process in left:
             with contextlib.suppress(psutil.Error):
