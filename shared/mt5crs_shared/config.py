@@ -220,7 +220,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         zmq_market_url: Where ticks are published (ZMQ PUB).
         zmq_execution_host: Host of the MT5 bridge; unused while `paper_trading` is true.
         zmq_execution_port: Port of the MT5 bridge; unused while `paper_trading` is true.
-        feature_api_url: Kept for the seed's file; features are computed in the worker.
+        feature_api_url: Accepted and not used; features are computed in the worker.
         default_balance: The paper account's first balance.
         account_currency: The account's currency.
         paper_trading: Orders go to the paper book.

@@ -1,0 +1,123 @@
+"""Writes the tables of docs/configuration.md from the structs and docstrings of the configuration.
+
+Run it after changing one of them; a test holds the page equal to the code.
+"""
+
+import inspect
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mt5crs_shared.config import (
+    FeedConfig,
+    GlobalConfig,
+    LimitsConfig,
+    PaperConfig,
+    RestartConfig,
+    RiskConfig,
+    StrategyConfig,
+    SupervisorConfig,
+    SymbolSpec,
+    TapeConfig,
+)
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+BEGIN, END = "<!-- fields -->\n", "<!-- end of fields -->\n"
+SECTIONS: dict[type[msgspec.Struct], str] = {
+    StrategyConfig: "strategies",
+    RiskConfig: "risk_config",
+    RestartConfig: "restart",
+    LimitsConfig: "limits",
+    GlobalConfig: "global",
+    SupervisorConfig: "global.supervisor",
+    PaperConfig: "global.paper",
+    TapeConfig: "global.tape",
+    FeedConfig: "global.feed",
+    SymbolSpec: "symbols",
+}
+ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8,}.+)*)", re.MULTILINE)
+NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+SIGNS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
+
+
+def tables() -> str:
+    """A section for each struct."""
+    return "\n".join(section(struct) for struct in SECTIONS)
+
+
+def section(struct: type[msgspec.Struct]) -> str:
+    """One struct: what it is, and a line for each of its fields."""
+    text = inspect.cleandoc(struct.__doc__ or "")
+    said = {name: " ".join(words.split()) for name, words in ATTRIBUTE.findall(text)}
+    hints = typing.get_type_hints(struct, include_extras=True)
+    lines = [f"### {SECTIONS[struct]}", "", markdown(text.partition("\n")[0]), ""]
+    lines += ["| field | value | default | meaning |", "|---|---|---|---|"]
+    for field in msgspec.structs.fields(struct):
+        value, default = kind(hints[field.name]), default_of(field)
+        lines.append(f"| `{field.name}` | {value} | {default} | {markdown(said[field.name])} |")
+    return "\n".join(lines) + "\n"
+
+
+def kind(hint: Any) -> str:
+    """What may stand there."""
+    arguments = typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        return limited(arguments[0], arguments[1])
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin is types.UnionType or origin is typing.Union:
+        return " or ".join(kind(a) for a in arguments if a is not type(None)) + ", or nothing"
+    if origin is list:
+        return f"list of {kind(arguments[0])}"
+    if origin is dict:
+        return "mapping"
+    if hint in SECTIONS:
+        return f"[mapping](#{SECTIONS[hint].replace('.', '')})"
+    return NAMES[hint]
+
+
+def limited(base: Any, meta: msgspec.Meta) -> str:
+    """A number's range, or a text's pattern."""
+    if meta.pattern is not None:
+        pattern = meta.pattern.replace("|", "\\|")
+        return f"text, `{pattern}`"
+    limits = ((word, getattr(meta, name)) for name, word in SIGNS.items())
+    ranges = [f"{word} {limit:,.12g}" for word, limit in limits if limit is not None]
+    return f"{NAMES[base]}, {', '.join(ranges)}"
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> str:
+    """The value of a field that is left out."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        made = field.default_factory()
+        return "its own defaults" if isinstance(made, msgspec.Struct) else f"`{made}`"
+    if field.default is msgspec.NODEFAULT:
+        return "required"
+    if isinstance(field.default, msgspec.Struct):
+        return "its own defaults"
+    if field.default is None:
+        return "nothing"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
+    return f"`{field.default}`"
+
+
+def markdown(text: str) -> str:
+    """Docstring markup as Markdown; what Python calls None is called nothing."""
+    return text.replace("``", "`").replace("None:", "nothing:").replace("|", "\\|")
+
+
+def renew(page: str) -> str:
+    """A page with its tables made anew."""
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}{tables()}{END}{tail}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renew(PAGE.read_text()))
