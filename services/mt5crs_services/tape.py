@@ -60,6 +60,7 @@ class Tape:
         self._child.poller.register(self._server.socket, zmq.POLLIN)
         self._recorded = 0
         self._trouble = ""
+        self._told_whole = False
         self._answer_from = time.monotonic() + ANSWER_ANYWAY
 
     def run(self) -> None:
@@ -72,6 +73,9 @@ class Tape:
             self._flush()
             if self._server.socket in events:
                 self._server.serve(self._whole(), live=self._stream.joined)
+            if self._stream.caught_up != self._told_whole:
+                self._told_whole = self._stream.caught_up
+                self._child.beat_soon()
             self._child.service(self._report)
         self._close()
 

@@ -71,6 +71,7 @@ class Gateway:
         self._identities: dict[str, bytes] = {}
         self._watched = 0
         self._trouble = ""
+        self._told_whole = False
         self._save_at = 0.0
         self._whole_at = time.monotonic()
         self._url = config.globals.zmq_market_url
@@ -101,6 +102,9 @@ class Gateway:
             if self._router in events:
                 self._serve()
             self._turn()
+            if self._stream.caught_up != self._told_whole:
+                self._told_whole = self._stream.caught_up
+                self._child.beat_soon()
             self._child.service(self._report)
         self._close()
 
