@@ -108,6 +108,9 @@ class Child:
         self._orphaned = False
         self._events: dict[object, int] = {}
         self._install_signals()
+        self.poll(0.0)
+        # A process that was born after its supervisor's death does not even begin.
+        self._watch_parent(monotonic())
         self._hello()
 
     @property
