@@ -237,6 +237,26 @@ def demo(setup: Setup, duration: float | None) -> None:
     demonstration.run(setup.config, setup.demo, duration)
 
 
+@cli.command()
+@places()
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same campaign.")
+@click.option("--faults", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--every", type=click.FloatRange(0.0), default=2.0, show_default=True, help="Seconds between."
+)
+@click.option("--only", help="Kinds of faults, separated by commas [all].")
+@as_json_option
+@pass_setup
+def chaos(
+    setup: Setup, seed: int, faults: int, every: float, only: str | None, as_json: bool
+) -> None:
+    """Hurt a system of its own, and prove that nothing was lost; exit code 1 if something was."""
+    from mt5crs_supervisor.commands import chaos as campaign
+
+    if not campaign.run(setup.config, faults, every, seed, only, as_json):
+        raise click.exceptions.Exit(1)
+
+
 @cli.group()
 def feed() -> None:
     """Publish ticks in the foreground, for when nobody else does."""

@@ -13,7 +13,7 @@ class Kind(enum.StrEnum):
     WORKER = "worker"
     WORKER_TWICE = "worker-twice"
     HANG = "hang"
-    DAMAGE = "damage"
+    REVIVED = "revived"
     TAPE = "tape"
     GATEWAY = "gateway"
     SLOW_GATEWAY = "slow-gateway"
@@ -34,7 +34,7 @@ MEANINGS: dict[Kind, str] = {
     Kind.WORKER: "SIGKILL of a strategy's process.",
     Kind.WORKER_TWICE: "The same, and again as soon as its replacement exists.",
     Kind.HANG: "SIGSTOP of a strategy's process; the supervisor has to find it silent.",
-    Kind.DAMAGE: "SIGKILL of a strategy's process; its journal is damaged while it is down.",
+    Kind.REVIVED: "A strategy's process is stopped, replaced, and wakes up beside its successor.",
     Kind.TAPE: "SIGKILL of the tape.",
     Kind.GATEWAY: "SIGKILL of the gateway.",
     Kind.SLOW_GATEWAY: "The gateway stands still for a second (SIGSTOP, SIGCONT).",
@@ -50,13 +50,6 @@ MEANINGS: dict[Kind, str] = {
     Kind.FEED_AND_SUPERVISOR: "The same with the feed.",
     Kind.ALL: "Every process at once, as in a power cut; then a new start.",
 }
-
-REBUILDS = frozenset({Kind.DAMAGE})
-"""Faults after which a strategy has lost its memory: it makes no old decision again."""
-
-UNHURT = tuple(kind for kind in Kind if kind not in REBUILDS)
-"""Faults that must leave no trace in any decision, order or deal."""
-
 
 APART = 0.04
 """Seconds between two blows, at most: about what a respawn takes."""

@@ -5,18 +5,15 @@ import time
 from collections.abc import Callable
 
 import msgspec
+import psutil
 
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.installation import Installation, children_of, kill, wait_for
+from mt5crs_supervisor.launcher import is_alive
 from mt5crs_supervisor.status_report import StatusReport
 
 SLOW = 1.0
 """Seconds that a slow gateway stands still."""
-
-DAMAGED_BYTES = 256
-"""Bytes that are flipped in each page's worth of a damaged journal."""
-
-PAGE = 4096
 
 
 class Injury(msgspec.Struct, frozen=True):
@@ -25,6 +22,7 @@ class Injury(msgspec.Struct, frozen=True):
     Attributes:
         fault: The fault.
         began: Seconds after the campaign's begin.
+        wall: Wall time then, seconds since the epoch.
         replaced: Children that have another process since.
         others: Strategies that were not hit and have another process all the same.
         recovery: Seconds until all was well again: a killed strategy's first tick, and everybody
@@ -33,6 +31,7 @@ class Injury(msgspec.Struct, frozen=True):
 
     fault: Fault
     began: float
+    wall: float
     replaced: tuple[str, ...]
     others: tuple[str, ...]
     recovery: float
@@ -49,7 +48,7 @@ def inflict(system: Installation, fault: Fault, began: float) -> Injury:
         ChaosError: It does not come back.
     """
     before = {child.name: child.pid for child in children_of(system.wait_running())}
-    at = time.monotonic()
+    at, wall = time.monotonic(), time.time()
     hit = _ACTS[fault.kind](system, fault)
     report = wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
     now = {child.name: child.pid for child in children_of(report)}
@@ -57,6 +56,7 @@ def inflict(system: Installation, fault: Fault, began: float) -> Injury:
     return Injury(
         fault=fault,
         began=at - began,
+        wall=wall,
         replaced=tuple(name for name, pid in now.items() if before[name] != pid),
         others=tuple(n for n in strategies if n not in hit and before[n] != now[n]),
         recovery=_recovery(report, fault, time.monotonic() - at),
@@ -107,20 +107,21 @@ def _hang(system: Installation, fault: Fault) -> Hit:
     return (strategy,)
 
 
-def _damage(system: Installation, fault: Fault) -> Hit:
-    strategy = fault.strategy
-    pid = system.pid(strategy)
-    with system.held_still():
-        kill(pid)
-        journal = system.paths.journal(strategy)
-        for path in (journal, journal.with_name(journal.name + "-wal")):
-            if path.exists():
-                content = bytearray(path.read_bytes())
-                for begin in range(0, len(content), PAGE):
-                    chunk = content[begin : begin + DAMAGED_BYTES]
-                    content[begin : begin + DAMAGED_BYTES] = bytes(byte ^ 0xFF for byte in chunk)
-                path.write_bytes(content)
-    return (strategy,)
+def _revived(system: Installation, fault: Fault) -> Hit:
+    """Only a supervisor that has lost its list leaves an old process alive beside a new one."""
+    name = fault.strategy
+    old = system.child(name)
+    assert old.pid is not None, "everybody runs"
+    born = psutil.Process(old.pid).create_time()
+    pid = old.pid
+    kill(pid, signal.SIGSTOP)
+    system.kill_supervisor()
+    system.forget(name)
+    system.start()
+    wait_for(lambda: system.child(name).epoch > old.epoch and system.running(), f"a new {name}")
+    kill(pid, signal.SIGCONT)
+    wait_for(lambda: not is_alive(pid, born), f"the old {name} to see that it was replaced")
+    return (name,)
 
 
 def _service(name: str) -> Callable[[Installation, Fault], Hit]:
@@ -189,7 +190,7 @@ _ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
     Kind.WORKER: _worker,
     Kind.WORKER_TWICE: _worker_twice,
     Kind.HANG: _hang,
-    Kind.DAMAGE: _damage,
+    Kind.REVIVED: _revived,
     Kind.TAPE: _service("tape"),
     Kind.GATEWAY: _service("gateway"),
     Kind.SLOW_GATEWAY: _slow_gateway,

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ PATIENCE = 30.0
 """Seconds that anything may take before the campaign is given up."""
 
 HELPERS_END_WITHIN = 3.0
+LAST_WORDS = 2_000
 LOOK_EVERY = 0.01
 COMMAND = (sys.executable, "-m", "mt5crs_supervisor")
 
@@ -42,10 +43,14 @@ def wait_for(condition: Callable[[], T | None], what: str, within: float = PATIE
     """
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        with contextlib.suppress(Mt5crsError):
+        try:
             found = condition()
-            if found:
-                return found
+        except ChaosError:
+            raise
+        except Mt5crsError:
+            found = None
+        if found:
+            return found
         time.sleep(LOOK_EVERY)
     raise ChaosError(f"not within {within:g} s: {what}")
 
@@ -121,7 +126,15 @@ class Installation:
         return {child.name: child.pid for child in children_of(self.status())}
 
     def running(self) -> StatusReport | None:
-        """The status, where this supervisor answers and every child is RUNNING."""
+        """The status, where this supervisor answers and every child is RUNNING.
+
+        Raises:
+            ChaosError: The supervisor has ended.
+            NotRunning: It does not answer yet.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            words = (self.paths.var / "supervisor.out").read_text(errors="replace")
+            raise ChaosError(f"the supervisor ended: {words[-LAST_WORDS:]}")
         report = self.status()
         up = all(child.state == "RUNNING" for child in children_of(report))
         return report if up and report.pid == self.supervisor_pid else None
@@ -132,15 +145,6 @@ class Installation:
             return wait_for(self.running, "every child RUNNING")
         except ChaosError as error:
             raise ChaosError(f"{error}: {self._complaints()}") from None
-
-    @contextlib.contextmanager
-    def held_still(self) -> Iterator[None]:
-        """The supervisor does nothing meanwhile."""
-        os.kill(self.supervisor_pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.supervisor_pid, signal.SIGCONT)
 
     def kill_supervisor(self) -> None:
         """SIGKILL the supervisor alone."""
@@ -170,6 +174,12 @@ class Installation:
         except (OSError, msgspec.MsgspecError):
             return {}
         return found
+
+    def forget(self, name: str) -> None:
+        """Strike a child off that list; only while no supervisor runs."""
+        entries = self.registered()
+        del entries[name]
+        self.paths.registry.write_bytes(msgspec.json.encode(entries))
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that has a file of this installation open."""

@@ -38,6 +38,7 @@ def write_config(
     symbols: Sequence[Mapping[str, Any]],
     replay: Sequence[Path],
     speed: float,
+    max_signal_age: float = WIDE,
 ) -> Path:
     """Write a configuration, and its symbols beside it.
 
@@ -47,9 +48,10 @@ def write_config(
         symbols: Entries of ``symbols.yaml``.
         replay: What the feed publishes.
         speed: How many times faster than the clock; 0: as fast as possible.
+        max_signal_age: Of every strategy.
     """
     document = {
-        "strategies": [{**strategy, "max_signal_age": WIDE} for strategy in strategies],
+        "strategies": [{**strategy, "max_signal_age": max_signal_age} for strategy in strategies],
         "global": {
             "zmq_market_url": f"tcp://localhost:{free_port()}",
             "default_balance": 100_000.0,

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mt5crs_supervisor.chaos import evidence
-from mt5crs_supervisor.chaos.campaign import REBUILDS
 from mt5crs_supervisor.chaos.faults import Injury
 from mt5crs_supervisor.chaos.trial import Outcome
 
@@ -77,17 +76,14 @@ def judge(
         symbols: Each strategy's symbol.
         planned: How many faults there were to be.
     """
-    # Who has lost its memory begins its log anew; it is held by its ticks and the books.
-    rebuilt = {i.fault.strategy for i in found.injuries if i.fault.kind in REBUILDS}
-    compared = [name for name in symbols if name not in rebuilt]
-    differences = evidence.differences(untouched.evidence, found.evidence, compared)
+    differences = evidence.differences(untouched.evidence, found.evidence, symbols)
     lost = twice = 0
-    for name in compared:
+    for name in symbols:
         more = found.evidence.ticks[name] - published[symbols[name]]
         lost, twice = lost + max(-more, 0), twice + max(more, 0)
     orders = [
         evidence.lost_and_added(untouched.evidence.orders[name], found.evidence.orders[name])
-        for name in compared
+        for name in symbols
     ]
     return Verdict(
         faults=planned,
@@ -95,7 +91,7 @@ def judge(
         identical=sum(
             len(log[name])
             for log in (found.evidence.decisions, found.evidence.orders, found.evidence.deals)
-            for name in compared
+            for name in symbols
         ),
         differing=len(differences),
         ticks_lost=lost,

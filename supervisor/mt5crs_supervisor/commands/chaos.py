@@ -1,0 +1,121 @@
+"""`chaos`: hurt a system of its own, and prove that it lost nothing."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+
+from mt5crs_shared import config_file
+from mt5crs_shared.config import Config
+from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
+from mt5crs_supervisor.chaos.campaign import Kind
+from mt5crs_supervisor.chaos.faults import Injury
+from mt5crs_supervisor.chaos.installation import Installation
+from mt5crs_supervisor.chaos.verdict import Verdict
+from mt5crs_supervisor.commands.failures import CommandError
+
+SPEED = 600.0
+"""Event time to real time: a bar of a minute closes every tenth of a second."""
+
+LEAST_SECONDS = 60.0
+"""Real seconds of ticks at least: the indicators need 256 bars before there are decisions."""
+
+SLACK = 2.0
+"""Recoveries take their time as well: so much longer than the plan the ticks last."""
+
+
+def run(
+    config_path: Path, faults: int, every: float, seed: int, only: str | None, as_json: bool
+) -> bool:
+    """Run a campaign and print its verdict; whether every bound was kept.
+
+    Raises:
+        ConfigError: The configuration is refused.
+        CommandError: A kind of fault is unknown, or no strategy is enabled.
+        ChaosError: The system did not come back from a fault.
+    """
+    config = config_file.load(config_path)
+    if not config.enabled:
+        raise CommandError("no strategy is enabled: there is nobody to hurt")
+    plan = campaign.plan(seed, faults, every, _kinds(only), [s.name for s in config.enabled])
+    folder = Path(tempfile.mkdtemp(prefix="mt5crs-chaos-"))
+    result = None
+    try:
+        result = _compare(config, folder, plan, seed, quiet=as_json)
+    finally:
+        if result is not None and result.holds:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            click.echo(f"everything is left in {folder}", err=True)
+    _print(result, as_json)
+    return result.holds
+
+
+def _compare(
+    config: Config, folder: Path, plan: Sequence[campaign.Fault], seed: int, quiet: bool
+) -> Verdict:
+    """The same made-up ticks twice: once in peace, once with the faults."""
+    seconds = max(plan[-1].at * SLACK + 10.0, LEAST_SECONDS)
+    symbols = {s.symbol: config.symbols[s.symbol] for s in config.enabled}
+    ticks = round(seconds * SPEED)
+    files = setting.make_up(folder, list(symbols.values()), ticks, seed)
+    published = dict.fromkeys(symbols, ticks)
+    if not quiet:
+        click.echo(f"in peace: {ticks * len(symbols):,} made-up ticks as fast as possible")
+    untouched = trial.run(_installation(config, folder / "untouched", files, 0.0), published)
+    if not quiet:
+        click.echo(f"with {len(plan)} faults, seed {seed}, at {SPEED:g} times real speed")
+    struck = trial.run(
+        _installation(config, folder / "struck", files, SPEED),
+        published,
+        plan,
+        (lambda _injury: None) if quiet else _tell,
+    )
+    owners = {s.name: s.symbol for s in config.enabled}
+    return verdict.judge(untouched, struck, published, owners, len(plan))
+
+
+def _installation(
+    config: Config, folder: Path, files: dict[str, Path], speed: float
+) -> Installation:
+    folder.mkdir()
+    strategies = [msgspec.to_builtins(strategy) for strategy in config.enabled]
+    for entry in strategies:
+        # The campaign has its own budget of restarts, and what is unset is left out.
+        entry.pop("restart")
+    entries = [{k: v for k, v in e.items() if v is not None} for e in strategies]
+    symbols = [msgspec.to_builtins(config.symbols[symbol]) for symbol in files]
+    file = folder / "strategies.yaml"
+    setting.write_config(file, entries, symbols, list(files.values()), speed)
+    return Installation(file, folder / "var")
+
+
+def _kinds(only: str | None) -> list[Kind]:
+    if only is None:
+        return list(Kind)
+    wanted = only.split(",")
+    unknown = [kind for kind in wanted if kind not in set(Kind)]
+    if unknown:
+        raise CommandError(f"no such fault: {', '.join(unknown)}; there are {', '.join(Kind)}")
+    return [Kind(kind) for kind in wanted]
+
+
+def _tell(injury: Injury) -> None:
+    fault = injury.fault
+    target = f"{fault.kind} {fault.strategy}" if "worker" in fault.kind else str(fault.kind)
+    click.echo(
+        f"{injury.began:7.2f} s  {target:<40} well again after {injury.recovery * 1000:6.0f} ms"
+    )
+
+
+def _print(result: Verdict, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+        return
+    for difference in result.differences:
+        click.echo(difference)
+    click.echo()
+    click.echo("\n".join(verdict.lines(result)))
