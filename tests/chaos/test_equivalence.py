@@ -20,8 +20,8 @@ STRATEGIES: list[dict[str, Any]] = [
         "model_path": str(ROOT / "models" / "baseline_v1.json"),
         "threshold": 0.52,
     },
-    {"name": "cross", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S10"},
-    {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S10"},
+    {"name": "cross", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"},
+    {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S5"},
 ]
 SYMBOL_OF = {entry["name"]: entry["symbol"] for entry in STRATEGIES}
 TICKS = 20_000
@@ -58,12 +58,13 @@ def assert_holds(result: verdict.Verdict) -> None:
     assert result.identical > 1_000
 
 
+@pytest.mark.timeout(300)
 def test_twenty_faults_leave_no_trace(tmp_path: Path) -> None:
-    assert_holds(compare(tmp_path, campaign.UNHURT, faults=20, speed=800.0))
+    assert_holds(compare(tmp_path, tuple(Kind), faults=20, speed=800.0))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", campaign.UNHURT)
+@pytest.mark.parametrize("kind", tuple(Kind))
 def test_each_fault_by_itself_leaves_no_trace(tmp_path: Path, kind: Kind) -> None:
     assert_holds(compare(tmp_path, (kind,), faults=15, speed=600.0))

@@ -1,0 +1,97 @@
+"""A journal that is damaged while its strategy is down: what is promised then, and what is not.
+
+Promised: the file is set aside and said so; position and profit are the ledger's; bars, and so
+every signal from then on, are rebuilt from the tape; no order is repeated; nobody else notices.
+Not promised: decisions of the ticks that came while it was away are not made any more once they
+are older than `max_signal_age`, and what the file alone knew (older decisions, a strategy's own
+`state`) is in the file that was set aside.
+"""
+
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_supervisor.chaos import evidence, setting, trial
+from mt5crs_supervisor.chaos.installation import Installation, kill, wait_for
+from mt5crs_supervisor.status_report import StrategyStatus
+from tests.system import ROOT
+
+CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
+TICKS = 12_000
+SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0)
+
+
+def installation(folder: Path, file: Path, speed: float) -> Installation:
+    folder.mkdir()
+    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
+    symbols = [entry for entry in listed if entry["name"] == "EURUSD"]
+    strategies = [
+        {"name": name, "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"}
+        for name in ("victim", "other")
+    ]
+    config = folder / "strategies.yaml"
+    setting.write_config(config, strategies, symbols, [file], speed, max_signal_age=2.0)
+    return Installation(config, folder / "var")
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    for begin in range(0, len(content), 4096):
+        content[begin : begin + 256] = bytes(byte ^ 0xFF for byte in content[begin : begin + 256])
+    path.write_bytes(content)
+
+
+def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path) -> None:
+    file = setting.make_up(tmp_path, [SPEC], TICKS, seed=3)["EURUSD"]
+    published = {"EURUSD": TICKS}
+    untouched = trial.run(installation(tmp_path / "untouched", file, 0.0), published).evidence
+    system = installation(tmp_path / "struck", file, 400.0)
+    journal = system.paths.journal("victim")
+    system.start()
+    try:
+        system.wait_running()
+        wait_for(lambda: _strategy(system, "victim").deals >= 4, "some deals")
+        pids, pid = system.pids(), system.pid("victim")
+        os.kill(system.supervisor_pid, signal.SIGSTOP)
+        kill(pid)
+        for path in (journal, journal.with_name(journal.name + "-wal")):
+            damage(path)
+        os.kill(system.supervisor_pid, signal.SIGCONT)
+        wait_for(lambda: system.running() and system.pid("victim") != pid, "the victim back")
+        assert {k: v for k, v in system.pids().items() if k != "victim"} == {
+            k: v for k, v in pids.items() if k != "victim"
+        }
+        wait_for(lambda: _taken(system, "other") == TICKS, "the end")
+        wait_for(lambda: _taken(system, "victim") == TICKS, "the end")
+        status = _strategy(system, "victim")
+    finally:
+        assert system.close() == []
+    assert len(list(journal.parent.glob(f"{journal.name}.damaged-*"))) == 1
+    with sqlite3.connect(journal) as db:
+        kinds = [kind for (kind,) in db.execute("SELECT kind FROM events")]
+    assert kinds[0] == "journal_set_aside"
+    found = evidence.gather(system.paths, {"victim": TICKS, "other": TICKS})
+    assert evidence.differences(untouched, found, ["other"]) == []
+    assert found.books_agree
+    assert status.metrics is not None
+    assert status.metrics.realised == pytest.approx(status.realised)
+    signals = [(row[0], row[5], row[11]) for row in found.decisions["victim"]]
+    expected = [(row[0], row[5], row[11]) for row in untouched.decisions["victim"]]
+    assert len(signals) > 100
+    assert signals == expected[-len(signals) :]
+    ids = [line[0] for line in found.orders["victim"]]
+    assert len(ids) == len(set(ids))
+
+
+def _strategy(system: Installation, name: str) -> StrategyStatus:
+    return next(s for s in system.status().strategies if s.process.name == name)
+
+
+def _taken(system: Installation, name: str) -> int:
+    metrics = _strategy(system, name).metrics
+    return metrics.ticks_processed if metrics is not None else 0
