@@ -4,6 +4,7 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import Batch, TickStream
 from mt5crs_shared.ticks import Tick
+from mt5crs_worker import session
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.instance import StrategyInstance, identity_of
@@ -64,6 +66,7 @@ class Worker:
         self._saved_at = time.monotonic()
         self._saved_ticks = 0
         self._last_tick_at = 0.0
+        self._begun = time.monotonic()
         self._poison = {content(tick) for tick in spec.poison}
 
     def run(self) -> None:
@@ -324,11 +327,20 @@ class Worker:
             return "no lease of the supervisor: positions are held, none is opened"
         if not self._stream.connected:
             return f"not connected to {self._config.globals.zmq_market_url}"
+        if silent := self._silence():
+            return silent
         if self._instance.rewound >= REWOUND:
             return "the feed's clock went back: its ticks are older than those already taken"
         if self._stream.behind > BEHIND:
             return f"behind the feed: ticks have been waiting for {self._stream.behind:.0f} s"
         return ""
+
+    def _silence(self) -> str:
+        """What is wrong with a feed that is connected and says nothing; empty: nothing."""
+        seconds = time.monotonic() - (self._last_tick_at or self._begun)
+        limit = self._config.globals.supervisor.feed_silent_after
+        base = self._config.symbols[self._strategy.symbol].base_currency
+        return session.silence(seconds, limit, datetime.now(UTC), base)
 
 
 def main(spec: ChildSpec, preloaded: bool) -> None:
