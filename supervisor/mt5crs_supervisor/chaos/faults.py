@@ -49,7 +49,7 @@ def inflict(system: Installation, fault: Fault, began: float) -> Injury:
     """
     before = {child.name: child.pid for child in children_of(system.wait_running())}
     at, wall = time.monotonic(), time.time()
-    hit = _ACTS[fault.kind](system, fault)
+    hit = ACTS[fault.kind](system, fault)
     report = wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
     now = {child.name: child.pid for child in children_of(report)}
     strategies = [s.process.name for s in report.strategies]
@@ -186,7 +186,7 @@ def _all(system: Installation, _fault: Fault) -> Hit:
     return names
 
 
-_ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
+ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
     Kind.WORKER: _worker,
     Kind.WORKER_TWICE: _worker_twice,
     Kind.HANG: _hang,

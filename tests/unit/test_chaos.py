@@ -1,0 +1,83 @@
+"""Campaigns are repeatable, and a verdict misses no difference."""
+
+from pathlib import Path
+
+import pytest
+
+from mt5crs_supervisor.chaos import campaign, verdict
+from mt5crs_supervisor.chaos.campaign import MEANINGS, Fault, Kind
+from mt5crs_supervisor.chaos.evidence import Evidence, Line
+from mt5crs_supervisor.chaos.faults import ACTS, Injury
+from mt5crs_supervisor.chaos.trial import Outcome
+
+ROOT = Path(__file__).parents[2]
+LINES: list[Line] = [(1, "a"), (2, "b"), (3, "c")]
+
+
+def evidence(lines: list[Line], ticks: int = 10, agree: bool = True) -> Evidence:
+    return Evidence({"s": lines}, {"s": lines}, {"s": lines}, {"s": ticks}, 100.0, agree)
+
+
+def outcome(found: Evidence, faults: int = 2, others: tuple[str, ...] = ()) -> Outcome:
+    injuries = [
+        Injury(Fault(1.0 * n, Kind.WORKER, "s"), 1.0 * n, 0.0, ("s",), others, 0.1 * (n + 1))
+        for n in range(faults)
+    ]
+    return Outcome(tuple(injuries), found, 0, ())
+
+
+def judge(struck: Outcome) -> verdict.Verdict:
+    untouched = outcome(evidence(LINES), faults=0)
+    return verdict.judge(untouched, struck, {"EURUSD": 10}, {"s": "EURUSD"}, planned=2)
+
+
+def test_a_campaign_is_a_function_of_its_arguments() -> None:
+    kinds, names = list(Kind), ["a", "b"]
+    first = campaign.plan(7, 100, 2.0, kinds, names)
+    assert first == campaign.plan(7, 100, 2.0, kinds, names)
+    assert first != campaign.plan(8, 100, 2.0, kinds, names)
+    assert [f.at for f in first] == sorted(f.at for f in first)
+    assert {f.kind for f in first} == set(Kind)
+    assert {f.strategy for f in first} == {"a", "b"}
+
+
+def test_every_kind_is_done_and_explained() -> None:
+    assert set(ACTS) == set(MEANINGS) == set(Kind)
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for kind, meaning in MEANINGS.items():
+        assert f"| `{kind}` | {meaning} |" in page
+
+
+def test_an_equal_run_holds() -> None:
+    result = judge(outcome(evidence(LINES)))
+    assert result.holds
+    assert result.identical == 9
+    (recovery,) = result.recoveries
+    assert (recovery.kind, recovery.faults, recovery.longest) == ("worker", 2, 200.0)
+
+
+@pytest.mark.parametrize(
+    ("struck", "broken"),
+    [
+        (outcome(evidence(LINES[:2])), {"differing": 3, "orders_lost": 1}),
+        (outcome(evidence([*LINES, LINES[2]])), {"differing": 3, "orders_twice": 1}),
+        (outcome(evidence([LINES[1], LINES[0], LINES[2]])), {"differing": 3}),
+        (outcome(evidence(LINES, ticks=9)), {"ticks_lost": 1}),
+        (outcome(evidence(LINES, ticks=12)), {"ticks_twice": 2}),
+        (outcome(evidence(LINES, agree=False)), {"books": 1}),
+        (outcome(evidence(LINES), others=("t",)), {"others": 2}),
+        (outcome(evidence(LINES), faults=1), {"detected": 1}),
+    ],
+)
+def test_whatever_is_wrong_breaks_the_verdict(struck: Outcome, broken: dict[str, int]) -> None:
+    result = judge(struck)
+    assert not result.holds
+    assert {name: getattr(result, name) for name in broken} == broken
+    assert verdict.lines(result)[-1] == "A BOUND IS BROKEN"
+
+
+def test_the_first_differing_lines_are_shown() -> None:
+    result = judge(outcome(evidence([LINES[0], (2, "x"), LINES[2]])))
+    shown = result.differences[0]
+    assert shown.splitlines()[:2] == ["decisions of s, line 1:", "  untouched (2, 'b')"]
+    assert "  this run  (2, 'x')" in shown
