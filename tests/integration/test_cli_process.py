@@ -57,7 +57,9 @@ class CommandLine(System):
 
     def assert_nothing_left(self) -> None:
         wait_for(lambda: not self.processes(), "no process left")
-        assert list((self.var / "run").iterdir()) == []
+        folders = [run for run in self.var.glob("**/run") if run.is_dir()]
+        assert folders, "nothing ever ran"
+        assert [file for run in folders for file in run.iterdir()] == []
 
 
 @pytest.fixture
@@ -221,6 +223,7 @@ class TestDemo:
 
     def test_ctrl_c_stops_it_in_order(self, installation: CommandLine) -> None:
         process = installation.popen("demo", start_new_session=True)
+        installation.var /= "demo"
         wait_for(lambda: installation.processed("euro") > 0, "the first ticks")
         os.killpg(process.pid, signal.SIGINT)
         os.killpg(process.pid, signal.SIGINT)
@@ -231,6 +234,7 @@ class TestDemo:
 
     def test_a_killed_front_takes_the_system_with_it(self, installation: CommandLine) -> None:
         process = installation.popen("demo")
+        installation.var /= "demo"
         wait_for(lambda: installation.status().pid, "a supervisor")
         process.kill()
         process.communicate()
