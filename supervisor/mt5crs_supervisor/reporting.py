@@ -1,23 +1,25 @@
 """From the supervisor's memory to the answer of `status`; asks nobody, waits for nothing."""
 
 import os
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import Protocol
 
 import psutil
 
+from mt5crs_shared.config import Config
 from mt5crs_shared.messages import AccountReport, StrategyMoney
+from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.child import Child
+from mt5crs_supervisor.launcher import ForkserverLauncher
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.status_report import (
     SCHEMA_VERSION,
     ChildStatus,
+    EventLine,
     StatusReport,
     StrategyStatus,
     Totals,
 )
-
-if TYPE_CHECKING:
-    from mt5crs_supervisor.supervisor import Supervisor
 
 EVENTS_SHOWN = 50
 
@@ -25,7 +27,20 @@ RATE_BEATS = 8
 """Beats that rates are taken over: a few seconds, so that they do not flicker."""
 
 
-def report(supervisor: "Supervisor", now: float) -> StatusReport:
+class Reported(Protocol):
+    """What a report is made of; the supervisor has it all."""
+
+    config: Config
+    paths: VarPaths
+    launcher: ForkserverLauncher
+    stopping: bool
+    begun: float
+    events: deque[EventLine]
+    strategies: list[Child]
+    services: list[Child]
+
+
+def report(supervisor: Reported, now: float) -> StatusReport:
     """The status of everything, at a monotonic time."""
     account = _account(supervisor)
     money = {m.strategy: m for m in account.strategies} if account is not None else {}
@@ -50,7 +65,7 @@ def report(supervisor: "Supervisor", now: float) -> StatusReport:
     )
 
 
-def _account(supervisor: "Supervisor") -> AccountReport | None:
+def _account(supervisor: Reported) -> AccountReport | None:
     for child in supervisor.services:
         if child.plan.kind == "gateway" and child.beat is not None:
             return child.beat.account
