@@ -121,7 +121,7 @@ def _child(child: Child, now: float) -> ChildStatus:
 
 
 def _rate(child: Child) -> float:
-    if len(child.beats) < 2:
+    if child.pid is None or len(child.beats) < 2:
         return 0.0
     (first, begun), (last, ended) = (
         child.beats[max(len(child.beats) - RATE_BEATS, 0)],
@@ -134,7 +134,7 @@ def _rate(child: Child) -> float:
 
 
 def _cpu(child: Child) -> float:
-    if len(child.beats) < 2:
+    if child.pid is None or len(child.beats) < 2:
         return 0.0
     (first, begun), (last, ended) = (
         child.beats[max(len(child.beats) - RATE_BEATS, 0)],

@@ -40,7 +40,7 @@ def checkpoint(realised: float = 1.5) -> Checkpoint:
         position=None,
         realised=realised,
         last_signal=1,
-        state={"a": [1, 2]},
+        state={"a": [1, 2], 5: {"levels": {1.5: True}}},
         metrics=StrategyMetrics(bars=3),
     )
 

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -70,7 +71,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     position: Position | None
     realised: float
     last_signal: int
-    state: dict[str, object]
+    state: dict[Any, Any]
     metrics: StrategyMetrics
 
 
