@@ -69,7 +69,7 @@ _ORDER_COLUMNS = (
 class LedgerError(Mt5crsError):
     """The ledger is missing, damaged, or cannot be read or written; the message says which.
 
-    A reader reports it. The gateway answers INTERNAL and books nothing; where it is found at the
+    A reader reports it. The gateway books nothing and is asked again; where damage is found at the
     start, the gateway ends for good, since the ledger is money and is never set aside silently.
     """
 

@@ -75,9 +75,16 @@ class Registry:
             entries["supervisor"] = Entry(base)
             self._entries = entries
         temporary = self._path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(entries))
+        try:
+            with temporary.open("wb") as file:
+                file.write(msgspec.json.encode(entries))
+                if force:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except OSError as error:
             if force:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(self._path)
+                raise
+            # A full disk must not end the one who keeps everybody else alive. What is lost is
+            # that the next supervisor finds these processes by itself; fences keep them apart.
+            logger.error("%s cannot be written: %s", self._path, error)

@@ -202,9 +202,23 @@ def test_a_ledger_that_cannot_be_written_closes_nothing_and_says_nothing(
         assert office.ask(Touched("euro", 1, position.ticket, tick(1_000, 1.08, 1.0801))) is None
         with pytest.raises(LedgerError):
             office.settle()
-        assert office.submit(order(tick(2_000), "SELL", strategy="other")).code is Code.INTERNAL
+        refused = order(tick(2_000), "SELL", strategy="other")
+        assert office.ask_submit(refused) is None
+    assert office.submit(refused).code is Code.FILLED
     office.settle()
     assert office.fills()[-1].code is Code.STOP_LOSS
+
+
+def test_a_fence_holds_although_it_cannot_be_recorded(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LedgerError("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(office.ledger, "raise_epoch", fail)
+        assert office.ask(Fence("euro", 2)) is None
+        assert office.submit(order(tick(0), epoch=1)).code is Code.FENCED
 
 
 def test_a_second_gateway_ends_the_first(office: Office) -> None:

@@ -77,7 +77,7 @@ class Desk:
             case Register(strategy=strategy, epoch=epoch):
                 return self._register(strategy, epoch)
             case Fence(strategy=strategy, epoch=epoch):
-                self._admit(strategy, epoch)
+                self._fence(strategy, epoch)
                 return None
 
     def newest(self, strategy: str) -> int:
@@ -134,6 +134,16 @@ class Desk:
             self._epochs[strategy] = epoch
         return epoch >= newest
 
+    def _fence(self, strategy: str, epoch: int) -> None:
+        try:
+            self._admit(strategy, epoch)
+        except LedgerTakenError:
+            raise
+        except LedgerError:
+            # It holds from now on; the new process brings its epoch itself, for the record.
+            logger.exception("%s, epoch %d, could not be recorded", strategy, epoch)
+            self._epochs[strategy] = epoch
+
     def _register(self, strategy: str, epoch: int) -> Registered | None:
         try:
             admitted = self._admit(strategy, epoch)
@@ -154,6 +164,10 @@ class Desk:
             return self._decide(order)
         except LedgerTakenError:
             raise
+        except LedgerError as error:
+            # No answer: a full disk refuses no order. It is asked again, while it is fresh.
+            logger.error("order %s could not be recorded: %s", order.order_id, error)
+            return None
         except Exception as error:
             logger.exception("order %s failed; nothing was executed", order.order_id)
             return _rejected(order, Code.INTERNAL, f"{type(error).__name__}: {error}")
@@ -215,7 +229,11 @@ class Desk:
             return _rejected(order, Code.INTERNAL, f"{type(error).__name__}: {error}")
 
     def _query(self, order_id: str) -> OrderResult | None:
-        known = self._ledger.find(order_id)
+        try:
+            known = self._ledger.find(order_id)
+        except LedgerError as error:
+            logger.error("order %s could not be looked up: %s", order_id, error)
+            return None
         if known is None:
             return OrderResult(order_id, "REJECTED", Code.NOT_SEEN)
         return known.result

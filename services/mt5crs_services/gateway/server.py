@@ -13,7 +13,7 @@ from mt5crs_services.gateway.brokers.paper import PaperBook
 from mt5crs_services.gateway.desk import Desk
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
-from mt5crs_services.gateway.transaction import LedgerTakenError
+from mt5crs_services.gateway.transaction import LedgerTakenError, passes
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import Config
@@ -220,7 +220,9 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
     try:
         ledger = Ledger(path, settings.account_currency, settings.default_balance)
     except LedgerError as error:
-        child.failed(f"{error}. {WHAT_TO_DO}", permanent=True, trace=traceback.format_exc())
+        passing = passes(error)
+        reason = str(error) if passing else f"{error}. {WHAT_TO_DO}"
+        child.failed(reason, permanent=not passing, trace=traceback.format_exc())
         child.close()
         raise
     try:
