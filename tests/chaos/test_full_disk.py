@@ -1,0 +1,83 @@
+"""A disk that is full for a while: nothing is traded unrecorded, and nothing is lost."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_supervisor.chaos import evidence, setting, trial
+from mt5crs_supervisor.chaos.installation import Installation, wait_for
+from tests.system import ROOT
+
+CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
+TICKS = 12_000
+SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0)
+FULL_FOR = 3.0
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A filesystem of its own, of 64 MB."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small filesystem can be made by root only")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def installation(folder: Path, var: Path, file: Path, speed: float) -> Installation:
+    folder.mkdir()
+    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
+    symbols = [entry for entry in listed if entry["name"] == "EURUSD"]
+    strategies = [
+        {"name": name, "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"}
+        for name in ("one", "two")
+    ]
+    config = folder / "strategies.yaml"
+    setting.write_config(config, strategies, symbols, [file], speed)
+    return Installation(config, var)
+
+
+def fill(folder: Path) -> Path:
+    """Take every byte that is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1_000_000, 4_096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    return filler
+
+
+def test_a_full_disk_loses_no_tick_and_no_order(tmp_path: Path) -> None:
+    file = setting.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
+    peace = tmp_path / "untouched"
+    untouched = trial.run(installation(peace, peace / "var", file, 0.0), {"EURUSD": TICKS})
+    with small_disk(tmp_path / "disk") as disk:
+        system = installation(tmp_path / "struck", disk / "var", file, 400.0)
+        system.start()
+        try:
+            system.wait_running()
+            wait_for(lambda: system.status().totals.orders >= 8, "some orders")
+            supervisor = system.status().pid
+            filler = fill(disk)
+            time.sleep(FULL_FOR)  # the trouble itself
+            filler.unlink()
+            system.wait_running()
+            assert system.status().pid == supervisor
+            taken = {"one": TICKS, "two": TICKS}
+            wait_for(lambda: trial.taken(system.status()) == taken, "every tick taken", 60.0)
+        finally:
+            assert system.close() == []
+        found = evidence.gather(system.paths, taken)
+    assert evidence.differences(untouched.evidence, found, taken) == []
+    assert found.books_agree
