@@ -18,8 +18,12 @@ from mt5crs_shared.stream import TAPE_PRESENCE, Batch, TickStream
 
 logger = logging.getLogger(__name__)
 
-GIVE_UP = 0.5
-"""Seconds that live ticks wait for a source to say what came while the tape was away."""
+GIVE_UP = 5.0
+"""Seconds that live ticks wait for a source to say what came while the tape was away.
+
+On a busy machine half a second was not enough for a source that knew; the hole that the tape then
+kept cost a strategy that died in the same moment its last ticks. Nobody else waits meanwhile.
+"""
 
 ANSWER_ANYWAY = 1.0
 """Seconds after which readers are answered although the tape's own gap is not closed."""
