@@ -159,7 +159,9 @@ class ChildMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_fresh_is_killed(self) -> None:
         if self.child.state is State.STARTING and self.world.living:
-            assert signal.SIGKILL not in self.world.living[0].signals or self.child.last_error
+            # One that is too slow to start is asked for its stacks first.
+            signals = self.world.living[0].signals
+            assert signal.SIGKILL not in signals or signal.SIGUSR1 in signals
 
     def teardown(self) -> None:
         """Every process ends when it is to, at the latest by SIGKILL."""
