@@ -96,6 +96,8 @@ class Pulse:
     def stop(self) -> None:
         """Publish no more; what was sent has left this process."""
         self._stop.set()
+        if self._socket.closed:
+            return
         if self._thread.is_alive():
             self._thread.join()
         self._socket.close(2000)

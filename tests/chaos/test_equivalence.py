@@ -60,7 +60,7 @@ def assert_holds(result: verdict.Verdict) -> None:
 
 @pytest.mark.timeout(300)
 def test_twenty_faults_leave_no_trace(tmp_path: Path) -> None:
-    assert_holds(compare(tmp_path, tuple(Kind), faults=20, speed=800.0))
+    assert_holds(compare(tmp_path, tuple(Kind), faults=20, speed=1200.0))
 
 
 @pytest.mark.slow

@@ -113,6 +113,24 @@ def test_a_sudden_death(scene: Scene, fault: str) -> None:
     assert victim.recovery_ms is not None
 
 
+def test_a_death_before_the_first_tick_costs_none(tmp_path: Path) -> None:
+    # What is older than this would be left alone by a strategy that is new.
+    entries = [entry(tmp_path, "victim", max_signal_age=0.05)]
+    with running(tmp_path, entries) as system:
+        pulse = Pulse(system.port, ["EURUSD"])
+        try:
+            pulse.wait_heard(3)
+            one = Scene(system, pulse)
+            pid = one.kill("victim")
+            pulse.start()
+            system.wait_back("victim", pid)
+            wait_for(lambda: pulse.sent["EURUSD"] > 50, "ticks")
+            pulse.stop()
+            one.assert_complete("victim")
+        finally:
+            pulse.stop()
+
+
 def test_an_exception_in_a_strategy_is_only_counted(scene: Scene) -> None:
     scene.fault("exception")
     wait_for(lambda: scene.system.strategy("victim").metrics.error_count == 1, "the error")

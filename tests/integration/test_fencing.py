@@ -1,7 +1,9 @@
 """A process that was stopped, replaced and woken again: not one order of it passes."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -77,6 +79,17 @@ class Stage:
         assert process.pid is not None
         return process.pid
 
+    def stopped(self, pid: int) -> bool:
+        """Stop a process, unless it is just writing its journal: a lock would stay with it."""
+        os.kill(pid, signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(self.var / "state" / "flip.db", timeout=0)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+                return False
+            return True
+
     def publish(self, count: int) -> None:
         """Some more ticks, a second of event time apart."""
         for _ in range(count):
@@ -115,7 +128,7 @@ def test_a_revived_process_never_trades_beside_its_replacement(stage: Stage) -> 
     stage.publish_until_heard()
     stage.publish(WARM + 10)
     wait_for(lambda: len(stage.orders()) > 10, "orders of the first process")
-    os.kill(old, signal.SIGSTOP)
+    wait_for(lambda: stage.stopped(old), "the first process to stop outside of a transaction")
     stage.worker(2)
     stage.publish(10)
     by_second = wait_for(

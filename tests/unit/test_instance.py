@@ -289,7 +289,7 @@ def run_with_deaths(
         for tick in ticks[begin:end]:
             one.on_tick(tick)
         decisions += one.take_decisions()
-        saved = one.checkpoint(TickMark(0, 0, ()), one.get_status())
+        saved = one.checkpoint(TickMark(0, 0, ()), 0, one.get_status())
         for tick in ticks[end : end + loses]:
             one.on_tick(tick)
         one = StrategyInstance(
@@ -323,7 +323,7 @@ def test_counters_go_on_over_a_restart() -> None:
     one = instance(Book())
     for tick in ticks[:100]:
         one.on_tick(tick)
-    saved = one.checkpoint(TickMark(0, 0, ()), one.get_status())
+    saved = one.checkpoint(TickMark(0, 0, ()), 0, one.get_status())
     two = StrategyInstance(config(), SYMBOL, Book(), 10_000.0, "USD", 2, saved)
     assert two.get_status() == one.get_status()
     assert two.get_status() != StrategyMetrics()

@@ -32,6 +32,7 @@ def checkpoint(realised: float = 1.5) -> Checkpoint:
         version=VERSION,
         identity="EURUSD M1 model",
         mark=TickMark(1, 2, (TICK,)),
+        decide_from_us=7,
         sanity=SanityState(),
         open_bar=None,
         window=BarWindow().to_bytes(),

@@ -173,12 +173,15 @@ class StrategyInstance:
         taken, self._decisions = self._decisions, []
         return taken
 
-    def checkpoint(self, mark: TickMark, metrics: StrategyMetrics) -> Checkpoint:
-        """All that the next process needs to go on after `mark`."""
+    def checkpoint(
+        self, mark: TickMark | None, decide_from_us: int, metrics: StrategyMetrics
+    ) -> Checkpoint:
+        """All that the next process needs to go on after `mark`; see `journal.Checkpoint`."""
         return Checkpoint(
             version=VERSION,
             identity=identity_of(self.config),
             mark=mark,
+            decide_from_us=decide_from_us,
             sanity=self._sanity.state,
             open_bar=self._builder.open_bar,
             window=self.window.to_bytes(),

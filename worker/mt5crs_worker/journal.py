@@ -18,7 +18,7 @@ from mt5crs_worker.bars import Bar
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Of the tables and of :class:`Checkpoint`; a file of another version is set aside."""
 
 _SCHEMA = """
@@ -47,7 +47,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     Attributes:
         version: :data:`VERSION`.
         identity: What the state depends on (symbol, timeframe, class); another one begins anew.
-        mark: The last tick taken.
+        mark: The last tick taken; None: born, and no tick taken yet.
+        decide_from_us: Event time from which ticks are decided on; earlier ones only warm up.
         sanity: The judge of ticks.
         open_bar: The bar that is not closed yet.
         window: Closed bars, `BarWindow.to_bytes`.
@@ -62,7 +63,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     version: int
     identity: str
-    mark: TickMark
+    mark: TickMark | None
+    decide_from_us: int
     sanity: SanityState
     open_bar: Bar | None
     window: bytes

@@ -113,7 +113,7 @@ class Worker:
         self._instance = self._make_instance(checkpoint, globals_.default_balance)
         self._cold = checkpoint is None
         self._ticks_before = self._instance.ticks_processed
-        self._decide_from_us: int | None = None if self._cold else -(2**62)
+        self._decide_from_us = checkpoint.decide_from_us if checkpoint is not None else None
         self._duplicates, self._missed = (
             (checkpoint.metrics.ticks_duplicate, checkpoint.metrics.ticks_missed)
             if checkpoint is not None
@@ -211,7 +211,7 @@ class Worker:
         self._last_tick_at = time.monotonic()
         fresh = self._instance.take_decisions()
         self._decisions.extend(fresh)
-        if fresh:
+        if fresh or not self._saved_ticks:
             self._save()
         if self._child.recycling and self._instance.bars != bars:
             self._save()
@@ -237,8 +237,10 @@ class Worker:
 
     def _on_caught_up(self) -> None:
         if self._decide_from_us is None:
-            # Nothing was published before we were here: every tick to come is ours.
+            # Nothing was published before we were here: every tick to come is ours, also for a
+            # process that replaces this one before it has taken any.
             self._decide_from_us = -(2**62)
+            self._save()
         if self._phase == "recovering":
             self._register()
             self._settle_intents()
@@ -293,9 +295,9 @@ class Worker:
 
     def _save(self) -> None:
         """Keep everything up to the last tick of the last batch."""
-        mark = self._stream.mark(self._strategy.symbol)
-        if mark is not None:
-            checkpoint = self._instance.checkpoint(mark, self._metrics())
+        mark, decide_from_us = self._stream.mark(self._strategy.symbol), self._decide_from_us
+        if decide_from_us is not None:
+            checkpoint = self._instance.checkpoint(mark, decide_from_us, self._metrics())
             self._journal.save(checkpoint, self._decisions)
             self._decisions.clear()
         self._saved_at = time.monotonic()
