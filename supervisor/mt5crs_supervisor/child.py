@@ -41,8 +41,11 @@ class Actions(Protocol):
     def spawn(self, child: "Child") -> ChildSpec:
         """Start a process under the next epoch."""
 
-    def fell(self, child: "Child", now: float) -> float:
-        """It died: keep what its process has left; seconds that its respawn should wait."""
+    def fell(self, child: "Child", now: float, own_doing: bool) -> float:
+        """It died: keep what its process has left; seconds that its respawn should wait.
+
+        `own_doing`: by what it did itself, as far as that can be told; a kill -9 is not.
+        """
 
     def bury(self, child: "Child", death: "Death") -> None:
         """Its fate is decided: write down all that is known of the death."""
@@ -343,7 +346,7 @@ class Child:
             decision="",
         )
         self.times.died = now
-        decision = self._decide(cause, now)
+        decision = self._decide(cause, now, _own_doing(cause, status))
         self._actions.bury(self, msgspec.structs.replace(died, decision=decision))
 
     def _cause(self, status: ExitStatus, oom: bool) -> Cause:
@@ -362,11 +365,11 @@ class Child:
             return self._killed_why
         return f"{self._failed.reason} ({status})" if self._failed is not None else str(status)
 
-    def _decide(self, cause: Cause, now: float) -> str:
+    def _decide(self, cause: Cause, now: float, own_doing: bool = False) -> str:
         """Respawn or give up; what was decided, for people."""
         ready = self.times.ready
         healthy_for = now - ready if ready is not None else None
-        stagger = self._actions.fell(self, now)
+        stagger = self._actions.fell(self, now, own_doing)
         decision = self._policy.on_death(cause, healthy_for, now)
         if decision.delay is None:
             self._move(Event.GAVE_UP)
@@ -384,3 +387,10 @@ class Child:
         before, self.state = self.state, following(self.state, event)
         if before is not self.state:
             logger.info("%s -> %s", before, self.state, extra={"child": self.name})
+
+
+def _own_doing(cause: Cause, status: ExitStatus) -> bool:
+    """Whether a process came to its end by what it did itself, and not by somebody's kill -9."""
+    if cause in (Cause.HANG, Cause.MEMORY, Cause.OOM):
+        return True
+    return status.code not in (None, -signal.SIGKILL)

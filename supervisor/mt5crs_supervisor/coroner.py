@@ -63,13 +63,19 @@ class Coroner:
         watch = self._poison.get(name)
         return watch.ticks if watch is not None else ()
 
-    def on_death(self, child: Child, now: float) -> float:
-        """Keep what the process left; seconds that its respawn should wait."""
+    def on_death(self, child: Child, now: float, own_doing: bool) -> float:
+        """Keep what the process left; seconds that its respawn should wait.
+
+        Args:
+            child: Who died.
+            now: Monotonic time, seconds.
+            own_doing: By what it did itself: only then a tick can be to blame.
+        """
         remains = self._read_remains(child)
         self._remains[child.name] = remains
         if child.plan.kind == "strategy":
             watch = self._poison.setdefault(child.name, PoisonWatch())
-            found = watch.on_death(remains.flight.unfinished)
+            found = watch.on_death(remains.flight.unfinished if own_doing else None)
             if found is not None:
                 quote = f"{found.symbol} {found.bid} / {found.ask}"
                 self._tell(child.name, "poison_tick", f"died twice on {quote}; it is skipped")

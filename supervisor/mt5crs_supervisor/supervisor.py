@@ -161,9 +161,9 @@ class Supervisor:
         self._spawning[child.name] = (self.launcher.spawn(spec), now)
         return spec
 
-    def fell(self, child: Child, now: float) -> float:
+    def fell(self, child: Child, now: float, own_doing: bool) -> float:
         """Keep what its process left; seconds that its respawn should wait."""
-        return self._coroner.on_death(child, now)
+        return self._coroner.on_death(child, now, own_doing)
 
     def bury(self, child: Child, death: Death) -> None:
         """Write its black box."""

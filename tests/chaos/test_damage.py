@@ -46,6 +46,7 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path) -> None:
     file = setting.make_up(tmp_path, [SPEC], TICKS, seed=3)["EURUSD"]
     published = {"EURUSD": TICKS}

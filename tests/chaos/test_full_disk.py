@@ -58,6 +58,7 @@ def fill(folder: Path) -> Path:
     return filler
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_no_tick_and_no_order(tmp_path: Path) -> None:
     file = setting.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
     peace = tmp_path / "untouched"

@@ -46,6 +46,7 @@ class FakeActions:
     def __init__(self) -> None:
         self.spawned = 0
         self.buried: list[Death] = []
+        self.blamed: list[bool] = []
         self.recycled = 0
         self.recoveries = 0
         self.told: list[tuple[str, str]] = []
@@ -54,7 +55,8 @@ class FakeActions:
         self.spawned += 1
         return ChildSpec(child.name, "strategy", "e", self.spawned, "c", "h", "v", b"", spawned=0.0)
 
-    def fell(self, child: Child, now: float) -> float:
+    def fell(self, child: Child, now: float, own_doing: bool) -> float:
+        self.blamed.append(own_doing)
         return 0.0
 
     def bury(self, child: Child, death: Death) -> None:
@@ -313,3 +315,14 @@ def test_a_kill_by_the_kernel_for_want_of_memory_is_called_so(bench: Bench) -> N
     bench.run(0.0)
     bench.child.on_exit(ExitStatus(-9), 1.0, oom=True)
     assert bench.actions.buried[0].cause is Cause.OOM
+
+
+def test_a_kill_from_outside_is_not_its_own_doing() -> None:
+    bench = Bench(RestartConfig(max_deaths=100))
+    for now, (code, own) in enumerate([(-9, False), (None, False), (-11, True), (1, True)]):
+        bench.child.start(now * 100.0)
+        bench.process()
+        bench.child.on_ready(now * 100.0)
+        bench.child.on_exit(ExitStatus(code), now * 100.0 + 1.0)
+        assert bench.actions.blamed[-1] is own
+        bench.child.on_time(now * 100.0 + 50.0)
