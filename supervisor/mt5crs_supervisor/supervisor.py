@@ -51,7 +51,7 @@ from mt5crs_supervisor.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 
-TURN = 0.1
+TURN = 0.2
 """Seconds between two looks at the beats; waking for each one would cost more than all else."""
 
 FEED_PATIENCE = 5.0
