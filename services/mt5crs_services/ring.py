@@ -37,11 +37,6 @@ class TickRing:
         """Number of the newest tick; 0 where there is none."""
         return self._first_seq + len(self._ticks) - 1
 
-    @property
-    def newest(self) -> Tick | None:
-        """The newest tick."""
-        return self._ticks[-1] if self._ticks else None
-
     def append(self, tick: Tick, history: bool = False) -> None:
         """Add the next tick; `history` says that it was handed over for warming up."""
         self._ticks.append(tick)

@@ -65,11 +65,6 @@ class CatchUp:
         return self._joined or self._exhausted
 
     @property
-    def waiting(self) -> int:
-        """Live ticks that wait for the join."""
-        return len(self._live)
-
-    @property
     def mark(self) -> TickMark | None:
         """Where this reader stands, for the next one; None before the first tick."""
         if not self._tail:

@@ -123,11 +123,6 @@ class Child:
         """The lease is valid: positions may be opened."""
         return self._monotonic() < self._lease_until
 
-    @property
-    def orphaned(self) -> bool:
-        """The supervisor that spawned this process is gone."""
-        return self._orphaned
-
     def new_poller(self) -> zmq.Poller:
         """A poller that wakes for the supervisor, for SIGTERM and for the parent's death."""
         poller = zmq.Poller()

@@ -2,7 +2,6 @@
 
 import contextlib
 import multiprocessing
-import socket
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.context import SpawnProcess
@@ -28,6 +27,7 @@ from mt5crs_shared.messages import (
 )
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
+from tests.system import free_port
 
 T = TypeVar("T")
 
@@ -53,13 +53,6 @@ def wait_for(condition: Callable[[], T | None], what: str = "", deadline: float 
             return found
         time.sleep(0.005)
     raise AssertionError(f"not within {deadline:g} s: {what or condition}")
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_spec(
