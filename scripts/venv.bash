@@ -69,6 +69,8 @@ install_venv() {
     : >"$venv/.unfinished"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
         --editable "$root$extra" >&2 || fail "the install failed; what pip said stands above"
+    # pip compiles what it installs, but not what it only points at.
+    "$venv/bin/python" -m compileall -q "$root"/{supervisor,shared,worker,services} >&2 || true
     printf '%s\n' "$root" >"$venv/.root"
     printf '%s\n' "$2" >"$venv/.stamp-$1"
     rm "$venv/.unfinished"

@@ -4,14 +4,13 @@ import logging
 import os
 import time
 
-import msgspec
 import zmq
 
 from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
 from mt5crs_services.tape_file import TapeFileError, TapeFiles
 from mt5crs_shared.child import Child, Report
-from mt5crs_shared.config import Config
+from mt5crs_shared.config import Config, decode_config
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import TAPE_PRESENCE, Batch, TickStream
@@ -41,7 +40,7 @@ class Tape:
     """
 
     def __init__(self, spec: ChildSpec, preloaded: bool) -> None:
-        config = msgspec.json.decode(spec.payload, type=Config)
+        config = decode_config(spec.payload)
         settings = config.globals
         paths = VarPaths.of(spec)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

@@ -5,6 +5,7 @@ outside data. Times are in seconds, money in the account's currency, volumes in 
 """
 
 import zlib
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -276,6 +277,11 @@ class SymbolSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return float(10.0**-self.digits)
 
 
+def conversion_symbol(quote: str, account: str, names: Container[str]) -> str | None:
+    """The symbol that converts a profit in `quote` to the account's currency, if there is one."""
+    return next((name for name in (quote + account, account + quote) if name in names), None)
+
+
 class Config(msgspec.Struct, frozen=True):
     """A checked configuration: what the whole installation runs on.
 
@@ -295,3 +301,7 @@ class Config(msgspec.Struct, frozen=True):
     def enabled(self) -> tuple[StrategyConfig, ...]:
         """The strategies that get a process."""
         return tuple(s for s in self.strategies if s.enabled)
+
+
+decode_config = msgspec.json.Decoder(Config).decode
+"""A `ChildSpec.payload` as a `Config`; made at import, so that forked children find it ready."""

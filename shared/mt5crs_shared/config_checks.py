@@ -19,8 +19,9 @@ from mt5crs_shared.config import (
     StrategyConfig,
     SupervisorConfig,
     SymbolSpec,
+    conversion_symbol,
 )
-from mt5crs_shared.symbols_file import Symbols, conversion_symbol
+from mt5crs_shared.symbols_file import Symbols
 from mt5crs_shared.yaml_nodes import Report, shorten
 from mt5crs_shared.yaml_structs import Parsed, nearest
 

@@ -18,6 +18,8 @@ from mt5crs_shared.paths import VarPaths
 
 logger = logging.getLogger(__name__)
 
+_decode = msgspec.msgpack.Decoder(ChildSpec).decode
+
 
 class _LogWriter(io.TextIOBase):
     """Takes what is printed and makes log records of it, line by line.
@@ -50,7 +52,7 @@ def run(encoded_spec: bytes, preload_module: str) -> None:
             whether that worked.
     """
     preloaded = preload_module in sys.modules
-    spec = msgspec.msgpack.decode(encoded_spec, type=ChildSpec)
+    spec = _decode(encoded_spec)
     paths = VarPaths.of(spec)
     setproctitle(f"mt5crs {spec.name}")
     _own_output(paths.stderr_file(spec.name))

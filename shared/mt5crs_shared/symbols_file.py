@@ -1,6 +1,5 @@
 """``symbols.yaml``: what the broker says of each symbol."""
 
-from collections.abc import Container
 from pathlib import Path
 
 import msgspec
@@ -34,11 +33,6 @@ def places(config_file: Path, cwd: Path) -> tuple[Path, ...]:
     folder = config_file.parent
     folders = (folder, folder / "config", folder.parent / "config", cwd / "config")
     return tuple(dict.fromkeys(place / FILE_NAME for place in folders))
-
-
-def conversion_symbol(quote: str, account: str, names: Container[str]) -> str | None:
-    """The symbol that converts a profit in `quote` to the account's currency, if there is one."""
-    return next((name for name in (quote + account, account + quote) if name in names), None)
 
 
 def load_symbols(file: Path, report: Report) -> Symbols | None:

@@ -118,6 +118,9 @@ def start(
 
         detached.start(setup.config, setup.var_dir, duration)
         return
+    from mt5crs_supervisor import forkserver
+
+    forkserver.ensure()
     from mt5crs_supervisor.commands import foreground
 
     foreground.run(

@@ -7,7 +7,6 @@ stopped or stuck; the supervisor's loop never waits for it.
 import contextlib
 import logging
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import signal
 import sys
@@ -21,20 +20,10 @@ import msgspec
 import psutil
 
 from mt5crs_shared import entry
-from mt5crs_shared.messages import ChildSpec, Kind
+from mt5crs_shared.messages import ChildSpec
+from mt5crs_supervisor import forkserver
 
 logger = logging.getLogger(__name__)
-
-PRELOAD: dict[Kind, str] = {
-    "strategy": "mt5crs_worker.preload",
-    "gateway": "mt5crs_services.preload",
-    "tape": "mt5crs_services.preload",
-    "feed": "mt5crs_services.preload",
-}
-"""Modules that the forkserver imports, by what a child is. Names only: see the arrows."""
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Environment of the whole tree: more threads hang or starve a machine full of processes."""
 
 EXIT_CODE_WITHIN = 0.05
 """Seconds that a child's exit code may come after its death was seen."""
@@ -198,22 +187,10 @@ class ForkserverLauncher:
     """
 
     def __init__(self, on_done: Callable[[], None]) -> None:
-        os.environ.update(ONE_THREAD)
-        methods = multiprocessing.get_all_start_methods()
-        self._method = "forkserver" if "forkserver" in methods else "spawn"
-        self._context = multiprocessing.get_context(self._method)
-        if self._method == "forkserver":
-            self._context.set_forkserver_preload(list(dict.fromkeys(PRELOAD.values())))
+        self._context = multiprocessing.get_context(forkserver.METHOD)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="launcher")
         self._on_done = on_done
         self._reviving: int | None = None
-
-    @property
-    def forkserver_pid(self) -> int | None:
-        """Process of the forkserver, for `status`; None where there is none."""
-        # There is no public name for it.
-        pid: int | None = getattr(multiprocessing.forkserver._forkserver, "_forkserver_pid", None)
-        return pid
 
     def spawn(self, spec: ChildSpec) -> "Future[Handle]":
         """Start a process, without waiting for it."""
@@ -223,24 +200,23 @@ class ForkserverLauncher:
 
     def warm_up(self) -> None:
         """Start the forkserver before anybody needs it: a supervisor that adopts spawns nobody."""
-        if self._method == "forkserver":
-            self._thread.submit(multiprocessing.forkserver.ensure_running)
+        self._thread.submit(forkserver.ensure)
 
     def revive(self) -> bool:
         """Start the forkserver again where it has died; whether it had.
 
         Its children live on; the next respawn finds a server that has imported everything.
         """
-        pid = self.forkserver_pid
+        pid = forkserver.pid()
         if pid is None or pid == self._reviving or _runs(pid):
             return False
         self._reviving = pid
-        self._thread.submit(multiprocessing.forkserver.ensure_running)
+        self._thread.submit(forkserver.ensure)
         return True
 
     def unstick(self) -> None:
         """Kill a forkserver that does not answer; the next spawn starts a new one."""
-        pid = self.forkserver_pid
+        pid = forkserver.pid()
         if pid is not None:
             logger.error("the forkserver does not answer; it is killed", extra={"server": pid})
             with contextlib.suppress(ProcessLookupError):
@@ -249,14 +225,12 @@ class ForkserverLauncher:
     def close(self) -> None:
         """No more spawns, and no forkserver left behind."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-        stop = getattr(multiprocessing.forkserver._forkserver, "_stop", None)
-        if self._method == "forkserver" and stop is not None:
-            stop()
+        forkserver.stop()
 
     def _start(self, spec: ChildSpec) -> Handle:
         process = self._context.Process(  # type: ignore[attr-defined]  # both contexts have it
             target=entry.run,
-            args=(msgspec.msgpack.encode(spec), PRELOAD[spec.kind]),
+            args=(msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]),
             name=f"mt5crs {spec.name}",
             daemon=True,
         )

@@ -4,9 +4,8 @@ import hashlib
 
 import msgspec
 
-from mt5crs_shared.config import Config, StrategyConfig, SymbolSpec
+from mt5crs_shared.config import Config, StrategyConfig, SymbolSpec, conversion_symbol
 from mt5crs_shared.config_file import config_hash
-from mt5crs_shared.symbols_file import conversion_symbol
 from mt5crs_supervisor.records import Plan
 
 ENTRIES = {

@@ -42,6 +42,7 @@ class Registry:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._entries: dict[str, Entry] = {}
+        self._changed = False
         try:
             self._entries = msgspec.json.decode(path.read_bytes(), type=dict[str, Entry])
         except FileNotFoundError:
@@ -50,34 +51,44 @@ class Registry:
             logger.exception("%s cannot be read and is made anew", path)
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
         self._base = (highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START
-        self._write(force=True, base=self._base)
+        self._entries["supervisor"] = Entry(self._base)
+        self._write(force=True)
 
     def survivors(self) -> dict[str, Entry]:
         """Entries of processes that had not ended when the file was last written."""
         return {name: entry for name, entry in self._entries.items() if entry.pid}
 
     def next_epoch(self, name: str) -> int:
-        """A number for the next spawn, higher than all before it."""
+        """A number for the next spawn, higher than all before it.
+
+        It need not be saved before it is used: the next supervisor begins a new thousand.
+        """
         last = self._entries[name].epoch if name in self._entries else 0
         epoch = max(last, self._base) + 1
-        self._entries[name] = Entry(epoch)
-        self._write()
+        self.record(name, Entry(epoch))
         return epoch
 
     def record(self, name: str, entry: Entry) -> None:
-        """Note the process of a spawn, or that it has ended."""
+        """Note the process of a spawn, or that it has ended; see `save`."""
         self._entries[name] = entry
-        self._write()
+        self._changed = True
 
-    def _write(self, force: bool = False, base: int = 0) -> None:
-        entries = dict(self._entries)
-        if base:
-            entries["supervisor"] = Entry(base)
-            self._entries = entries
+    def save(self) -> None:
+        """Write what was noted since the last call.
+
+        Once for many notes, and after what is urgent: replacing a file takes about a millisecond,
+        and a respawn waits for nobody. A supervisor that dies before this leaves processes that
+        the next one does not know; they end when a newer epoch has their journal.
+        """
+        if self._changed:
+            self._write()
+            self._changed = False
+
+    def _write(self, force: bool = False) -> None:
         temporary = self._path.with_suffix(".new")
         try:
             with temporary.open("wb") as file:
-                file.write(msgspec.json.encode(entries))
+                file.write(msgspec.json.encode(self._entries))
                 if force:
                     file.flush()
                     os.fsync(file.fileno())

@@ -9,8 +9,8 @@ import psutil
 from mt5crs_shared.config import Config
 from mt5crs_shared.messages import AccountReport, StrategyMoney
 from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor import forkserver
 from mt5crs_supervisor.child import Child
-from mt5crs_supervisor.launcher import ForkserverLauncher
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.status_report import (
     SCHEMA_VERSION,
@@ -32,7 +32,6 @@ class Reported(Protocol):
 
     config: Config
     paths: VarPaths
-    launcher: ForkserverLauncher
     stopping: bool
     begun: float
     events: deque[EventLine]
@@ -56,7 +55,7 @@ def report(supervisor: Reported, now: float) -> StatusReport:
         config=supervisor.config.path,
         var_dir=str(supervisor.paths.var),
         market_url=supervisor.config.globals.zmq_market_url,
-        forkserver_pid=supervisor.launcher.forkserver_pid,
+        forkserver_pid=forkserver.pid(),
         account=account,
         strategies=strategies,
         services=services,

@@ -98,7 +98,7 @@ class Supervisor:
         self._registry = Registry(paths.registry)
         self.begun = monotonic()
         self._wakeup = Wakeup()
-        self.launcher = ForkserverLauncher(self._wakeup.wake)
+        self._launcher = ForkserverLauncher(self._wakeup.wake)
         self._spawning: dict[str, tuple[Future[Handle], float]] = {}
         self._renew_at = 0.0
         self.strategies = [self._child(plan) for plan in plans.strategies(config)]
@@ -122,7 +122,7 @@ class Supervisor:
         until = self._monotonic() + duration if duration is not None else None
         with self._wakeup.catching():
             try:
-                self.launcher.warm_up()
+                self._launcher.warm_up()
                 self._adopt_survivors()
                 self._start_all()
                 while not (self.stopping and self._all_down()):
@@ -158,7 +158,7 @@ class Supervisor:
         )
         if child.plan.kind == "strategy":
             self._links.fence(spec.name, spec.epoch)
-        self._spawning[child.name] = (self.launcher.spawn(spec), now)
+        self._spawning[child.name] = (self._launcher.spawn(spec), now)
         return spec
 
     def fell(self, child: Child, now: float, own_doing: bool) -> float:
@@ -204,6 +204,7 @@ class Supervisor:
         for name in self._coroner.forgiven(now):
             self._by_name[name].forgive()
         self._renew_leases(now)
+        self._registry.save()
 
     def _reap(self, child: Child) -> None:
         handle = child.handle
@@ -228,7 +229,7 @@ class Supervisor:
             if not future.done():
                 if now - asked > SPAWN_WITHIN:
                     self._spawning[name] = (future, now)
-                    self.launcher.unstick()
+                    self._launcher.unstick()
                 continue
             del self._spawning[name]
             error = future.exception()
@@ -330,7 +331,7 @@ class Supervisor:
         for child in self.children:
             if child.handle is not None:
                 child.handle.kill(signal.SIGKILL)
-        self.launcher.close()
+        self._launcher.close()
         self._poller = zmq.Poller()
         self._control.close()
         self._links.close()
@@ -380,7 +381,7 @@ class Supervisor:
         if now < self._renew_at or self.stopping:
             return
         self._renew_at = now + self._settings.lease / 3.0
-        if self.launcher.revive():
+        if self._launcher.revive():
             self._note("supervisor", "forkserver_died", "a new one is started; its children live")
         for child in self.children:
             if child.state in ALIVE:

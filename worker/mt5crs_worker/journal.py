@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 VERSION = 2
 """Of the tables and of :class:`Checkpoint`; a file of another version is set aside."""
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL, epoch INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS checkpoint (
     id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL, saved REAL NOT NULL);
@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS orders (
     status TEXT NOT NULL DEFAULT 'INTENT', code TEXT, result BLOB);
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
+INSERT INTO meta SELECT {VERSION}, 0 WHERE NOT EXISTS (SELECT 1 FROM meta);
 """
 
 _KEPT_DECISIONS = 200_000
@@ -75,6 +76,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
     last_signal: int
     state: dict[Any, Any]
     metrics: StrategyMetrics
+
+
+_decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -152,7 +156,7 @@ class Journal:
         if row is None:
             return None
         try:
-            checkpoint = msgspec.msgpack.decode(row[0], type=Checkpoint)
+            checkpoint = _decode_checkpoint(row[0])
         except msgspec.MsgspecError as error:
             self.event("checkpoint_unreadable", str(error))
             return None
@@ -292,11 +296,9 @@ class Journal:
         for table in ("meta", "checkpoint"):
             if db.execute(f"PRAGMA quick_check({table})").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("the file is damaged")
-        row = db.execute("SELECT version FROM meta").fetchone()
-        if row is None:
-            db.execute("INSERT INTO meta VALUES (?, 0)", (VERSION,))
-        elif row[0] != VERSION:
-            raise sqlite3.DatabaseError(f"version {row[0]}, not {VERSION}")
+        (version,) = db.execute("SELECT version FROM meta").fetchone()
+        if version != VERSION:
+            raise sqlite3.DatabaseError(f"version {version}, not {VERSION}")
         return db
 
     def _trim(self) -> None:

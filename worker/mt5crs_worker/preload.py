@@ -6,10 +6,14 @@ open a ZMQ context, start a thread or load a model; a child that inherits one ha
 """
 
 import gc
+import pkgutil
 
+import mt5crs_shared.entry
 import mt5crs_worker.process
 
+# As `entry.run` will; the first call compiles a pattern.
+pkgutil.resolve_name("mt5crs_worker.process:main")
 gc.collect()
 gc.freeze()
 
-__all__ = ["mt5crs_worker"]
+__all__ = ["mt5crs_shared", "mt5crs_worker"]

@@ -12,7 +12,7 @@ import zmq
 
 from mt5crs_shared.catch_up import content
 from mt5crs_shared.child import Child, Report
-from mt5crs_shared.config import Config, StrategyConfig
+from mt5crs_shared.config import StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.flight import FlightRecorder
 from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, spec: ChildSpec, preloaded: bool) -> None:
         self._spec = spec
-        self._config = msgspec.json.decode(spec.payload, type=Config)
+        self._config = decode_config(spec.payload)
         self._strategy: StrategyConfig = self._config.strategies[0]
         self._paths = VarPaths.of(spec)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

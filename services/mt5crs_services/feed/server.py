@@ -2,14 +2,13 @@
 
 import traceback
 
-import msgspec
 import zmq
 
 from mt5crs_services.feed.publisher import FeedError, Publisher, identity, make_source
 from mt5crs_services.feed.sources import Position
 from mt5crs_services.service import BacklogServer
 from mt5crs_shared.child import Child, Report
-from mt5crs_shared.config import Config, FeedConfig
+from mt5crs_shared.config import FeedConfig, decode_config
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.paths import VarPaths
 
@@ -26,7 +25,7 @@ class Feed:
     """
 
     def __init__(self, spec: ChildSpec, preloaded: bool) -> None:
-        self._config = msgspec.json.decode(spec.payload, type=Config)
+        self._config = decode_config(spec.payload)
         self._paths = VarPaths.of(spec)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         settings = self._config.globals.supervisor

@@ -7,10 +7,9 @@ import msgspec
 from mt5crs_services.gateway.tick_log import TickLog
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.catch_up import content
-from mt5crs_shared.config import Config, SymbolSpec
+from mt5crs_shared.config import Config, SymbolSpec, conversion_symbol
 from mt5crs_shared.messages import TAIL, TickMark
 from mt5crs_shared.sanity import SanityState, TickSanity
-from mt5crs_shared.symbols_file import conversion_symbol
 from mt5crs_shared.ticks import Tick
 
 KEEP = 20_000

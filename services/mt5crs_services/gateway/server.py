@@ -16,7 +16,7 @@ from mt5crs_services.gateway.market import Market
 from mt5crs_services.gateway.transaction import LedgerTakenError, passes
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared.child import Child, Report
-from mt5crs_shared.config import Config
+from mt5crs_shared.config import decode_config
 from mt5crs_shared.ledger_schema import LedgerError
 from mt5crs_shared.messages import (
     ChildSpec,
@@ -61,7 +61,7 @@ class Gateway:
         context: "zmq.Context[zmq.Socket[bytes]]",
         ledger: Ledger,
     ) -> None:
-        config = msgspec.json.decode(spec.payload, type=Config)
+        config = decode_config(spec.payload)
         paths = VarPaths.of(spec)
         self._child = child
         self._ledger = ledger
@@ -212,7 +212,7 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
     Raises:
         LedgerError: The ledger cannot be used, or another gateway has it.
     """
-    config = msgspec.json.decode(spec.payload, type=Config)
+    config = decode_config(spec.payload)
     settings = config.globals
     path = VarPaths.of(spec).ledger
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
