@@ -24,7 +24,7 @@ RATE = 200.0
 """Ticks a second while recovery is timed: the first one is at most 5 ms away."""
 
 MANY_RATE = 10.0
-"""Ticks a second with many jobs: a busy market. Fifty models at 200 would need more than two cores."""
+"""Ticks a second with many jobs: fifty models at 200 would need more than two cores."""
 
 
 class Run:

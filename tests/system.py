@@ -191,6 +191,12 @@ class System:
         children = [*report.services, *(s.process for s in report.strategies)]
         return {child.name: child.pid for child in children}
 
+    def epochs(self) -> dict[str, int]:
+        """The number of every child's spawn."""
+        report = self.status()
+        children = [*report.services, *(s.process for s in report.strategies)]
+        return {child.name: child.epoch for child in children}
+
     def processed(self, name: str) -> int:
         """Ticks that a strategy has processed, by its last beat."""
         metrics = self.strategy(name).metrics

@@ -37,9 +37,10 @@ class Registry:
 
     Args:
         path: Where it is; a file that cannot be read counts as missing.
+        fenced: The highest epoch that others remember; see `fences.highest_epoch`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fenced: int = 0) -> None:
         self._path = path
         self._entries: dict[str, Entry] = {}
         self._changed = False
@@ -50,6 +51,7 @@ class Registry:
         except (OSError, msgspec.MsgspecError):
             logger.exception("%s cannot be read and is made anew", path)
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
+        highest = max(highest, fenced)
         self._base = (highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START
         self._entries["supervisor"] = Entry(self._base)
         self._write(force=True)

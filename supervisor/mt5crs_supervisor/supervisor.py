@@ -24,9 +24,10 @@ from mt5crs_shared.messages import (
     Lease,
     Ready,
     Recycle,
+    Stop,
 )
 from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor import plans, reporting
+from mt5crs_supervisor import fences, plans, reporting
 from mt5crs_supervisor.child import Child
 from mt5crs_supervisor.control import (
     ControlServer,
@@ -95,7 +96,7 @@ class Supervisor:
         self._settings = config.globals.supervisor
         paths.create()
         self._single = SingleInstance(paths, config.path)
-        self._registry = Registry(paths.registry)
+        self._registry = Registry(paths.registry, fences.highest_epoch(paths))
         self.begun = monotonic()
         self._wakeup = Wakeup()
         self._launcher = ForkserverLauncher(self._wakeup.wake)
@@ -253,6 +254,7 @@ class Supervisor:
     def _dispatch(self, message: FromChild) -> None:
         child = self._by_name.get(message.name)
         if child is None or message.epoch != child.epoch:
+            self._links.send(message.name, message.epoch, Stop())  # replaced, if still alive
             return
         now = self._monotonic()
         match message:

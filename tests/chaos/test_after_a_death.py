@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
 from mt5crs_supervisor import crash
 from mt5crs_supervisor.crash import CrashReport
@@ -125,14 +127,31 @@ def test_a_new_supervisor_adopts_the_children_of_a_dead_one(scene: Scene) -> Non
     scene.assert_undisturbed("victim", "witness", "bystander")
 
 
+def test_a_supervisor_that_lost_its_list_replaces_whom_it_does_not_know(scene: Scene) -> None:
+    assert scene.system.process is not None
+    old = [psutil.Process(pid) for pid in scene.before.values() if pid is not None]
+    scene.system.process.kill()
+    scene.system.process.wait()
+    VarPaths(scene.system.var).registry.unlink()
+    scene.system.start()
+    wait_for(lambda: not any(process.is_running() for process in old), "the old ones' end")
+    scene.system.wait_running()
+    before = scene.system.processed("witness")
+    wait_for(lambda: scene.system.processed("witness") > before, "ticks again")
+
+
 def test_after_a_power_cut_everybody_goes_on(scene: Scene) -> None:
     assert scene.system.process is not None
+    epochs = scene.system.epochs()
     for process in scene.system.processes():
         process.kill()
     scene.system.process.wait()
     wait_for(lambda: not scene.system.processes(), "everybody dead")
+    # It is not forced to the disk at every spawn; ledger and journals remember who wrote last.
+    VarPaths(scene.system.var).registry.unlink()
     scene.system.start()
     scene.system.wait_running()
+    assert all(epoch > epochs[name] for name, epoch in scene.system.epochs().items())
     before = scene.system.processed("witness")
     wait_for(lambda: scene.system.processed("witness") > before, "ticks again")
     account = scene.system.status().account

@@ -78,6 +78,7 @@ class Worker:
             logger.info("stopped; ticks after the checkpoint are left to the next process")
         except ReplacedError as error:
             logger.warning("this process ends: %s", error)
+            self._child.failed(str(error), permanent=False)
         except JournalError as error:
             self._child.failed(str(error), permanent=False, trace=traceback.format_exc())
             raise

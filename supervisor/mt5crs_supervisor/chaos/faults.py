@@ -1,5 +1,6 @@
 """Doing a fault to an installation, and seeing when it is over."""
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable
@@ -8,12 +9,21 @@ import msgspec
 import psutil
 
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
-from mt5crs_supervisor.chaos.installation import Installation, children_of, kill, wait_for
+from mt5crs_supervisor.chaos.installation import (
+    ChaosError,
+    Installation,
+    children_of,
+    kill,
+    wait_for,
+)
 from mt5crs_supervisor.launcher import is_alive
 from mt5crs_supervisor.status_report import StatusReport
 
 SLOW = 1.0
 """Seconds that a slow gateway stands still."""
+
+STOPPED_FOR = 2.0
+"""Seconds that a replaced process is left stopped, if its replacement does not work before."""
 
 
 class Injury(msgspec.Struct, frozen=True):
@@ -118,7 +128,10 @@ def _revived(system: Installation, fault: Fault) -> Hit:
     system.kill_supervisor()
     system.forget(name)
     system.start()
-    wait_for(lambda: system.child(name).epoch > old.epoch and system.running(), f"a new {name}")
+    wait_for(lambda: system.child(name).epoch > old.epoch, f"a new {name}")
+    # One that was stopped in the middle of a write keeps its journal, and the new one waits.
+    with contextlib.suppress(ChaosError):
+        wait_for(system.running, f"a new {name} at work", STOPPED_FOR)
     kill(pid, signal.SIGCONT)
     wait_for(lambda: not is_alive(pid, born), f"the old {name} to see that it was replaced")
     return (name,)

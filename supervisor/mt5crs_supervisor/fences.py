@@ -1,0 +1,31 @@
+"""The fences of the last spawns: epochs below which ledger and journals take nothing any more.
+
+The list of processes remembers which epochs were given out. Where it is lost, damaged, or an old
+one out of a backup, these files still refuse what is not newer than their last writer; a
+supervisor that began below them would start processes that nobody listens to.
+"""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from mt5crs_shared.paths import VarPaths
+
+
+def highest_epoch(paths: VarPaths) -> int:
+    """The newest epoch that the ledger or a strategy's journal has seen; 0: none.
+
+    A file that cannot be read counts for nothing: its owner sets it aside, or says what is wrong.
+    """
+    found = [_ask(paths.ledger, "SELECT max(epoch) FROM epochs")]
+    found += [_ask(file, "SELECT max(epoch) FROM meta") for file in paths.state.glob("*.db")]
+    return max(found)
+
+
+def _ask(file: Path, question: str) -> int:
+    with contextlib.suppress(sqlite3.Error):
+        uri = f"{file.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as db:
+            (number,) = db.execute(question).fetchone()
+            return number or 0
+    return 0

@@ -1,0 +1,55 @@
+"""Epochs only rise, also where the list of processes is lost or was put back from a backup."""
+
+import sqlite3
+from pathlib import Path
+
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor import fences
+from mt5crs_supervisor.registry import Entry, Registry
+from mt5crs_worker.journal import Journal
+
+
+def paths_in(folder: Path) -> VarPaths:
+    paths = VarPaths(folder)
+    paths.create()
+    return paths
+
+
+def test_nothing_has_been_fenced_in_an_empty_folder(tmp_path: Path) -> None:
+    assert fences.highest_epoch(paths_in(tmp_path)) == 0
+
+
+def test_the_journal_of_the_newest_writer_counts(tmp_path: Path) -> None:
+    paths = paths_in(tmp_path)
+    for name, epoch in (("one", 3004), ("two", 2001)):
+        Journal(paths.journal(name), epoch).close()
+    assert fences.highest_epoch(paths) == 3004
+
+
+def test_the_ledger_counts_and_what_cannot_be_read_does_not(tmp_path: Path) -> None:
+    paths = paths_in(tmp_path)
+    paths.journal("damaged").write_bytes(b"no database" * 100)
+    with sqlite3.connect(paths.ledger) as db:
+        db.execute("CREATE TABLE epochs (strategy TEXT PRIMARY KEY, epoch INTEGER NOT NULL)")
+        db.execute("INSERT INTO epochs VALUES ('one', 5007)")
+    db.close()
+    assert fences.highest_epoch(paths) == 5007
+
+
+def test_a_registry_begins_above_its_own_entries_and_above_the_fences(tmp_path: Path) -> None:
+    file = tmp_path / "processes.json"
+    registry = Registry(file, fenced=3004)
+    assert registry.next_epoch("one") == 4001
+    registry.record("one", Entry(4001, pid=7, create_time=1.0))
+    registry.save()
+    again = Registry(file, fenced=0)
+    assert again.survivors() == {"one": Entry(4001, pid=7, create_time=1.0)}
+    assert again.next_epoch("one") == 5001
+    file.write_text("no JSON")
+    assert Registry(file, fenced=4001).next_epoch("one") == 5001
+
+
+def test_what_was_not_saved_is_not_given_out_again(tmp_path: Path) -> None:
+    file = tmp_path / "processes.json"
+    unsaved = Registry(file).next_epoch("one")
+    assert Registry(file).next_epoch("one") > unsaved
