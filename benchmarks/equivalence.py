@@ -18,6 +18,7 @@ import yaml
 from benchmarks.tables import machine, table, write
 from mt5crs_shared import recorded
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.faults import Injury
@@ -46,7 +47,17 @@ WITNESS = "witness"
 """Is hit by no fault of a single strategy, and notes when it sees each tick."""
 
 SYMBOL_OF = {**{s["name"]: s["symbol"] for s in STRATEGIES}, WITNESS: "XAUUSD"}
-ALONE = frozenset({Kind.WORKER, Kind.WORKER_TWICE, Kind.HANG})
+ALONE = frozenset(
+    {
+        Kind.WORKER,
+        Kind.WORKER_TWICE,
+        Kind.CRASH,
+        Kind.CRASH_AT_FILL,
+        Kind.LOOP,
+        Kind.MEMORY,
+        Kind.HANG,
+    }
+)
 """Faults of one strategy, which no other may notice."""
 
 LATE_MS = 250.0
@@ -56,9 +67,11 @@ LONGEST_DAY = 29 * 3600.0
 """Seconds from the first tick of both files to the last."""
 
 
-def installation(folder: Path, speed: float) -> Installation:
-    """A system that replays the days, in a folder of its own."""
+def installation(folder: Path, speed: float = 0.0) -> Installation:
+    """A system that replays the days, in a folder of its own; to be hurt where it has a pace."""
     folder.mkdir()
+    var = folder / "var"
+    victims = [setting.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
     listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
     symbols = [symbol for symbol in listed if symbol["name"] in DAYS]
     file = folder / "strategies.yaml"
@@ -69,9 +82,9 @@ def installation(folder: Path, speed: float) -> Installation:
         "evaluate": "tick",
         "params": {"file": str(folder / "seen")},
     }
-    strategies = [*STRATEGIES, witness]
+    strategies = [*victims, witness]
     setting.write_config(file, strategies, symbols, list(DAYS.values()), speed)
-    return Installation(file, folder / "var", cwd=ROOT)
+    return Installation(file, var, cwd=ROOT)
 
 
 def lateness(seen: Path, injuries: Sequence[Injury], speed: float) -> list[float]:
@@ -122,14 +135,14 @@ def main(
     """Run both, compare, print and write docs/benchmarks.md."""
     kinds = [Kind(kind) for kind in only.split(",")] if only else list(Kind)
     # Recoveries take their time too; the last fault must come before the last tick.
-    pace = speed if speed is not None else LONGEST_DAY / (faults * every * 2.0 + 20.0)
+    pace = speed if speed is not None else LONGEST_DAY / (faults * every * 2.5 + 20.0)
     plan = campaign.plan(seed, faults, every, kinds, VICTIMS)
     published = {symbol: recorded.count_rows(day, Mt5crsError) for symbol, day in DAYS.items()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(exist_ok=True)
         click.echo(f"untouched: {sum(published.values()):,} ticks as fast as possible")
-        untouched = trial.run(installation(folder / "untouched", 0.0), published)
+        untouched = trial.run(installation(folder / "untouched"), published)
         click.echo(f"with {faults} faults, seed {seed}, {pace:.0f} times real speed")
         struck = trial.run(installation(folder / "struck", pace), published, plan, tell)
         late = lateness(folder / "struck" / "seen", struck.injuries, pace)

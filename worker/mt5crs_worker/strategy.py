@@ -86,15 +86,14 @@ class ModelStrategy(Strategy):
         return self.adapter.signal_of(self.probability)
 
 
-def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
-    """Make the strategy that an entry of the YAML names.
+def class_of(config: StrategyConfig) -> type[Strategy]:
+    """The class that an entry of the YAML names.
 
     Raises:
-        StrategyError: Its class cannot be imported, is no `Strategy`, or fails when it is made.
-        ModelError: Its model cannot be used.
+        StrategyError: It cannot be imported, or is no `Strategy`.
     """
     if config.strategy is None:
-        return ModelStrategy(config, symbol)
+        return ModelStrategy
     try:
         found = pkgutil.resolve_name(config.strategy)
     except (ImportError, AttributeError) as error:
@@ -106,6 +105,17 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
         raise StrategyError(f"strategy: {config.strategy} is no subclass of Strategy")
     if not 1 <= found.warmup <= WINDOW:
         raise StrategyError(f"strategy: {config.strategy}.warmup must be 1 to {WINDOW}")
+    return found
+
+
+def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
+    """Make the strategy that an entry of the YAML names.
+
+    Raises:
+        StrategyError: Its class cannot be imported, is no `Strategy`, or fails when it is made.
+        ModelError: Its model cannot be used.
+    """
+    found = class_of(config)
     try:
         return found(config, symbol)
     except Mt5crsError:

@@ -12,6 +12,10 @@ class Kind(enum.StrEnum):
 
     WORKER = "worker"
     WORKER_TWICE = "worker-twice"
+    CRASH = "crash"
+    CRASH_AT_FILL = "crash-at-fill"
+    LOOP = "busy-loop"
+    MEMORY = "memory-hog"
     HANG = "hang"
     REVIVED = "revived"
     TAPE = "tape"
@@ -33,6 +37,10 @@ class Kind(enum.StrEnum):
 MEANINGS: dict[Kind, str] = {
     Kind.WORKER: "SIGKILL of a strategy's process.",
     Kind.WORKER_TWICE: "The same, and again as soon as its replacement exists.",
+    Kind.CRASH: "SIGSEGV of a strategy's process, as if its code had read where nothing is.",
+    Kind.CRASH_AT_FILL: "The same when it is told of a deal, before it has noted it.",
+    Kind.LOOP: "A strategy computes for ever.",
+    Kind.MEMORY: "A strategy takes a gigabyte of memory.",
     Kind.HANG: "SIGSTOP of a strategy's process; the supervisor has to find it silent.",
     Kind.REVIVED: "A strategy's process is stopped, replaced, and wakes up beside its successor.",
     Kind.TAPE: "SIGKILL of the tape.",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 import psutil
 
+from mt5crs_supervisor.chaos import setting
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.installation import (
     ChaosError,
@@ -21,6 +22,9 @@ from mt5crs_supervisor.status_report import StatusReport
 
 SLOW = 1.0
 """Seconds that a slow gateway stands still."""
+
+OBEYS_WITHIN = 5.0
+"""Seconds that a strategy has for making a deal."""
 
 STOPPED_FOR = 2.0
 """Seconds that a replaced process is left stopped, if its replacement does not work before."""
@@ -58,6 +62,8 @@ def inflict(system: Installation, fault: Fault, began: float) -> Injury:
         ChaosError: It does not come back.
     """
     before = {child.name: child.pid for child in children_of(system.wait_running())}
+    if fault.kind in ORDERS:
+        _give_order(system, fault)
     at, wall = time.monotonic(), time.time()
     hit = ACTS[fault.kind](system, fault)
     report = wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
@@ -84,7 +90,7 @@ def _whole(system: Installation, before: dict[str, int | None], hit: Hit) -> Sta
 
 def _recovery(report: StatusReport, fault: Fault, seen: float) -> float:
     """A killed strategy's own figure is finer than what was seen from outside."""
-    if fault.kind is not Kind.WORKER:
+    if fault.kind not in (Kind.WORKER, Kind.CRASH, Kind.CRASH_AT_FILL):
         return seen
     measured = next(
         s.process.recovery_ms for s in report.strategies if s.process.name == fault.strategy
@@ -109,6 +115,29 @@ def _worker_twice(system: Installation, fault: Fault) -> Hit:
     kill(second)
     wait_for(lambda: system.child(strategy).pid != second, f"the second end of {strategy}")
     return (strategy,)
+
+
+def _give_order(system: Installation, fault: Fault) -> None:
+    """Make a strategy hurt itself, and wait until it does.
+
+    Who makes no deal for a while (it is warming up) is hurt from outside instead.
+    """
+    order = setting.orders_for(fault.strategy, system.paths)
+    order.write_text(ORDERS[fault.kind])
+    with contextlib.suppress(ChaosError):
+        wait_for(lambda: not order.exists(), f"{fault.strategy} to obey", OBEYS_WITHIN)
+    with contextlib.suppress(FileNotFoundError):
+        order.unlink()
+        kill(system.pid(fault.strategy), signal.SIGSEGV)
+
+
+def _by_itself(_system: Installation, fault: Fault) -> Hit:
+    return (fault.strategy,)
+
+
+def _crash(system: Installation, fault: Fault) -> Hit:
+    kill(system.pid(fault.strategy), signal.SIGSEGV)
+    return (fault.strategy,)
 
 
 def _hang(system: Installation, fault: Fault) -> Hit:
@@ -199,9 +228,18 @@ def _all(system: Installation, _fault: Fault) -> Hit:
     return names
 
 
+ORDERS: dict[Kind, str] = {
+    Kind.CRASH_AT_FILL: "crash-at-fill",
+    Kind.LOOP: "loop",
+    Kind.MEMORY: "memory",
+}
+"""What only a strategy itself can do."""
+
 ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
     Kind.WORKER: _worker,
     Kind.WORKER_TWICE: _worker_twice,
+    Kind.CRASH: _crash,
+    **dict.fromkeys(ORDERS, _by_itself),
     Kind.HANG: _hang,
     Kind.REVIVED: _revived,
     Kind.TAPE: _service("tape"),

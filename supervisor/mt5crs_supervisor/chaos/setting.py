@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from mt5crs_shared.config import SymbolSpec
+from mt5crs_shared.paths import VarPaths
 
 WIDE = 1e6
 """`max_signal_age`: in a replay that runs faster than the clock an outage of a second is an hour
@@ -25,6 +26,12 @@ RESTART = {
     "max_boot_failures": 20,
 }
 """Everybody comes back however often he is killed: giving up is proved elsewhere."""
+
+LIMITS = {"memory": "300MB", "memory_hard": "600MB"}
+"""Far above what a strategy needs, far below what a memory hog takes."""
+
+SABOTAGED = "mt5crs_worker.sabotage:Sabotaged"
+"""By name only: see the arrows."""
 
 SUPERVISOR = {"hang_after": 2.0, "restart": RESTART}
 
@@ -64,6 +71,18 @@ def write_config(
     listed = {"symbols": [dict(symbol) for symbol in symbols]}
     file.with_name("symbols.yaml").write_text(yaml.safe_dump(listed, sort_keys=False))
     return file
+
+
+def sabotaged(entry: Mapping[str, Any], paths: VarPaths) -> dict[str, Any]:
+    """A strategy's entry, made to do what `orders_for` it says."""
+    real = {"strategy": entry.get("strategy"), "params": entry.get("params", {})}
+    params = {**real, "orders": str(orders_for(entry["name"], paths))}
+    return {**entry, "strategy": SABOTAGED, "params": params, "limits": LIMITS}
+
+
+def orders_for(strategy: str, paths: VarPaths) -> Path:
+    """The file that tells a sabotaged strategy what to do."""
+    return paths.run / f"{strategy}.sabotage"
 
 
 def make_up(folder: Path, symbols: Sequence[SymbolSpec], ticks: int, seed: int) -> dict[str, Path]:

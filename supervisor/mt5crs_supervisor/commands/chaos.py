@@ -10,6 +10,7 @@ import msgspec
 
 from mt5crs_shared import config_file
 from mt5crs_shared.config import Config
+from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.faults import Injury
@@ -23,7 +24,7 @@ SPEED = 600.0
 LEAST_SECONDS = 60.0
 """Real seconds of ticks at least: the indicators need 256 bars before there are decisions."""
 
-SLACK = 2.0
+SLACK = 2.5
 """Recoveries take their time as well: so much longer than the plan the ticks last."""
 
 
@@ -65,11 +66,11 @@ def _compare(
     published = dict.fromkeys(symbols, ticks)
     if not quiet:
         click.echo(f"in peace: {ticks * len(symbols):,} made-up ticks as fast as possible")
-    untouched = trial.run(_installation(config, folder / "untouched", files, 0.0), published)
+    untouched = trial.run(_installation(config, folder / "untouched", files), published)
     if not quiet:
         click.echo(f"with {len(plan)} faults, seed {seed}, at {SPEED:g} times real speed")
     struck = trial.run(
-        _installation(config, folder / "struck", files, SPEED),
+        _installation(config, folder / "struck", files, hurt=True),
         published,
         plan,
         (lambda _injury: None) if quiet else _tell,
@@ -79,18 +80,22 @@ def _compare(
 
 
 def _installation(
-    config: Config, folder: Path, files: dict[str, Path], speed: float
+    config: Config, folder: Path, files: dict[str, Path], hurt: bool = False
 ) -> Installation:
     folder.mkdir()
+    var = folder / "var"
     strategies = [msgspec.to_builtins(strategy) for strategy in config.enabled]
     for entry in strategies:
         # The campaign has its own budget of restarts, and what is unset is left out.
         entry.pop("restart")
     entries = [{k: v for k, v in e.items() if v is not None} for e in strategies]
+    if hurt:
+        entries = [setting.sabotaged(entry, VarPaths(var)) for entry in entries]
     symbols = [msgspec.to_builtins(config.symbols[symbol]) for symbol in files]
     file = folder / "strategies.yaml"
+    speed = SPEED if hurt else 0.0
     setting.write_config(file, entries, symbols, list(files.values()), speed)
-    return Installation(file, folder / "var")
+    return Installation(file, var)
 
 
 def _kinds(only: str | None) -> list[Kind]:
