@@ -47,19 +47,6 @@ WITNESS = "witness"
 """Is hit by no fault of a single strategy, and notes when it sees each tick."""
 
 SYMBOL_OF = {**{s["name"]: s["symbol"] for s in STRATEGIES}, WITNESS: "XAUUSD"}
-ALONE = frozenset(
-    {
-        Kind.WORKER,
-        Kind.WORKER_TWICE,
-        Kind.CRASH,
-        Kind.CRASH_AT_FILL,
-        Kind.LOOP,
-        Kind.MEMORY,
-        Kind.HANG,
-    }
-)
-"""Faults of one strategy, which no other may notice."""
-
 LATE_MS = 250.0
 """A tick that the witness sees later than this has been disturbed."""
 
@@ -97,7 +84,7 @@ def lateness(seen: Path, injuries: Sequence[Injury], speed: float) -> list[float
     moments = [at for _, at in notes]
     found = []
     for injury in injuries:
-        if injury.fault.kind in ALONE:
+        if injury.fault.kind in campaign.ALONE:
             begin, end = injury.wall * 1e6, (injury.wall + injury.recovery) * 1e6
             during = notes[bisect_left(moments, begin - 2e5) : bisect_right(moments, end)]
             delays = [at - event / speed for event, at in during]

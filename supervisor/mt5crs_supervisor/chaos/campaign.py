@@ -59,6 +59,19 @@ MEANINGS: dict[Kind, str] = {
     Kind.ALL: "Every process at once, as in a power cut; then a new start.",
 }
 
+ALONE = frozenset(
+    {
+        Kind.WORKER,
+        Kind.WORKER_TWICE,
+        Kind.CRASH,
+        Kind.CRASH_AT_FILL,
+        Kind.LOOP,
+        Kind.MEMORY,
+        Kind.HANG,
+    }
+)
+"""Faults of one strategy and nobody else, which no other may notice."""
+
 APART = 0.04
 """Seconds between two blows, at most: about what a respawn takes."""
 

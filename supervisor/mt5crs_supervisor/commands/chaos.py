@@ -110,7 +110,8 @@ def _kinds(only: str | None) -> list[Kind]:
 
 def _tell(injury: Injury) -> None:
     fault = injury.fault
-    target = f"{fault.kind} {fault.strategy}" if "worker" in fault.kind else str(fault.kind)
+    named = fault.kind in campaign.ALONE or fault.strategy in injury.replaced
+    target = f"{fault.kind} {fault.strategy}" if named else str(fault.kind)
     click.echo(
         f"{injury.began:7.2f} s  {target:<40} well again after {injury.recovery * 1000:6.0f} ms"
     )
