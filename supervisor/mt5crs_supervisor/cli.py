@@ -300,5 +300,5 @@ def replay(setup: Setup, files: tuple[str, ...], url: str | None, speed: float, 
 
 
 def main() -> None:
-    """Run the command line; the console entry point."""
+    """Run the command line."""
     cli(prog_name=PROGRAM)

@@ -4,9 +4,13 @@ Light enough to be imported first: the server's imports take longer than all els
 run beside the supervisor's own.
 """
 
+import contextlib
 import multiprocessing
 import multiprocessing.forkserver
 import os
+import signal
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Final
 
 from mt5crs_shared.messages import Kind
@@ -31,7 +35,27 @@ def ensure() -> None:
     os.environ.update(ONE_THREAD)
     if METHOD == "forkserver":
         multiprocessing.forkserver.set_forkserver_preload(list(dict.fromkeys(PRELOAD.values())))
-        multiprocessing.forkserver.ensure_running()
+        with uninterrupted():
+            multiprocessing.forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started inside: a terminal sends it to all of them.
+
+    It is the supervisor's business; a process in the middle of its imports would only print where
+    it was. Signals that come meanwhile are not lost.
+    """
+    if METHOD != "forkserver":
+        yield
+        return
+    # Where it has to start this helper, multiprocessing lets Ctrl-C through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def pid() -> int | None:

@@ -234,7 +234,7 @@ class ForkserverLauncher:
             name=f"mt5crs {spec.name}",
             daemon=True,
         )
-        with _bare_main():
+        with _bare_main(), forkserver.uninterrupted():
             process.start()
         return ProcessHandle(process)
 

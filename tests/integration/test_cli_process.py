@@ -166,6 +166,22 @@ def test_ctrl_c_ends_a_start_in_order(installation: CommandLine, market: Pulse, 
     installation.assert_nothing_left()
 
 
+def test_ctrl_c_during_the_imports_prints_no_traceback(installation: CommandLine) -> None:
+    process = installation.popen("start", start_new_session=True)
+    helpers: list[psutil.Process] = []
+
+    def importing() -> bool:
+        helpers[:] = psutil.Process(process.pid).children()
+        return any(helper.memory_info().rss > 25_000_000 for helper in helpers)
+
+    wait_for(importing, "the forkserver in the middle of its imports")
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=30.0)
+    assert "Traceback" not in printed
+    assert process.returncode in (0, 1)
+    wait_for(lambda: not any(h.is_running() for h in helpers), "the helpers' end")
+
+
 def test_a_reader_that_goes_away_does_not_stop_it(installation: CommandLine, market: Pulse) -> None:
     process = installation.popen("start")
     assert process.stdout is not None
