@@ -107,7 +107,7 @@ def made_up(path: Path, minutes: int) -> tuple[Path, int]:
 def test_the_same_replay_at_two_speeds_makes_the_same_decisions_and_deals(tmp_path: Path) -> None:
     file, count = made_up(tmp_path / "EURUSD_made_up.csv", minutes=330)
     logs = []
-    for name, speed in (("fast", "0"), ("paced", "1500")):
+    for name, speed in (("fast", "0"), ("paced", "2500")):
         folder = tmp_path / name
         folder.mkdir()
         with running(folder, STRATEGIES) as system:
