@@ -12,7 +12,10 @@ from mt5crs_shared.ticks import Tick
 logger = logging.getLogger(__name__)
 
 _RECORD = struct.Struct("<qdddHH")
-"""time_us, bid, ask, volume, number of the symbol, flags."""
+"""time_us, bid, ask, volume, number of the symbol (below 256), flags."""
+
+_NUMBER_AT = 32
+"""Offset of a symbol's number in a record: two bytes, the low one first."""
 
 _HEADER = b"MT5CRSTAPE1\n"
 _TIMED, _HISTORY = 1, 2
@@ -26,12 +29,15 @@ class TapeFiles:
     """Appends ticks to ``current.tape``; when that is full it becomes ``previous.tape``.
 
     A record that was cut off by a crash is dropped at the next opening; a file that is none of
-    ours is set aside under another name.
+    ours is set aside under another name, and so is one whose symbols nobody can name any more.
 
     Args:
         folder: Where the files are.
         symbols: Known symbols; their numbers are kept in ``symbols.txt``, appended to only.
         limit: Records in one file.
+
+    Raises:
+        OSError: A file cannot be read or made.
     """
 
     def __init__(self, folder: Path, symbols: Sequence[str], limit: int) -> None:
@@ -39,11 +45,12 @@ class TapeFiles:
         self._limit = limit
         self._current = folder / "current.tape"
         self._previous = folder / "previous.tape"
-        self._numbers = self._load_symbols(symbols)
+        known = self._known_symbols()
+        for path in (self._previous, self._current):
+            self._repair(path, len(known))
+        self._numbers = self._number(known, symbols)
         self._names = {number: name for name, number in self._numbers.items()}
         self._pending: list[bytes] = []
-        for path in (self._previous, self._current):
-            self._repair(path)
         self._file = self._current.open("ab")
         self._records = self._count(self._current)
 
@@ -93,35 +100,58 @@ class TapeFiles:
     def _rotate(self) -> None:
         self._file.close()
         self._current.replace(self._previous)
-        self._repair(self._current)
+        self._repair(self._current, len(self._numbers))
         self._file = self._current.open("ab")
         self._records = 0
 
-    def _load_symbols(self, symbols: Sequence[str]) -> dict[str, int]:
-        path = self._folder / "symbols.txt"
-        known = path.read_text().split() if path.exists() else []
-        fresh = [symbol for symbol in symbols if symbol not in known]
-        if fresh:
-            with path.open("a") as file:
-                file.writelines(f"{symbol}\n" for symbol in fresh)
-        return {symbol: number for number, symbol in enumerate([*known, *fresh])}
+    def _known_symbols(self) -> list[str]:
+        try:
+            return (self._folder / "symbols.txt").read_text().split()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return []
+
+    def _number(self, known: Sequence[str], symbols: Sequence[str]) -> dict[str, int]:
+        """The number of each symbol; on the disk before any tick that has it."""
+        names = [*known, *(symbol for symbol in symbols if symbol not in known)]
+        if len(names) > len(known):
+            fresh = self._folder / "symbols.new"
+            with fresh.open("w") as file:
+                file.writelines(f"{name}\n" for name in names)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._folder / "symbols.txt")
+        return {symbol: number for number, symbol in enumerate(names)}
 
     @staticmethod
-    def _repair(path: Path) -> None:
-        """Make sure that the file begins with our header and ends with a whole record."""
+    def _repair(path: Path, symbols: int) -> None:
+        """Make sure of our header, a whole last record, and no number beyond `symbols`.
+
+        A price under another symbol's name costs money.
+        """
         if path.exists() and path.stat().st_size > 0:
-            with path.open("rb") as file:
-                ours = file.read(len(_HEADER)) == _HEADER
-            if ours:
+            fault = TapeFiles._fault(path, symbols)
+            if fault is None:
                 excess = (path.stat().st_size - len(_HEADER)) % _RECORD.size
                 if excess:
                     os.truncate(path, path.stat().st_size - excess)
                 return
             aside = path.with_suffix(f".damaged-{int(path.stat().st_mtime)}")
             path.replace(aside)
-            logger.warning("%s is no tape of this version; set aside as %s", path, aside.name)
+            logger.warning("%s %s; set aside as %s", path, fault, aside.name)
         if path.name.startswith("current"):
             path.write_bytes(_HEADER)
+
+    @staticmethod
+    def _fault(path: Path, symbols: int) -> str | None:
+        data = path.read_bytes()
+        if not data.startswith(_HEADER):
+            return "is no tape of this version"
+        # Every record's number at once: there can be a million, and the tape is waited for.
+        first = len(_HEADER) + _NUMBER_AT
+        low, high = data[first :: _RECORD.size], data[first + 1 :: _RECORD.size]
+        if max(high, default=0) or max(low, default=-1) >= symbols:
+            return "has symbols that symbols.txt does not name"
+        return None
 
     @staticmethod
     def _count(path: Path) -> int:

@@ -29,7 +29,7 @@ class VarPaths:
         self.tape = self.var / "tape"
         self.crash = self.var / "crash"
         self.ledger = self.var / "ledger.db"
-        self.pid_file = self.run / "supervisor.pid"
+        self.pid_file = self.var / "supervisor.pid"
         self.registry = self.state / "processes.json"
         self.feed_state = self.state / "feed.json"
 

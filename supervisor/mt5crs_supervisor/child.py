@@ -101,7 +101,7 @@ class Child:
         self._kill_at: float | None = None
         self._killed_for: Cause | None = None
         self._killed_why = ""
-        self._failed: Failed | None = None
+        self.failed: Failed | None = None
         self._start_again = False
         self._spawn_pending = False
 
@@ -224,7 +224,7 @@ class Child:
 
     def on_failed(self, message: Failed) -> None:
         """The process says why it is about to exit."""
-        self._failed = message
+        self.failed = message
         self.last_error = message.reason
 
     def on_exit(self, status: ExitStatus, now: float, oom: bool = False) -> None:
@@ -319,7 +319,7 @@ class Child:
         self._killed_for = None
         self._killed_at = None
         self._recycling = False
-        self._failed = None
+        self.failed = None
         self.beat = None
         self.beats.clear()
         self.preloaded = None
@@ -342,7 +342,7 @@ class Child:
             killed_at=self._killed_at,
             times=self.times,
             beats=tuple(self.beats),
-            trace=self._failed.trace if self._failed is not None else "",
+            trace=self.failed.trace if self.failed is not None else "",
             decision="",
         )
         self.times.died = now
@@ -352,7 +352,7 @@ class Child:
     def _cause(self, status: ExitStatus, oom: bool) -> Cause:
         if self._killed_for is not None:
             return self._killed_for
-        if self._failed is not None and self._failed.permanent:
+        if self.failed is not None and self.failed.permanent:
             return Cause.PERMANENT
         if oom and status.code in (-signal.SIGKILL, None):
             return Cause.OOM
@@ -363,7 +363,7 @@ class Child:
     def _obituary(self, status: ExitStatus) -> str:
         if self._killed_for is not None:
             return self._killed_why
-        return f"{self._failed.reason} ({status})" if self._failed is not None else str(status)
+        return f"{self.failed.reason} ({status})" if self.failed is not None else str(status)
 
     def _decide(self, cause: Cause, now: float, own_doing: bool = False) -> str:
         """Respawn or give up; what was decided, for people."""

@@ -30,7 +30,7 @@ class Setup:
     @property
     def running(self) -> Path:
         """The folder to look at: the demo's while only the demo runs."""
-        pid_file = Path("run", "supervisor.pid")
+        pid_file = Path("supervisor.pid")
         demo_alone = (self.demo / pid_file).exists() and not (self.var_dir / pid_file).exists()
         return self.demo if demo_alone else self.var_dir
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import msgspec
 import zmq
@@ -14,6 +15,10 @@ logger = logging.getLogger(__name__)
 
 _decode = msgspec.msgpack.Decoder(FromChild).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+LAST_WORDS = 0.03
+"""Seconds that a message may come after the death of its sender, who waited until it was sent."""
 
 
 class Links:
@@ -45,6 +50,19 @@ class Links:
                 yield _decode(frames[-1])
             except msgspec.MsgspecError as error:
                 logger.warning("a child's message cannot be read: %s", error)
+
+    def hear_out(self, take: Callable[[FromChild], None], enough: Callable[[], bool]) -> None:
+        """Wait a moment for the last words of a process that has just ended by itself.
+
+        Args:
+            take: Gets every message that comes meanwhile.
+            enough: They have come.
+        """
+        deadline = time.monotonic() + LAST_WORDS
+        while not enough() and (left := deadline - time.monotonic()) > 0.0:
+            self._children.poll(round(left * 1000))
+            for message in self.read():
+                take(message)
 
     def send(self, name: str, epoch: int, message: FromSupervisor) -> None:
         """Speak to one spawn of a child; where it does not listen, nothing happens."""

@@ -32,29 +32,50 @@ class Entry(msgspec.Struct, frozen=True):
     config_hash: str = ""
 
 
+class Listing(msgspec.Struct, frozen=True):
+    """What the file holds.
+
+    Attributes:
+        var: The folder that these processes belong to: a copy of a folder has none.
+        children: Each child's last spawn; under ``supervisor`` where its own epochs began.
+    """
+
+    var: str
+    children: dict[str, Entry]
+
+
 class Registry:
     """The file; the supervisor is its only reader and writer.
 
     Args:
         path: Where it is; a file that cannot be read counts as missing.
+        var: The ``var`` folder.
         fenced: The highest epoch that others remember; see `fences.highest_epoch`.
     """
 
-    def __init__(self, path: Path, fenced: int = 0) -> None:
+    def __init__(self, path: Path, var: Path, fenced: int = 0) -> None:
         self._path = path
-        self._entries: dict[str, Entry] = {}
+        self._var = str(var)
         self._changed = False
-        try:
-            self._entries = msgspec.json.decode(path.read_bytes(), type=dict[str, Entry])
-        except FileNotFoundError:
-            pass
-        except (OSError, msgspec.MsgspecError):
-            logger.exception("%s cannot be read and is made anew", path)
+        self._entries = self._read()
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
         highest = max(highest, fenced)
         self._base = (highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START
         self._entries["supervisor"] = Entry(self._base)
         self._write(force=True)
+
+    def _read(self) -> dict[str, Entry]:
+        try:
+            listing = msgspec.json.decode(self._path.read_bytes(), type=Listing)
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.MsgspecError):
+            logger.exception("%s cannot be read and is made anew", self._path)
+            return {}
+        if listing.var == self._var:
+            return dict(listing.children)
+        logger.warning("%s is a copy: its processes belong to %s", self._path, listing.var)
+        return {name: Entry(entry.epoch) for name, entry in listing.children.items()}
 
     def survivors(self) -> dict[str, Entry]:
         """Entries of processes that had not ended when the file was last written."""
@@ -90,7 +111,7 @@ class Registry:
         temporary = self._path.with_suffix(".new")
         try:
             with temporary.open("wb") as file:
-                file.write(msgspec.json.encode(self._entries))
+                file.write(msgspec.json.encode(Listing(self._var, self._entries)))
                 if force:
                     file.flush()
                     os.fsync(file.fileno())

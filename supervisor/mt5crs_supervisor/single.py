@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from io import TextIOWrapper
+from typing import BinaryIO
 
 import msgspec
 import psutil
@@ -23,11 +23,13 @@ class Holder(msgspec.Struct, frozen=True):
         pid: Its process.
         create_time: When that process was made.
         config: The YAML file it runs.
+        var: The folder; another one where this file has been copied along with a folder.
     """
 
     pid: int
     create_time: float
     config: str
+    var: str
 
 
 def holder(paths: VarPaths) -> Holder | None:
@@ -36,7 +38,8 @@ def holder(paths: VarPaths) -> Holder | None:
         found = msgspec.json.decode(paths.pid_file.read_bytes(), type=Holder)
     except (OSError, msgspec.MsgspecError):
         return None
-    return found if is_alive(found.pid, found.create_time) else None
+    lives = found.var == str(paths.var) and is_alive(found.pid, found.create_time)
+    return found if lives else None
 
 
 class SingleInstance:
@@ -52,24 +55,42 @@ class SingleInstance:
 
     def __init__(self, paths: VarPaths, config: str) -> None:
         self._paths = paths
-        self._lock: TextIOWrapper = (paths.run / "supervisor.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            other = holder(paths)
-            who = f"pid {other.pid}, running {other.config}" if other else "another process"
-            raise AlreadyRunning(
-                f"{paths.var} is in use by a supervisor ({who}); "
-                "stop it first, or choose another --var-dir"
-            ) from None
-        me = Holder(os.getpid(), psutil.Process().create_time(), config)
-        temporary = paths.pid_file.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(me))
-        temporary.replace(paths.pid_file)
+        self._file = self._lock()
+        me = Holder(os.getpid(), psutil.Process().create_time(), config, str(paths.var))
+        self._file.truncate()
+        self._file.write(msgspec.json.encode(me))
+        self._file.flush()
 
     def release(self) -> None:
-        """Let go of the folder and remove the traces."""
-        self._paths.pid_file.unlink(missing_ok=True)
-        (self._paths.run / "supervisor.lock").unlink(missing_ok=True)
-        self._lock.close()
+        """Let go of the folder and remove the trace."""
+        if self._is_current(self._file):
+            self._paths.pid_file.unlink()
+        self._file.close()
+
+    def _lock(self) -> BinaryIO:
+        while True:
+            # Beside the sockets' folder: who clears that away must not make room for a second one.
+            file = os.fdopen(os.open(self._paths.pid_file, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                raise self._refusal() from None
+            if self._is_current(file):
+                return file
+            # Its last holder removed it between our two steps.
+            file.close()
+
+    def _is_current(self, file: BinaryIO) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self._paths.pid_file.stat())
+        except FileNotFoundError:
+            return False
+
+    def _refusal(self) -> AlreadyRunning:
+        other = holder(self._paths)
+        who = f"pid {other.pid}, running {other.config}" if other else "another process"
+        return AlreadyRunning(
+            f"{self._paths.var} is in use by a supervisor ({who}); "
+            "stop it first, or choose another --var-dir"
+        )

@@ -96,7 +96,7 @@ class Supervisor:
         self._settings = config.globals.supervisor
         paths.create()
         self._single = SingleInstance(paths, config.path)
-        self._registry = Registry(paths.registry, fences.highest_epoch(paths))
+        self._registry = Registry(paths.registry, paths.var, fences.highest_epoch(paths))
         self.begun = monotonic()
         self._wakeup = Wakeup()
         self._launcher = ForkserverLauncher(self._wakeup.wake)
@@ -209,11 +209,11 @@ class Supervisor:
 
     def _reap(self, child: Child) -> None:
         handle = child.handle
-        status = handle.exit_status() if handle is not None else None
-        if handle is None or status is None:
-            # A sentinel is a hint: the forkserver may be gone while the child lives.
-            return
+        if handle is None or (status := handle.exit_status()) is None:
+            return  # A sentinel is a hint: the forkserver may be gone while the child lives.
         self._read_children()
+        if (status.code or 0) > 0:
+            self._links.hear_out(self._dispatch, lambda: child.failed is not None)
         self._unwatch(handle)
         self._registry.record(child.name, Entry(child.epoch))
         child.on_exit(status, self._monotonic(), self._coroner.oom_since_last())

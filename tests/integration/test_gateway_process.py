@@ -284,7 +284,7 @@ def test_a_damaged_ledger_stops_it_for_good_and_is_left_alone(system: Installati
     gateway.join(DEADLINE)
     assert failed.permanent
     assert "ledger.db" in failed.reason
-    assert "move it away" in failed.reason
+    assert "move the file away" in failed.reason
     assert gateway.exitcode == 1
     assert ledger.read_bytes() == before
     with pytest.raises(LedgerError):

@@ -38,18 +38,29 @@ def test_the_ledger_counts_and_what_cannot_be_read_does_not(tmp_path: Path) -> N
 
 def test_a_registry_begins_above_its_own_entries_and_above_the_fences(tmp_path: Path) -> None:
     file = tmp_path / "processes.json"
-    registry = Registry(file, fenced=3004)
+    registry = Registry(file, tmp_path, fenced=3004)
     assert registry.next_epoch("one") == 4001
     registry.record("one", Entry(4001, pid=7, create_time=1.0))
     registry.save()
-    again = Registry(file, fenced=0)
+    again = Registry(file, tmp_path, fenced=0)
     assert again.survivors() == {"one": Entry(4001, pid=7, create_time=1.0)}
     assert again.next_epoch("one") == 5001
     file.write_text("no JSON")
-    assert Registry(file, fenced=4001).next_epoch("one") == 5001
+    assert Registry(file, tmp_path, fenced=4001).next_epoch("one") == 5001
 
 
 def test_what_was_not_saved_is_not_given_out_again(tmp_path: Path) -> None:
     file = tmp_path / "processes.json"
-    unsaved = Registry(file).next_epoch("one")
-    assert Registry(file).next_epoch("one") > unsaved
+    unsaved = Registry(file, tmp_path).next_epoch("one")
+    assert Registry(file, tmp_path).next_epoch("one") > unsaved
+
+
+def test_a_copy_of_a_folder_has_no_processes(tmp_path: Path) -> None:
+    file = tmp_path / "processes.json"
+    registry = Registry(file, tmp_path / "var")
+    epoch = registry.next_epoch("one")
+    registry.record("one", Entry(epoch, pid=7, create_time=1.0))
+    registry.save()
+    copy = Registry(file, tmp_path / "var2")
+    assert copy.survivors() == {}
+    assert copy.next_epoch("one") > epoch

@@ -1,4 +1,3 @@
-import logging
 import math
 import sqlite3
 from pathlib import Path
@@ -6,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_services.gateway.ledger import Ledger
+from mt5crs_services.gateway.transaction import LedgerGoneError
 from mt5crs_shared import ledger_schema
 from mt5crs_shared.ledger_schema import LedgerError
 from mt5crs_shared.orders import Code
@@ -95,13 +95,27 @@ def test_a_ledger_of_a_gateway_that_ended_can_be_read(office: Office) -> None:
         assert len(ledger_schema.positions(db)) == 1
 
 
-def test_the_first_balance_is_the_first(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("currency", "balance", "said"),
+    [("USD", 500.0, "default_balance: 500"), ("EUR", 10_000.0, "account_currency: EUR")],
+)
+def test_an_account_does_not_begin_a_second_time(
+    office: Office, currency: str, balance: float, said: str
+) -> None:
     office.ledger.close()
-    with caplog.at_level(logging.WARNING):
-        ledger = Ledger(office.path, "USD", 500.0)
-    assert ledger.first_balance == 10_000.0
-    assert str(office.path) in caplog.text
-    assert "500" in caplog.text
+    with pytest.raises(LedgerError, match=said):
+        Ledger(office.path, currency, balance)
+    assert Ledger(office.path, "USD", 10_000.0).first_balance == 10_000.0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_ledger_that_is_taken_away_is_noticed(office: Office, replaced: bool) -> None:
+    office.ledger.check_in_place()
+    office.path.rename(office.path.with_name("elsewhere"))
+    if replaced:
+        office.path.write_bytes(b"")
+    with pytest.raises(LedgerGoneError, match="removed or replaced"):
+        office.ledger.check_in_place()
 
 
 def damage(path: Path) -> None:

@@ -229,6 +229,14 @@ class Journal:
                 (fill.order_id, b"", _now(), fill.code, msgspec.msgpack.encode(result)),
             )
 
+    def newest_filled(self) -> str | None:
+        """The id of the newest order of this strategy's own that was filled."""
+        row = self._db.execute(
+            "SELECT order_id FROM orders WHERE status = 'FILLED' AND body != x''"
+            " ORDER BY intended DESC LIMIT 1"
+        ).fetchone()
+        return row[0] if row is not None else None
+
     def unsettled(self) -> list[Order]:
         """Orders that were recorded and whose fate is not: what a crash may leave behind."""
         rows = self._db.execute("SELECT body FROM orders WHERE result IS NULL ORDER BY intended")

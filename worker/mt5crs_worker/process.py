@@ -16,6 +16,7 @@ from mt5crs_shared.config import StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.flight import FlightRecorder
 from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
+from mt5crs_shared.orders import Code, Position
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import Batch, TickStream
 from mt5crs_shared.ticks import Tick
@@ -41,6 +42,10 @@ BEHIND = 2.0
 
 REWOUND = 50
 """Late ticks in a row that mean: the feed's clock went back."""
+
+
+class BooksError(Mt5crsError):
+    """The ledger is not that of this strategy's past. It stops, until the operator decides."""
 
 
 class Worker:
@@ -271,6 +276,7 @@ class Worker:
         word = self._gateway.register()
         if word.refused:
             raise ReplacedError(f"the gateway refuses this process: {word.refused}")
+        self._refuse_foreign_books(word.position)
         if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
             self._journal.event(
                 "reconciled",
@@ -278,6 +284,22 @@ class Worker:
                 f"realised {bot.realised:.2f} -> {word.realised:.2f}",
             )
             bot.position, bot.realised = word.position, word.realised
+
+    def _refuse_foreign_books(self, held: Position | None) -> None:
+        """Trade nothing on a ledger that is not this strategy's own past."""
+        symbol = self._strategy.symbol
+        if held is not None and held.symbol != symbol:
+            raise BooksError(
+                f"it holds {held.side} {held.lots:g} of {held.symbol} (position {held.ticket}),"
+                f" and the configuration says symbol: {symbol}; set it back until that is closed"
+            )
+        newest = self._journal.newest_filled()
+        if newest is not None and self._gateway.query(newest).code is Code.NOT_SEEN:
+            raise BooksError(
+                f"order {newest} was filled, and the ledger does not know it: it is an older copy,"
+                f" or a new file. Put the right ledger.db back; or, to go on with this one, stop"
+                f" the system and move {self._journal.path} away"
+            )
 
     def _pump(self, timeout: float) -> Mapping[object, int]:
         """Serve supervisor and gateway while ticks wait."""

@@ -3,7 +3,6 @@
 One transaction holds all that belongs together, and is on the disk before anybody hears of it.
 """
 
-import logging
 import os
 import sqlite3
 import time
@@ -15,12 +14,10 @@ import msgspec
 from mt5crs_services.gateway.holding import Holding
 from mt5crs_services.gateway.market import StreamState
 from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
-from mt5crs_services.gateway.transaction import Transaction
+from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction
 from mt5crs_shared import ledger_schema
 from mt5crs_shared.ledger_schema import DDL, DEAL_COLUMNS, POSITION_COLUMNS, VERSION, LedgerError
 from mt5crs_shared.orders import Fill, Order, OrderResult
-
-logger = logging.getLogger(__name__)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -47,16 +44,8 @@ class Ledger:
             self._db = self._open(currency, first_balance)
         except sqlite3.Error as error:
             raise LedgerError(f"{path}: {error}") from error
-        self.first_balance = float(self._meta("first_balance"))
-        if self.first_balance != first_balance:
-            logger.warning(
-                "the account began with %g %s; default_balance %g is ignored."
-                " To begin anew, stop the system and move %s away",
-                self.first_balance,
-                currency,
-                first_balance,
-                path,
-            )
+        self.first_balance = first_balance
+        self._inode = path.stat().st_ino
 
     def epochs(self) -> dict[str, int]:
         """The newest epoch of each strategy."""
@@ -145,6 +134,19 @@ class Ledger:
         )
         return ledger_schema.fill_of(row) if row is not None else None
 
+    def check_in_place(self) -> None:
+        """Make sure that what is written goes to the file that everybody else sees.
+
+        Raises:
+            LedgerGoneError: Somebody has removed or replaced it.
+        """
+        try:
+            inode = self.path.stat().st_ino
+        except FileNotFoundError:
+            inode = 0
+        if inode != self._inode:
+            raise LedgerGoneError(f"{self.path} was removed or replaced while it was in use")
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -174,7 +176,13 @@ class Ledger:
         if self._meta("currency") != currency:
             raise LedgerError(
                 f"{self.path}: the account is in {self._meta('currency')}, and the configuration"
-                f" says account_currency: {currency}"
+                f" says account_currency: {currency}; set it back"
+            )
+        if float(self._meta("first_balance")) != first_balance:
+            # Strategies size their positions by it: it cannot be one thing here and another there.
+            raise LedgerError(
+                f"{self.path}: the account began with {float(self._meta('first_balance')):g}, and"
+                f" the configuration says default_balance: {first_balance:g}; set it back"
             )
         db.execute("INSERT OR REPLACE INTO meta VALUES ('writer', ?)", (self._writer,))
         db.execute("COMMIT")

@@ -13,7 +13,7 @@ from mt5crs_services.gateway.brokers.paper import PaperBook
 from mt5crs_services.gateway.desk import Desk
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
-from mt5crs_services.gateway.transaction import LedgerTakenError, passes
+from mt5crs_services.gateway.transaction import LedgerGoneError, LedgerTakenError, passes
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import decode_config
@@ -89,6 +89,7 @@ class Gateway:
 
         Raises:
             LedgerTakenError: Another gateway has the ledger.
+            LedgerGoneError: The ledger's file was taken away.
         """
         self._child.ready()
         while not self._child.stopping:
@@ -153,9 +154,10 @@ class Gateway:
             now = time.monotonic()
             if now >= self._save_at:
                 self._save_at = now + SAVE_EVERY
+                self._ledger.check_in_place()
                 self._book.save()
                 self._trouble = ""
-        except LedgerTakenError:
+        except (LedgerTakenError, LedgerGoneError):
             raise
         except LedgerError as error:
             if not self._trouble:
@@ -227,6 +229,10 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
         raise
     try:
         Gateway(spec, child, context, ledger).run()
+    except LedgerGoneError as error:
+        reason = f"{error}. {WHAT_TO_DO}"
+        child.failed(reason, permanent=True, trace=traceback.format_exc())
+        raise
     except Exception as error:
         child.failed(str(error) or repr(error), permanent=False, trace=traceback.format_exc())
         raise
@@ -237,7 +243,7 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
 
 
 WHAT_TO_DO = (
-    "Nothing was changed. Restore the file from a copy, or stop the system and move it away"
-    " (with its -wal and -shm) to begin anew with default_balance; then restart the gateway"
+    "Put the right file or setting back; or, to begin anew, stop the system and move the file away,"
+    " with its -wal and -shm, and the strategies' journals in state/. Then start again"
 )
 """What a trader can do about a ledger that cannot be used."""

@@ -10,6 +10,13 @@ class LedgerTakenError(LedgerError):
     """Another gateway writes this ledger now; this process has to end."""
 
 
+class LedgerGoneError(LedgerError):
+    """The ledger's file is not in its place any more. The gateway ends for good.
+
+    What it wrote from then on, nobody would find again.
+    """
+
+
 PASSING = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED}
 )

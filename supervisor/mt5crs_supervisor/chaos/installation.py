@@ -17,7 +17,7 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.control import ControlClient
 from mt5crs_supervisor.launcher import is_alive
-from mt5crs_supervisor.registry import Entry
+from mt5crs_supervisor.registry import Entry, Listing
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport
 
 PATIENCE = 30.0
@@ -170,16 +170,17 @@ class Installation:
     def registered(self) -> dict[str, Entry]:
         """Every child's last process, by the supervisor's own list."""
         try:
-            found = msgspec.json.decode(self.paths.registry.read_bytes(), type=dict[str, Entry])
+            found = msgspec.json.decode(self.paths.registry.read_bytes(), type=Listing)
         except (OSError, msgspec.MsgspecError):
             return {}
-        return found
+        return found.children
 
     def forget(self, name: str) -> None:
         """Strike a child off that list; only while no supervisor runs."""
         entries = self.registered()
         del entries[name]
-        self.paths.registry.write_bytes(msgspec.json.encode(entries))
+        listing = Listing(str(self.paths.var), entries)
+        self.paths.registry.write_bytes(msgspec.json.encode(listing))
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that has a file of this installation open."""

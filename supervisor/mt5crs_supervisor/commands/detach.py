@@ -8,6 +8,8 @@ from mt5crs_shared import config_file
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor import render
 from mt5crs_supervisor.commands import background
+from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.lifecycle import ALIVE
 
 
 def start(config: Path, var_dir: Path, duration: float | None) -> None:
@@ -16,7 +18,7 @@ def start(config: Path, var_dir: Path, duration: float | None) -> None:
     Raises:
         ConfigError: The configuration is refused.
         AlreadyRunning: The folder has a supervisor.
-        CommandError: The supervisor ended while starting.
+        CommandError: The supervisor ended while starting, or not everything works.
     """
     config_file.load(config)
     paths = VarPaths(var_dir)
@@ -33,3 +35,6 @@ def start(config: Path, var_dir: Path, duration: float | None) -> None:
     for child in background.children_of(report):
         error = f"  {child.last_error}" if child.last_error else ""
         click.echo(f"  {child.name}  {child.state}  pid {child.pid or '-'}{error}")
+    down = [child.name for child in background.children_of(report) if child.state not in ALIVE]
+    if down:
+        raise CommandError(f"not everything works: {', '.join(down)}; the supervisor goes on")

@@ -67,7 +67,7 @@ class PaperBook:
         self._by_symbol: dict[str, list[Holding]] = {}
         self._saved: dict[str, int] = {}
         self._own_deals: list[Fill] = []
-        self._strangers: list[str] = []
+        self._strangers: dict[str, Position] = {}
         for holding in ledger.holdings():
             self._take_over(holding)
 
@@ -76,12 +76,18 @@ class PaperBook:
         """Why the book cannot do its work fully; empty: it can."""
         if not self._strangers:
             return ""
-        return f"not in the configuration any more, hence not guarded: {', '.join(self._strangers)}"
+        listed = ", ".join(
+            f"{p.ticket} of {p.strategy} ({p.symbol})" for p in self._strangers.values()
+        )
+        return (
+            f"positions whose stops nobody guards, because no enabled strategy trades their symbol:"
+            f" {listed}; enable one until they are closed"
+        )
 
     def position(self, strategy: str) -> Position | None:
         """A strategy's open position."""
         holding = self._holdings.get(strategy)
-        return holding.position if holding is not None else None
+        return holding.position if holding is not None else self._strangers.get(strategy)
 
     def take_own_deals(self) -> list[Fill]:
         """The deals that the book did by itself since the last call."""
@@ -308,9 +314,7 @@ class PaperBook:
         """Go on with a position that an earlier process left."""
         position = holding.position
         if position.symbol not in self._market.symbols:
-            name = f"position {position.ticket} of {position.strategy} ({position.symbol})"
-            logger.error("%s is not in the configuration any more", name)
-            self._strangers.append(name)
+            self._strangers[position.strategy] = position
             return
         self._hold(holding)
         holding.due = self._due(holding)

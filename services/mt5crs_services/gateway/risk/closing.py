@@ -14,6 +14,8 @@ def check(proposal: Proposal) -> Refusal | None:
     order, held = proposal.order, proposal.held
     if held is None or held.ticket != order.ticket:
         return Refusal(Code.NO_POSITION, f"position {order.ticket} is not open")
+    if held.symbol != order.symbol:
+        return Refusal(Code.NO_POSITION, f"position {held.ticket} is one of {held.symbol}")
     if held.side == order.side:
         return Refusal(Code.NO_POSITION, f"a {order.side} does not close a {held.side}")
     if order.tick.timed and proposal.tick.time_us < held.open_time_us:
