@@ -355,7 +355,11 @@ class Worker:
         if silent := self._silence():
             return silent
         if self._instance.rewound >= REWOUND:
-            return "the feed's clock went back: its ticks are older than those already taken"
+            newest = datetime.fromtimestamp(self._instance.last_tick_time_us / 1e6, UTC)
+            return (
+                f"the feed's clock went back: ticks older than {newest:%Y-%m-%d %H:%M:%S} were"
+                " taken already, and are left out; another market needs another --var-dir"
+            )
         if self._stream.behind > BEHIND:
             return f"behind the feed: ticks have been waiting for {self._stream.behind:.0f} s"
         return ""
