@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,15 @@ CABLE = STRATEGIES[1]
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> CommandLine:
-    return CommandLine(tmp_path, [CABLE], {"feed": FAST})
+def system(tmp_path: Path) -> Iterator[CommandLine]:
+    """One strategy that trades all the time; its processes are ended without the command line."""
+    made = CommandLine(tmp_path, [CABLE], {"feed": FAST})
+    try:
+        yield made
+    finally:
+        for process in made.processes():
+            process.terminate()
+        wait_for(lambda: not made.processes(), "the end")
 
 
 def set_symbol(system: CommandLine, symbol: str) -> None:
@@ -27,12 +35,11 @@ def set_symbol(system: CommandLine, symbol: str) -> None:
 def refusal(system: CommandLine) -> str:
     """Why the strategy does not trade; every start is stopped again."""
     started = system.call("start", "--detach")
-    try:
-        assert started.returncode == 1, started.stdout
-        wait_for(lambda: system.strategy("cable").process.state == "QUARANTINED", "the refusal")
-        return system.strategy("cable").process.last_error
-    finally:
-        assert system.call("stop").returncode == 0
+    assert started.returncode == 1, started.stdout
+    wait_for(lambda: system.strategy("cable").process.state == "QUARANTINED", "the refusal")
+    reason = system.strategy("cable").process.last_error
+    assert system.call("stop").returncode == 0
+    return reason
 
 
 def test_a_strategy_trades_on_no_books_but_its_own(system: CommandLine) -> None:
@@ -57,22 +64,17 @@ def test_a_copied_folder_and_a_cleared_one_leave_the_running_system_alone(
     system: CommandLine, tmp_path: Path
 ) -> None:
     assert system.call("start", "--detach").returncode == 0
-    try:
-        pids = system.pids()
-        copied = tmp_path / "copied"
-        shutil.copytree(system.var, copied / "var", ignore=shutil.ignore_patterns("*.ipc"))
-        other = CommandLine(copied, [CABLE], {"feed": FAST})
-        assert other.call("status").returncode == 3
-        started = other.call("start", "--detach")
-        assert started.returncode == 0, started.stdout
-        assert other.call("stop").returncode == 0
-        assert system.pids() == pids
+    pids = system.pids()
+    copied = tmp_path / "copied"
+    shutil.copytree(system.var, copied / "var", ignore=shutil.ignore_patterns("*.ipc"))
+    other = CommandLine(copied, [CABLE], {"feed": FAST})
+    assert other.call("status").returncode == 3
+    started = other.call("start", "--detach")
+    assert started.returncode == 0, started.stdout
+    assert other.call("stop").returncode == 0
+    assert system.pids() == pids
 
-        running = json.loads((system.var / "supervisor.pid").read_text())["pid"]
-        shutil.rmtree(system.var / "run")
-        again = system.call("start")
-        assert (again.returncode, f"pid {running}" in again.stderr) == (1, True)
-    finally:
-        for process in system.processes():
-            process.terminate()
-        wait_for(lambda: not system.processes(), "the end")
+    running = json.loads((system.var / "supervisor.pid").read_text())["pid"]
+    shutil.rmtree(system.var / "run")
+    again = system.call("start")
+    assert (again.returncode, f"pid {running}" in again.stderr) == (1, True)
