@@ -27,14 +27,19 @@ MANY_RATE = 10.0
 """Ticks a second with many jobs: fifty models at 200 would need more than two cores."""
 
 
+STARTS = 3
+"""Starts of each contestant with each number of jobs."""
+
+
 class Run:
     """One contestant with N jobs and a market."""
 
-    def __init__(self, contestant: Contestant, folder: Path, port: int, jobs: int) -> None:
+    def __init__(self, contestant: Contestant, folder: Path, market: Pulse, jobs: int) -> None:
         self.contestant = contestant
         self.folder = folder
+        self.market = market
         self.begun = time.monotonic()
-        contestant.start(folder, port, jobs)
+        contestant.start(folder, market.port, jobs)
         self.names = [f"job{number}" for number in range(jobs)]
         wait_for(self._all_started, "every job's first tick", 180.0)
         self.started = max(self.first_tick(name, self.pids(name)[0]) for name in self.names)
@@ -67,8 +72,9 @@ class Run:
         sizes = [psutil.Process(pid).memory_full_info().pss for pid in newest]
         return statistics.mean(sizes) / 1e6
 
-    def parent_cpu(self, seconds: float) -> float:
-        """Percent of a core that the parent process itself uses."""
+    def idle_cpu(self, seconds: float) -> float:
+        """Percent of a core that the parent process itself uses while no tick comes."""
+        self.market.silence()
         parent = psutil.Process(self.contestant.parent_pid)
         parent.cpu_percent(None)
         time.sleep(seconds)  # the interval that is measured
@@ -83,7 +89,7 @@ def competing(contestant: Contestant, jobs: int, rate: float) -> Iterator[Run]:
     pulse.start()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            yield Run(contestant, Path(folder), port, jobs)
+            yield Run(contestant, Path(folder), pulse, jobs)
         finally:
             contestant.stop()
             pulse.stop()
@@ -128,14 +134,20 @@ def measure_size(sizes: list[int]) -> str:
     rows = []
     for contestant in (Ours(), Supervisord(), Circus()):
         for jobs in sizes:
-            with competing(contestant, jobs, MANY_RATE) as run:
-                cpu = run.parent_cpu(10.0)
-                row = [contestant.name, str(jobs), f"{run.memory():.1f}"]
-                row += [f"{run.started - run.begun:.2f}", f"{cpu:.1f}"]
+            starts = []
+            for number in range(STARTS):
+                with competing(contestant, jobs, MANY_RATE) as run:
+                    starts.append(run.started - run.begun)
+                    if number == STARTS - 1:
+                        time.sleep(5.0)  # until what began with them has come to rest
+                        memory, cpu = run.memory(), run.idle_cpu(20.0)
+            times = f"{statistics.median(starts):.2f} ({min(starts):.2f} to {max(starts):.2f})"
+            row = [contestant.name, str(jobs), f"{memory:.1f}", times, f"{cpu:.1f}"]
             rows.append(row)
             click.echo(" ".join(row))
-    head = ["contestant", "jobs", "PSS a job, MB", "all past their first tick, s", "parent, % CPU"]
-    return f"{machine()}; {MANY_RATE:g} ticks/s.\n\n{table(head, rows)}"
+    head = ["contestant", "jobs", "PSS a job, MB", "all past their first tick, s", "idle parent, %"]
+    text = f"{machine()}; {MANY_RATE:g} ticks/s, medians of {STARTS} starts."
+    return f"{text}\n\n{table(head, rows)}"
 
 
 if __name__ == "__main__":

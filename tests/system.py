@@ -63,6 +63,7 @@ class Pulse:
 
     def __init__(self, port: int, symbols: list[str], rate: float = 50.0) -> None:
         self.sent = dict.fromkeys(symbols, 0)
+        self.port = port
         self._rate = rate
         self._injected: deque[Tick] = deque()
         self._stop = threading.Event()
@@ -93,13 +94,17 @@ class Pulse:
         """Publish this tick next, with the time of that moment."""
         self._injected.append(tick)
 
-    def stop(self) -> None:
-        """Publish no more; what was sent has left this process."""
+    def silence(self) -> None:
+        """Publish no more; subscribers stay connected."""
         self._stop.set()
-        if self._socket.closed:
-            return
         if self._thread.is_alive():
             self._thread.join()
+
+    def stop(self) -> None:
+        """Publish no more; what was sent has left this process."""
+        self.silence()
+        if self._socket.closed:
+            return
         self._socket.close(2000)
         self._context.term()
 
