@@ -23,7 +23,7 @@ from tests.system import Pulse, free_port, wait_for
 RATE = 200.0
 """Ticks a second while recovery is timed: the first one is at most 5 ms away."""
 
-MANY_RATE = 10.0
+MANY_RATE = 20.0
 """Ticks a second with many jobs: fifty models at 200 would need more than two cores."""
 
 
