@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from benchmarks.tables import machine, table, write
 from mt5crs_shared import recorded
@@ -24,6 +23,7 @@ from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.faults import Injury
 from mt5crs_supervisor.chaos.installation import Installation
 from tests.chaos.strategies import RECORD
+from tests.system import shipped_symbols
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -59,8 +59,7 @@ def installation(folder: Path, speed: float = 0.0) -> Installation:
     folder.mkdir()
     var = folder / "var"
     victims = [setting.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
-    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
-    symbols = [symbol for symbol in listed if symbol["name"] in DAYS]
+    symbols = shipped_symbols(DAYS)
     file = folder / "strategies.yaml"
     witness = {
         "name": WITNESS,

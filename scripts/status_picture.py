@@ -73,11 +73,11 @@ def session(env: dict[str, str]) -> str:
     while (victim := traded(env)) is None:
         if time.monotonic() > deadline:
             raise SystemExit(f"no trades of every strategy within {WITHIN:.0f} s")
-        time.sleep(1.0)
+        time.sleep(1.0)  # between two looks
     before = in_terminal(status, env)
     pid = victim["process"]["pid"]
     os.kill(pid, signal.SIGKILL)
-    time.sleep(AFTER_KILL)
+    time.sleep(AFTER_KILL)  # what the second picture is to show
     after = in_terminal(status, env)
     prompt = "\x1b[1m$\x1b[0m "
     shown = "./scripts/run status"

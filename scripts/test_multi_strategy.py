@@ -82,7 +82,7 @@ class System:
         """Look until a condition holds, at most WITHIN seconds."""
         deadline = time.monotonic() + WITHIN
         while not condition() and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks
         return condition()
 
     def ready(self) -> bool:
@@ -100,7 +100,7 @@ class System:
                 bid = price + number * 0.0001
                 tick = Tick(symbol, begun_us + number * 10_000, bid, bid + 0.0001)
                 self._publisher.send(wire.encode(tick))
-            time.sleep(0.01)
+            time.sleep(0.01)  # the pace of these ticks
 
     def close(self) -> None:
         """Stop everything, and wait until it is gone."""

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +42,12 @@ def wait_for(condition: Callable[[], T | None], what: str, within: float = PATIE
                 return found
         time.sleep(0.01)  # between two looks
     raise AssertionError(f"not within {within:g} s: {what}")
+
+
+def shipped_symbols(names: Container[str]) -> list[dict[str, Any]]:
+    """Entries of config/symbols.yaml."""
+    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
+    return [entry for entry in listed if entry["name"] in names]
 
 
 def free_port() -> int:

@@ -42,6 +42,14 @@ def holder(paths: VarPaths) -> Holder | None:
     return found if lives else None
 
 
+def refusal(paths: VarPaths, other: Holder | None) -> AlreadyRunning:
+    """What is said to a second supervisor; `other` is None where its file cannot be read."""
+    who = f"pid {other.pid}, running {other.config}" if other else "another process"
+    return AlreadyRunning(
+        f"{paths.var} is in use by a supervisor ({who}); stop it first, or choose another --var-dir"
+    )
+
+
 class SingleInstance:
     """Holds the folder for this process; the kernel lets go of it when the process dies.
 
@@ -75,7 +83,7 @@ class SingleInstance:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.close()
-                raise self._refusal() from None
+                raise refusal(self._paths, holder(self._paths)) from None
             if self._is_current(file):
                 return file
             # Its last holder removed it between our two steps.
@@ -86,11 +94,3 @@ class SingleInstance:
             return os.path.samestat(os.fstat(file.fileno()), self._paths.pid_file.stat())
         except FileNotFoundError:
             return False
-
-    def _refusal(self) -> AlreadyRunning:
-        other = holder(self._paths)
-        who = f"pid {other.pid}, running {other.config}" if other else "another process"
-        return AlreadyRunning(
-            f"{self._paths.var} is in use by a supervisor ({who}); "
-            "stop it first, or choose another --var-dir"
-        )

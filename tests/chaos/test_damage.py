@@ -13,30 +13,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-import yaml
 
-from mt5crs_shared.config import SymbolSpec
 from mt5crs_supervisor.chaos import evidence, setting, trial
 from mt5crs_supervisor.chaos.installation import Installation, kill, wait_for
 from mt5crs_supervisor.status_report import StrategyStatus
-from tests.system import ROOT
-
-CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
-TICKS = 12_000
-SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0)
+from tests.chaos import crosses
+from tests.chaos.crosses import SPEC, TICKS
 
 
 def installation(folder: Path, file: Path, speed: float) -> Installation:
-    folder.mkdir()
-    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
-    symbols = [entry for entry in listed if entry["name"] == "EURUSD"]
-    strategies = [
-        {"name": name, "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"}
-        for name in ("victim", "other")
-    ]
-    config = folder / "strategies.yaml"
-    setting.write_config(config, strategies, symbols, [file], speed, max_signal_age=2.0)
-    return Installation(config, folder / "var")
+    return crosses.installation(folder, folder / "var", ("victim", "other"), file, speed, 2.0)
 
 
 def damage(path: Path) -> None:

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mt5crs_shared.config import SymbolSpec
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.installation import Installation
-from tests.system import ROOT
+from tests.system import ROOT, shipped_symbols
 
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
 STRATEGIES: list[dict[str, Any]] = [
@@ -33,8 +32,7 @@ def installation(folder: Path, files: list[Path], speed: float = 0.0) -> Install
     folder.mkdir()
     var = folder / "var"
     strategies = [setting.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
-    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
-    symbols = [entry for entry in listed if entry["name"] in SYMBOL_OF.values()]
+    symbols = shipped_symbols(set(SYMBOL_OF.values()))
     file = folder / "strategies.yaml"
     setting.write_config(file, strategies, symbols, files, speed)
     return Installation(file, var)

@@ -8,16 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from mt5crs_shared.config import SymbolSpec
 from mt5crs_supervisor.chaos import evidence, setting, trial
 from mt5crs_supervisor.chaos.installation import Installation, wait_for
-from tests.system import ROOT
+from tests.chaos import crosses
+from tests.chaos.crosses import SPEC, TICKS
 
-CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
-TICKS = 12_000
-SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0)
 FULL_FOR = 3.0
 
 
@@ -35,16 +31,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def installation(folder: Path, var: Path, file: Path, speed: float) -> Installation:
-    folder.mkdir()
-    listed = yaml.safe_load((ROOT / "config" / "symbols.yaml").read_text())["symbols"]
-    symbols = [entry for entry in listed if entry["name"] == "EURUSD"]
-    strategies = [
-        {"name": name, "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"}
-        for name in ("one", "two")
-    ]
-    config = folder / "strategies.yaml"
-    setting.write_config(config, strategies, symbols, [file], speed)
-    return Installation(config, var)
+    return crosses.installation(folder, var, ("one", "two"), file, speed)
 
 
 def fill(folder: Path) -> Path:

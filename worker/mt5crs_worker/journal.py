@@ -233,7 +233,8 @@ class Journal:
         """The id of the newest order of this strategy's own that was filled."""
         row = self._db.execute(
             "SELECT order_id FROM orders WHERE status = 'FILLED' AND body != x''"
-            " ORDER BY intended DESC LIMIT 1"
+            # From the end, so that it takes no longer each day.
+            " ORDER BY rowid DESC LIMIT 1"
         ).fetchone()
         return row[0] if row is not None else None
 

@@ -23,7 +23,7 @@ from mt5crs_supervisor.control import (
 )
 from mt5crs_supervisor.launcher import is_alive
 from mt5crs_supervisor.lifecycle import State
-from mt5crs_supervisor.single import AlreadyRunning, Holder, holder
+from mt5crs_supervisor.single import Holder, holder, refusal
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport
 
 UP_WITHIN = 30.0
@@ -52,10 +52,7 @@ def refuse_second(paths: VarPaths) -> None:
     """
     other = holder(paths)
     if other is not None:
-        raise AlreadyRunning(
-            f"{paths.var} is in use by a supervisor (pid {other.pid}, running {other.config}); "
-            "stop it first, or choose another --var-dir"
-        )
+        raise refusal(paths, other)
 
 
 def launch(

@@ -32,9 +32,10 @@ def start(config: Path, var_dir: Path, duration: float | None) -> None:
     if report is None:
         click.echo(f"it has not answered within {background.UP_WITHIN:g} s; see its log")
         return
-    for child in background.children_of(report):
+    children = background.children_of(report)
+    for child in children:
         error = f"  {child.last_error}" if child.last_error else ""
         click.echo(f"  {child.name}  {child.state}  pid {child.pid or '-'}{error}")
-    down = [child.name for child in background.children_of(report) if child.state not in ALIVE]
+    down = [child.name for child in children if child.state not in ALIVE]
     if down:
         raise CommandError(f"not everything works: {', '.join(down)}; the supervisor goes on")

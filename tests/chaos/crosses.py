@@ -1,0 +1,31 @@
+"""Two strategies on one made-up EURUSD: the scene of the tests of damaged and full disks."""
+
+from pathlib import Path
+
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_supervisor.chaos import setting
+from mt5crs_supervisor.chaos.installation import Installation
+from tests.system import shipped_symbols
+
+CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
+TICKS = 12_000
+SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0)
+
+
+def installation(
+    folder: Path,
+    var: Path,
+    names: tuple[str, str],
+    file: Path,
+    speed: float,
+    max_signal_age: float = setting.WIDE,
+) -> Installation:
+    """Both strategies on a replay of `file`, configured in `folder`."""
+    folder.mkdir()
+    strategies = [
+        {"name": name, "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"} for name in names
+    ]
+    config = folder / "strategies.yaml"
+    symbols = shipped_symbols({"EURUSD"})
+    setting.write_config(config, strategies, symbols, [file], speed, max_signal_age)
+    return Installation(config, var)
