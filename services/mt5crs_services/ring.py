@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from mt5crs_shared.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
 from mt5crs_shared.catch_up import content
-from mt5crs_shared.messages import TAIL, BacklogReply, BacklogRequest, TickMark
+from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
 
 SEARCH_US = 60_000_000
 """How far before its own time a tick is looked for: publishers' clocks step back a little."""
+
+JUDGED = 64
+"""Newest ticks that are looked at to find a time that can be believed."""
 
 
 class TickRing:
@@ -27,7 +31,7 @@ class TickRing:
         self._ticks: list[Tick] = []
         self._first_seq = 1
         self._history_seq = 0
-        self._newest_us = 0
+        self._breaks: list[int] = []
 
     def __len__(self) -> int:
         return len(self._ticks)
@@ -37,15 +41,23 @@ class TickRing:
         """Number of the newest tick; 0 where there is none."""
         return self._first_seq + len(self._ticks) - 1
 
-    def append(self, tick: Tick, history: bool = False) -> None:
-        """Add the next tick; `history` says that it was handed over for warming up."""
+    def append(self, tick: Tick, history: bool = False, broken: bool = False) -> None:
+        """Add the next tick.
+
+        Args:
+            tick: The tick.
+            history: It was handed over for warming up.
+            broken: Ticks before it may be missing.
+        """
         self._ticks.append(tick)
-        self._newest_us = max(self._newest_us, tick.time_us)
         if history:
             self._history_seq = self.newest_seq
+        if broken:
+            self._breaks.append(self.newest_seq)
         if len(self._ticks) > 2 * self._keep:
             self._first_seq += len(self._ticks) - self._keep
             del self._ticks[: -self._keep]
+            self._breaks = [seq for seq in self._breaks if seq >= self._first_seq]
 
     def mark(self) -> TickMark | None:
         """Where this ring ends, for asking another source what came after."""
@@ -57,18 +69,27 @@ class TickRing:
         """The ticks after the request's mark, at most `limit` of them."""
         status, begin, missed = self._begin(request.after)
         ticks = self._ticks[begin : begin + request.limit] if status != "unknown" else []
+        first = self._first_seq + begin
         return BacklogReply(
             request_id=request.request_id,
             symbol=self.symbol,
             status=status,
             generation=self._generation,
-            first_seq=self._first_seq + begin,
+            first_seq=first,
             ticks=tuple(ticks),
             newest_seq=self.newest_seq,
             history_seq=self._history_seq,
-            newest_time_us=self._newest_us,
+            newest_time_us=self._newest_time_us(),
             missed=missed,
+            breaks=tuple(seq for seq in self._breaks if first <= seq < first + len(ticks)),
         )
+
+    def _newest_time_us(self) -> int:
+        """Event time of the newest tick that is believed; 0 where there is none."""
+        judge = TickSanity()
+        for tick in self._ticks[-JUDGED:]:
+            judge.judge(tick)
+        return max(judge.last_time_us, 0)
 
     def after(self, tick: Tick, place: int) -> list[Tick] | None:
         """The ticks after this one; None where it is not here (yet).

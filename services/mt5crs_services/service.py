@@ -9,7 +9,7 @@ import zmq
 from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
-from mt5crs_shared.messages import BacklogReply, BacklogRequest
+from mt5crs_shared.backlog import BacklogReply, BacklogRequest
 from mt5crs_shared.paths import VarPaths
 
 logger = logging.getLogger(__name__)
@@ -60,12 +60,13 @@ class BacklogServer:
         self.answered = 0
         self._rings = rings
 
-    def serve(self, answering: bool = True, live: bool = True) -> None:
+    def serve(self, answering: bool = True, live: bool = True, simulated: bool = False) -> None:
         """Answer what waits.
 
         Args:
             answering: False: say "unknown, not yet".
             live: The rings follow the market.
+            simulated: That market is a feed of ours.
         """
         for _ in range(ANSWERS_AT_ONCE):
             try:
@@ -76,20 +77,21 @@ class BacklogServer:
                 logger.warning("a question that is not one frame was ignored")
                 continue
             try:
-                request = _decode(body)
-            except msgspec.MsgspecError as error:
-                logger.warning("a question that cannot be read was ignored: %s", error)
-                continue
-            self.asked += 1
-            ring = self._rings.get(request.symbol)
-            if ring is not None and answering:
-                self.answered += 1
-                reply = replace(ring.answer(request), live=live)
-            else:
-                # A reader that wants everything of a symbol that we never had has it all.
-                nothing = answering and request.after is None
-                reply = replace(_empty(request, "ok" if nothing else "unknown"), live=live)
-            self.socket.send_multipart([sender, _encode(reply)])
+                reply = replace(self._answer(_decode(body), answering), live=live)
+                answer = _encode(replace(reply, simulated=simulated))
+                self.socket.send_multipart([sender, answer], zmq.DONTWAIT)
+            except Exception as error:
+                # Whatever it is that cannot be answered: it is that question's fault alone.
+                logger.warning("a question that cannot be answered was ignored: %s", error)
+
+    def _answer(self, request: BacklogRequest, answering: bool) -> BacklogReply:
+        self.asked += 1
+        ring = self._rings.get(request.symbol)
+        if ring is not None and answering:
+            self.answered += 1
+            return ring.answer(request)
+        # A reader that wants everything of a symbol that we never had has it all.
+        return _empty(request, "ok" if answering and request.after is None else "unknown")
 
     def close(self) -> None:
         """Give the socket back."""

@@ -8,7 +8,7 @@ import zmq
 
 from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
-from mt5crs_services.tape_file import TapeFileError, TapeFiles
+from mt5crs_services.tape_file import Recorded, TapeFileError, TapeFiles
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import Config, decode_config
 from mt5crs_shared.messages import ChildSpec
@@ -57,6 +57,7 @@ class Tape:
             give_up=GIVE_UP,
             presence=TAPE_PRESENCE,
             authority=True,
+            own_feed=settings.feed is not None,
         )
         self._server = BacklogServer(self._context, paths, "tape", self._rings)
         self._stream.register(self._child.poller)
@@ -75,7 +76,9 @@ class Tape:
                 self._record(batch)
             self._flush()
             if self._server.socket in events:
-                self._server.serve(self._whole(), live=self._stream.joined)
+                self._server.serve(
+                    self._whole(), live=self._stream.joined, simulated=self._stream.simulated
+                )
             if self._stream.caught_up != self._told_whole:
                 self._told_whole = self._stream.caught_up
                 self._child.beat_soon()
@@ -86,16 +89,17 @@ class Tape:
         # Readers' numbers are good for one run of the tape; the next run finds them by content.
         generation = int.from_bytes(os.urandom(6), "big")
         rings = {symbol: TickRing(symbol, keep, generation) for symbol in config.symbols}
-        for tick, history in self._files.load():
-            if tick.symbol in rings:
-                rings[tick.symbol].append(tick, history)
+        for recorded in self._files.load():
+            if recorded.tick.symbol in rings:
+                rings[recorded.tick.symbol].append(*recorded)
         return rings
 
     def _record(self, batch: Batch) -> None:
+        broken = {found.index for found in batch.breaks}
         for number, tick in enumerate(batch.ticks):
-            history = number < batch.history
-            self._rings[tick.symbol].append(tick, history)
-            self._files.append(tick, history)
+            recorded = Recorded(tick, number < batch.history, number in broken)
+            self._rings[tick.symbol].append(*recorded)
+            self._files.append(recorded)
         self._recorded += len(batch.ticks)
 
     def _flush(self) -> None:

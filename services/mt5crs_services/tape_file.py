@@ -1,10 +1,13 @@
 """The tape on disk: fixed-size records, appended, in at most two files."""
 
+import contextlib
+import errno
 import logging
 import os
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.ticks import Tick
@@ -18,11 +21,25 @@ _NUMBER_AT = 32
 """Offset of a symbol's number in a record: two bytes, the low one first."""
 
 _HEADER = b"MT5CRSTAPE1\n"
-_TIMED, _HISTORY = 1, 2
+_TIMED, _HISTORY, _BROKEN = 1, 2, 4
 
 
 class TapeFileError(Mt5crsError):
     """The tape's folder cannot be written. The tape goes on in memory and says so."""
+
+
+class Recorded(NamedTuple):
+    """A tick on the tape.
+
+    Attributes:
+        tick: The tick.
+        history: It was handed over for warming up.
+        broken: Ticks before it may be missing.
+    """
+
+    tick: Tick
+    history: bool
+    broken: bool
 
 
 class TapeFiles:
@@ -51,11 +68,11 @@ class TapeFiles:
         self._numbers = self._number(known, symbols)
         self._names = {number: name for name, number in self._numbers.items()}
         self._pending: list[bytes] = []
-        self._file = self._current.open("ab")
+        self._file = self._current.open("ab", buffering=0)
         self._records = self._count(self._current)
 
-    def load(self) -> Iterator[tuple[Tick, bool]]:
-        """The ticks on disk, oldest first, each with whether it was handed over as history."""
+    def load(self) -> Iterator[Recorded]:
+        """The ticks on disk, oldest first."""
         for path in (self._previous, self._current):
             if not path.exists():
                 continue
@@ -64,11 +81,13 @@ class TapeFiles:
                 name = self._names.get(number)
                 if name is not None:
                     tick = Tick(name, time_us, bid, ask, volume, bool(flags & _TIMED))
-                    yield tick, bool(flags & _HISTORY)
+                    yield Recorded(tick, bool(flags & _HISTORY), bool(flags & _BROKEN))
 
-    def append(self, tick: Tick, history: bool) -> None:
+    def append(self, recorded: Recorded) -> None:
         """Queue a tick for the next :meth:`flush`."""
-        flags = (_TIMED if tick.timed else 0) | (_HISTORY if history else 0)
+        tick = recorded.tick
+        flags = (_TIMED if tick.timed else 0) | (_HISTORY if recorded.history else 0)
+        flags |= _BROKEN if recorded.broken else 0
         number = self._numbers[tick.symbol]
         self._pending.append(
             _RECORD.pack(tick.time_us, tick.bid, tick.ask, tick.volume, number, flags)
@@ -83,10 +102,14 @@ class TapeFiles:
         if not self._pending:
             return
         records, self._pending = self._pending, []
+        data = b"".join(records)
         try:
-            self._file.write(b"".join(records))
-            self._file.flush()
+            if self._file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
+            # No part of a record may stay: all that follow it would be read shifted.
+            with contextlib.suppress(OSError):
+                os.truncate(self._current, len(_HEADER) + self._records * _RECORD.size)
             raise TapeFileError(f"{self._current}: {error.strerror}") from error
         self._records += len(records)
         if self._records >= self._limit:
@@ -101,7 +124,7 @@ class TapeFiles:
         self._file.close()
         self._current.replace(self._previous)
         self._repair(self._current, len(self._numbers))
-        self._file = self._current.open("ab")
+        self._file = self._current.open("ab", buffering=0)
         self._records = 0
 
     def _known_symbols(self) -> list[str]:

@@ -12,7 +12,9 @@ what comes live, and processes the ticks it is given, in that order.
 from collections import deque
 from collections.abc import Iterable
 
-from mt5crs_shared.messages import TAIL, BacklogReply, BacklogRequest, TickMark
+import msgspec
+
+from mt5crs_shared.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
 from mt5crs_shared.ticks import Tick
 
 REMEMBERED = 20_000
@@ -29,6 +31,22 @@ def content(tick: Tick) -> Content:
     return (tick.time_us if tick.timed else 0, tick.bid, tick.ask)
 
 
+class Break(msgspec.Struct, frozen=True):
+    """Two ticks that were taken one after the other, between which some may be missing.
+
+    Nobody of ours was connected then, and publishers number nothing.
+
+    Attributes:
+        index: Place of `after` among the ticks that were handed over together.
+        before: The last tick before.
+        after: The first tick after.
+    """
+
+    index: int
+    before: Tick
+    after: Tick
+
+
 class CatchUp:
     """Where one reader stands in one symbol's stream.
 
@@ -41,6 +59,7 @@ class CatchUp:
         self.symbol = symbol
         self.duplicates = 0
         self.missed = 0
+        self._breaks: list[Break] = []
         self._generation = mark.generation if mark else 0
         self._seq = mark.seq if mark else 0
         self._tail: deque[Tick] = deque(mark.tail if mark else (), maxlen=TAIL)
@@ -49,7 +68,7 @@ class CatchUp:
         self._from_tape: deque[Content] = deque(maxlen=REMEMBERED)
         self._joined = False
         self._exhausted = False
-        self._skip = 0
+        self._expected: deque[Content] = deque()
         self._ambiguous = 0
         self._requests = 0
         self._answered = 0
@@ -84,7 +103,7 @@ class CatchUp:
         """
         self._joined = False
         self._exhausted = False
-        self._skip = 0
+        self._expected.clear()
         self._ambiguous = 0
         self._live.clear()
         self._from_tape.clear()
@@ -96,9 +115,14 @@ class CatchUp:
         if not self._joined:
             self._live.append(tick)
             return ()
-        if self._skip:
-            self._skip -= 1
-            self.duplicates += 1
+        if self._expected:
+            if content(tick) == self._expected[0]:
+                self._expected.popleft()
+                self.duplicates += 1
+                return ()
+            # The live stream lacks what the tape has: it was interrupted, and is aligned anew.
+            self.rejoin()
+            self._live.append(tick)
             return ()
         self._take(tick)
         return (tick,)
@@ -119,7 +143,9 @@ class CatchUp:
         self._seq = reply.first_seq - 1
         self.missed += max(reply.missed, 0)
         ticks = list(reply.ticks)
-        for tick in ticks:
+        for index, tick in enumerate(ticks):
+            if reply.first_seq + index in reply.breaks:
+                self._note_break(index, tick)
             self._take(tick)
             self._from_tape.append(content(tick))
         self._exhausted = self._seq >= reply.newest_seq
@@ -133,9 +159,21 @@ class CatchUp:
         self.duplicates += len(self._live) - len(fresh)
         self._live.clear()
         self._joined = True
+        if fresh:
+            self._note_break(0, fresh[0])
         for tick in fresh:
             self._take(tick)
         return fresh
+
+    def take_breaks(self) -> tuple[Break, ...]:
+        """Where ticks may be missing in what was handed over last."""
+        taken, self._breaks = tuple(self._breaks), []
+        return taken
+
+    def _note_break(self, index: int, tick: Tick) -> None:
+        """Nobody can say what was published between the last tick taken and this one."""
+        if self._tail:
+            self._breaks.append(Break(index, self._tail[-1], tick))
 
     def _take(self, tick: Tick) -> None:
         self._seq += 1
@@ -155,7 +193,7 @@ class CatchUp:
             return []
         overlap = len(taken) - starts[0]
         self._joined = True
-        self._skip = max(overlap - len(live), 0)
+        self._expected.extend(taken[starts[0] + len(live) :])
         self.duplicates += min(overlap, len(live))
         fresh = list(self._live)[overlap:]
         self._live.clear()

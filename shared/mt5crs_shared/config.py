@@ -5,7 +5,6 @@ outside data. Times are in seconds, money in the account's currency, volumes in 
 """
 
 import zlib
-from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -275,11 +274,6 @@ class SymbolSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def point(self) -> float:
         """The price step, ``10 ** -digits``."""
         return float(10.0**-self.digits)
-
-
-def conversion_symbol(quote: str, account: str, names: Container[str]) -> str | None:
-    """The symbol that converts a profit in `quote` to the account's currency, if there is one."""
-    return next((name for name in (quote + account, account + quote) if name in names), None)
 
 
 class Config(msgspec.Struct, frozen=True):

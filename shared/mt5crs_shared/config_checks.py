@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from mt5crs_shared import rates
 from mt5crs_shared.config import (
     FeedConfig,
     GlobalConfig,
@@ -19,7 +20,6 @@ from mt5crs_shared.config import (
     StrategyConfig,
     SupervisorConfig,
     SymbolSpec,
-    conversion_symbol,
 )
 from mt5crs_shared.symbols_file import Symbols
 from mt5crs_shared.yaml_nodes import Report, shorten
@@ -74,9 +74,10 @@ def check_symbols(
             continue
         _check_size(parsed, spec, report)
         quote = spec.quote_currency
-        if account not in (UNSET, quote) and not conversion_symbol(quote, account, symbols.names):
+        if account is not UNSET and not rates.convertible(spec, account, symbols.specs):
             found = f"{symbol} pays in {quote}, which cannot be converted to {account}"
-            report.add(mark, where, found, f"{quote}{account} or {account}{quote} in symbols.yaml")
+            expected = f"a symbol of {quote} and {account} in symbols.yaml"
+            report.add(mark, where, found, expected)
 
 
 def _check_size(parsed: Parsed[StrategyConfig], spec: SymbolSpec, report: Report) -> None:

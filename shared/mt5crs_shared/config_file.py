@@ -1,14 +1,14 @@
 """Reads the strategies file: every mistake in it is found here, before any process starts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from mt5crs_shared import config_checks, symbols_file
-from mt5crs_shared.config import Config, GlobalConfig, StrategyConfig, SymbolSpec, conversion_symbol
+from mt5crs_shared import config_checks, rates, symbols_file
+from mt5crs_shared.config import Config, GlobalConfig, StrategyConfig, SymbolSpec
 from mt5crs_shared.errors import ConfigError, Problem
 from mt5crs_shared.symbols_file import Symbols, load_symbols
 from mt5crs_shared.yaml_nodes import Mark, Node, Report, read
@@ -75,7 +75,7 @@ def config_hash(
     """
     common = _without(globals_, _NOT_OF_GLOBALS)
     common["supervisor"] = _without(globals_.supervisor, _NOT_OF_SUPERVISOR)
-    specs = _specs_of([strategy], globals_, symbols or {})
+    specs = rates.needed([strategy.symbol], globals_.account_currency, symbols or {})
     parts = [_without(strategy, _NOT_OF_STRATEGY), common, specs]
     return blake2b(msgspec.json.encode(parts, order="sorted"), digest_size=16).hexdigest()
 
@@ -152,23 +152,6 @@ def _build(
 ) -> Config:
     built = tuple(parsed.build() for parsed in strategies)
     shared = globals_.build()
-    return Config(str(file), built, shared, _specs_of(built, shared, specs))
-
-
-def _specs_of(
-    strategies: Iterable[StrategyConfig],
-    globals_: GlobalConfig,
-    specs: Mapping[str, SymbolSpec],
-) -> dict[str, SymbolSpec]:
-    """The symbols that these strategies trade, and those that convert their profit."""
-    account = globals_.account_currency
-    wanted: dict[str, SymbolSpec] = {}
-    for strategy in strategies:
-        spec = specs.get(strategy.symbol)
-        if spec is None:
-            continue
-        wanted[spec.name] = spec
-        conversion = conversion_symbol(spec.quote_currency, account, specs)
-        if spec.quote_currency != account and conversion:
-            wanted[conversion] = specs[conversion]
-    return wanted
+    traded = [strategy.symbol for strategy in built]
+    wanted = rates.needed(traded, shared.account_currency, specs)
+    return Config(str(file), built, shared, wanted)

@@ -1,7 +1,7 @@
 """What the processes say to each other: frozen structs, msgpack on ipc sockets.
 
-Four conversations: child and supervisor (beats up; leases and orders to stop down), readers and
-the tape (backlog), strategies and the gateway (orders), and the command line and the supervisor
+Four conversations: child and supervisor (beats up; leases and orders to stop down), strategies
+and the gateway (orders), readers and the tape (`backlog`), and the command line and the supervisor
 (`control`).
 """
 
@@ -68,6 +68,10 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         ticks_crossed: Processed ticks with ask < bid.
         ticks_duplicate: Live ticks that the tape had delivered already.
         ticks_missed: Ticks that were published but can no longer be had.
+        interruptions: Times that nobody of ours was connected to the market; what was published
+            then is not known.
+        frames_refused: Messages of the market socket that were no ticks.
+        refused_frames: Of which kinds they were, and how the newest begins.
         bars: Closed bars.
         warm: Closed bars in the window, of the 256 that features need.
         signals_generated: Evaluations that came out BUY or SELL.
@@ -90,6 +94,9 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     ticks_crossed: int = 0
     ticks_duplicate: int = 0
     ticks_missed: int = 0
+    interruptions: int = 0
+    frames_refused: int = 0
+    refused_frames: str = ""
     bars: int = 0
     warm: int = 0
     signals_generated: int = 0
@@ -249,68 +256,6 @@ class Identify(msgspec.Struct, frozen=True, tag=True):
 FromSupervisor = Lease | Stop | Recycle | Identify
 
 
-# Readers and the tape
-
-
-class TickMark(msgspec.Struct, frozen=True, array_like=True):
-    """Where a reader stands in a symbol's stream.
-
-    Attributes:
-        generation: The tape's run in which `seq` was counted.
-        seq: Number of the last tick taken, counted by the tape from 1.
-        tail: The last ticks taken, newest last, at most :data:`TAIL`; they find the place again
-            where the number cannot.
-    """
-
-    generation: int
-    seq: int
-    tail: tuple[Tick, ...]
-
-
-TAIL = 8
-"""Ticks in a mark."""
-
-
-class BacklogRequest(msgspec.Struct, frozen=True, tag=True):
-    """Ask for the ticks of a symbol after a mark; without one, for all there are."""
-
-    request_id: int
-    symbol: str
-    after: TickMark | None
-    limit: int = 5_000
-
-
-class BacklogReply(msgspec.Struct, frozen=True, tag=True):
-    """Ticks from the tape.
-
-    Attributes:
-        request_id: The request's.
-        symbol: The symbol.
-        status: ``ok``; ``trimmed``: the mark lies before the oldest tick kept, and `missed` ticks
-            are gone; ``unknown``: no such tick on the tape, or not yet.
-        generation: The tape's run.
-        first_seq: Number of the first tick in `ticks`.
-        ticks: In the order they were published.
-        newest_seq: Number of the newest tick on the tape; more to ask for while it is higher.
-        history_seq: Ticks up to this number were handed over for warming up, not published.
-        newest_time_us: Event time of the newest tick.
-        missed: Ticks that are gone, -1 where nobody can count them.
-        live: Whoever answers follows the market: what is newer will be here in a moment.
-    """
-
-    request_id: int
-    symbol: str
-    status: Literal["ok", "trimmed", "unknown"]
-    generation: int
-    first_seq: int
-    ticks: tuple[Tick, ...]
-    newest_seq: int
-    history_seq: int
-    newest_time_us: int
-    missed: int = 0
-    live: bool = True
-
-
 # Strategies and the gateway
 
 
@@ -344,12 +289,17 @@ class QueryOrder(msgspec.Struct, frozen=True, tag=True):
 
 
 class Touched(msgspec.Struct, frozen=True, tag=True):
-    """A strategy saw a tick that ends its position; answered with `PositionClosed`."""
+    """A strategy saw a tick that ends its position; answered with `PositionClosed`.
+
+    Attributes:
+        rate: Price of the quote currency in the account's at that tick; None: not known.
+    """
 
     strategy: str
     epoch: int
     ticket: int
     tick: Tick
+    rate: float | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):

@@ -33,6 +33,7 @@ class Code(enum.StrEnum):
     NO_POSITION = "NO_POSITION"
     NO_RATE = "NO_RATE"
     STALE = "STALE"
+    TICK_GONE = "TICK_GONE"
     ID_REUSED = "ID_REUSED"
     NOT_SEEN = "NOT_SEEN"
     INTERNAL = "INTERNAL"
@@ -56,6 +57,10 @@ MEANINGS: dict[Code, str] = {
     Code.NO_POSITION: "There is no open position with that ticket.",
     Code.NO_RATE: "No price yet to convert the profit's currency into the account's.",
     Code.STALE: "Too old when it could be sent; recorded as missed, not sent.",
+    Code.TICK_GONE: (
+        "The tick it would fill on, `latency_ms` after its own, is further back than the gateway"
+        " remembers. Only with a publisher that outruns its readers."
+    ),
     Code.ID_REUSED: "The id belongs to another order; nothing was done.",
     Code.NOT_SEEN: "The gateway has never seen that order id.",
     Code.INTERNAL: "The gateway failed on it; see its log. Nothing was executed.",
@@ -80,6 +85,7 @@ class Order(msgspec.Struct, frozen=True):
         take_profit: Price, 0.0: none.
         ticket: The position to close; 0 when opening.
         reason: For people: what led to it.
+        rate: Price of the quote currency in the account's at that tick; None: not known.
     """
 
     order_id: str
@@ -96,6 +102,7 @@ class Order(msgspec.Struct, frozen=True):
     take_profit: float = 0.0
     ticket: int = 0
     reason: str = ""
+    rate: float | None = None
 
 
 class Fill(msgspec.Struct, frozen=True):
@@ -190,6 +197,7 @@ def touched(position: Position, tick: Tick) -> Code | None:
     """Whether a tick ends a position: STOP_LOSS, TAKE_PROFIT or None.
 
     A BUY is closed at the bid, a SELL at the ask. Where one tick reaches both, the stop counts.
+    A crossed quote (ask < bid) is nobody's offer: it reaches no target, but a stop it does.
     Worker and gateway both ask this, each on its own stream, and so agree.
     """
     long = position.side == "BUY"
@@ -197,6 +205,6 @@ def touched(position: Position, tick: Tick) -> Code | None:
     sign = 1.0 if long else -1.0
     if position.stop_loss and sign * (price - position.stop_loss) <= 0.0:
         return Code.STOP_LOSS
-    if position.take_profit and sign * (price - position.take_profit) >= 0.0:
+    if position.take_profit and not tick.crossed and sign * (price - position.take_profit) >= 0.0:
         return Code.TAKE_PROFIT
     return None

@@ -2,24 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
-from mt5crs_shared import wire
-from mt5crs_shared.catch_up import CatchUp
-from mt5crs_shared.messages import BacklogReply, TickMark
+from mt5crs_shared.backlog import BacklogReply, TickMark
+from mt5crs_shared.catch_up import Break, CatchUp
+from mt5crs_shared.market_socket import MarketSocket, Refusals
+from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
 
 logger = logging.getLogger(__name__)
 
 TAPE_PRESENCE = b"\x00mt5crs-tape"
 """What a tape subscribes to beside its symbols, so that a feed of ours sees that it is there."""
-
-RECEIVE_LIMIT = 256
-"""Live messages taken in one go, so that the loop beats in between."""
 
 ANSWER_WITHIN = 1.0
 """Seconds after which an unanswered question to the tape is asked again."""
@@ -43,14 +40,16 @@ class Batch(msgspec.Struct, frozen=True):
     Attributes:
         ticks: All of one symbol when they come from the tape.
         history: How many of the first ones were handed over for warming up.
-        feed_time_us: Newest event time known, which ages are measured against.
+        feed_time_us: Newest event time that is believed, which ages are measured against.
         live: They come straight from the market socket.
+        breaks: Where ticks may be missing.
     """
 
     ticks: list[Tick]
     history: int
     feed_time_us: int
     live: bool
+    breaks: tuple[Break, ...] = ()
 
 
 class _Reader:
@@ -58,6 +57,8 @@ class _Reader:
 
     def __init__(self, symbol: str, mark: TickMark | None) -> None:
         self.catch_up = CatchUp(symbol, mark)
+        self.clock = TickSanity()
+        self.tape_time_us = 0
         self.ask_at = 0.0
         self.pause = ASK_AGAIN[0]
         self.waiting_since: float | None = None
@@ -77,6 +78,9 @@ class TickStream:
         presence: Subscribed to as well, for the publisher to see.
         authority: Others follow this reader. Where no source follows the market either, it goes
             on with the live ticks at once, since all would wait for each other.
+        last: Symbols whose backlog is asked for when the others have theirs: their ticks need
+            those of the others.
+        own_feed: The publisher is a feed of ours; see `MarketSocket`.
         monotonic: The monotonic clock, seconds.
         wall_us: Wall time in us since the epoch, for frames without a time.
     """
@@ -90,12 +94,11 @@ class TickStream:
         give_up: float = 10.0,
         presence: bytes | None = None,
         authority: bool = False,
+        last: Collection[str] = (),
+        own_feed: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
-        self.frames_bad = 0
-        self.feed_time_us = 0
-        self.connected = False
         self._monotonic = monotonic
         self._wall_us = wall_us
         self._idle_at = monotonic()
@@ -103,15 +106,33 @@ class TickStream:
         self._give_up = give_up
         self._authority = authority
         self._readers = {symbol: _Reader(symbol, mark) for symbol, mark in marks.items()}
-        self._market = self._open_market(context, market_url)
-        if presence is not None:
-            self._market.setsockopt(zmq.SUBSCRIBE, presence)
-        self._monitor = self._market.get_monitor_socket(
-            zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
+        self._last = last
+        self._tape_simulated = False
+        self._market = MarketSocket(
+            context, market_url, list(marks), presence, own_feed, wall_us, monotonic
         )
-        self._market.connect(market_url)
         self._sources = [self._open_source(context, address) for address in sources]
-        self._ever_connected = False
+
+    @property
+    def connected(self) -> bool:
+        """The market socket has a publisher at its other end."""
+        return self._market.connected
+
+    @property
+    def simulated(self) -> bool:
+        """The market is one of our own feeds: time there is what its ticks say, and it waits."""
+        return self._market.simulated or self._tape_simulated
+
+    @property
+    def refusals(self) -> Refusals:
+        """Frames of the market socket that were not taken."""
+        return self._market.refusals
+
+    @property
+    def feed_time_us(self) -> int:
+        """Newest event time that is believed, us since the epoch; 0: none yet."""
+        readers = self._readers.values()
+        return max((max(r.clock.last_time_us, r.tape_time_us) for r in readers), default=0)
 
     @property
     def caught_up(self) -> bool:
@@ -139,16 +160,20 @@ class TickStream:
 
     def register(self, poller: zmq.Poller) -> None:
         """Have the poller wake for market and tape."""
-        for socket in (self._market, self._monitor, *self._sources):
+        for socket in (self._market.socket, self._market.monitor, *self._sources):
             poller.register(socket, zmq.POLLIN)
 
     def age(self, tick: Tick) -> float:
         """Seconds since a tick was the newest, by the feed's clock.
 
-        While catching up: how far the tape is ahead of it. Live: the smaller of two bounds, how
-        long our own queue has not been empty, and how far the feed's clock must be by now (the
-        largest lead of event time over wall time so far, added to wall time).
+        Nothing grows old in a simulated market: it waits for its readers, and what an outage of
+        ours lasts there is a matter of its speed. Otherwise, while catching up: how far the tape
+        is ahead of it. Live: the smaller of two bounds, how long our own queue has not been
+        empty, and how far the feed's clock must be by now (the largest lead of event time over
+        wall time so far, added to wall time).
         """
+        if self.simulated:
+            return 0.0
         if not self.caught_up:
             return (self.feed_time_us - tick.time_us) / 1e6
         queued = self._monotonic() - self._idle_at
@@ -162,17 +187,19 @@ class TickStream:
     def timeout(self) -> float:
         """Seconds until there is something to do without any socket being ready."""
         now = self._monotonic()
-        due = [r.ask_at - now for r in self._readers.values() if not r.catch_up.joined]
+        due = [
+            r.ask_at - now
+            for r in self._readers.values()
+            if not r.catch_up.joined and not self._must_wait(r)
+        ]
         return max(min(due, default=3600.0), 0.0)
 
     def read(self, events: Mapping[object, int]) -> Iterable[Batch]:
         """Take what the ready sockets hold; the batches are to be processed in order."""
-        if self._monitor in events:
-            self._read_monitor()
         for number, source in enumerate(self._sources):
             if source in events:
                 yield from self._read_source(number, source)
-        if self._market in events:
+        if self._market.socket in events or self._market.monitor in events:
             yield from self._read_market()
         else:
             self._idle_at = self._monotonic()
@@ -180,26 +207,9 @@ class TickStream:
 
     def close(self) -> None:
         """Give the sockets back."""
-        self._market.disable_monitor()
-        for socket in (self._market, self._monitor, *self._sources):
-            socket.close(0)
-
-    def _open_market(
-        self, context: "zmq.Context[zmq.Socket[bytes]]", url: str
-    ) -> "zmq.Socket[bytes]":
-        market = context.socket(zmq.SUB)
-        # Without a bound of our own: at a bound libzmq stops reading, its own heartbeats too, and
-        # the publisher's answer to them is taken for dead.
-        market.setsockopt(zmq.RCVHWM, 0)
-        market.setsockopt(zmq.RECONNECT_IVL, 50)
-        market.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
-        if url.startswith("tcp"):
-            market.setsockopt(zmq.HEARTBEAT_IVL, 500)
-            market.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1000)
-        for symbol in self._readers:
-            for prefix in wire.subscriptions(symbol):
-                market.setsockopt(zmq.SUBSCRIBE, prefix)
-        return market
+        self._market.close()
+        for source in self._sources:
+            source.close(0)
 
     @staticmethod
     def _open_source(
@@ -213,42 +223,18 @@ class TickStream:
         source.connect(address)
         return source
 
-    def _read_monitor(self) -> None:
-        while self._monitor.poll(0):
-            event = parse_monitor_message(self._monitor.recv_multipart())["event"]
-            self.connected = event == zmq.EVENT_CONNECTED
-            if self.connected:
-                self._ever_connected = True
-            elif self._ever_connected:
-                logger.warning("the market socket was disconnected")
-                for reader in self._readers.values():
-                    reader.catch_up.rejoin()
-                    reader.waiting_since = None
-                    reader.helpless.clear()
-                    reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
-
     def _read_market(self) -> Iterable[Batch]:
-        ready: list[Tick] = []
+        received = self._market.read()
         now = self._monotonic()
-        for _ in range(RECEIVE_LIMIT):
-            try:
-                frames = self._market.recv_multipart(zmq.DONTWAIT, copy=True)
-            except zmq.Again:
-                self._idle_at = now
-                break
-            received_us = self._wall_us()
-            try:
-                tick = wire.decode(frames, received_us)
-            except wire.BadFrameError as error:
-                self.frames_bad += 1
-                logger.info("bad frame: %s", error)
-                continue
-            reader = self._readers.get(tick.symbol)
-            if reader is None:
-                continue
-            if tick.time_us > self.feed_time_us:
-                self.feed_time_us = tick.time_us
-            if tick.time_us - received_us > self._lead_us:
+        if received.whole:
+            self._idle_at = now
+        if received.interrupted:
+            self._rejoin()
+            return
+        ready: list[Tick] = []
+        for tick, received_us in received.ticks:
+            reader = self._readers[tick.symbol]
+            if reader.clock.judge(tick) == "good" and tick.time_us - received_us > self._lead_us:
                 self._lead_us = tick.time_us - received_us
             ready.extend(reader.catch_up.on_live(tick))
             if not reader.catch_up.joined and reader.waiting_since is None:
@@ -257,17 +243,31 @@ class TickStream:
         if ready:
             yield Batch(ready, 0, self.feed_time_us, live=True)
 
+    def _rejoin(self) -> None:
+        """What comes next must be aligned anew, since some may have been lost."""
+        self._tape_simulated = False
+        for reader in self._readers.values():
+            reader.catch_up.rejoin()
+            reader.waiting_since = None
+            reader.helpless.clear()
+            reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
+
     def _read_source(self, number: int, source: "zmq.Socket[bytes]") -> Iterable[Batch]:
         while True:
             try:
                 reply = _decode_reply(source.recv(zmq.DONTWAIT))
             except zmq.Again:
                 return
+            except Exception as error:
+                # Whatever it is that cannot be read: it is that message's fault alone.
+                logger.warning("an answer of the tape that cannot be read was ignored: %s", error)
+                continue
             reader = self._readers.get(reply.symbol)
             if reader is None:
                 continue
+            self._tape_simulated = self._tape_simulated or reply.simulated
             ticks = reader.catch_up.on_backlog(reply)
-            self.feed_time_us = max(self.feed_time_us, reply.newest_time_us)
+            reader.tape_time_us = reply.newest_time_us
             self._schedule(reader, reply, bool(ticks))
             if ticks or reply.live:
                 reader.helpless.clear()
@@ -275,7 +275,8 @@ class TickStream:
                 reader.helpless.add(number)
             if ticks:
                 history = min(max(reply.history_seq - reply.first_seq + 1, 0), len(reply.ticks))
-                yield Batch(ticks, history, self.feed_time_us, live=False)
+                breaks = reader.catch_up.take_breaks()
+                yield Batch(ticks, history, self.feed_time_us, live=False, breaks=breaks)
 
     def _schedule(self, reader: _Reader, reply: BacklogReply, progress: bool) -> None:
         """When to ask for the next part: at once while there is more, seldom while there is not."""
@@ -298,16 +299,28 @@ class TickStream:
             if catch_up.joined:
                 reader.waiting_since = None
                 continue
+            if self._must_wait(reader):
+                reader.waiting_since = now if reader.waiting_since is not None else None
+                continue
             if self._hopeless(reader, now):
                 logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
                 ticks = catch_up.join_now()
                 if ticks:
-                    yield Batch(ticks, 0, self.feed_time_us, live=True)
+                    breaks = catch_up.take_breaks()
+                    yield Batch(ticks, 0, self.feed_time_us, live=True, breaks=breaks)
             elif now >= reader.ask_at:
                 question = _encode(catch_up.request())
                 asked = [self._send(source, question) for source in self._sources]
                 reader.asked = sum(asked)
                 reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
+
+    def _must_wait(self, reader: _Reader) -> bool:
+        """Its ticks need those of the other symbols, which have not come yet."""
+        return reader.catch_up.symbol in self._last and not all(
+            other.catch_up.caught_up
+            for symbol, other in self._readers.items()
+            if symbol not in self._last
+        )
 
     def _hopeless(self, reader: _Reader, now: float) -> bool:
         """Live ticks wait, and it makes no sense to let them wait any longer."""

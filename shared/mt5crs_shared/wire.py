@@ -12,6 +12,18 @@ import msgspec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.ticks import Tick
 
+OTHER_SYMBOL = "of other symbols"
+"""Why a frame is left out that a longer symbol's prefix has let through; no fault of it."""
+
+SHOWN = 120
+"""Bytes of a refused frame that are shown."""
+
+MAX_FRAME = 8_192
+"""Bytes of the largest frame that is looked into; a quote has some hundred."""
+
+_TIMES_US = (0, 4_102_444_800_000_000)
+"""A quote's time lies between the years 1970 and 2100."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # An epoch number is taken as seconds, ms, us or ns by its size: 1e11 s is the year 5138.
@@ -19,7 +31,16 @@ _EPOCH_UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (-math.inf, 1e6))
 
 
 class BadFrameError(Mt5crsError):
-    """A frame that is no tick. The reader counts it and goes on with the next one."""
+    """A frame that is no tick. The reader counts it and goes on with the next one.
+
+    Args:
+        reason: Of which kind the fault is, for counting: a plural that follows a number.
+        detail: What is wrong.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
 
 
 class _Body(msgspec.Struct):
@@ -43,28 +64,43 @@ def decode(frames: list[bytes], received_us: int) -> Tick:
             message has none.
 
     Raises:
-        BadFrameError: It is not one of the known shapes, or a number in it is not finite.
+        BadFrameError: It is not one of the known shapes, or no quote: too large, without a price
+            that is a finite number, or with a time that is none.
     """
-    if len(frames) > 2:
-        raise BadFrameError(f"a message of {len(frames)} frames; 1 or 2 were expected")
+    if not 1 <= len(frames) <= 2:
+        raise BadFrameError("of an unknown shape", f"{len(frames)} parts; 1 or 2 were expected")
     body = frames[-1]
+    if len(body) > MAX_FRAME:
+        raise BadFrameError("too large", f"{len(body)} bytes; a tick has at most {MAX_FRAME}")
     if len(frames) == 1 and not body.startswith(b"{"):
         body = body.partition(b" ")[2]
     try:
         fields = _decode_body(body)
-        time_us = _time_us(fields)
-    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
-        raise BadFrameError(f"not a tick: {error}: {body[:120]!r}") from error
+    except Exception as error:
+        # Anything may stand there, nested a thousand deep for instance; it is this frame's fault.
+        raise BadFrameError("of an unknown shape", f"{error}: {body[:SHOWN]!r}") from error
     if not (math.isfinite(fields.bid) and math.isfinite(fields.ask)):
-        raise BadFrameError(f"a price that is no number: {body[:120]!r}")
+        raise BadFrameError("without a price", f"{body[:SHOWN]!r}")
+    time_us = _believable_time_us(fields, body)
     return Tick(
         symbol=fields.symbol,
         time_us=received_us if time_us is None else time_us,
         bid=fields.bid,
         ask=fields.ask,
-        volume=fields.volume,
+        volume=fields.volume if math.isfinite(fields.volume) else 0.0,
         timed=time_us is not None,
     )
+
+
+def _believable_time_us(fields: _Body, body: bytes) -> int | None:
+    try:
+        time_us = _time_us(fields)
+    except (ValueError, OverflowError, OSError) as error:
+        raise BadFrameError("with a bad time", f"{error}: {body[:SHOWN]!r}") from error
+    earliest, latest = _TIMES_US
+    if time_us is not None and not earliest <= time_us <= latest:
+        raise BadFrameError("with a bad time", f"not from 1970 to 2100: {body[:SHOWN]!r}")
+    return time_us
 
 
 def _time_us(fields: _Body) -> int | None:

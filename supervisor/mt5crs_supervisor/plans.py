@@ -1,10 +1,12 @@
 """From a configuration to the children that it asks for."""
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
-from mt5crs_shared.config import Config, StrategyConfig, SymbolSpec, conversion_symbol
+from mt5crs_shared import rates
+from mt5crs_shared.config import Config, StrategyConfig, SymbolSpec
 from mt5crs_shared.config_file import config_hash
 from mt5crs_supervisor.records import Plan
 
@@ -20,7 +22,7 @@ STRATEGY_ENTRY = "mt5crs_worker.process:main"
 
 def services(config: Config) -> list[Plan]:
     """The services that a configuration needs: tape, gateway, and a feed where it names one."""
-    symbols = {k: v for one in config.enabled for k, v in _symbols(config, one).items()}
+    symbols = _symbols(config, config.enabled)
     enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=symbols)
     payload = msgspec.json.encode(enabled)
     names = ["tape", "gateway"] + (["feed"] if config.globals.feed is not None else [])
@@ -37,7 +39,7 @@ def strategies(config: Config) -> list[Plan]:
 
 
 def _strategy(config: Config, strategy: StrategyConfig) -> Plan:
-    symbols = _symbols(config, strategy)
+    symbols = _symbols(config, (strategy,))
     own = msgspec.structs.replace(config, strategies=(strategy,), symbols=symbols)
     return Plan(
         name=strategy.name,
@@ -49,13 +51,6 @@ def _strategy(config: Config, strategy: StrategyConfig) -> Plan:
     )
 
 
-def _symbols(config: Config, strategy: StrategyConfig) -> dict[str, SymbolSpec]:
-    """The strategy's symbol, and the one that converts its profit where that takes another."""
-    own = config.symbols[strategy.symbol]
-    account = config.globals.account_currency
-    needed = {own.name: own}
-    if account not in (own.quote_currency, own.base_currency):
-        name = conversion_symbol(own.quote_currency, account, config.symbols)
-        if name is not None:
-            needed[name] = config.symbols[name]
-    return needed
+def _symbols(config: Config, strategies: Iterable[StrategyConfig]) -> dict[str, SymbolSpec]:
+    traded = [strategy.symbol for strategy in strategies]
+    return rates.needed(traded, config.globals.account_currency, config.symbols)

@@ -11,16 +11,15 @@ from mt5crs_services.gateway.brokers.paper import PaperBook
 from mt5crs_services.gateway.desk import Desk
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
+from mt5crs_shared.backlog import TAIL, TickMark
 from mt5crs_shared.config import Config, GlobalConfig, PaperConfig, StrategyConfig, SymbolSpec
 from mt5crs_shared.messages import (
-    TAIL,
     Answer,
     FromGateway,
     PositionClosed,
     Register,
     Registered,
     Submit,
-    TickMark,
     ToGateway,
     Touched,
 )
@@ -205,14 +204,21 @@ class Trader:
             self._places[key] += 1
             plan = self._plans[self.next]
             self.next += 1
-            if self._sanity.judge(on) == "good":
+            good = self._sanity.judge(on) == "good"
+            held = self._position
+            if good or (held and self._sanity.protects and on.time_us >= held.open_time_us):
+                self._look_for_the_end(on)
+            if good:
                 self._take(on, place, plan)
 
-    def _take(self, on: Tick, place: int, plan: Plan) -> None:
+    def _look_for_the_end(self, on: Tick) -> None:
         held = self._position
         ends = held is not None and touched(held, on) is not None
         if ends and held is not None and self.office.touch(held, on).fill is not None:
-            self._position = held = None
+            self._position = None
+
+    def _take(self, on: Tick, place: int, plan: Plan) -> None:
+        held = self._position
         if on.crossed or plan.action == "HOLD":
             return
         if held is not None and held.side != plan.action:

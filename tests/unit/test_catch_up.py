@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt5crs_services.ring import TickRing
+from mt5crs_shared.backlog import BacklogReply, BacklogRequest
 from mt5crs_shared.catch_up import PATIENCE, CatchUp
-from mt5crs_shared.messages import BacklogReply, BacklogRequest
 from mt5crs_shared.ticks import Tick
 
 

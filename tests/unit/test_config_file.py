@@ -206,7 +206,7 @@ def test_a_profit_in_another_currency_brings_the_symbol_that_converts_it(house: 
     assert "USDJPY" in config.symbols
     problem = problems_of(house, with_globals("account_currency: PLN"))[0]
     assert "EURUSD pays in USD, which cannot be converted to PLN" in str(problem)
-    assert "USDPLN or PLNUSD in symbols.yaml" in str(problem)
+    assert "a symbol of USD and PLN in symbols.yaml" in str(problem)
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_of_the_file(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt5crs_services.feed.synthetic import SyntheticMarket
+from mt5crs_shared.backlog import TickMark
 from mt5crs_shared.config import RiskConfig, StrategyConfig, SymbolSpec
-from mt5crs_shared.messages import StrategyMetrics, TickMark
+from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, touched
 from mt5crs_shared.ticks import Tick
 from mt5crs_worker.bars import BarWindow
@@ -35,7 +36,7 @@ class Book:
             self.results[order.order_id] = self._result(order)
         return self.results[order.order_id]
 
-    def closed_by(self, position: Position, tick: Tick) -> Fill | None:
+    def closed_by(self, position: Position, tick: Tick, rate: float | None = None) -> Fill | None:
         code = touched(position, tick)
         if code is not None and position.ticket not in self.exits:
             self.exits[position.ticket] = Fill(

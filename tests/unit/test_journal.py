@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from mt5crs_shared.messages import StrategyMetrics, TickMark
+from mt5crs_shared.backlog import TickMark
+from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.orders import Code, Order, OrderResult
 from mt5crs_shared.sanity import SanityState
 from mt5crs_shared.ticks import Tick

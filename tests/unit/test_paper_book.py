@@ -163,7 +163,7 @@ def test_a_disabled_strategy_is_not_waited_for(office: Office) -> None:
             tick(9_000, 150.5, 150.51, "USDJPY"),
             33.221488,
         ),
-        # 50 pounds at the newest GBPUSD mid before the deal, 1.25.
+        # 50 pounds at the newest GBPUSD mid a second before the deal, 1.25.
         (
             "cross",
             tick(0, 0.8499, 0.85, "EURGBP"),
@@ -175,7 +175,7 @@ def test_a_disabled_strategy_is_not_waited_for(office: Office) -> None:
 def test_profit_is_told_in_the_accounts_currency(
     office: Office, strategy: str, opened: object, closed: object, profit: float
 ) -> None:
-    office.feed(tick(-1, 1.24, 1.26, "GBPUSD"), tick(9_001, 1.5, 1.5, "GBPUSD"))
+    office.feed(tick(-1_000_000, 1.24, 1.26, "GBPUSD"), tick(-1, 1.5, 1.5, "GBPUSD"))
     position = office.open(opened, strategy=strategy)  # type: ignore[arg-type]
     result = office.submit(order(closed, "SELL", strategy, ticket=position.ticket))  # type: ignore[arg-type]
     assert result.fill is not None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_services.tape_file import TapeFiles
+from mt5crs_services.tape_file import Recorded, TapeFiles
 from mt5crs_shared.ticks import Tick
 
 EURO = Tick("EURUSD", 1_000_000, 1.1, 1.2)
@@ -14,12 +14,12 @@ CABLE = Tick("GBPUSD", 2_000_000, 1.3, 1.4)
 def write(folder: Path) -> None:
     tape = TapeFiles(folder, ["EURUSD", "GBPUSD"], 1_000)
     for tick in (EURO, CABLE):
-        tape.append(tick, history=False)
+        tape.append(Recorded(tick, False, False))
     tape.close()
 
 
 def load(folder: Path, *symbols: str) -> list[Tick]:
-    return [tick for tick, _ in TapeFiles(folder, symbols, 1_000).load()]
+    return [each.tick for each in TapeFiles(folder, symbols, 1_000).load()]
 
 
 def test_ticks_come_back_and_new_symbols_do_not_rename_old_ones(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ def test_a_tick_that_is_not_here_is_not_found() -> None:
     assert log.find(tick(5), 0) == -1
     assert log.find(tick(5), 1) is None
     assert log.find(tick(5, 1.2, 1.3), 0) is None
-    assert log.good_later(tick(4).time_us) == [(-1, tick(5))]
-    assert log.good_later(tick(5).time_us) == []
+    assert log.good_after(log.last_until(tick(4).time_us)) == [(-1, tick(5))]
+    assert log.good_after(log.last_until(tick(5).time_us)) == []
 
 
 def test_of_equal_ticks_without_a_time_the_nearest_is_taken() -> None:

@@ -113,6 +113,17 @@ class BarBuilder:
         self._ticks += 1
         return None
 
+    def rewind(self, time_us: int) -> int:
+        """Forget the open bar where it begins after a moment: the clock had run ahead.
+
+        Returns:
+            Start of the period that the moment lies in.
+        """
+        if self._ticks and self._start_us > time_us:
+            self._ticks = 0
+            self._end_us = -(2**62)
+        return time_us - time_us % self._length
+
 
 _MAGIC = b"MBAR"
 _VERSION = 1
@@ -183,6 +194,11 @@ class BarWindow:
         self._counts[:, self._end] = bar.start_us, bar.ticks
         self._end += 1
         self._begin = max(self._begin, self._end - WINDOW)
+
+    def drop_from(self, start_us: int) -> None:
+        """Let go of the bars that start at or after a moment."""
+        while len(self) and self._counts[0, self._end - 1] >= start_us:
+            self._end -= 1
 
     @contextmanager
     def provisional(self, bar: Bar) -> Iterator["BarWindow"]:

@@ -22,8 +22,11 @@ class Broker(Protocol):
     def submit(self, order: Order) -> OrderResult:
         """Execute an order. REJECTED with STALE: it was never sent, being too old."""
 
-    def closed_by(self, position: Position, tick: Tick) -> Fill | None:
-        """The deal that closed a position which this tick touched; None: it is still open."""
+    def closed_by(self, position: Position, tick: Tick, rate: float | None) -> Fill | None:
+        """The deal that closed a position which this tick touched; None: it is still open.
+
+        `rate` is that of the quote currency to the account's at this tick; None: not known.
+        """
 
     def closed_before(self, position: Position, tick: Tick) -> bool:
         """Whether the broker has said by itself that it closed a position before this tick."""
@@ -36,14 +39,16 @@ class Moment(msgspec.Struct, frozen=True):
         tick: The quote.
         place: The tick's place among equal ones.
         atr: ATR(14), in the quote currency.
-        quote_to_account: Price of one unit of the quote currency in the account's.
+        rate: Price of one unit of the quote currency in the account's; None: not known yet.
+        no_rate: For people: why there is none.
         note: For people: what led to the signal.
     """
 
     tick: Tick
     place: int
     atr: float
-    quote_to_account: float
+    rate: float | None
+    no_rate: str = ""
     note: str = ""
 
 
@@ -133,12 +138,14 @@ class TradingBot:
         self.position = None
 
     def _open(self, side: Side, moment: Moment) -> Outcome:
+        if moment.rate is None:
+            return Outcome("NONE", detail=f"no trade: {moment.no_rate}")
         size = position_size(
             self._config.risk_config,
             self.equity,
             moment.atr,
             self._symbol,
-            moment.quote_to_account,
+            moment.rate,
         )
         if size.lots == 0.0:
             return Outcome("NONE", detail=f"no trade: {size.reason}")
@@ -173,6 +180,7 @@ class TradingBot:
             stop_loss=round(entry - sign * size.stop_distance, digits),
             take_profit=max(round(entry + sign * reward, digits), 0.0),
             reason=moment.note,
+            rate=moment.rate,
         )
 
     def _close(self, held: Position, moment: Moment) -> Outcome:
@@ -189,12 +197,13 @@ class TradingBot:
             place=moment.place,
             ticket=held.ticket,
             reason=moment.note,
+            rate=moment.rate,
         )
         result = self._broker.submit(order)
         fill = result.fill
         if result.code is Code.NO_POSITION:
             # The book was faster: a stop-out, or a stop between the decision and its execution.
-            fill = self._broker.closed_by(held, moment.tick)
+            fill = self._broker.closed_by(held, moment.tick, moment.rate)
             if fill is None:
                 logger.warning("position %d is gone: %s", held.ticket, result.detail)
                 self.position = None

@@ -119,11 +119,11 @@ class GatewayClient:
         request = QueryOrder(self._strategy, order_id)
         return self._ask(request, lambda reply: _answers(reply, order_id)).result
 
-    def closed_by(self, position: Position, tick: Tick) -> Fill | None:
+    def closed_by(self, position: Position, tick: Tick, rate: float | None) -> Fill | None:
         """The deal that closed a position; see `bot.Broker`."""
         pushed = self._closed.pop(position.ticket, None)
         if pushed is None:
-            request = Touched(self._strategy, self._epoch, position.ticket, tick)
+            request = Touched(self._strategy, self._epoch, position.ticket, tick, rate)
             pushed = self._ask(request, lambda reply: _closes(reply, position.ticket))
             self._closed.pop(position.ticket, None)
         if pushed.fill is None:
@@ -139,10 +139,15 @@ class GatewayClient:
 
     def read(self) -> FromGateway | None:
         """Take one message; deals that the book did by itself are kept for `closed_by`."""
-        try:
-            message: FromGateway = _decode(self.socket.recv(zmq.DONTWAIT))
-        except zmq.Again:
-            return None
+        while True:
+            try:
+                message: FromGateway = _decode(self.socket.recv(zmq.DONTWAIT))
+                break
+            except zmq.Again:
+                return None
+            except Exception as error:
+                # Whatever it is that cannot be read: it is that message's fault alone.
+                logger.warning("a message of the gateway was ignored: %s", error)
         if isinstance(message, PositionClosed) and message.fill is not None:
             self._closed[message.ticket] = message
         return message

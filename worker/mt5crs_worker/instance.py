@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from mt5crs_shared.backlog import TickMark
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
-from mt5crs_shared.messages import StrategyMetrics, TickMark
+from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.orders import Fill, touched
+from mt5crs_shared.rates import RateBook
 from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
@@ -62,6 +64,7 @@ class StrategyInstance:
         broker: Where orders go.
         first_balance: The account's first balance.
         account_currency: The account's currency.
+        rates: What converts the profit's currency to the account's; None: nothing has to.
         epoch: Number of this spawn.
         checkpoint: Where an earlier process stopped; None: begin anew.
 
@@ -79,15 +82,15 @@ class StrategyInstance:
         account_currency: str,
         epoch: int = 1,
         checkpoint: Checkpoint | None = None,
+        rates: RateBook | None = None,
     ) -> None:
         self.config = config
         self.symbol = symbol
         self.strategy: Strategy = load_strategy(config, symbol)
         self.window = BarWindow()
         self.bot = TradingBot(config, symbol, first_balance, broker, epoch)
-        self.conversion_rate = 0.0
+        self._rates = rates or RateBook(account_currency, {symbol.name: symbol})
         self._broker = broker
-        self._account_currency = account_currency
         self._builder = BarBuilder(config.timeframe)
         self._sanity = TickSanity()
         self._places = PlaceCounter(0, [])
@@ -140,13 +143,19 @@ class StrategyInstance:
             return True
         self._received += 1
         place = self._places.place(tick)
-        if self._sanity.judge(tick) != "good":
+        newest_us = self._sanity.last_time_us
+        verdict = self._sanity.judge(tick)
+        if verdict == "good":
+            self._processed += 1
+            self._crossed += tick.crossed
+        else:
             self._bad += 1
-            return True
-        self._processed += 1
-        if tick.crossed:
-            self._crossed += 1
         try:
+            if verdict != "good":
+                self._protect(tick, decide)
+                return True
+            if tick.time_us < newest_us:
+                self._rewind(tick.time_us)
             self._process(tick, place, decide)
         except (JournalError, ReplacedError):
             raise
@@ -238,6 +247,21 @@ class StrategyInstance:
         elif not tick.crossed:
             self._evaluate(tick, place)
 
+    def _protect(self, tick: Tick, decide: bool) -> None:
+        """Look whether a tick that feeds no bar ends the position all the same."""
+        position = self.bot.position
+        if not decide or position is None or not self._sanity.protects:
+            return
+        # One that is late says nothing of a position that was opened after it.
+        if tick.time_us >= position.open_time_us:
+            self._check_exit(tick)
+
+    def _rewind(self, time_us: int) -> None:
+        """The feed's clock had run ahead: what was built beyond its time is let go."""
+        start_us = self._builder.rewind(time_us)
+        self.window.drop_from(start_us)
+        self._pending = False
+
     def _check_exit(self, tick: Tick) -> None:
         """Learn of the position's end before the tick that ended it is looked at further."""
         position = self.bot.position
@@ -245,7 +269,7 @@ class StrategyInstance:
             return
         if touched(position, tick) is None and not self._broker.closed_before(position, tick):
             return
-        fill = self._broker.closed_by(position, tick)
+        fill = self._broker.closed_by(position, tick, self._rates.rate(self.symbol, tick))
         if fill is not None:
             self.bot.apply(fill)
             self._contained(self.strategy.on_fill, fill)
@@ -277,16 +301,10 @@ class StrategyInstance:
             self._decisions.append(self._decision(signal, tick, place, outcome))
 
     def _moment(self, tick: Tick, place: int) -> Moment:
+        rate = self._rates.rate(self.symbol, tick)
+        why = "" if rate is not None else self._rates.missing(self.symbol)
         atr = average_true_range(self.window)
-        return Moment(tick, place, atr, self._quote_to_account(tick), self.strategy.note)
-
-    def _quote_to_account(self, tick: Tick) -> float:
-        """Price of one unit of the quote currency in the account's; 0.0: not known yet."""
-        if self.symbol.quote_currency == self._account_currency:
-            return 1.0
-        if self.symbol.base_currency == self._account_currency:
-            return 1.0 / tick.mid
-        return self.conversion_rate
+        return Moment(tick, place, atr, rate, why, self.strategy.note)
 
     def _count(self, outcome: Outcome) -> None:
         self._sent += len(outcome.order_ids)

@@ -10,15 +10,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from mt5crs_shared.backlog import TickMark
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.messages import StrategyMetrics, TickMark
+from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.rates import RateState
 from mt5crs_shared.sanity import SanityState
 from mt5crs_worker.bars import Bar
 
 logger = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Of the tables and of :class:`Checkpoint`; a file of another version is set aside."""
 
 _SCHEMA = f"""
@@ -42,6 +44,18 @@ _KEPT_DECISIONS = 200_000
 """Rows kept in `decisions`; trimmed when the journal is opened."""
 
 
+class KeptRate(msgspec.Struct, frozen=True, array_like=True):
+    """A converting symbol, as far as it has been read.
+
+    Attributes:
+        mark: The last tick taken.
+        state: What its ticks came to.
+    """
+
+    mark: TickMark | None
+    state: RateState
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
     """All that a strategy needs to go on after `mark` as if it had never stopped.
 
@@ -60,6 +74,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         last_signal: The last signal.
         state: The strategy's own.
         metrics: Counters.
+        rates: What is known of the symbols that convert the profit's currency.
     """
 
     version: int
@@ -76,6 +91,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     last_signal: int
     state: dict[Any, Any]
     metrics: StrategyMetrics
+    rates: dict[str, KeptRate] = {}
 
 
 _decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode

@@ -4,13 +4,13 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import zmq
 
-from mt5crs_shared.catch_up import content
+from mt5crs_shared.backlog import TickMark
+from mt5crs_shared.catch_up import Break, content
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
@@ -18,13 +18,22 @@ from mt5crs_shared.flight import FlightRecorder
 from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
 from mt5crs_shared.orders import Code, Position
 from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.rates import RateBook
 from mt5crs_shared.stream import Batch, TickStream
 from mt5crs_shared.ticks import Tick
-from mt5crs_worker import session
+from mt5crs_shared.wire import format_iso
+from mt5crs_worker import trouble
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.instance import StrategyInstance, identity_of
-from mt5crs_worker.journal import Checkpoint, Decision, Journal, JournalError, ReplacedError
+from mt5crs_worker.journal import (
+    Checkpoint,
+    Decision,
+    Journal,
+    JournalError,
+    KeptRate,
+    ReplacedError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +45,6 @@ CHECKPOINT_EVERY = 1.0
 
 CHECKPOINT_TICKS = 1_000
 """Ticks between checkpoints while they come faster than that."""
-
-BEHIND = 2.0
-"""Seconds with ticks always waiting after which the strategy counts as behind its feed."""
-
-REWOUND = 50
-"""Late ticks in a row that mean: the feed's clock went back."""
 
 
 class BooksError(Mt5crsError):
@@ -113,18 +116,23 @@ class Worker:
         )
         self._flight = FlightRecorder(self._paths.flight_file(strategy.name))
         checkpoint = self._load_checkpoint()
-        self._stream = self._open_stream(checkpoint)
         self._child.poller.register(self._gateway.socket, zmq.POLLIN)
         self._waiting.register(self._gateway.socket, zmq.POLLIN)
+        kept = checkpoint.rates if checkpoint is not None else {}
+        self._kept_rates = kept
+        self._rates = RateBook(
+            globals_.account_currency,
+            self._config.symbols,
+            {symbol: rate.state for symbol, rate in kept.items()},
+        )
+        self._stream = self._open_stream(checkpoint)
         self._instance = self._make_instance(checkpoint, globals_.default_balance)
         self._cold = checkpoint is None
         self._ticks_before = self._instance.ticks_processed
         self._decide_from_us = checkpoint.decide_from_us if checkpoint is not None else None
-        self._duplicates, self._missed = (
-            (checkpoint.metrics.ticks_duplicate, checkpoint.metrics.ticks_missed)
-            if checkpoint is not None
-            else (0, 0)
-        )
+        before = checkpoint.metrics if checkpoint is not None else StrategyMetrics()
+        self._duplicates, self._missed = before.ticks_duplicate, before.ticks_missed
+        self._interruptions, self._refused = before.interruptions, before.frames_refused
         self._phase = "recovering"
         self._child.ready()
 
@@ -149,7 +157,14 @@ class Worker:
         symbol = self._config.symbols[strategy.symbol]
         currency = self._config.globals.account_currency
         instance = StrategyInstance(
-            strategy, symbol, self._gateway, balance, currency, self._spec.epoch, checkpoint
+            strategy,
+            symbol,
+            self._gateway,
+            balance,
+            currency,
+            self._spec.epoch,
+            checkpoint,
+            self._rates,
         )
         if checkpoint is None and strategy.history is not None:
             try:
@@ -159,13 +174,17 @@ class Worker:
         return instance
 
     def _open_stream(self, checkpoint: Checkpoint | None) -> TickStream:
-        own = self._strategy.symbol
-        marks = {symbol: None for symbol in self._config.symbols}
+        marks: dict[str, TickMark | None] = dict.fromkeys(self._config.symbols)
+        if checkpoint is not None:
+            marks |= {symbol: rate.mark for symbol, rate in checkpoint.rates.items()}
+            marks[self._strategy.symbol] = checkpoint.mark
         stream = TickStream(
             self._context,
             self._config.globals.zmq_market_url,
-            {**marks, own: checkpoint.mark if checkpoint is not None else None},
+            {symbol: marks[symbol] for symbol in self._config.symbols},
             [self._paths.endpoint("tape")],
+            last=self._rates.converted,
+            own_feed=self._config.globals.feed is not None,
         )
         stream.register(self._child.poller)
         return stream
@@ -200,7 +219,7 @@ class Worker:
         bars = self._instance.bars
         for number, tick in enumerate(batch.ticks):
             if tick.symbol != self._strategy.symbol:
-                self._instance.conversion_rate = self._conversion_rate(tick.symbol, tick.mid)
+                self._rates.add(tick)
                 continue
             decide = number >= batch.history and tick.time_us >= decide_from_us
             if self._poison and content(tick) in self._poison:
@@ -214,6 +233,8 @@ class Worker:
                 self._child.first_tick()
             if number % PULSE_TICKS == PULSE_TICKS - 1:
                 self._pump(0.0)
+        for found in batch.breaks:
+            self._tell_break(found)
         self._last_tick_at = time.monotonic()
         fresh = self._instance.take_decisions()
         self._decisions.extend(fresh)
@@ -222,6 +243,14 @@ class Worker:
         if self._child.recycling and self._instance.bars != bars:
             self._save()
             raise StopRequested
+
+    def _tell_break(self, found: Break) -> None:
+        """Record a span of time in which ticks may have been published that nobody has."""
+        if found.after.symbol == self._strategy.symbol:
+            self._interruptions += 1
+            begin, end = format_iso(found.before.time_us), format_iso(found.after.time_us)
+            what = "nobody was connected to the market; what was published then is not known"
+            self._journal.event("interrupted", f"from {begin} to {end}: {what}")
 
     def _skip(self, tick: Tick) -> None:
         """Leave out a tick that killed this strategy twice; once, and for good."""
@@ -236,10 +265,15 @@ class Worker:
             self._decide_from_us = past - int(self._strategy.max_signal_age * 1e6)
         return self._decide_from_us
 
-    def _conversion_rate(self, symbol: str, mid: float) -> float:
-        spec = self._config.symbols[symbol]
-        quote = self._config.symbols[self._strategy.symbol].quote_currency
-        return mid if spec.base_currency == quote else 1.0 / mid
+    def _keep_rates(self) -> dict[str, KeptRate]:
+        """Where the rates stand; while they are ahead of the strategy, where they stood."""
+        if self._stream.caught_up:
+            self._rates.forget(self._instance.last_tick_time_us)
+            self._kept_rates = {
+                symbol: KeptRate(self._stream.mark(symbol), state)
+                for symbol, state in self._rates.states.items()
+            }
+        return self._kept_rates
 
     def _on_caught_up(self) -> None:
         if self._decide_from_us is None:
@@ -321,6 +355,7 @@ class Worker:
         mark, decide_from_us = self._stream.mark(self._strategy.symbol), self._decide_from_us
         if decide_from_us is not None:
             checkpoint = self._instance.checkpoint(mark, decide_from_us, self._metrics())
+            checkpoint = msgspec.structs.replace(checkpoint, rates=self._keep_rates())
             self._journal.save(checkpoint, self._decisions)
             self._decisions.clear()
         self._saved_at = time.monotonic()
@@ -332,6 +367,9 @@ class Worker:
             self._instance.get_status(),
             ticks_duplicate=self._duplicates + self._stream.duplicates,
             ticks_missed=self._missed + self._stream.missed,
+            interruptions=self._interruptions,
+            frames_refused=self._refused + self._stream.refusals.total,
+            refused_frames=str(self._stream.refusals),
             last_tick_age=age,
         )
 
@@ -350,26 +388,10 @@ class Worker:
             return f"the gateway has not answered for {seconds:.0f} s"
         if not self._child.may_open:
             return "no lease of the supervisor: positions are held, none is opened"
-        if not self._stream.connected:
-            return f"not connected to {self._config.globals.zmq_market_url}"
-        if silent := self._silence():
-            return silent
-        if self._instance.rewound >= REWOUND:
-            newest = datetime.fromtimestamp(self._instance.last_tick_time_us / 1e6, UTC)
-            return (
-                f"the feed's clock went back: ticks older than {newest:%Y-%m-%d %H:%M:%S} were"
-                " taken already, and are left out; another market needs another --var-dir"
-            )
-        if self._stream.behind > BEHIND:
-            return f"behind the feed: ticks have been waiting for {self._stream.behind:.0f} s"
-        return ""
-
-    def _silence(self) -> str:
-        """What is wrong with a feed that is connected and says nothing; empty: nothing."""
-        seconds = time.monotonic() - (self._last_tick_at or self._begun)
-        limit = self._config.globals.supervisor.feed_silent_after
-        base = self._config.symbols[self._strategy.symbol].base_currency
-        return session.silence(seconds, limit, datetime.now(UTC), base)
+        silent_for = time.monotonic() - (self._last_tick_at or self._begun)
+        instance = self._instance
+        rewound, newest_us = instance.rewound, instance.last_tick_time_us
+        return trouble.of_market(self._config, self._stream, silent_for, rewound, newest_us)
 
 
 def main(spec: ChildSpec, preloaded: bool) -> None:

@@ -15,6 +15,7 @@ from mt5crs_services.ring import TickRing
 from mt5crs_shared import wire
 from mt5crs_shared.config import FeedConfig, SymbolSpec
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.market_socket import BUFFER, SIMULATED
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import TAPE_PRESENCE
 from mt5crs_shared.ticks import Tick
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 KEPT = 50_000
 """Published ticks of each symbol that a tape may still ask for."""
+
+SEND_AHEAD = 10_000
+"""Ticks that a subscriber may be behind; the gateway remembers more than that, for their orders."""
 
 AT_ONCE = 500
 """Ticks sent before the owner's loop gets its turn."""
@@ -79,7 +83,7 @@ class Publisher:
         self._position = position
         self._monotonic = monotonic
         self._generation = int.from_bytes(os.urandom(6), "big")
-        self.socket = self._bind(context, url, lossless=config.kind == "replay")
+        self.socket = self._bind(context, url)
         self._hand_history(source)
         self._next: Tick | None = None
         self._unsent: bytes | None = None
@@ -140,7 +144,7 @@ class Publisher:
         """
         for _ in range(AT_ONCE):
             if self._unsent is not None and not self._send_on():
-                # A subscriber's queue is full, and a replay drops nothing: it waits.
+                # A subscriber's queue is full, and a feed of ours drops nothing: it waits.
                 return 0.001
             tick = self._next
             if tick is None:
@@ -160,14 +164,14 @@ class Publisher:
         """Close the socket; what is queued gets `linger` seconds to leave."""
         self.socket.close(round(linger * 1000))
 
-    def _bind(
-        self, context: "zmq.Context[zmq.Socket[bytes]]", url: str, lossless: bool
-    ) -> "zmq.Socket[bytes]":
+    @staticmethod
+    def _bind(context: "zmq.Context[zmq.Socket[bytes]]", url: str) -> "zmq.Socket[bytes]":
         socket = context.socket(zmq.XPUB)
-        socket.setsockopt(zmq.SNDHWM, 100_000)
+        socket.setsockopt(zmq.SNDHWM, SEND_AHEAD)
+        socket.setsockopt(zmq.SNDBUF, BUFFER)
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-        if lossless:
-            socket.setsockopt(zmq.XPUB_NODROP, 1)
+        socket.setsockopt(zmq.XPUB_NODROP, 1)
+        socket.setsockopt(zmq.XPUB_WELCOME_MSG, SIMULATED)
         try:
             socket.bind(bindable(url))
         except zmq.ZMQError as error:

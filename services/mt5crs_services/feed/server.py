@@ -49,7 +49,8 @@ class Feed:
 
     def _make_publisher(self) -> Publisher:
         config, globals_ = self._feed_config(), self._config.globals
-        symbols = {s.symbol: self._config.symbols[s.symbol] for s in self._config.strategies}
+        # With those that only convert a profit: nobody else quotes them.
+        symbols = self._config.symbols
         position = Position(self._paths.state / "feed.position", identity(config, symbols))
         source = make_source(config, symbols, self._paths)
         return Publisher(self._context, globals_.zmq_market_url, config, source, position)
@@ -65,7 +66,7 @@ class Feed:
         while not self._child.stopping:
             self._child.poll(wait)
             self._publisher.read_subscriptions()
-            self._server.serve()
+            self._server.serve(simulated=True)
             self._begun = self._begun or self._publisher.may_begin(self._server.asked > 0)
             wait = self._publisher.publish_due() if self._begun else 0.02
             self._child.service(self._report)

@@ -84,17 +84,18 @@ class Desk:
         """The newest epoch known of a strategy; 0 where there is none."""
         return self._epochs.get(strategy, 0)
 
-    def on_tick(self, tick: Tick, history: bool = False) -> None:
-        """Take the next tick of a symbol's stream.
+    def on_tick(self, tick: Tick, history: bool = False, broken: bool = False) -> None:
+        """Take the next tick of a symbol's stream; see `market.SymbolMarket.add`.
 
         Raises:
             LedgerTakenError: Another gateway has the ledger; this process has to end.
         """
         market = self._market.symbols[tick.symbol]
-        if not market.add(tick, history):
+        good = self._market.add(tick, history, broken)
+        self._book.watch(market, tick)
+        if not good:
             return
         self._moved = True
-        self._book.watch(market, tick)
         for due in self._waiting.take_due(tick):
             result = self._complete(due)
             if result is not None:
@@ -208,6 +209,10 @@ class Desk:
         due = self._waiting.due_now(order)
         if due is not None:
             return self._book.execute(order, due.tick, due.place)
+        if self._waiting.gone(order):
+            result = _rejected(order, Code.TICK_GONE, "the gateway's stream is too far ahead of it")
+            self._ledger.refuse(order, result)
+            return result
         self._ledger.intend(order)
         self._waiting.add(order)
         return None
@@ -245,7 +250,7 @@ class Desk:
         try:
             if not self._admit(word.strategy, word.epoch):
                 return answer(self._fenced(word.strategy, word.epoch))
-            found = self._book.end_on(word.strategy, word.ticket, word.tick)
+            found = self._book.end_on(word.strategy, word.ticket, word.tick, word.rate)
         except LedgerTakenError:
             raise
         except LedgerError:

@@ -6,9 +6,10 @@ import msgspec
 
 from mt5crs_services.gateway.tick_log import TickLog
 from mt5crs_services.ring import TickRing
+from mt5crs_shared.backlog import TAIL, TickMark
 from mt5crs_shared.catch_up import content
-from mt5crs_shared.config import Config, SymbolSpec, conversion_symbol
-from mt5crs_shared.messages import TAIL, TickMark
+from mt5crs_shared.config import Config, SymbolSpec
+from mt5crs_shared.rates import RateBook, RateState
 from mt5crs_shared.sanity import SanityState, TickSanity
 from mt5crs_shared.ticks import Tick
 
@@ -33,12 +34,14 @@ class StreamPoint(msgspec.Struct, frozen=True, array_like=True):
         mark: The last of them; None before the first.
         sanity: The judge's state.
         quote: The last good quote that was not crossed.
+        highest_us: The latest time of any good tick.
     """
 
     count: int = 0
     mark: TickMark | None = None
     sanity: SanityState = SanityState()
     quote: Tick | None = None
+    highest_us: int = -(2**62)
 
 
 class StreamState(msgspec.Struct, frozen=True, array_like=True):
@@ -79,6 +82,7 @@ class SymbolMarket:
         self.start_mark = begin.mark
         self.count = begin.count
         self.quote: Tick | None = begin.quote or self._seen.quote
+        self._highest_us = begin.highest_us
         self._tape = (begin.mark.generation, begin.mark.seq) if begin.mark else (0, 0)
         self._tape_count = self.count
         self._sanity = TickSanity(begin.sanity)
@@ -91,6 +95,11 @@ class SymbolMarket:
         self._next_point = self.count + POINT_EVERY
         self.replaying = self.count < self._seen.count
 
+    @property
+    def clock_returned(self) -> bool:
+        """The feed's clock had run ahead; there are good ticks with later times than the newest."""
+        return self._highest_us > self._sanity.last_time_us
+
     def align(self, mark: TickMark | None, unread: int) -> None:
         """Say where the tape has the next tick to be added.
 
@@ -102,12 +111,20 @@ class SymbolMarket:
             self._tape = (mark.generation, mark.seq - unread)
             self._tape_count = self.count
 
-    def add(self, tick: Tick, history: bool = False) -> bool:
-        """Take the next tick of the stream; False where it is not believed."""
-        self.ring.append(tick, history)
+    def add(self, tick: Tick, history: bool = False, broken: bool = False) -> bool:
+        """Take the next tick of the stream; False where it is not believed.
+
+        Args:
+            tick: The tick.
+            history: It was handed over for warming up.
+            broken: Ticks before it may be missing.
+        """
+        self.ring.append(tick, history, broken)
         self.count += 1
         good = self._judge(tick) == "good"
-        self._log.append(tick, good, self._sanity.last_time_us)
+        self._log.append(tick, good, self._sanity.last_time_us, self._sanity.protects)
+        if good:
+            self._highest_us = max(self._highest_us, tick.time_us)
         if self.replaying:
             self._watch_replay(tick, good)
         if good and tick.bid <= tick.ask:
@@ -152,23 +169,43 @@ class SymbolMarket:
 
         None where the log begins after that time: what came in between is not known any more.
         """
+        index = self._last_until(tick)
+        return None if index is None else self._numbered(self._log.good_after(index))
+
+    def protects(self, since_us: int) -> bool:
+        """Whether stops and targets look at the newest tick.
+
+        Args:
+            since_us: When the position was opened: a tick that is late says nothing of earlier
+                times than its own.
+        """
+        return self._log.newest_protects(since_us)
+
+    def since(self, tick: Tick, place: int) -> list[Numbered] | None:
+        """The ticks after a good one that stops and targets look at; None where it has not come.
+
+        Where the stream does not have it, or no longer, only what is surely later counts.
+        """
+        index = self._log.find(tick, place)
+        if index is None:
+            if not self.passed(tick):
+                return None
+            index = self._last_until(tick)
+        return (
+            [] if index is None else self._numbered(self._log.protecting_after(index, tick.time_us))
+        )
+
+    def _last_until(self, tick: Tick) -> int | None:
         oldest = self._log.oldest
         whole = self.start_mark is None and self.count == len(self._log)
         if oldest is None or (oldest.time_us > tick.time_us and not whole):
             return None
-        slack = 0 if tick.timed else UNTIMED_SLACK_US
-        return self._numbered(self._log.good_later(tick.time_us + slack))
+        return self._log.last_until(tick.time_us + (0 if tick.timed else UNTIMED_SLACK_US))
 
     def passed(self, tick: Tick) -> bool:
         """Whether the stream has a good tick with a later time than this one."""
         slack = 0 if tick.timed else UNTIMED_SLACK_US
         return self._sanity.last_time_us > tick.time_us + slack
-
-    def quote_at(self, time_us: int) -> Tick | None:
-        """The newest good quote at or before a moment, crossed ones left out."""
-        if self.quote is None or self.quote.time_us <= time_us:
-            return self.quote
-        return self._log.quote_at(time_us)
 
     def _numbered(self, ticks: list[Numbered]) -> list[Numbered]:
         """Turn places counted from the newest tick into numbers in the stream."""
@@ -179,12 +216,12 @@ class SymbolMarket:
         last = self.ring.mark()
         tail = last.tail[-TAIL:] if last is not None else ()
         mark = TickMark(generation, seq + self.count - self._tape_count, tail) if tail else None
-        return StreamPoint(self.count, mark, self._sanity.state, self.quote)
+        return StreamPoint(self.count, mark, self._sanity.state, self.quote, self._highest_us)
 
     def _watch_replay(self, tick: Tick, good: bool) -> None:
         """Notice the end of what an earlier process has seen already."""
         slack = 0 if tick.timed else UNTIMED_SLACK_US
-        if good and tick.time_us > self._seen.sanity.last_time_us + slack:
+        if good and tick.time_us > self._seen.highest_us + slack:
             # The tape has lost some: this one is new, whatever its number.
             self._renumber(self._seen.count + 1)
             self.replaying = False
@@ -215,11 +252,12 @@ class Market:
         self, config: Config, states: dict[str, StreamState] | None = None, generation: int = 1
     ) -> None:
         kept = states or {}
-        self._account = config.globals.account_currency
         self.symbols = {
             name: SymbolMarket(spec, kept.get(name), generation)
             for name, spec in config.symbols.items()
         }
+        begun = {name: _rate_state(state.far) for name, state in kept.items()}
+        self.rates = RateBook(config.globals.account_currency, config.symbols, begun)
 
     @property
     def rings(self) -> dict[str, TickRing]:
@@ -231,23 +269,14 @@ class Market:
         """Where the stream of each symbol has to begin."""
         return {name: symbol.start_mark for name, symbol in self.symbols.items()}
 
-    def rate(self, symbol: SymbolSpec, tick: Tick) -> float | None:
-        """Price of one unit of a symbol's quote currency in the account's, at a tick.
+    def add(self, tick: Tick, history: bool = False, broken: bool = False) -> bool:
+        """Take the next tick of a symbol's stream; see `SymbolMarket.add`."""
+        self.rates.add(tick)
+        return self.symbols[tick.symbol].add(tick, history, broken)
 
-        None where no price is known. Where the symbol itself has the account's currency as its
-        base, the tick's own mid decides; otherwise the newest price of the converting symbol at
-        or before the tick's time.
-        """
-        if symbol.quote_currency == self._account:
-            return 1.0
-        if symbol.base_currency == self._account:
-            return 1.0 / tick.mid
-        name = conversion_symbol(symbol.quote_currency, self._account, self.symbols)
-        if name is None:
-            return None
-        converter = self.symbols[name]
-        quote = converter.quote_at(tick.time_us)
-        if quote is None:
-            return None
-        base = converter.spec.base_currency
-        return quote.mid if base == symbol.quote_currency else 1.0 / quote.mid
+
+def _rate_state(point: StreamPoint) -> RateState:
+    """The rates of a symbol whose stream is read again from a point on."""
+    quote = point.quote
+    quotes = ((quote.time_us, quote.mid),) if quote is not None else ()
+    return RateState(point.sanity, quotes)

@@ -76,7 +76,12 @@ class Gateway:
         self._whole_at = time.monotonic()
         self._url = config.globals.zmq_market_url
         self._stream = TickStream(
-            context, self._url, self._market.start_marks, [paths.endpoint("tape")]
+            context,
+            self._url,
+            self._market.start_marks,
+            [paths.endpoint("tape")],
+            last=self._market.rates.converted,
+            own_feed=config.globals.feed is not None,
         )
         self._router = bind_router(context, paths, "gateway")
         self._backlog = BacklogServer(context, paths, "gateway-backlog", self._market.rings)
@@ -93,13 +98,14 @@ class Gateway:
         """
         self._child.ready()
         while not self._child.stopping:
+            self._book.simulated = self._stream.simulated
             events = self._child.poll(
                 min(self._stream.timeout(), self._book.next_due(), SAVE_EVERY)
             )
             for batch in self._stream.read(events):
                 self._watch(batch)
             if self._backlog.socket in events:
-                self._backlog.serve(live=self._stream.joined)
+                self._backlog.serve(live=self._stream.joined, simulated=self._stream.simulated)
             if self._router in events:
                 self._serve()
             self._turn()
@@ -112,8 +118,9 @@ class Gateway:
     def _watch(self, batch: Batch) -> None:
         for symbol, ticks in Counter(tick.symbol for tick in batch.ticks).items():
             self._market.symbols[symbol].align(self._stream.mark(symbol), ticks)
+        broken = {found.index for found in batch.breaks}
         for number, tick in enumerate(batch.ticks):
-            self._desk.on_tick(tick, number < batch.history)
+            self._desk.on_tick(tick, number < batch.history, number in broken)
         self._watched += len(batch.ticks)
 
     def _serve(self) -> None:

@@ -1,6 +1,7 @@
 """The newest ticks of one symbol with the judge's verdicts, found again quickly."""
 
 from bisect import bisect_left, bisect_right
+from itertools import chain
 
 from mt5crs_shared.catch_up import content
 from mt5crs_shared.ticks import Tick
@@ -20,6 +21,9 @@ class TickLog:
         self._keep = keep
         self._ticks: list[Tick] = []
         self._good: list[bool] = []
+        self._protecting: list[bool] = []
+        # So many ticks from the oldest on may have later times than the column says.
+        self._unsorted = 0
         # The time of the newest good tick so far: unlike the ticks' own it never goes back.
         self._times: list[int] = []
 
@@ -31,20 +35,29 @@ class TickLog:
         """The oldest tick kept."""
         return self._ticks[0] if self._ticks else None
 
-    def append(self, tick: Tick, good: bool, good_time_us: int) -> None:
+    def append(self, tick: Tick, good: bool, good_time_us: int, protects: bool = False) -> None:
         """Add the next tick.
 
         Args:
             tick: The tick.
             good: It is believed.
             good_time_us: Time of the newest good tick, this one included.
+            protects: Stops and targets look at it.
         """
+        for index in range(len(self._times) - 1, -1, -1):
+            if self._times[index] <= good_time_us:
+                break
+            # The clock had run ahead, and came back.
+            self._times[index] = good_time_us
+            self._unsorted = len(self._times)
         self._ticks.append(tick)
         self._good.append(good)
+        self._protecting.append(good or protects)
         self._times.append(good_time_us)
         if len(self._ticks) > 2 * self._keep:
-            for column in (self._ticks, self._good, self._times):
+            for column in (self._ticks, self._good, self._protecting, self._times):
                 del column[: -self._keep]
+            self._unsorted = max(self._unsorted - self._keep - 1, 0)
 
     def find(self, tick: Tick, place: int) -> int | None:
         """Where a good tick of the stream is, counted from the newest, -1; None: it is not here.
@@ -61,7 +74,8 @@ class TickLog:
         while begin > 0 and not self._good[begin - 1]:
             begin -= 1
         wanted = content(tick)
-        for index in range(begin, bisect_right(self._times, tick.time_us)):
+        end = bisect_right(self._times, tick.time_us)
+        for index in chain(range(min(self._unsorted, begin)), range(begin, end)):
             if content(self._ticks[index]) == wanted:
                 if place == 0:
                     return index - len(self._ticks)
@@ -73,16 +87,26 @@ class TickLog:
         begin, size = index + len(self._ticks) + 1, len(self._ticks)
         return [(i - size, self._ticks[i]) for i in range(begin, size) if self._good[i]]
 
-    def good_later(self, time_us: int) -> list[tuple[int, Tick]]:
-        """The good ticks with a time later than a moment, each with where it is."""
-        return self.good_after(bisect_right(self._times, time_us) - len(self._ticks) - 1)
+    def newest_protects(self, since_us: int) -> bool:
+        """Whether stops and targets look at the newest tick; see :meth:`protecting_after`."""
+        return bool(self._ticks) and self._counts(-1, since_us)
 
-    def quote_at(self, time_us: int) -> Tick | None:
-        """The newest good quote at or before a moment, crossed ones left out."""
-        for index in range(bisect_right(self._times, time_us) - 1, -1, -1):
-            if self._good[index] and not self._ticks[index].crossed:
-                return self._ticks[index]
-        return None
+    def protecting_after(self, index: int, since_us: int) -> list[tuple[int, Tick]]:
+        """The ticks after one that stops and targets look at, each with where it is.
+
+        Args:
+            index: Where the one is.
+            since_us: Of ticks that are not good, only those at or after this event time.
+        """
+        return [(i, self._ticks[i]) for i in range(index + 1, 0) if self._counts(i, since_us)]
+
+    def _counts(self, index: int, since_us: int) -> bool:
+        timely = self._ticks[index].time_us >= since_us
+        return self._good[index] or (self._protecting[index] and timely)
+
+    def last_until(self, time_us: int) -> int:
+        """Where the last tick up to a moment is, counted from the newest, -1."""
+        return bisect_right(self._times, time_us) - len(self._ticks) - 1
 
     def _find_nearest(self, tick: Tick) -> int | None:
         wanted = content(tick)

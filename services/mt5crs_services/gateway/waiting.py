@@ -45,6 +45,13 @@ class Waiting:
                 return Due(order, tick, market.place(tick, number))
         return None
 
+    def gone(self, order: Order) -> bool:
+        """Whether the order's tick came and went so long ago that nobody here remembers it."""
+        market = self._market.symbols[order.symbol]
+        return market.passed(order.tick) and (
+            market.after(order.tick, order.place) is None and market.later(order.tick) is None
+        )
+
     def add(self, order: Order) -> None:
         """Wait for the order's tick."""
         self._orders.setdefault(order.symbol, []).append(order)

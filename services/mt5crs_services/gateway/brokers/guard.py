@@ -7,16 +7,13 @@ from mt5crs_shared.ticks import Tick
 
 
 def arm(holding: Holding, market: SymbolMarket) -> None:
-    """Find the opening tick in the stream, and look at every good tick since.
+    """Find the opening tick in the stream, and look at every tick since that counts.
 
     Where it has not come yet the position goes on waiting for it.
     """
-    since = market.after(holding.opening, holding.position.open_place)
+    since = market.since(holding.opening, holding.position.open_place)
     if since is None:
-        if not market.passed(holding.opening):
-            return
-        # The stream does not have it, or no longer: only what is surely later counts.
-        since = market.later(holding.opening) or []
+        return
     holding.seen = market.count
     for number, tick in since:
         code = touched(holding.position, tick)
@@ -26,13 +23,13 @@ def arm(holding: Holding, market: SymbolMarket) -> None:
 
 
 def look(holding: Holding, market: SymbolMarket, tick: Tick) -> None:
-    """Look at the newest good tick of the stream; `holding.touch` says what came of it."""
+    """Look at the newest tick of the stream that counts; `holding.touch` says what came of it."""
     if holding.touch is not None:
         return
     if holding.seen is None:
         if tick.time_us >= holding.opening.time_us or not tick.timed:
             arm(holding, market)
-    elif market.count > holding.seen:
+    elif market.count > holding.seen and market.protects(holding.position.open_time_us):
         code = touched(holding.position, tick)
         if code is not None:
             holding.touch = Touch(market.count, tick, code)

@@ -34,6 +34,12 @@ STOP_OUT_LEVEL = 0.5
 LAST_WORD = 0.5
 """Seconds, besides the age that a strategy's orders may have, for its say on a touched stop."""
 
+SIMULATED_LAST_WORD = 60.0
+"""The same where nothing grows old, since a feed of ours waits for its readers."""
+
+MAX_OFF = 0.10
+"""A strategy's rate that is this share away from the gateway's own is not taken."""
+
 TRY_AGAIN = 1.0
 """Seconds until a deal that could not be booked is tried again."""
 
@@ -46,6 +52,9 @@ class PaperBook:
         market: The gateway's own streams.
         ledger: Where everything is booked before it is so.
         monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        simulated: The market is a feed of ours; see `TickStream.simulated`.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class PaperBook:
         ledger: Ledger,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.simulated = False
         self._config = config
         self._paper = config.globals.paper
         self._market = market
@@ -118,10 +128,18 @@ class PaperBook:
             return self._refuse(order, refusal)
         if opening:
             return self._open(order, tick, place, proposal.rate or 0.0)
-        return self._close(order, tick)
+        return self._close(order, tick, proposal.rate)
 
-    def end_on(self, strategy: str, ticket: int, tick: Tick) -> Fill | str:
+    def end_on(
+        self, strategy: str, ticket: int, tick: Tick, said: float | None = None
+    ) -> Fill | str:
         """The deal that ended a position, given a tick that the strategy saw touch it.
+
+        Args:
+            strategy: Its name.
+            ticket: The position.
+            tick: That tick.
+            said: The strategy's rate of the quote currency to the account's there.
 
         Returns:
             The deal, or why there is none.
@@ -139,15 +157,15 @@ class PaperBook:
         touch = guard.touched_by(holding, market, tick, 0)
         if touch is not None:
             return self._end_touched(holding, touch)
-        if tick.timed and tick.time_us < position.open_time_us:
+        if tick.timed and tick.time_us < position.open_time_us and not market.clock_returned:
             return f"position {ticket} was opened after that tick"
         code = touched(position, tick)
         if code is None:
             return f"that tick touches neither stop nor target of position {ticket}"
-        return self._end(holding, tick, code)
+        return self._end(holding, tick, code, said=said)
 
     def watch(self, market: SymbolMarket, tick: Tick) -> None:
-        """Guard the positions of a symbol on the newest good tick of its stream."""
+        """Guard the positions of a symbol on the newest tick of its stream."""
         for holding in self._by_symbol.get(tick.symbol, ()):
             if holding.touch is None:
                 guard.look(holding, market, tick)
@@ -228,7 +246,7 @@ class PaperBook:
         )
 
     def _proposal(self, order: Order, tick: Tick, market: SymbolMarket) -> risk.Proposal:
-        rate = self._market.rate(market.spec, tick)
+        rate = self._rate(market, tick, order.rate if tick == order.tick else None)
         price = pricing.deal_price(self._paper, market.spec, order.side, tick)
         return risk.Proposal(
             order=order,
@@ -264,9 +282,9 @@ class PaperBook:
         self._hold(holding)
         return result
 
-    def _close(self, order: Order, tick: Tick) -> OrderResult:
+    def _close(self, order: Order, tick: Tick, said: float | None) -> OrderResult:
         holding = self._holdings[order.strategy]
-        fill = self._closing_fill(holding, order.order_id, tick, Code.FILLED)
+        fill = self._closing_fill(holding, order.order_id, tick, Code.FILLED, said)
         result = OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill)
         self._book(fill, result, order, None, self._others(holding))
         self._release(holding)
@@ -275,22 +293,45 @@ class PaperBook:
     def _end_touched(self, holding: Holding, touch: Touch) -> Fill:
         return self._end(holding, touch.tick, touch.code)
 
-    def _end(self, holding: Holding, tick: Tick, code: Code, reason: str = "") -> Fill:
+    def _end(
+        self,
+        holding: Holding,
+        tick: Tick,
+        code: Code,
+        reason: str = "",
+        said: float | None = None,
+    ) -> Fill:
         """Close a position without an order of its strategy."""
         order_id = f"{holding.position.ticket}:{code.lower()}"
-        fill = self._closing_fill(holding, order_id, tick, code)
+        fill = self._closing_fill(holding, order_id, tick, code, said)
         result = OrderResult(order_id, "FILLED", code, detail=reason, fill=fill)
         self._book(fill, result, None, None, self._others(holding), reason)
         self._release(holding)
         self._own_deals.append(fill)
         return fill
 
-    def _closing_fill(self, holding: Holding, order_id: str, tick: Tick, code: Code) -> Fill:
-        position, spec = holding.position, self._market.symbols[holding.position.symbol].spec
+    def _closing_fill(
+        self, holding: Holding, order_id: str, tick: Tick, code: Code, said: float | None
+    ) -> Fill:
+        position, market = holding.position, self._market.symbols[holding.position.symbol]
         # A position must always be able to close: without a price for the conversion, that of
         # the opening stands in.
-        rate = self._market.rate(spec, tick) or holding.rate
-        return deals.closing(self._paper, spec, position, order_id, tick, code, rate)
+        rate = self._rate(market, tick, said) or holding.rate
+        return deals.closing(self._paper, market.spec, position, order_id, tick, code, rate)
+
+    def _rate(self, market: SymbolMarket, tick: Tick, said: float | None) -> float | None:
+        """The rate of a symbol's quote currency to the account's at a tick.
+
+        Args:
+            market: The symbol.
+            tick: A tick of it.
+            said: The strategy's rate at that very tick. It has all that the rate depends on,
+                while the gateway's own stream may still be behind.
+        """
+        own = self._market.rates.rate(market.spec, tick)
+        if said is None or market.spec.name not in self._market.rates.converted:
+            return own
+        return said if own is None or abs(said - own) < MAX_OFF * own else own
 
     def _book(
         self,
@@ -320,7 +361,10 @@ class PaperBook:
         holding.due = self._due(holding)
 
     def _due(self, holding: Holding) -> float:
-        return self._monotonic() + self._patience.get(holding.position.strategy, 0.0)
+        patience = self._patience.get(holding.position.strategy, 0.0)
+        if patience and self.simulated:
+            patience = max(patience, SIMULATED_LAST_WORD)
+        return self._monotonic() + patience
 
     def _hold(self, holding: Holding) -> None:
         self._holdings[holding.position.strategy] = holding

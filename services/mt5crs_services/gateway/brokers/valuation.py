@@ -41,7 +41,7 @@ class Valuation:
         else:
             tick = self.quote(holding) or holding.opening
             price = pricing.closing_quote(position, tick)
-        rate = self._market.rate(spec, tick) or holding.rate
+        rate = self._market.rates.rate(spec, tick) or holding.rate
         return pricing.profit(spec, position, price, rate)
 
     def total_floating(self, holdings: Collection[Holding]) -> float:
