@@ -18,7 +18,6 @@ def installation(
     names: tuple[str, str],
     file: Path,
     speed: float,
-    max_signal_age: float = setting.WIDE,
 ) -> Installation:
     """Both strategies on a replay of `file`, configured in `folder`."""
     folder.mkdir()
@@ -27,5 +26,5 @@ def installation(
     ]
     config = folder / "strategies.yaml"
     symbols = shipped_symbols({"EURUSD"})
-    setting.write_config(config, strategies, symbols, [file], speed, max_signal_age)
+    setting.write_config(config, strategies, symbols, [file], speed)
     return Installation(config, var)

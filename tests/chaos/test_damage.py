@@ -22,7 +22,7 @@ from tests.chaos.crosses import SPEC, TICKS
 
 
 def installation(folder: Path, file: Path, speed: float) -> Installation:
-    return crosses.installation(folder, folder / "var", ("victim", "other"), file, speed, 2.0)
+    return crosses.installation(folder, folder / "var", ("victim", "other"), file, speed)
 
 
 def damage(path: Path) -> None:

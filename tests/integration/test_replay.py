@@ -25,14 +25,12 @@ STRATEGIES: list[dict[str, Any]] = [
         "symbol": "EURUSD",
         "model_path": str(ROOT / "models" / "baseline_v1.json"),
         "threshold": 0.52,
-        "max_signal_age": 86_400.0,
     },
     {
         "name": "cross",
         "symbol": "EURUSD",
         "strategy": "mt5crs_worker.examples.ma_cross:MovingAverageCross",
         "timeframe": "S30",
-        "max_signal_age": 86_400.0,
     },
 ]
 

@@ -13,10 +13,6 @@ import yaml
 from mt5crs_shared.config import SymbolSpec
 from mt5crs_shared.paths import VarPaths
 
-WIDE = 1e6
-"""`max_signal_age`: in a replay that runs faster than the clock an outage of a second is an hour
-of event time, and this is a proof that nothing is lost, not of what is too old."""
-
 RESTART = {
     "backoff": 0.02,
     "backoff_max": 0.1,
@@ -33,10 +29,10 @@ LIMITS = {"memory": "300MB", "memory_hard": "600MB"}
 SABOTAGED = "mt5crs_worker.sabotage:Sabotaged"
 """By name only: see the arrows."""
 
-SUPERVISOR = {"hang_after": 2.0, "restart": RESTART}
-
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-PRICES = {"XAUUSD": 1900.0, "USDJPY": 150.0, "GBPUSD": 1.27}
+PRICES = {"XAUUSD": 1900.0, "GBPUSD": 1.27}
+YEN = 150.0
+"""Where the price of a symbol begins that is not named above and is quoted in yen; else 1.1."""
 
 
 def write_config(
@@ -45,9 +41,9 @@ def write_config(
     symbols: Sequence[Mapping[str, Any]],
     replay: Sequence[Path],
     speed: float,
-    max_signal_age: float = WIDE,
+    paper: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a configuration, and its symbols beside it.
+    """Write a configuration, and its symbols beside it: a new user's, but for the restarts.
 
     Args:
         file: The YAML file.
@@ -55,16 +51,15 @@ def write_config(
         symbols: Entries of ``symbols.yaml``.
         replay: What the feed publishes.
         speed: How many times faster than the clock; 0: as fast as possible.
-        max_signal_age: Of every strategy.
+        paper: Frictions of the paper book.
     """
     document = {
-        "strategies": [{**strategy, "max_signal_age": max_signal_age} for strategy in strategies],
+        "strategies": [dict(strategy) for strategy in strategies],
         "global": {
             "zmq_market_url": f"tcp://localhost:{free_port()}",
-            "default_balance": 100_000.0,
-            "supervisor": SUPERVISOR,
+            "supervisor": {"restart": RESTART},
             "feed": {"kind": "replay", "files": [str(path) for path in replay], "speed": speed},
-            "tape": {"ticks_per_symbol": 1_000_000, "file_ticks": 2_000_000},
+            "paper": dict(paper or {}),
         },
     }
     file.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -91,7 +86,8 @@ def make_up(folder: Path, symbols: Sequence[SymbolSpec], ticks: int, seed: int) 
     for spec in symbols:
         random = Random(f"{seed} {spec.name}")
         point = 10.0**-spec.digits
-        price, trend = PRICES.get(spec.name, 1.1), 0.0
+        usual = YEN if spec.quote_currency == "JPY" else 1.1
+        price, trend = PRICES.get(spec.name, usual), 0.0
         path = folder / f"{spec.name}_made_up.csv"
         with path.open("w", newline="") as file:
             rows = csv.writer(file)

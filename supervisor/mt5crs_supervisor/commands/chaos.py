@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_shared import config_file
+from mt5crs_shared import config_file, rates
 from mt5crs_shared.config import Config
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
@@ -60,7 +60,8 @@ def _compare(
 ) -> Verdict:
     """The same made-up ticks twice: once in peace, once with the faults."""
     seconds = max(plan[-1].at * SLACK + 10.0, LEAST_SECONDS)
-    symbols = {s.symbol: config.symbols[s.symbol] for s in config.enabled}
+    traded = [strategy.symbol for strategy in config.enabled]
+    symbols = rates.needed(traded, config.globals.account_currency, config.symbols)
     ticks = round(seconds * SPEED)
     files = setting.make_up(folder, list(symbols.values()), ticks, seed)
     published = dict.fromkeys(symbols, ticks)
