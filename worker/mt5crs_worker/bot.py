@@ -8,8 +8,8 @@ import msgspec
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, Side
 from mt5crs_shared.ticks import Tick
+from mt5crs_worker.answers import BUY, EXIT, HOLD, Signal
 from mt5crs_worker.sizing import PositionSize, position_size
-from mt5crs_worker.strategy import BUY, EXIT, HOLD, Signal
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
 """One strategy as it runs: ticks in; bars, decisions and positions kept; a checkpoint out."""
 
 import logging
-import traceback
 from collections.abc import Callable
 
 import msgspec
@@ -11,11 +10,21 @@ from mt5crs_shared.messages import StrategyMetrics, TickMark
 from mt5crs_shared.orders import Fill, touched
 from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
+from mt5crs_worker.answers import (
+    HOLD,
+    Answer,
+    Signal,
+    StateError,
+    ask_bar,
+    ask_tick,
+    described,
+    plain_state,
+)
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
 from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
 from mt5crs_worker.journal import VERSION, Checkpoint, Decision, JournalError, ReplacedError
-from mt5crs_worker.strategy import HOLD, Signal, Strategy, load_strategy
+from mt5crs_worker.strategy import Strategy, load_strategy
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +144,7 @@ class StrategyInstance:
         Raises:
             JournalError: Nothing may be traded unrecorded; the process must end.
             ReplacedError: A newer process of this strategy trades; this one must end.
+            StateError: The strategy's state cannot be kept; it must not trade.
         """
         if tick.symbol != self.symbol.name:
             return True
@@ -148,7 +158,7 @@ class StrategyInstance:
             self._crossed += 1
         try:
             self._process(tick, place, decide)
-        except (JournalError, ReplacedError):
+        except (JournalError, ReplacedError, StateError):
             raise
         except Exception as error:
             self._count_error(error)
@@ -176,7 +186,11 @@ class StrategyInstance:
     def checkpoint(
         self, mark: TickMark | None, decide_from_us: int, metrics: StrategyMetrics
     ) -> Checkpoint:
-        """All that the next process needs to go on after `mark`; see `journal.Checkpoint`."""
+        """All that the next process needs to go on after `mark`; see `journal.Checkpoint`.
+
+        Raises:
+            StateError: The strategy's state cannot be kept.
+        """
         return Checkpoint(
             version=VERSION,
             identity=identity_of(self.config),
@@ -190,7 +204,7 @@ class StrategyInstance:
             position=self.bot.position,
             realised=self.bot.realised,
             last_signal=self._last_signal,
-            state=self.strategy.state,
+            state=plain_state(self.strategy.state),
             metrics=metrics,
         )
 
@@ -256,29 +270,30 @@ class StrategyInstance:
             open_bar = self._builder.open_bar
             if open_bar is not None and len(self.window) + 1 >= self.strategy.warmup:
                 with self.window.provisional(open_bar):
-                    self._decide(self.strategy.on_tick(tick, self.window), tick, place)
+                    self._decide(ask_tick(self.strategy, tick, self.window), tick, place)
         elif self._pending:
             self._pending = False
             if len(self.window) >= self.strategy.warmup:
-                self._decide(self.strategy.on_bar(self.window), tick, place)
+                self._decide(ask_bar(self.strategy, self.window), tick, place)
 
-    def _decide(self, signal: Signal, tick: Tick, place: int) -> None:
+    def _decide(self, answer: Answer, tick: Tick, place: int) -> None:
+        signal = answer.signal
         changed = signal != self._last_signal
         self._last_signal = signal
         outcome = Outcome("NONE")
         if signal != HOLD:
             self._signals += 1
-            outcome = self.bot.on_signal(signal, self._moment(tick, place))
+            outcome = self.bot.on_signal(signal, self._moment(tick, place, answer.note))
             self._count(outcome)
             for fill in outcome.fills:
                 self._contained(self.strategy.on_fill, fill)
         # On every tick, most evaluations say what the last one said: those are not worth a line.
         if self.config.evaluate == "bar" or changed or outcome.order_ids:
-            self._decisions.append(self._decision(signal, tick, place, outcome))
+            self._decisions.append(self._decision(answer, tick, place, outcome))
 
-    def _moment(self, tick: Tick, place: int) -> Moment:
+    def _moment(self, tick: Tick, place: int, note: str) -> Moment:
         atr = average_true_range(self.window)
-        return Moment(tick, place, atr, self._quote_to_account(tick), self.strategy.note)
+        return Moment(tick, place, atr, self._quote_to_account(tick), note)
 
     def _quote_to_account(self, tick: Tick) -> float:
         """Price of one unit of the quote currency in the account's; 0.0: not known yet."""
@@ -296,7 +311,7 @@ class StrategyInstance:
         elif outcome.action == "REFUSED":
             self._rejected += 1
 
-    def _decision(self, signal: Signal, tick: Tick, place: int, outcome: Outcome) -> Decision:
+    def _decision(self, answer: Answer, tick: Tick, place: int, outcome: Outcome) -> Decision:
         last = self.window.last
         return Decision(
             time_us=tick.time_us,
@@ -304,13 +319,13 @@ class StrategyInstance:
             bid=tick.bid,
             ask=tick.ask,
             bar_us=last.start_us if last is not None else 0,
-            signal=signal,
-            probability=self.strategy.probability,
+            signal=answer.signal,
+            probability=answer.probability,
             action=outcome.action,
             lots=outcome.lots,
             order_ids=outcome.order_ids,
             detail=outcome.detail,
-            note=self.strategy.note,
+            note=answer.note,
         )
 
     def _contained(self, call: Callable[[Fill], None], fill: Fill) -> None:
@@ -322,10 +337,7 @@ class StrategyInstance:
 
     def _count_error(self, error: Exception) -> None:
         self._errors += 1
-        self._last_error = f"{type(error).__name__}: {error}"
-        where = traceback.extract_tb(error.__traceback__)
-        if where:
-            self._last_error += f" ({where[-1].filename.rpartition('/')[2]}:{where[-1].lineno})"
+        self._last_error = described(error)
         logger.error("the strategy's code failed", exc_info=error)
 
     def _restore(self, saved: Checkpoint) -> None:
@@ -334,7 +346,7 @@ class StrategyInstance:
         self._sanity = TickSanity(saved.sanity)
         self._places = PlaceCounter(*saved.place)
         self._pending = saved.pending
-        self._last_signal = saved.last_signal  # type: ignore[assignment]  # written from a Signal
+        self._last_signal = Signal(saved.last_signal)
         self.bot.position = saved.position
         self.bot.realised = saved.realised
         self.strategy.state = saved.state

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import StrategyMetrics, TickMark
@@ -121,10 +120,6 @@ class ReplacedError(Mt5crsError):
     """A newer process of this strategy has taken over. This one ends and changes nothing."""
 
 
-class StateError(Mt5crsError):
-    """A strategy's `state` cannot be kept. It alone stops, until the operator mends its class."""
-
-
 class Journal:
     """The SQLite file of one strategy; the process of the newest epoch is the only writer.
 
@@ -167,12 +162,8 @@ class Journal:
 
         Raises:
             JournalError: It cannot be written.
-            StateError: The strategy's state holds something else than plain values.
         """
-        try:
-            body = msgspec.msgpack.encode(checkpoint, enc_hook=_plain)
-        except TypeError as error:
-            raise StateError(f"the strategy's state cannot be kept: {error}") from error
+        body = msgspec.msgpack.encode(checkpoint)
         rows = [
             (
                 d.time_us,
@@ -353,13 +344,6 @@ def _useless(error: sqlite3.DatabaseError) -> bool:
     """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-
-
-def _plain(value: object) -> object:
-    """A number out of an array as one of Python's own: states are easily given those."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is no plain value")
 
 
 def _set_aside(path: Path) -> Path:
