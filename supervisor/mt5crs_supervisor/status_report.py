@@ -103,7 +103,7 @@ class Totals(msgspec.Struct, frozen=True):
         restarts: Respawns since the supervisor began.
         ticks_per_second: Sum of the rates.
         signals: Sum of the signals.
-        orders: Sum of the orders sent.
+        orders: Sum of the orders that left.
         realised: Sum, account currency.
         floating: Sum, account currency.
         memory: Resident bytes of all children and the supervisor; shared pages count each time.

@@ -136,9 +136,14 @@ def described(error: Exception) -> str:
         text = str(error)
     except Exception:
         text = "its text cannot be had"
-    where = traceback.extract_tb(error.__traceback__)
-    place = f" ({where[-1].filename.rpartition('/')[2]}:{where[-1].lineno})" if where else ""
+    place = f" ({where})" if (where := place_of(error)) else ""
     return one_line(f"{type(error).__name__}: {text}", ERROR_LENGTH) + place
+
+
+def place_of(error: Exception) -> str:
+    """``my_strategies.py:12``: where an error was raised; empty: nobody knows."""
+    where = traceback.extract_tb(error.__traceback__)
+    return f"{where[-1].filename.rpartition('/')[2]}:{where[-1].lineno}" if where else ""
 
 
 def one_line(text: str, length: int) -> str:

@@ -17,7 +17,6 @@ from mt5crs_worker.answers import (
     StateError,
     ask_bar,
     ask_tick,
-    described,
     plain_state,
 )
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
@@ -25,6 +24,7 @@ from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
 from mt5crs_worker.journal import VERSION, Checkpoint, Decision, JournalError, ReplacedError
 from mt5crs_worker.strategy import Strategy, load_strategy
+from mt5crs_worker.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -103,11 +103,8 @@ class StrategyInstance:
         self._pending = False
         self._last_signal: Signal = HOLD
         self._decisions: list[Decision] = []
-        self._metrics = StrategyMetrics()
+        self._tally = Tally(StrategyMetrics())
         self._received = self._processed = self._bad = self._crossed = self._bars = 0
-        self._signals = self._sent = self._filled = self._rejected = self._missed_orders = 0
-        self._errors = 0
-        self._last_error = ""
         if checkpoint is not None:
             self._restore(checkpoint)
 
@@ -161,7 +158,7 @@ class StrategyInstance:
         except (JournalError, ReplacedError, StateError):
             raise
         except Exception as error:
-            self._count_error(error)
+            self._tally.error(error)
             return False
         return True
 
@@ -213,20 +210,13 @@ class StrategyInstance:
         position = self.bot.position
         sign = 0.0 if position is None else (1.0 if position.side == "BUY" else -1.0)
         return msgspec.structs.replace(
-            self._metrics,
+            self._tally.metrics,
             ticks_received=self._received,
             ticks_processed=self._processed,
             ticks_bad=self._bad,
             ticks_crossed=self._crossed,
             bars=self._bars,
             warm=len(self.window),
-            signals_generated=self._signals,
-            orders_sent=self._sent,
-            orders_filled=self._filled,
-            orders_rejected=self._rejected,
-            orders_missed=self._missed_orders,
-            error_count=self._errors,
-            last_error=self._last_error,
             last_tick_time_us=self.last_tick_time_us,
             last_signal=self._last_signal,
             position_lots=sign * position.lots if position is not None else 0.0,
@@ -235,7 +225,9 @@ class StrategyInstance:
 
     def shutdown(self) -> None:
         """Nothing is held open: the position stays, guarded by the gateway's stop and target."""
-        logger.info("shut down", extra={"ticks": self._processed, "orders": self._sent})
+        logger.info(
+            "shut down", extra={"ticks": self._processed, "orders": self._tally.metrics.orders_sent}
+        )
 
     def _process(self, tick: Tick, place: int, decide: bool) -> None:
         if decide:
@@ -280,16 +272,17 @@ class StrategyInstance:
         signal = answer.signal
         changed = signal != self._last_signal
         self._last_signal = signal
-        outcome = Outcome("NONE")
+        outcome, errors = Outcome("NONE"), self._tally.metrics.error_count
         if signal != HOLD:
-            self._signals += 1
             outcome = self.bot.on_signal(signal, self._moment(tick, place, answer.note))
-            self._count(outcome)
+            self._tally.signal(outcome)
             for fill in outcome.fills:
                 self._contained(self.strategy.on_fill, fill)
         # On every tick, most evaluations say what the last one said: those are not worth a line.
         if self.config.evaluate == "bar" or changed or outcome.order_ids:
             self._decisions.append(self._decision(answer, tick, place, outcome))
+        if self._tally.metrics.error_count == errors:
+            self._tally.sound()
 
     def _moment(self, tick: Tick, place: int, note: str) -> Moment:
         atr = average_true_range(self.window)
@@ -302,14 +295,6 @@ class StrategyInstance:
         if self.symbol.base_currency == self._account_currency:
             return 1.0 / tick.mid
         return self.conversion_rate
-
-    def _count(self, outcome: Outcome) -> None:
-        self._sent += len(outcome.order_ids)
-        self._filled += len(outcome.fills)
-        if outcome.action == "MISSED":
-            self._missed_orders += 1
-        elif outcome.action == "REFUSED":
-            self._rejected += 1
 
     def _decision(self, answer: Answer, tick: Tick, place: int, outcome: Outcome) -> Decision:
         last = self.window.last
@@ -333,12 +318,7 @@ class StrategyInstance:
         try:
             call(fill)
         except Exception as error:
-            self._count_error(error)
-
-    def _count_error(self, error: Exception) -> None:
-        self._errors += 1
-        self._last_error = described(error)
-        logger.error("the strategy's code failed", exc_info=error)
+            self._tally.error(error)
 
     def _restore(self, saved: Checkpoint) -> None:
         self.window = BarWindow.from_bytes(saved.window)
@@ -346,15 +326,12 @@ class StrategyInstance:
         self._sanity = TickSanity(saved.sanity)
         self._places = PlaceCounter(*saved.place)
         self._pending = saved.pending
-        self._last_signal = Signal(saved.last_signal)
+        self._last_signal = saved.last_signal
         self.bot.position = saved.position
         self.bot.realised = saved.realised
         self.strategy.state = saved.state
         metrics = saved.metrics
-        self._metrics = metrics
+        self._tally = Tally(metrics)
         self._received, self._processed = metrics.ticks_received, metrics.ticks_processed
         self._bad, self._crossed = metrics.ticks_bad, metrics.ticks_crossed
-        self._bars, self._signals = metrics.bars, metrics.signals_generated
-        self._sent, self._filled = metrics.orders_sent, metrics.orders_filled
-        self._rejected, self._missed_orders = metrics.orders_rejected, metrics.orders_missed
-        self._errors, self._last_error = metrics.error_count, metrics.last_error
+        self._bars = metrics.bars

@@ -13,6 +13,7 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import StrategyMetrics, TickMark
 from mt5crs_shared.orders import Fill, Order, OrderResult, Position
 from mt5crs_shared.sanity import SanityState
+from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     place: tuple[int, list[tuple[float, float, int]]]
     position: Position | None
     realised: float
-    last_signal: int
+    last_signal: Signal
     state: dict[Any, Any]
     metrics: StrategyMetrics
 
