@@ -27,7 +27,8 @@ class ChildStatus(msgspec.Struct, frozen=True):
         preloaded: Forked with its modules in place; null before its first word.
         memory: Resident bytes, by its last beat.
         cpu: Percent of one core over its last beats.
-        last_error: The last reason of a death, or the last error of the strategy's code.
+        last_error: The last error of a strategy's code that fails just now, or else the reason of
+            the last death since it was started by somebody.
         progress: Ticks published, recorded or watched, of a service.
     """
 

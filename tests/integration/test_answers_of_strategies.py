@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_supervisor import crash
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import Signal, Strategy
 from tests.system import Pulse, System, running, wait_for
@@ -28,6 +30,13 @@ class Answers(Strategy):
     def on_bar(self, bars: BarWindow) -> Signal:
         answer: Signal = ANSWERS[self.params["answer"]]
         return answer
+
+
+class Broken(Answers):
+    """Cannot be made."""
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        raise RuntimeError("it does not even start")
 
 
 def entry(answer: str) -> dict[str, Any]:
@@ -70,3 +79,20 @@ def test_nonsense_is_not_traded(system: System) -> None:
         assert "Answers.on_bar (test_answers_of_strategies.py:" in metrics.last_error
         assert system.strategy(name).deals == 0
     assert system.pids() == pids
+    reason = wait_for(lambda: system.strategy("none").process.degraded, "that it is DEGRADED")
+    assert reason.startswith("the strategy's code failed x")
+    assert "answered None" in reason
+    assert not system.strategy("numpy").process.degraded
+    logged = (system.var / "log" / "none.log").read_text()
+    assert logged.count('"exception"') == 1
+
+
+def test_the_last_words_of_a_boot_are_never_lost(tmp_path: Path) -> None:
+    names = [f"unbootable_{n}" for n in range(12)]
+    broken = [{**entry("none"), "name": name, "strategy": f"{__name__}:Broken"} for name in names]
+    with running(tmp_path, broken, wait=False) as system:
+        for name in names:
+            system.wait_state(name, "QUARANTINED")
+            assert "it does not even start" in system.strategy(name).process.last_error
+            (box,) = crash.load(system.var / "crash", name)
+            assert "in __init__" in box.trace

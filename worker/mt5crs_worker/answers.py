@@ -29,6 +29,10 @@ STATE_DEPTH: Final = 50
 """Lists and dicts within each other that a state may have."""
 
 
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
+
+
 class Signal(enum.IntEnum):
     """What a strategy answers.
 
@@ -122,7 +126,7 @@ def plain_state(state: object) -> dict[Any, Any]:
 def shown(value: object) -> str:
     """A value for people, whatever it is: short, on one line, and never an exception."""
     try:
-        text = reprlib.repr(value)
+        text = _REPR.repr(value)
     except Exception:
         text = f"<{type(value).__name__}>"
     return one_line(text, 120)

@@ -354,6 +354,8 @@ class Worker:
             return f"not connected to {self._config.globals.zmq_market_url}"
         if silent := self._silence():
             return silent
+        if failing := self._failing():
+            return failing
         if self._instance.rewound >= REWOUND:
             newest = datetime.fromtimestamp(self._instance.last_tick_time_us / 1e6, UTC)
             return (
@@ -363,6 +365,16 @@ class Worker:
         if self._stream.behind > BEHIND:
             return f"behind the feed: ticks have been waiting for {self._stream.behind:.0f} s"
         return ""
+
+    def _failing(self) -> str:
+        """What the strategy's code raises again and again; empty: it does not."""
+        counts = self._instance.get_status()
+        times = counts.errors_in_a_row
+        if times < self._config.globals.supervisor.degraded_after_errors:
+            return ""
+        return (
+            f"the strategy's code failed x{times} in a row, nothing is decided: {counts.last_error}"
+        )
 
     def _silence(self) -> str:
         """What is wrong with a feed that is connected and says nothing; empty: nothing."""

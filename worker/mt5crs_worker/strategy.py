@@ -11,7 +11,7 @@ from mt5crs_shared.orders import Fill
 from mt5crs_shared.ticks import Tick
 from mt5crs_worker import features
 from mt5crs_worker.adapter import LiveStrategyAdapter
-from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, plain_state, shown
+from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, described, plain_state, shown
 from mt5crs_worker.bars import WINDOW, BarWindow
 
 __all__ = ["BUY", "EXIT", "HOLD", "SELL", "ModelStrategy", "Signal", "Strategy", "load_strategy"]
@@ -124,7 +124,9 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
         raise
     except Exception as error:
         hint = f"; {_SUPER}" if _is_bare(found, error) else ""
-        raise StrategyError(f"strategy: {config.strategy} failed: {shown(error)}{hint}") from error
+        raise StrategyError(
+            f"strategy: {config.strategy} failed: {described(error)}{hint}"
+        ) from error
     if not all(hasattr(made, attribute) for attribute in _OWN):
         raise StrategyError(f"strategy: {config.strategy} is not complete: {_SUPER}")
     made.state = plain_state(made.state)

@@ -30,11 +30,6 @@ class Tally:
         """The counters of signals, orders and errors; the rest as it began."""
         return self._counts
 
-    @property
-    def errors_in_a_row(self) -> int:
-        """Evaluations that failed since the last one that did not."""
-        return self._counts.errors_in_a_row
-
     def signal(self, outcome: Outcome) -> None:
         """Count a signal that was no HOLD, and what became of it."""
         counts, results = self._counts, outcome.results
