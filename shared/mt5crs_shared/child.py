@@ -22,6 +22,7 @@ import msgspec
 import psutil
 import zmq
 
+from mt5crs_shared import last_words
 from mt5crs_shared.config import SupervisorConfig
 from mt5crs_shared.messages import (
     AccountReport,
@@ -156,7 +157,10 @@ class Child:
     def failed(self, reason: str, permanent: bool, trace: str = "") -> None:
         """Say why this process is about to exit."""
         name, epoch = self._spec.name, self._spec.epoch
-        self._send(Failed(name, os.getpid(), epoch, reason, permanent, trace))
+        words = Failed(name, os.getpid(), epoch, reason, permanent, trace)
+        # What is sent may not leave before this process has ended.
+        last_words.write(VarPaths.of(self._spec).words_file(name), words)
+        self._send(words)
 
     def service(self, report: Callable[[], Report]) -> None:
         """Read the supervisor's word, beat when it is time, notice what happened to the parent."""

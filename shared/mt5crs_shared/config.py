@@ -148,6 +148,7 @@ class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         lease: Seconds that a strategy may go on opening positions without word of the supervisor.
         orphan_grace: Seconds that children outlive a supervisor that died.
         feed_silent_after: Seconds without a tick in an open session until a strategy is DEGRADED.
+        degraded_after_errors: Exceptions in a row in a strategy's code until it is DEGRADED.
         restart: The restart policy of every child that has none of its own.
     """
 
@@ -158,6 +159,7 @@ class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease: Seconds = 5.0
     orphan_grace: Seconds = 30.0
     feed_silent_after: Seconds = 30.0
+    degraded_after_errors: Annotated[int, Meta(ge=1)] = 3
     restart: RestartConfig = RestartConfig()
 
 

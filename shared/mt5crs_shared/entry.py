@@ -7,13 +7,14 @@ import os
 import pkgutil
 import random
 import sys
+import traceback
 from pathlib import Path
 
 import msgspec
 from setproctitle import setproctitle
 
-from mt5crs_shared import logs
-from mt5crs_shared.messages import ChildSpec
+from mt5crs_shared import last_words, logs
+from mt5crs_shared.messages import ChildSpec, Failed
 from mt5crs_shared.paths import VarPaths
 
 logger = logging.getLogger(__name__)
@@ -60,10 +61,24 @@ def run(encoded_spec: bytes, preload_module: str) -> None:
     _own_stacks(paths.stacks_file(spec.name))
     # A forked child starts with a copy of the forkserver's generator.
     random.seed(os.urandom(16))
-    main = pkgutil.resolve_name(spec.entry)
-    logger.info("started", extra={"epoch": spec.epoch, "preloaded": preloaded})
-    main(spec, preloaded)
+    last_words.prepare(paths.words_file(spec.name))
+    try:
+        main = pkgutil.resolve_name(spec.entry)
+        logger.info("started", extra={"epoch": spec.epoch, "preloaded": preloaded})
+        main(spec, preloaded)
+    except Exception as error:
+        _fail(spec, paths, error)
+        raise SystemExit(1) from error
     logger.info("ended", extra={"epoch": spec.epoch})
+
+
+def _fail(spec: ChildSpec, paths: VarPaths, error: Exception) -> None:
+    """Say why this process ends, where nothing of that can be lost."""
+    reason = f"{type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    words = Failed(spec.name, os.getpid(), spec.epoch, reason, trace=trace)
+    last_words.write(paths.words_file(spec.name), words)
+    logger.critical("this process fails", exc_info=error, extra={"epoch": spec.epoch})
 
 
 def _own_output(path: Path) -> None:

@@ -74,12 +74,15 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         refused_frames: Of which kinds they were, and how the newest begins.
         bars: Closed bars.
         warm: Closed bars in the window, of the 256 that features need.
-        signals_generated: Evaluations that came out BUY or SELL.
-        orders_sent: Orders handed to the gateway.
-        orders_filled: Orders that were executed.
-        orders_rejected: Orders that were refused.
-        orders_missed: Decisions that were too old to be sent.
+        signals_generated: Evaluations that came out BUY, SELL or EXIT.
+        signals_untraded: Signals that no order was made of: too small, or a stop in the spread.
+        orders_sent: Orders that left for the gateway.
+        orders_filled: Orders sent that were executed.
+        orders_rejected: Orders sent that the gateway refused.
+        orders_missed: Orders that never left: too old, or without a lease.
+        last_reason: Why the last signal led to less than a deal; empty after a deal.
         error_count: Exceptions in the strategy's code.
+        errors_in_a_row: Those since the last evaluation without one.
         last_error: The last of them, for people.
         last_tick_time_us: Event time of the last processed tick; 0: none yet.
         last_tick_age: Seconds since a tick was processed, by the monotonic clock; -1: none yet.
@@ -100,11 +103,14 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     bars: int = 0
     warm: int = 0
     signals_generated: int = 0
+    signals_untraded: int = 0
     orders_sent: int = 0
     orders_filled: int = 0
     orders_rejected: int = 0
     orders_missed: int = 0
+    last_reason: str = ""
     error_count: int = 0
+    errors_in_a_row: int = 0
     last_error: str = ""
     last_tick_time_us: int = 0
     last_tick_age: float = -1.0

@@ -77,13 +77,18 @@ class VarPaths:
         """Remove the sockets, and what the processes of these names used while they ran."""
         traces = [self.socket_file(socket) for socket in SOCKETS]
         for name in names:
-            traces += [self.stacks_file(name), self.flight_file(name), self.stderr_file(name)]
+            traces += [self.stacks_file(name), self.flight_file(name)]
+            traces += [self.stderr_file(name), self.words_file(name)]
         for trace in traces:
             trace.unlink(missing_ok=True)
 
     def stderr_file(self, name: str) -> Path:
         """Where what a process writes to its file descriptors of output goes."""
         return self.run / f"{name}.stderr"
+
+    def words_file(self, name: str) -> Path:
+        """Where the last words of a process that fails are."""
+        return self.run / f"{name}.words"
 
     def _sockets(self) -> Path:
         if len(os.fsencode(self.run)) + len("/supervisor.ipc") <= MAX_SOCKET_PATH:

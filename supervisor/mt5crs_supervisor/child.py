@@ -141,6 +141,7 @@ class Child:
             self._policy.forget()
         # Wanted by somebody, it recovers from nothing: an earlier death is no longer measured.
         self.times.died = None
+        self.last_error = ""
         self._move(Event.START)
         self._spawn(now)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from mt5crs_shared import flight
+from mt5crs_shared import flight, last_words
 from mt5crs_shared.config import Config
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
@@ -62,6 +62,14 @@ class Coroner:
         """Ticks that a strategy is to be spared."""
         watch = self._poison.get(name)
         return watch.ticks if watch is not None else ()
+
+    def hear(self, child: Child) -> bool:
+        """Whether the last words of a process that has ended are known, as far as it wrote any."""
+        if child.failed is None:
+            words = last_words.read(self._paths.words_file(child.name), child.epoch)
+            if words is not None:
+                child.on_failed(words)
+        return child.failed is not None
 
     def on_death(self, child: Child, now: float, own_doing: bool) -> float:
         """Keep what the process left; seconds that its respawn should wait.

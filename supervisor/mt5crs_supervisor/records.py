@@ -1,9 +1,21 @@
 """What is known of a child: its plan, the times of a spawn, and a death."""
 
+import logging
+
 import msgspec
 
 from mt5crs_shared.messages import Beat, Kind
 from mt5crs_supervisor.restart_policy import Cause
+
+_LEVELS = {
+    **dict.fromkeys(("died", "hung", "start_timeout", "memory", "quarantined"), logging.ERROR),
+    **dict.fromkeys(("incident", "poison_tick", "forkserver_died", "recycling"), logging.WARNING),
+}
+
+
+def level_of(kind: str) -> int:
+    """How grave an event is, for the log."""
+    return _LEVELS.get(kind, logging.INFO)
 
 
 class Plan(msgspec.Struct, frozen=True):

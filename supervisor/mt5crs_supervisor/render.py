@@ -24,6 +24,12 @@ COLOURS = {
 }
 MEGABYTE = 1_000_000
 NOTE_LINES = 3
+TROUBLES = (
+    ("REFUSED", "orders_rejected", "yellow"),
+    ("NOT SENT", "orders_missed", "yellow"),
+    ("TICKS MISSED", "ticks_missed", "red"),
+)
+"""Columns that are there only where one of them has something to count."""
 NOTHING = Cell("-", "bright_black")
 
 
@@ -135,8 +141,9 @@ def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
         column(rows, "MEM", lambda s: _megabytes(s.process.memory), 9),
         column(rows, "CPU", lambda s: Cell(f"{s.process.cpu:.0f}%"), 11),
     ]
-    if any(_missed(row) for row in rows):
-        columns.append(column(rows, "MISSED", lambda s: Cell(str(_missed(s)), "red")))
+    for title, counter, colour in TROUBLES:
+        if any(_count(row, counter) for row in rows):
+            columns.append(_trouble(rows, title, counter, colour))
     if any(row.process.last_error for row in rows):
         columns.append(_errors([row.process for row in rows]))
     return columns
@@ -191,8 +198,14 @@ def _megabytes(size: int) -> Cell:
     return Cell(f"{size / MEGABYTE:.0f}M") if size else NOTHING
 
 
-def _missed(row: StrategyStatus) -> int:
-    return row.metrics.ticks_missed if row.metrics is not None else 0
+def _trouble(rows: Sequence[StrategyStatus], title: str, counter: str, colour: str) -> Column:
+    cells = [Cell(str(n), colour if n else None) for n in (_count(row, counter) for row in rows)]
+    return Column(title, cells, rank=1)
+
+
+def _count(row: StrategyStatus, counter: str) -> int:
+    count: int = getattr(row.metrics, counter) if row.metrics is not None else 0
+    return count
 
 
 def _account(report: StatusReport) -> list[Cell]:
@@ -223,15 +236,26 @@ def _totals(report: StatusReport) -> list[Cell]:
 
 def _notes(report: StatusReport, width: int) -> list[str]:
     """What is wrong, in full: at most a few lines for each child."""
+    notes = [(s.process.name, _note(s.process) or _untraded(s)) for s in report.strategies]
+    notes += [(child.name, _note(child)) for child in report.services]
     lines: list[str] = []
-    for child in (*(s.process for s in report.strategies), *report.services):
-        note = _note(child)
+    for name, note in notes:
         if note:
-            text = plain(f"{child.name}: {note}")
+            text = plain(f"{name}: {note}")
             lines += textwrap.wrap(
                 text, width, subsequent_indent="  ", max_lines=NOTE_LINES, placeholder=" …"
             )
     return lines
+
+
+def _untraded(row: StrategyStatus) -> str:
+    """Why the last signal led to no deal; empty: it did, or there was none."""
+    metrics = row.metrics
+    if metrics is None or not metrics.last_reason or row.process.state != State.RUNNING:
+        return ""
+    untraded = metrics.signals_untraded
+    count = f" ({untraded} of {metrics.signals_generated} signals)" if untraded else ""
+    return f"{metrics.last_reason}{count}"
 
 
 def _note(child: ChildStatus) -> str:

@@ -96,7 +96,7 @@ def _child(child: Child, now: float) -> ChildStatus:
     beat = child.beat
     spawned = child.times.spawned
     error = child.last_error
-    if beat is not None and beat.metrics is not None and beat.metrics.last_error:
+    if beat is not None and beat.metrics is not None and beat.metrics.errors_in_a_row:
         error = beat.metrics.last_error
     return ChildStatus(
         name=child.name,

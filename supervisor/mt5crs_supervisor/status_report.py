@@ -27,7 +27,8 @@ class ChildStatus(msgspec.Struct, frozen=True):
         preloaded: Forked with its modules in place; null before its first word.
         memory: Resident bytes, by its last beat.
         cpu: Percent of one core over its last beats.
-        last_error: The last reason of a death, or the last error of the strategy's code.
+        last_error: The last error of a strategy's code that fails just now, or else the reason of
+            the last death since it was started by somebody.
         progress: Ticks published, recorded or watched, of a service.
     """
 
@@ -103,7 +104,7 @@ class Totals(msgspec.Struct, frozen=True):
         restarts: Respawns since the supervisor began.
         ticks_per_second: Sum of the rates.
         signals: Sum of the signals.
-        orders: Sum of the orders sent.
+        orders: Sum of the orders that left.
         realised: Sum, account currency.
         floating: Sum, account currency.
         memory: Resident bytes of all children and the supervisor; shared pages count each time.

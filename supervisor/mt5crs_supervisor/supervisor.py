@@ -43,7 +43,7 @@ from mt5crs_supervisor.coroner import Coroner
 from mt5crs_supervisor.launcher import AdoptedHandle, ForkserverLauncher, Handle, is_alive
 from mt5crs_supervisor.lifecycle import ALIVE, State
 from mt5crs_supervisor.links import Links
-from mt5crs_supervisor.records import Death, Plan
+from mt5crs_supervisor.records import Death, Plan, level_of
 from mt5crs_supervisor.registry import Entry, Registry
 from mt5crs_supervisor.restart_policy import RestartPolicy
 from mt5crs_supervisor.single import SingleInstance
@@ -213,7 +213,7 @@ class Supervisor:
             return  # A sentinel is a hint: the forkserver may be gone while the child lives.
         self._read_children()
         if (status.code or 0) > 0:
-            self._links.hear_out(self._dispatch, lambda: child.failed is not None)
+            self._links.hear_out(self._dispatch, lambda: self._coroner.hear(child))
         self._unwatch(handle)
         self._registry.record(child.name, Entry(child.epoch))
         child.on_exit(status, self._monotonic(), self._coroner.oom_since_last())
@@ -395,6 +395,6 @@ class Supervisor:
     def _note(self, name: str, kind: str, detail: str) -> None:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event = EventLine(moment, name, kind, detail)
-        logger.info("%s: %s", kind, detail, extra={"child": name})
+        logger.log(level_of(kind), "%s: %s", kind, detail, extra={"child": name})
         self.events.append(event)
         self._on_event(event)

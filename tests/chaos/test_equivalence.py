@@ -22,7 +22,17 @@ STRATEGIES: list[dict[str, Any]] = [
     },
     {"name": "cross", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"},
     {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S5"},
+    # Its profit is in yen, which only the ticks of a symbol that nobody trades convert.
+    {"name": "yen", "symbol": "EURJPY", "strategy": CROSS, "timeframe": "S5"},
+    {
+        "name": "each_tick",
+        "symbol": "EURJPY",
+        "strategy": CROSS,
+        "timeframe": "M1",
+        "evaluate": "tick",
+    },
 ]
+SYMBOLS = ("EURUSD", "XAUUSD", "EURJPY", "USDJPY")
 SYMBOL_OF = {entry["name"]: entry["symbol"] for entry in STRATEGIES}
 TICKS = 20_000
 """Of each symbol, one a second: 333 bars of a minute."""
@@ -32,7 +42,7 @@ def installation(folder: Path, files: list[Path], speed: float = 0.0) -> Install
     folder.mkdir()
     var = folder / "var"
     strategies = [setting.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
-    symbols = shipped_symbols(set(SYMBOL_OF.values()))
+    symbols = shipped_symbols(SYMBOLS)
     file = folder / "strategies.yaml"
     setting.write_config(file, strategies, symbols, files, speed)
     return Installation(file, var)
@@ -42,10 +52,7 @@ def compare(
     folder: Path, kinds: tuple[Kind, ...], faults: int, speed: float, seed: int = 1
 ) -> verdict.Verdict:
     """Run the same ticks in peace and with faults."""
-    specs = [
-        SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0),
-        SymbolSpec("XAUUSD", 100.0, 3, 0.01, 0.01, 50.0, "USD", "XAU", spread_points=250.0),
-    ]
+    specs = [SymbolSpec(**entry) for entry in shipped_symbols(SYMBOLS)]
     files = list(setting.make_up(folder, specs, TICKS, seed).values())
     published = {spec.name: TICKS for spec in specs}
     untouched = trial.run(installation(folder / "untouched", files), published)

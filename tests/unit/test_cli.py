@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -188,6 +189,11 @@ class TestLogs:
             "    a",
             "      b",
         ]
+
+    def test_what_was_printed_keeps_its_indentation(self) -> None:
+        record = {"time": "t", "level": "WARNING", "message": "    x = 1\n\t^^^\x1b"}
+        shown = click.unstyle(logview.formatted(json.dumps(record).encode())).splitlines()
+        assert shown == ["t WARNING     x = 1", "        ^^^\ufffd"]
 
     def test_an_unknown_name(self, log: Path, tmp_path: Path) -> None:
         result = run(tmp_path, "logs", "gatway")

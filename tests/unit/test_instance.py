@@ -30,6 +30,7 @@ class Book:
         self.results: dict[str, OrderResult] = {}
         self.exits: dict[int, Fill] = {}
         self.refuse: Code | None = None
+        self.refuse_openings: Code | None = None
 
     def submit(self, order: Order) -> OrderResult:
         if order.order_id not in self.results:
@@ -58,8 +59,9 @@ class Book:
         return False
 
     def _result(self, order: Order) -> OrderResult:
-        if self.refuse is not None:
-            return OrderResult(order.order_id, "REJECTED", self.refuse)
+        refused = self.refuse or (self.refuse_openings if order.action == "OPEN" else None)
+        if refused is not None:
+            return OrderResult(order.order_id, "REJECTED", refused)
         price = order.tick.ask if order.side == "BUY" else order.tick.bid
         fill = Fill(
             order_id=order.order_id,
@@ -197,8 +199,11 @@ def test_a_stop_within_the_spread_is_no_trade() -> None:
     for tick in wobble(17):
         one.on_tick(tick)
     (first, *_) = one.take_decisions()
-    assert first.action == "NONE"
+    assert first.action == "NO_TRADE"
     assert "within the spread" in first.detail
+    status = one.get_status()
+    assert (status.signals_generated, status.signals_untraded, status.orders_sent) == (1, 1, 0)
+    assert status.last_reason == first.detail
 
 
 def test_a_refused_order_leaves_no_position() -> None:
@@ -209,17 +214,38 @@ def test_a_refused_order_leaves_no_position() -> None:
         one.on_tick(tick)
     assert one.bot.position is None
     assert one.take_decisions()[0].action == "REFUSED"
-    assert one.get_status().orders_rejected == 1
+    status = one.get_status()
+    assert (status.orders_sent, status.orders_rejected, status.orders_missed) == (1, 1, 0)
+    assert status.last_reason == "order refused: NO_MARGIN"
 
 
-def test_a_decision_that_is_too_old_is_missed() -> None:
+@pytest.mark.parametrize("code", [Code.STALE, Code.NO_LEASE])
+def test_an_order_that_never_left_is_missed_and_not_sent(code: Code) -> None:
     book = Book()
-    book.refuse = Code.STALE
+    book.refuse = code
     one = instance(book, strategy=f"{HERE}:Scripted", params={"signals": [SELL]})
     for tick in wobble(17):
         one.on_tick(tick)
     assert one.take_decisions()[0].action == "MISSED"
-    assert one.get_status().orders_missed == 1
+    status = one.get_status()
+    assert (status.orders_sent, status.orders_rejected, status.orders_missed) == (0, 0, 1)
+    assert status.last_reason == f"order not sent: {code}"
+
+
+def test_a_turn_whose_second_half_is_too_old_counts_both_halves() -> None:
+    book = Book()
+    one = instance(book, strategy=f"{HERE}:Scripted", params={"signals": [BUY, SELL, BUY]})
+    for tick in wobble(16):
+        one.on_tick(tick)
+    book.refuse_openings = Code.STALE
+    one.on_tick(second(16))
+    status = one.get_status()
+    assert (status.orders_sent, status.orders_filled, status.orders_missed) == (2, 2, 1)
+    assert status.last_reason == "order not sent: STALE"
+    book.refuse_openings = None
+    one.on_tick(second(17, 1.101))
+    status = one.get_status()
+    assert (status.orders_sent, status.last_reason) == (3, "")
 
 
 def test_a_touched_stop_is_learned_before_the_tick_is_looked_at_further() -> None:

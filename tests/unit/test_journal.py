@@ -3,8 +3,6 @@
 import sqlite3
 from pathlib import Path
 
-import msgspec
-import numpy as np
 import pytest
 
 from mt5crs_shared.backlog import TickMark
@@ -20,7 +18,6 @@ from mt5crs_worker.journal import (
     Journal,
     JournalError,
     ReplacedError,
-    StateError,
 )
 
 TICK = Tick("EURUSD", 5, 1.1, 1.2)
@@ -158,19 +155,3 @@ def test_a_file_that_is_only_locked_is_left_alone(path: Path) -> None:
         with pytest.raises(JournalError, match="locked"):
             Journal(path, 2)
     assert Journal(path, 2).load() == checkpoint()
-
-
-def test_numbers_out_of_arrays_are_kept_in_a_state(path: Path) -> None:
-    state = {"close": np.float64(1.1), "count": np.int64(3), "up": np.bool_(True)}
-    Journal(path, 1).save(msgspec.structs.replace(checkpoint(), state=state), [])
-    kept = Journal(path, 2).load()
-    assert kept is not None
-    assert kept.state == {"close": 1.1, "count": 3, "up": True}
-    assert [type(value) for value in kept.state.values()] == [float, int, bool]
-
-
-@pytest.mark.parametrize("value", [object(), np.zeros(2)])
-def test_a_state_that_cannot_be_kept_is_told(path: Path, value: object) -> None:
-    first = Journal(path, 1)
-    with pytest.raises(StateError, match="cannot be kept"):
-        first.save(msgspec.structs.replace(checkpoint(), state={"a": value}), [])

@@ -139,6 +139,23 @@ def test_missed_ticks_are_shown_in_red_and_only_then() -> None:
     assert "MISSED" not in shown(report())
 
 
+def test_refused_and_unsent_orders_have_columns_of_their_own() -> None:
+    row = strategy(metrics=StrategyMetrics(orders_sent=3, orders_rejected=2, orders_missed=11))
+    text = shown(report(row, strategy(child("other"))))
+    assert "REFUSED  NOT SENT" in text
+    assert [line.split()[-2:] for line in text.splitlines()[3:5]] == [["2", "11"], ["0", "0"]]
+    assert "REFUSED" not in shown(report())
+
+
+def test_signals_that_lead_to_nothing_say_why() -> None:
+    reason = "no trade: 0.0009 lots is less than the smallest volume, 0.01"
+    counts = StrategyMetrics(signals_generated=31, signals_untraded=31, last_reason=reason)
+    text = shown(report(strategy(metrics=counts)))
+    assert f"eurusd_trend_v1: {reason} (31 of 31 signals)" in text
+    silent = strategy(child(degraded="the feed is silent"), metrics=counts)
+    assert reason not in shown(report(silent))
+
+
 def test_before_the_first_beat_there_are_no_figures() -> None:
     fresh = child(state="STARTING", pid=None, uptime=None, beat_age=None, memory=0)
     status = msgspec.structs.replace(strategy(fresh), metrics=None, last_tick_age=None)

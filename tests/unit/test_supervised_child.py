@@ -1,5 +1,6 @@
 """One child's life, event by event, with the clock in the test's hand."""
 
+import logging
 import signal
 from random import Random
 
@@ -10,7 +11,7 @@ from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase, Us
 from mt5crs_supervisor.child import STARVING, Child
 from mt5crs_supervisor.launcher import ExitStatus, Load
 from mt5crs_supervisor.lifecycle import State
-from mt5crs_supervisor.records import Death, Plan
+from mt5crs_supervisor.records import Death, Plan, level_of
 from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
 
 SETTINGS = SupervisorConfig()
@@ -128,6 +129,16 @@ def test_the_first_death_is_answered_at_once(bench: Bench) -> None:
     assert bench.child.state is State.STARTING
     assert bench.child.restarts == 1
     assert bench.child.last_error == "killed by SIGKILL"
+
+
+def test_a_death_is_an_error_and_its_reason_goes_with_the_repair(bench: Bench) -> None:
+    bench.run(0.0)
+    bench.child.on_failed(Failed("one", 1, 1, "model x is damaged", permanent=True))
+    bench.child.on_exit(ExitStatus(1), 5.0)
+    assert [level_of(kind) for kind, _ in bench.actions.told[-2:]] == [logging.ERROR] * 2
+    assert "model x is damaged" in bench.child.last_error
+    bench.child.restart(6.0)
+    assert bench.child.last_error == ""
 
 
 def test_the_recovery_time_runs_from_death_to_first_tick(bench: Bench) -> None:

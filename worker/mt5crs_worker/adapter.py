@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,13 +14,9 @@ from xgboost.core import XGBoostError
 
 from mt5crs_shared.config import RiskConfig, SymbolSpec
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_worker.answers import BUY, HOLD, SELL, Signal
 from mt5crs_worker.features import FEATURES, FeatureError
 from mt5crs_worker.sizing import PositionSize, position_size
-
-Signal = Literal[-1, 0, 1]
-SELL: Signal = -1
-HOLD: Signal = 0
-BUY: Signal = 1
 
 _OBJECTIVES = ("binary:logistic", "reg:logistic")
 _SHAPE = (len(FEATURES),)

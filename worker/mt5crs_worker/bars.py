@@ -142,8 +142,9 @@ class BarWindow:
     def __init__(self) -> None:
         self._prices = np.empty((4, _CAPACITY), dtype=np.float64)
         self._counts = np.empty((2, _CAPACITY), dtype=np.int64)
-        self._readable = self._prices.view()
-        self._readable.setflags(write=False)
+        # Of a read-only buffer: nobody can make these writable again.
+        self._readable = np.asarray(self._prices.data.toreadonly())
+        self._is_lent = False
         self._begin = 0
         self._end = 0
 
@@ -185,7 +186,10 @@ class BarWindow:
 
         Raises:
             ValueError: The bar does not start after the newest one.
+            TypeError: The window is lent to a strategy, which only reads it.
         """
+        if self._is_lent:
+            raise TypeError("a strategy only reads its bars; it cannot append to them")
         if len(self) and bar.start_us <= self._counts[0, self._end - 1]:
             raise ValueError(f"bar at {bar.start_us} us is not after the newest in the window")
         if self._end == _CAPACITY:
@@ -214,6 +218,15 @@ class BarWindow:
         finally:
             self._end -= 1
             self._begin = self._end - count
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """While a strategy looks at the window: nothing is appended."""
+        self._is_lent = True
+        try:
+            yield
+        finally:
+            self._is_lent = False
 
     def _rewind(self) -> None:
         count = len(self)

@@ -8,12 +8,15 @@ import msgspec
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, Side
 from mt5crs_shared.ticks import Tick
+from mt5crs_worker.answers import BUY, EXIT, HOLD, Signal
 from mt5crs_worker.sizing import PositionSize, position_size
-from mt5crs_worker.strategy import BUY, EXIT, HOLD, Signal
 
 logger = logging.getLogger(__name__)
 
-Action = Literal["NONE", "KEEP", "OPEN", "CLOSE", "TURN", "MISSED", "REFUSED"]
+Action = Literal["NONE", "NO_TRADE", "KEEP", "OPEN", "CLOSE", "TURN", "MISSED", "REFUSED"]
+
+NOT_SENT = frozenset({Code.STALE, Code.NO_LEASE})
+"""Orders that end with one of these never left this process."""
 
 
 class Broker(Protocol):
@@ -58,16 +61,24 @@ class Outcome(msgspec.Struct, frozen=True):
     Attributes:
         action: What was done.
         lots: Volume opened.
-        order_ids: Orders that were decided, in order.
-        fills: Their deals.
+        results: The fates of the orders that were decided, in order.
         detail: For people: why nothing, or less, was done.
     """
 
     action: Action
     lots: float = 0.0
-    order_ids: tuple[str, ...] = ()
-    fills: tuple[Fill, ...] = ()
+    results: tuple[OrderResult, ...] = ()
     detail: str = ""
+
+    @property
+    def order_ids(self) -> tuple[str, ...]:
+        """Orders that were decided, in order."""
+        return tuple(result.order_id for result in self.results)
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Their deals."""
+        return tuple(result.fill for result in self.results if result.fill is not None)
 
 
 class TradingBot:
@@ -127,8 +138,7 @@ class TradingBot:
         return Outcome(
             action="TURN" if opened.action == "OPEN" else "CLOSE",
             lots=opened.lots,
-            order_ids=closed.order_ids + opened.order_ids,
-            fills=closed.fills + opened.fills,
+            results=closed.results + opened.results,
             detail=opened.detail,
         )
 
@@ -148,19 +158,19 @@ class TradingBot:
             moment.rate,
         )
         if size.lots == 0.0:
-            return Outcome("NONE", detail=f"no trade: {size.reason}")
+            return Outcome("NO_TRADE", detail=f"no trade: {size.reason}")
         spread = moment.tick.ask - moment.tick.bid
         if size.stop_distance <= spread + self._symbol.point / 2:
             reason = f"the stop, {size.stop_distance:.3g} away, would lie within the spread"
-            return Outcome("NONE", detail=f"no trade: {reason} ({spread:.3g})")
+            return Outcome("NO_TRADE", detail=f"no trade: {reason} ({spread:.3g})")
         order = self._opening_order(side, size, moment)
         result = self._broker.submit(order)
         if result.status != "FILLED" or result.fill is None:
-            return _not_done(order, result)
+            return _not_done(result)
         fill = result.fill
         self.realised -= fill.commission
         self.position = _position_of(order, fill)
-        return Outcome("OPEN", fill.lots, (order.order_id,), (fill,))
+        return Outcome("OPEN", fill.lots, (result,))
 
     def _opening_order(self, side: Side, size: PositionSize, moment: Moment) -> Order:
         tick, digits = moment.tick, self._symbol.digits
@@ -208,19 +218,20 @@ class TradingBot:
                 logger.warning("position %d is gone: %s", held.ticket, result.detail)
                 self.position = None
         if fill is None:
-            return _not_done(order, result)
+            return _not_done(result)
         self.apply(fill)
-        return Outcome("CLOSE", 0.0, (order.order_id,), (fill,))
+        return Outcome("CLOSE", 0.0, (msgspec.structs.replace(result, fill=fill),))
 
     def _order_id(self, moment: Moment, action: str) -> str:
         """The same decision has the same id in every process that comes to it."""
         return f"{self._config.name}:{moment.tick.time_us}:{moment.place}:{action}"
 
 
-def _not_done(order: Order, result: OrderResult) -> Outcome:
-    missed = result.code in (Code.STALE, Code.NO_LEASE)
-    detail = f"{result.code}: {result.detail}" if result.detail else str(result.code)
-    return Outcome("MISSED" if missed else "REFUSED", 0.0, (order.order_id,), (), detail)
+def _not_done(result: OrderResult) -> Outcome:
+    missed = result.code in NOT_SENT
+    said = f"{result.code}: {result.detail}" if result.detail else str(result.code)
+    detail = f"order {'not sent' if missed else 'refused'}: {said}"
+    return Outcome("MISSED" if missed else "REFUSED", 0.0, (result,), detail)
 
 
 def _position_of(order: Order, fill: Fill) -> Position:

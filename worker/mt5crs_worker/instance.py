@@ -1,7 +1,6 @@
 """One strategy as it runs: ticks in; bars, decisions and positions kept; a checkpoint out."""
 
 import logging
-import traceback
 from collections.abc import Callable
 
 import msgspec
@@ -13,11 +12,21 @@ from mt5crs_shared.orders import Fill, touched
 from mt5crs_shared.rates import RateBook
 from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
+from mt5crs_worker.answers import (
+    HOLD,
+    Answer,
+    Signal,
+    StateError,
+    ask_bar,
+    ask_tick,
+    plain_state,
+)
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
 from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
 from mt5crs_worker.journal import VERSION, Checkpoint, Decision, JournalError, ReplacedError
-from mt5crs_worker.strategy import HOLD, Signal, Strategy, load_strategy
+from mt5crs_worker.strategy import Strategy, load_strategy
+from mt5crs_worker.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +106,8 @@ class StrategyInstance:
         self._pending = False
         self._last_signal: Signal = HOLD
         self._decisions: list[Decision] = []
-        self._metrics = StrategyMetrics()
+        self._tally = Tally(StrategyMetrics())
         self._received = self._processed = self._bad = self._crossed = self._bars = 0
-        self._signals = self._sent = self._filled = self._rejected = self._missed_orders = 0
-        self._errors = 0
-        self._last_error = ""
         if checkpoint is not None:
             self._restore(checkpoint)
 
@@ -138,6 +144,7 @@ class StrategyInstance:
         Raises:
             JournalError: Nothing may be traded unrecorded; the process must end.
             ReplacedError: A newer process of this strategy trades; this one must end.
+            StateError: The strategy's state cannot be kept; it must not trade.
         """
         if tick.symbol != self.symbol.name:
             return True
@@ -157,10 +164,10 @@ class StrategyInstance:
             if tick.time_us < newest_us:
                 self._rewind(tick.time_us)
             self._process(tick, place, decide)
-        except (JournalError, ReplacedError):
+        except (JournalError, ReplacedError, StateError):
             raise
         except Exception as error:
-            self._count_error(error)
+            self._tally.error(error)
             return False
         return True
 
@@ -185,7 +192,11 @@ class StrategyInstance:
     def checkpoint(
         self, mark: TickMark | None, decide_from_us: int, metrics: StrategyMetrics
     ) -> Checkpoint:
-        """All that the next process needs to go on after `mark`; see `journal.Checkpoint`."""
+        """All that the next process needs to go on after `mark`; see `journal.Checkpoint`.
+
+        Raises:
+            StateError: The strategy's state cannot be kept.
+        """
         return Checkpoint(
             version=VERSION,
             identity=identity_of(self.config),
@@ -199,7 +210,7 @@ class StrategyInstance:
             position=self.bot.position,
             realised=self.bot.realised,
             last_signal=self._last_signal,
-            state=self.strategy.state,
+            state=plain_state(self.strategy.state),
             metrics=metrics,
         )
 
@@ -208,20 +219,13 @@ class StrategyInstance:
         position = self.bot.position
         sign = 0.0 if position is None else (1.0 if position.side == "BUY" else -1.0)
         return msgspec.structs.replace(
-            self._metrics,
+            self._tally.metrics,
             ticks_received=self._received,
             ticks_processed=self._processed,
             ticks_bad=self._bad,
             ticks_crossed=self._crossed,
             bars=self._bars,
             warm=len(self.window),
-            signals_generated=self._signals,
-            orders_sent=self._sent,
-            orders_filled=self._filled,
-            orders_rejected=self._rejected,
-            orders_missed=self._missed_orders,
-            error_count=self._errors,
-            last_error=self._last_error,
             last_tick_time_us=self.last_tick_time_us,
             last_signal=self._last_signal,
             position_lots=sign * position.lots if position is not None else 0.0,
@@ -230,7 +234,9 @@ class StrategyInstance:
 
     def shutdown(self) -> None:
         """Nothing is held open: the position stays, guarded by the gateway's stop and target."""
-        logger.info("shut down", extra={"ticks": self._processed, "orders": self._sent})
+        logger.info(
+            "shut down", extra={"ticks": self._processed, "orders": self._tally.metrics.orders_sent}
+        )
 
     def _process(self, tick: Tick, place: int, decide: bool) -> None:
         if decide:
@@ -280,41 +286,34 @@ class StrategyInstance:
             open_bar = self._builder.open_bar
             if open_bar is not None and len(self.window) + 1 >= self.strategy.warmup:
                 with self.window.provisional(open_bar):
-                    self._decide(self.strategy.on_tick(tick, self.window), tick, place)
+                    self._decide(ask_tick(self.strategy, tick, self.window), tick, place)
         elif self._pending:
             self._pending = False
             if len(self.window) >= self.strategy.warmup:
-                self._decide(self.strategy.on_bar(self.window), tick, place)
+                self._decide(ask_bar(self.strategy, self.window), tick, place)
 
-    def _decide(self, signal: Signal, tick: Tick, place: int) -> None:
+    def _decide(self, answer: Answer, tick: Tick, place: int) -> None:
+        signal = answer.signal
         changed = signal != self._last_signal
         self._last_signal = signal
-        outcome = Outcome("NONE")
+        outcome, errors = Outcome("NONE"), self._tally.metrics.error_count
         if signal != HOLD:
-            self._signals += 1
-            outcome = self.bot.on_signal(signal, self._moment(tick, place))
-            self._count(outcome)
+            outcome = self.bot.on_signal(signal, self._moment(tick, place, answer.note))
+            self._tally.signal(outcome)
             for fill in outcome.fills:
                 self._contained(self.strategy.on_fill, fill)
         # On every tick, most evaluations say what the last one said: those are not worth a line.
         if self.config.evaluate == "bar" or changed or outcome.order_ids:
-            self._decisions.append(self._decision(signal, tick, place, outcome))
+            self._decisions.append(self._decision(answer, tick, place, outcome))
+        if self._tally.metrics.error_count == errors:
+            self._tally.sound()
 
-    def _moment(self, tick: Tick, place: int) -> Moment:
+    def _moment(self, tick: Tick, place: int, note: str) -> Moment:
         rate = self._rates.rate(self.symbol, tick)
         why = "" if rate is not None else self._rates.missing(self.symbol)
-        atr = average_true_range(self.window)
-        return Moment(tick, place, atr, rate, why, self.strategy.note)
+        return Moment(tick, place, average_true_range(self.window), rate, why, note)
 
-    def _count(self, outcome: Outcome) -> None:
-        self._sent += len(outcome.order_ids)
-        self._filled += len(outcome.fills)
-        if outcome.action == "MISSED":
-            self._missed_orders += 1
-        elif outcome.action == "REFUSED":
-            self._rejected += 1
-
-    def _decision(self, signal: Signal, tick: Tick, place: int, outcome: Outcome) -> Decision:
+    def _decision(self, answer: Answer, tick: Tick, place: int, outcome: Outcome) -> Decision:
         last = self.window.last
         return Decision(
             time_us=tick.time_us,
@@ -322,13 +321,13 @@ class StrategyInstance:
             bid=tick.bid,
             ask=tick.ask,
             bar_us=last.start_us if last is not None else 0,
-            signal=signal,
-            probability=self.strategy.probability,
+            signal=answer.signal,
+            probability=answer.probability,
             action=outcome.action,
             lots=outcome.lots,
             order_ids=outcome.order_ids,
             detail=outcome.detail,
-            note=self.strategy.note,
+            note=answer.note,
         )
 
     def _contained(self, call: Callable[[Fill], None], fill: Fill) -> None:
@@ -336,15 +335,7 @@ class StrategyInstance:
         try:
             call(fill)
         except Exception as error:
-            self._count_error(error)
-
-    def _count_error(self, error: Exception) -> None:
-        self._errors += 1
-        self._last_error = f"{type(error).__name__}: {error}"
-        where = traceback.extract_tb(error.__traceback__)
-        if where:
-            self._last_error += f" ({where[-1].filename.rpartition('/')[2]}:{where[-1].lineno})"
-        logger.error("the strategy's code failed", exc_info=error)
+            self._tally.error(error)
 
     def _restore(self, saved: Checkpoint) -> None:
         self.window = BarWindow.from_bytes(saved.window)
@@ -352,15 +343,12 @@ class StrategyInstance:
         self._sanity = TickSanity(saved.sanity)
         self._places = PlaceCounter(*saved.place)
         self._pending = saved.pending
-        self._last_signal = saved.last_signal  # type: ignore[assignment]  # written from a Signal
+        self._last_signal = saved.last_signal
         self.bot.position = saved.position
         self.bot.realised = saved.realised
         self.strategy.state = saved.state
         metrics = saved.metrics
-        self._metrics = metrics
+        self._tally = Tally(metrics)
         self._received, self._processed = metrics.ticks_received, metrics.ticks_processed
         self._bad, self._crossed = metrics.ticks_bad, metrics.ticks_crossed
-        self._bars, self._signals = metrics.bars, metrics.signals_generated
-        self._sent, self._filled = metrics.orders_sent, metrics.orders_filled
-        self._rejected, self._missed_orders = metrics.orders_rejected, metrics.orders_missed
-        self._errors, self._last_error = metrics.error_count, metrics.last_error
+        self._bars = metrics.bars

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from mt5crs_shared.backlog import TickMark
 from mt5crs_shared.errors import Mt5crsError
@@ -16,6 +15,7 @@ from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.orders import Fill, Order, OrderResult, Position
 from mt5crs_shared.rates import RateState
 from mt5crs_shared.sanity import SanityState
+from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     place: tuple[int, list[tuple[float, float, int]]]
     position: Position | None
     realised: float
-    last_signal: int
+    last_signal: Signal
     state: dict[Any, Any]
     metrics: StrategyMetrics
     rates: dict[str, KeptRate] = {}
@@ -137,10 +137,6 @@ class ReplacedError(Mt5crsError):
     """A newer process of this strategy has taken over. This one ends and changes nothing."""
 
 
-class StateError(Mt5crsError):
-    """A strategy's `state` cannot be kept. It alone stops, until the operator mends its class."""
-
-
 class Journal:
     """The SQLite file of one strategy; the process of the newest epoch is the only writer.
 
@@ -183,12 +179,8 @@ class Journal:
 
         Raises:
             JournalError: It cannot be written.
-            StateError: The strategy's state holds something else than plain values.
         """
-        try:
-            body = msgspec.msgpack.encode(checkpoint, enc_hook=_plain)
-        except TypeError as error:
-            raise StateError(f"the strategy's state cannot be kept: {error}") from error
+        body = msgspec.msgpack.encode(checkpoint)
         rows = [
             (
                 d.time_us,
@@ -369,13 +361,6 @@ def _useless(error: sqlite3.DatabaseError) -> bool:
     """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-
-
-def _plain(value: object) -> object:
-    """A number out of an array as one of Python's own: states are easily given those."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is no plain value")
 
 
 def _set_aside(path: Path) -> Path:

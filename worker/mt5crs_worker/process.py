@@ -16,13 +16,12 @@ from mt5crs_shared.config import StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.flight import FlightRecorder
 from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
-from mt5crs_shared.orders import Code, Position
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.rates import RateBook
 from mt5crs_shared.stream import Batch, TickStream
 from mt5crs_shared.ticks import Tick
 from mt5crs_shared.wire import format_iso
-from mt5crs_worker import trouble
+from mt5crs_worker import books, trouble
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.instance import StrategyInstance, identity_of
@@ -45,10 +44,6 @@ CHECKPOINT_EVERY = 1.0
 
 CHECKPOINT_TICKS = 1_000
 """Ticks between checkpoints while they come faster than that."""
-
-
-class BooksError(Mt5crsError):
-    """The ledger is not that of this strategy's past. It stops, until the operator decides."""
 
 
 class Worker:
@@ -310,7 +305,7 @@ class Worker:
         word = self._gateway.register()
         if word.refused:
             raise ReplacedError(f"the gateway refuses this process: {word.refused}")
-        self._refuse_foreign_books(word.position)
+        books.refuse_foreign(self._strategy.symbol, self._journal, self._gateway, word.position)
         if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
             self._journal.event(
                 "reconciled",
@@ -318,22 +313,6 @@ class Worker:
                 f"realised {bot.realised:.2f} -> {word.realised:.2f}",
             )
             bot.position, bot.realised = word.position, word.realised
-
-    def _refuse_foreign_books(self, held: Position | None) -> None:
-        """Trade nothing on a ledger that is not this strategy's own past."""
-        symbol = self._strategy.symbol
-        if held is not None and held.symbol != symbol:
-            raise BooksError(
-                f"it holds {held.side} {held.lots:g} of {held.symbol} (position {held.ticket}),"
-                f" and the configuration says symbol: {symbol}; set it back until that is closed"
-            )
-        newest = self._journal.newest_filled()
-        if newest is not None and self._gateway.query(newest).code is Code.NOT_SEEN:
-            raise BooksError(
-                f"order {newest} was filled, and the ledger does not know it: it is an older copy,"
-                f" or a new file. Put the right ledger.db back; or, to go on with this one, stop"
-                f" the system and move {self._journal.path} away"
-            )
 
     def _pump(self, timeout: float) -> Mapping[object, int]:
         """Serve supervisor and gateway while ticks wait."""
@@ -389,9 +368,11 @@ class Worker:
         if not self._child.may_open:
             return "no lease of the supervisor: positions are held, none is opened"
         silent_for = time.monotonic() - (self._last_tick_at or self._begun)
-        instance = self._instance
-        rewound, newest_us = instance.rewound, instance.last_tick_time_us
-        return trouble.of_market(self._config, self._stream, silent_for, rewound, newest_us)
+        rewound = self._instance.rewound
+        counts = self._instance.get_status()
+        return trouble.of_strategy(self._config, counts) or trouble.of_market(
+            self._config, self._stream, silent_for, rewound, counts.last_tick_time_us
+        )
 
 
 def main(spec: ChildSpec, preloaded: bool) -> None:

@@ -1,21 +1,24 @@
 """What a trader writes: a `Strategy` answers closed bars (or ticks) with a signal."""
 
 import abc
+import operator
 import pkgutil
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar
 
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.orders import Fill
 from mt5crs_shared.ticks import Tick
 from mt5crs_worker import features
-from mt5crs_worker.adapter import BUY, HOLD, SELL, LiveStrategyAdapter
+from mt5crs_worker.adapter import LiveStrategyAdapter
+from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, described, plain_state, shown
 from mt5crs_worker.bars import WINDOW, BarWindow
 
-Signal = Literal[-1, 0, 1, 2]
-EXIT: Final = 2
-
 __all__ = ["BUY", "EXIT", "HOLD", "SELL", "ModelStrategy", "Signal", "Strategy", "load_strategy"]
+
+
+_OWN = ("config", "symbol", "params", "state", "note", "probability")
+_SUPER = "its __init__ must begin with super().__init__(config, symbol)"
 
 
 class StrategyError(Mt5crsError):
@@ -35,8 +38,8 @@ class Strategy(abc.ABC):
         symbol: What the broker says of its symbol.
         params: ``params:`` of the YAML, as they stand.
         state: What it must remember; numbers, strings, lists and dicts. Kept over a restart.
-        note: A few words on the last decision, for the journal.
-        probability: Of an upward move, for the journal; None where there is none.
+        note: A few words on the decision, for the journal; empty again before the next one.
+        probability: Of an upward move, in [0, 1], for the journal; None where there is none.
     """
 
     warmup: ClassVar[int] = 30
@@ -55,7 +58,7 @@ class Strategy(abc.ABC):
 
         Returns:
             BUY (1), SELL (-1), HOLD (0: leave everything as it is) or EXIT (2: be flat). BUY and
-            SELL turn an opposite position.
+            SELL turn an opposite position. Anything else is an error, and nothing is ordered.
         """
 
     def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
@@ -103,8 +106,6 @@ def class_of(config: StrategyConfig) -> type[Strategy]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise StrategyError(f"strategy: {config.strategy} is no subclass of Strategy")
-    if not 1 <= found.warmup <= WINDOW:
-        raise StrategyError(f"strategy: {config.strategy}.warmup must be 1 to {WINDOW}")
     return found
 
 
@@ -112,13 +113,41 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
     """Make the strategy that an entry of the YAML names.
 
     Raises:
-        StrategyError: Its class cannot be imported, is no `Strategy`, or fails when it is made.
+        StrategyError: Its class cannot be imported, is no `Strategy`, fails when it is made, or
+            makes something that cannot be used.
         ModelError: Its model cannot be used.
     """
     found = class_of(config)
     try:
-        return found(config, symbol)
+        made = found(config, symbol)
     except Mt5crsError:
         raise
     except Exception as error:
-        raise StrategyError(f"strategy: {config.strategy} failed: {error!r}") from error
+        hint = f"; {_SUPER}" if _is_bare(found, error) else ""
+        raise StrategyError(
+            f"strategy: {config.strategy} failed: {described(error)}{hint}"
+        ) from error
+    if not all(hasattr(made, attribute) for attribute in _OWN):
+        raise StrategyError(f"strategy: {config.strategy} is not complete: {_SUPER}")
+    made.state = plain_state(made.state)
+    _check_warmup(made.warmup, config)
+    return made
+
+
+def _is_bare(found: type[Strategy], error: Exception) -> bool:
+    """Whether `__init__` asked for what `Strategy.__init__` was still to set."""
+    if not isinstance(error, AttributeError):
+        return False
+    return error.name in _OWN and isinstance(error.obj, found)
+
+
+def _check_warmup(warmup: object, config: StrategyConfig) -> None:
+    try:
+        bars = operator.index(warmup)  # type: ignore[arg-type]  # what has none raises
+    except TypeError:
+        bars = 0
+    if not 1 <= bars <= WINDOW:
+        raise StrategyError(
+            f"strategy: {config.strategy}.warmup is {shown(warmup)}; "
+            f"it must be a whole number of bars, 1 to {WINDOW}"
+        )

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from mt5crs_shared.config import Config
+from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.stream import TickStream
 from mt5crs_worker import session
 
@@ -14,6 +15,14 @@ BEHIND = 2.0
 
 REWOUND = 50
 """Late ticks in a row that mean: the feed's clock went back."""
+
+
+def of_strategy(config: Config, counts: StrategyMetrics) -> str:
+    """What a strategy's code raises again and again; empty: it does not."""
+    times = counts.errors_in_a_row
+    if times < config.globals.supervisor.degraded_after_errors:
+        return ""
+    return f"the strategy's code failed x{times} in a row, nothing is decided: {counts.last_error}"
 
 
 def of_market(

@@ -47,9 +47,11 @@ def formatted(line: bytes) -> str:
     level = str(record.get("level", "-"))
     extras = " ".join(f"{k}={_value(v)}" for k, v in record.items() if k not in HIDDEN)
     head = click.style(f"{level:<7}", fg=COLOURS.get(level))
-    text = f"{record.get('time', '-')} {head} {plain(str(record.get('message', '')))}"
-    trace = str(record.get("exception", ""))
-    return "\n".join([f"{text} {extras}".rstrip(), *(f"    {safe(t)}" for t in trace.splitlines())])
+    # A printed traceback is one record a line: what is indented stays so.
+    message, *more = str(record.get("message", "")).expandtabs(4).splitlines() or [""]
+    text = f"{record.get('time', '-')} {head} {safe(message)} {extras}".rstrip()
+    more += str(record.get("exception", "")).expandtabs(4).splitlines()
+    return "\n".join([text, *(f"    {safe(line)}" for line in more)])
 
 
 def last_lines(file: BinaryIO, count: int) -> list[bytes]:
