@@ -33,6 +33,21 @@ class Recorder(Strategy):
         return HOLD
 
 
+class Dawdler(Recorder):
+    """A recorder that is busy for a second with each bar."""
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        super().__init__(config, symbol)
+        self._bars = 0
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        super().on_tick(tick, bars)
+        if tick.time_us // 5_000_000 != self._bars:
+            self._bars = tick.time_us // 5_000_000
+            time.sleep(1.0)  # what it is here for
+        return HOLD
+
+
 class Faulty(Recorder):
     """Does what the file ``params["trigger"]`` says, once; ``params["always"]`` at every tick.
 

@@ -206,3 +206,45 @@ def test_a_reply_to_a_question_that_was_asked_again_is_ignored() -> None:
     reply: BacklogReply = ring.answer(old)
     assert ask(ring, reader) == stream
     assert reader.on_backlog(reply) == []
+
+
+def test_a_hole_in_the_live_stream_is_noticed_and_filled_from_the_tape() -> None:
+    # One tick from before the interruption is read after it; the tape has no hole.
+    stream = ticks(60)
+    reader = CatchUp("EURUSD", None)
+    ask(ring_of(stream[:5]), reader)
+    reader.rejoin()
+    reader.on_live(stream[5])
+    taken = ask(ring_of(stream[:20]), reader)
+    assert taken == stream[5:20]
+    live = [got for tick in stream[20:40] for got in reader.on_live(tick)]
+    assert live == []
+    assert not reader.joined
+    taken += ask(ring_of(stream[:41]), reader)
+    assert reader.joined
+    taken += [got for tick in stream[40:] for got in reader.on_live(tick)]
+    assert taken == stream[5:]
+    assert reader.missed == 0
+
+
+def test_a_hole_that_the_tape_has_too_is_told_with_its_ends() -> None:
+    stream = ticks(30)
+    ring = ring_of(stream[:10])
+    ring.append(stream[20], broken=True)
+    reader = CatchUp("EURUSD")
+    assert len(ask(ring, reader)) == 11
+    (found,) = reader.take_breaks()
+    assert (found.index, found.before, found.after) == (10, stream[9], stream[20])
+    assert reader.take_breaks() == ()
+
+
+def test_going_on_without_the_tape_is_an_interruption() -> None:
+    stream = ticks(30)
+    reader = CatchUp("EURUSD")
+    ask(ring_of(stream[:10]), reader)
+    reader.rejoin()
+    for tick in stream[15:20]:
+        reader.on_live(tick)
+    assert reader.join_now() == stream[15:20]
+    (found,) = reader.take_breaks()
+    assert (found.before, found.after) == (stream[9], stream[15])

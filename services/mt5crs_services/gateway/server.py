@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 REQUESTS_AT_ONCE = 64
 """Requests answered before the loop looks at the market again."""
 
+TOLD = frozenset(10**n for n in range(12))
+"""Of requests that are ignored the log tells the first, the tenth, the hundredth ..."""
+
 SAVE_EVERY = 1.0
 """Seconds between two records of where the streams stand."""
 
@@ -70,6 +73,7 @@ class Gateway:
         self._desk = Desk(config, self._market, ledger, self._book)
         self._identities: dict[str, bytes] = {}
         self._watched = 0
+        self._refused = 0
         self._trouble = ""
         self._told_whole = False
         self._save_at = 0.0
@@ -134,11 +138,16 @@ class Gateway:
                 continue
             try:
                 message = _decode(body)
-            except msgspec.MsgspecError as error:
-                logger.warning("a request that cannot be read was ignored: %s", error)
+                answer = self._desk.handle(message)
+                self._remember(sender, message)
+            except (LedgerTakenError, LedgerGoneError):
+                raise
+            except Exception as error:
+                # Whatever it is that cannot be handled: it is that message's fault alone.
+                self._refused += 1
+                if self._refused in TOLD:
+                    logger.warning("request %d that was ignored: %r", self._refused, error)
                 continue
-            answer = self._desk.handle(message)
-            self._remember(sender, message)
             if answer is not None:
                 self._send(sender, answer)
 
