@@ -24,6 +24,7 @@ from mt5crs_shared.config import (
     SymbolSpec,
     TapeConfig,
 )
+from mt5crs_shared.yaml_structs import PATTERNS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 BEGIN, END = "<!-- fields -->\n", "<!-- end of fields -->\n"
@@ -84,8 +85,7 @@ def kind(hint: Any) -> str:
 def limited(base: Any, meta: msgspec.Meta) -> str:
     """A number's range, or a text's pattern."""
     if meta.pattern is not None:
-        pattern = meta.pattern.replace("|", "\\|")
-        return f"text, `{pattern}`"
+        return PATTERNS[meta.pattern]
     limits = ((word, getattr(meta, name)) for name, word in SIGNS.items())
     ranges = [f"{word} {limit:,.12g}" for word, limit in limits if limit is not None]
     return f"{NAMES[base]}, {', '.join(ranges)}"

@@ -10,15 +10,29 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Symbol = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._#-]{0,31}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+Symbol = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._#-]{0,31}\Z")]
 Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
-Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
+Seconds = Annotated[float, Meta(ge=0.01, le=86_400.0)]
+Heartbeat = Annotated[float, Meta(ge=0.05, le=60.0)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Magic = Annotated[int, Meta(ge=0, le=2_147_483_647)]
-Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)$")]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^(tcp://([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}|ipc://\S{1,100})\Z",
+    ),
+]
+Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)\Z")]
 Timeframe = Literal["S1", "S5", "S15", "S30", "M1", "M5", "M15", "M30", "H1", "H4", "D1"]
+
+
+RESERVED = frozenset({"supervisor", "gateway", "tape", "feed"})
+"""Names of our own processes; a strategy of that name would overwrite their files."""
+
+LEAST_MEMORY = 32_000_000
+"""Bytes below which no strategy's process ever is."""
 
 
 class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,8 +67,8 @@ class RestartConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             the operator says so.
     """
 
-    first_delay: NotNegative = 0.0
-    backoff: Positive = 0.5
+    first_delay: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
+    backoff: Seconds = 0.5
     backoff_max: Seconds = 30.0
     jitter: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.1
     healthy_after: Seconds = 60.0
@@ -68,8 +82,8 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one strategy's process may use.
 
     Attributes:
-        memory: Resident memory, e.g. ``300MB``; above it the process is replaced by a fresh one
-            after its next bar.
+        memory: Resident memory, e.g. ``300MB``, at least 32MB; above it the process is replaced
+            by a fresh one after its next bar.
         memory_hard: Above this it is killed at once; None: one and a half times `memory`.
     """
 
@@ -97,7 +111,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One strategy: one process, one journal, one log.
 
     Attributes:
-        name: Unique name, of a-z 0-9 _ -.
+        name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape or feed.
         symbol: The symbol it trades, listed in ``symbols.yaml``.
         model_path: XGBoost model (JSON or UBJ). Required unless `strategy` names a class that
             needs none. Absolute once loaded.
@@ -123,11 +137,11 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     risk_config: RiskConfig = RiskConfig()
     timeframe: Timeframe = "M1"
     evaluate: Literal["bar", "tick"] = "bar"
-    strategy: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    strategy: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")] | None = None
     params: dict[str, Any] = msgspec.field(default_factory=dict)
     magic: Magic | None = None
     history: str | None = None
-    max_signal_age: Positive = 2.0
+    max_signal_age: Annotated[float, Meta(ge=0.01)] = 2.0
     restart: RestartConfig | None = None
     limits: LimitsConfig | None = None
 
@@ -146,13 +160,13 @@ class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         start_timeout: Seconds a child may take from its spawn to READY.
         stop_timeout: Seconds between SIGTERM and SIGKILL.
         lease: Seconds that a strategy may go on opening positions without word of the supervisor.
-        orphan_grace: Seconds that children outlive a supervisor that died.
+        orphan_grace: Seconds that children outlive a supervisor that died; over a third of `lease`.
         feed_silent_after: Seconds without a tick in an open session until a strategy is DEGRADED.
         degraded_after_errors: Exceptions in a row in a strategy's code until it is DEGRADED.
         restart: The restart policy of every child that has none of its own.
     """
 
-    heartbeat: Seconds = 0.5
+    heartbeat: Heartbeat = 0.5
     hang_after: Seconds = 3.0
     start_timeout: Seconds = 60.0
     stop_timeout: Seconds = 10.0
@@ -232,12 +246,12 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         feed: A feed of our own; None: somebody else publishes.
     """
 
-    zmq_market_url: Annotated[str, Meta(pattern=r"^(tcp|ipc)://.+$")] = "tcp://localhost:5556"
+    zmq_market_url: Url = "tcp://localhost:5556"
     zmq_execution_host: str = "localhost"
     zmq_execution_port: Port = 5555
     feature_api_url: str = "http://localhost:8000"
     default_balance: Positive = 10_000.0
-    account_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    account_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
     paper_trading: bool = True
     supervisor: SupervisorConfig = SupervisorConfig()
     paper: PaperConfig = PaperConfig()
@@ -267,8 +281,8 @@ class SymbolSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lot_min: Positive
     lot_step: Positive
     lot_max: Positive
-    quote_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-    base_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+    quote_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    base_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
     margin_rate: Positive = 1.0
     spread_points: NotNegative = 10.0
 

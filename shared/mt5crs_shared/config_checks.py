@@ -14,8 +14,11 @@ from msgspec import UNSET
 
 from mt5crs_shared import rates
 from mt5crs_shared.config import (
+    LEAST_MEMORY,
+    RESERVED,
     FeedConfig,
     GlobalConfig,
+    LimitsConfig,
     RestartConfig,
     StrategyConfig,
     SupervisorConfig,
@@ -39,6 +42,9 @@ def check_unique(strategies: Strategies, report: Report) -> None:
         name, magic = parsed.get("name"), parsed.get("magic")
         if name is UNSET:
             continue
+        if name in RESERVED:
+            expected = "another name: this one is a process of the system"
+            report.add(parsed.mark("name"), parsed.where("name"), name, expected)
         if name in by_name:
             found = f"{name} is already the name of {by_name[name]}"
             report.add(parsed.mark("name"), parsed.where("name"), found, "a unique name")
@@ -104,6 +110,10 @@ def check_globals(parsed: Parsed[GlobalConfig], report: Report) -> None:
             "false, but this version trades on paper only",
             "true",
         )
+    url = parsed.get("zmq_market_url")
+    if url is not UNSET and url.startswith("tcp:") and int(url.rpartition(":")[2]) > 65_535:
+        where = parsed.where("zmq_market_url")
+        report.add(parsed.mark("zmq_market_url"), where, url, "a port of 1 to 65535")
     supervisor = parsed.nested.get("supervisor")
     if supervisor is not None:
         _check_deadlines(supervisor, report)
@@ -118,6 +128,27 @@ def _check_deadlines(parsed: Parsed[SupervisorConfig], report: Report) -> None:
             found = f"{seconds:g} s with a heartbeat of {heartbeat:g} s"
             expected = f"more than two heartbeats, {2 * heartbeat:g} s"
             report.add(parsed.mark(key), parsed.where(key), found, expected)
+    lease, grace = parsed.get("lease"), parsed.get("orphan_grace")
+    if UNSET not in (lease, grace) and grace <= lease / 3.0:
+        # Leases are renewed each third of their length: a child hears nothing in between.
+        found = f"{grace:g} s with a lease of {lease:g} s"
+        expected = f"more than a third of the lease, {lease / 3.0:g} s"
+        report.add(parsed.mark("orphan_grace"), parsed.where("orphan_grace"), found, expected)
+
+
+def check_limits(parsed: Parsed[LimitsConfig] | None, report: Report) -> None:
+    """Limits that a healthy process can keep, the hard one above the other."""
+    if parsed is None or not parsed.good:
+        return
+    limits = parsed.build()
+    mark, where = parsed.mark("memory"), parsed.where("memory")
+    if limits.memory_bytes < LEAST_MEMORY:
+        expected = f"at least {LEAST_MEMORY // 1_000_000}MB: no process of a strategy is smaller"
+        report.add(mark, where, limits.memory, expected)
+    elif limits.memory_hard_bytes <= limits.memory_bytes:
+        found = f"{limits.memory_hard}, not above memory, {limits.memory}"
+        hard, where = parsed.mark("memory_hard"), parsed.where("memory_hard")
+        report.add(hard, where, found, f"more than {limits.memory}")
 
 
 def check_restart(parsed: Parsed[RestartConfig] | None, report: Report) -> None:

@@ -136,6 +136,7 @@ def _check(
     config_checks.check_files(strategies, feed, folders, report)
     for parsed in strategies:
         config_checks.check_restart(parsed.nested.get("restart"), report)
+        config_checks.check_limits(parsed.nested.get("limits"), report)
     if symbols is not None:
         config_checks.check_symbols(strategies, symbols, globals_, report)
 

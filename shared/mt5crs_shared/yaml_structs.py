@@ -12,17 +12,21 @@ import msgspec
 from msgspec import UNSET, inspect
 from msgspec.structs import FieldInfo
 
+from mt5crs_shared import config
 from mt5crs_shared.yaml_nodes import Mark, Node, Report, join, shorten
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_URL: Final = typing.get_args(config.Url)[1].pattern
+
 # What the patterns of `config` mean to a person.
-_PATTERNS: Final = {
-    r"^[a-z0-9][a-z0-9_-]{0,63}$": "a name of a-z, 0-9, _ and -, at most 64 long",
-    r"^[A-Za-z0-9][A-Za-z0-9._#-]{0,31}$": "a symbol such as EURUSD",
-    r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "package.module:Class",
-    r"^(tcp|ipc)://.+$": "tcp://host:port or ipc://path",
-    r"^[A-Z]{3}$": "three capital letters such as USD",
+PATTERNS: Final = {
+    r"^[a-z0-9][a-z0-9_-]{0,63}\Z": "a name of a-z, 0-9, _ and -, at most 64 long",
+    r"^[A-Za-z0-9][A-Za-z0-9._#-]{0,31}\Z": "a symbol such as EURUSD",
+    r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z": "package.module:Class",
+    r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)\Z": "a size such as 300MB",
+    _URL: "tcp://host:port, or ipc://path of at most 100 characters",
+    r"^[A-Z]{3}\Z": "three capital letters such as USD",
 }
 
 
@@ -239,7 +243,7 @@ def describe(info: inspect.Type) -> str:
         case inspect.FloatType():
             return f"a number{_range(info)}"
         case inspect.StrType(pattern=str(pattern)):
-            return _PATTERNS.get(pattern, f"text that matches {pattern}")
+            return PATTERNS.get(pattern, f"text that matches {pattern}")
         case inspect.LiteralType():
             return one_of(map(str, info.values))
         case inspect.StrType():

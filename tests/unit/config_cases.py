@@ -60,6 +60,44 @@ BAD_FIELDS = [
     ("threshold: 0.55", "strategy: package.module", "expected package.module:Class"),
     ("enabled: true", 'enabled: "true"', "'true' (text); expected true or false"),
     ("name: eurusd_trend_v1", "name: 123", 'did you mean "123" in quotes?'),
+    *(
+        (
+            "name: eurusd_trend_v1",
+            f"name: {name}",
+            f"strategies[0].name: {name}; expected another name: this one is a process of the",
+        )
+        for name in ("gateway", "tape", "feed", "supervisor")
+    ),
+    ("name: eurusd_trend_v1", 'name: "a\\n"', "expected a name of a-z"),
+    ("symbol: EURUSD", 'symbol: "EURUSD\\n"', "expected a symbol such as EURUSD"),
+    ("threshold: 0.55", 'strategy: "a:B\\n"', "expected package.module:Class"),
+    *(
+        ("zmq_market_url: tcp://localhost:5556", f"zmq_market_url: '{url}'", "expected tcp://host:")
+        for url in (
+            *(
+                "tcp://localhost",
+                "tcp://:::",
+                "tcp://*:5556",
+                "tcp://a b:5556",
+                "tcp://:5556",
+                "tcp://ö:5556",
+            ),
+            *("tcp://localhost:0", "ipc://", f"ipc://{'x' * 101}"),
+        )
+    ),
+    (
+        "zmq_market_url: tcp://localhost:5556",
+        "zmq_market_url: tcp://localhost:65536",
+        "zmq_market_url: tcp://localhost:65536; expected a port of 1 to 65535",
+    ),
+    ("threshold: 0.55", "max_signal_age: 1e-9", "max_signal_age: 1e-9; expected a number >= 0.01"),
+    ("threshold: 0.55", "limits: {memory: 0MB}", "limits.memory: 0MB; expected at least 32MB"),
+    ("threshold: 0.55", "limits: {memory: 300}", "expected a size such as 300MB"),
+    (
+        "threshold: 0.55",
+        "limits: {memory: 300MB, memory_hard: 0.2GB}",
+        "limits.memory_hard: 0.2GB, not above memory, 300MB; expected more than 300MB",
+    ),
     ("name: eurusd_trend_v1", "name: EurUsd", "'EurUsd' (text); expected a name of a-z"),
     (
         "  - name: eurusd_trend_v1\n    symbol",
@@ -85,7 +123,7 @@ BAD_FIELDS = [
     (
         "zmq_market_url: tcp://localhost:5556",
         "zmq_market_url: localhost",
-        "expected tcp://host:port or ipc://path",
+        "expected tcp://host:port, or ipc://path",
     ),
     (
         "paper_trading: true",
@@ -124,6 +162,16 @@ BAD_GLOBALS = [
         "hang_after: 3 s with a heartbeat of 2 s; expected more than two heartbeats, 4 s",
     ),
     ("supervisor: {lease: 1}", "global.supervisor.lease: 1 s with a heartbeat of 0.5 s"),
+    (
+        "supervisor: {heartbeat: 1e-9}",
+        "supervisor.heartbeat: 1e-9; expected a number >= 0.05 and <= 60",
+    ),
+    ("supervisor: {stop_timeout: 1e-9}", "stop_timeout: 1e-9; expected a number >= 0.01"),
+    ("supervisor: {restart: {backoff: 1e-9}}", "backoff: 1e-9; expected a number >= 0.01"),
+    (
+        "supervisor: {orphan_grace: 1}",
+        "orphan_grace: 1 s with a lease of 5 s; expected more than a third of the lease, 1.66667 s",
+    ),
     ("supervisor: {hertbeat: 1}", "unknown key; did you mean heartbeat?"),
     (
         "supervisor: {restart: {max_death: 5}}",
