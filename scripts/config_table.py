@@ -18,6 +18,7 @@ from mt5crs_shared.config import (
     LimitsConfig,
     PaperConfig,
     RestartConfig,
+    RetentionConfig,
     RiskConfig,
     StrategyConfig,
     SupervisorConfig,
@@ -37,6 +38,7 @@ SECTIONS: dict[type[msgspec.Struct], str] = {
     SupervisorConfig: "global.supervisor",
     PaperConfig: "global.paper",
     TapeConfig: "global.tape",
+    RetentionConfig: "global.retention",
     FeedConfig: "global.feed",
     SymbolSpec: "symbols",
 }

@@ -205,6 +205,18 @@ class TapeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_ticks: Annotated[int, Meta(ge=10_000, le=50_000_000)] = 1_000_000
 
 
+class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the journals' and the ledger's logs are kept; deals are kept for ever.
+
+    Attributes:
+        days: Decisions, orders and events older than this are removed.
+        rows: So many of each are kept at most, in each journal, and in the ledger.
+    """
+
+    days: Annotated[int, Meta(ge=1, le=36_500)] = 90
+    rows: Annotated[int, Meta(ge=1_000)] = 200_000
+
+
 class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A feed of our own, for when nobody else publishes on `zmq_market_url`.
 
@@ -243,6 +255,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         supervisor: Watching and restarting.
         paper: The paper book's frictions.
         tape: What the tape keeps.
+        retention: How long logs are kept.
         feed: A feed of our own; None: somebody else publishes.
     """
 
@@ -256,6 +269,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     supervisor: SupervisorConfig = SupervisorConfig()
     paper: PaperConfig = PaperConfig()
     tape: TapeConfig = TapeConfig()
+    retention: RetentionConfig = RetentionConfig()
     feed: FeedConfig | None = None
 
 

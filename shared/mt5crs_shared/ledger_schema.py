@@ -14,7 +14,7 @@ import msgspec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.orders import Code, Fill, Position
 
-VERSION = 1
+VERSION = 2
 """Of the tables."""
 
 MONEY_DIGITS = 6
@@ -38,6 +38,9 @@ CREATE TABLE IF NOT EXISTS deals (
     profit REAL NOT NULL, commission REAL NOT NULL, stop_loss REAL NOT NULL,
     take_profit REAL NOT NULL, balance REAL NOT NULL, recorded REAL NOT NULL,
     UNIQUE (ticket, entry));
+CREATE TABLE IF NOT EXISTS totals (
+    strategy TEXT PRIMARY KEY, made INTEGER NOT NULL, deals INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS tickets (magic INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS positions (
     ticket INTEGER PRIMARY KEY, strategy TEXT NOT NULL UNIQUE, symbol TEXT NOT NULL,
     magic INTEGER NOT NULL, side TEXT NOT NULL, lots REAL NOT NULL, open_price REAL NOT NULL,
@@ -49,7 +52,8 @@ CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, recorded REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
 """
 """`orders` holds what strategies asked for and what the book did by itself (then `request` is
-empty and `action` is CLOSE); `result` is NULL while an order waits for its tick. `streams` and
+empty and `action` is CLOSE); `result` is NULL while an order waits for its tick. `totals` (in units
+of the last money digit) and `tickets` follow from `deals`. They, `streams` and
 the last four columns of `positions` are what the gateway goes on from."""
 
 DEAL_COLUMNS = (

@@ -4,21 +4,17 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mt5crs_shared.backlog import TickMark
+from mt5crs_shared.config import RetentionConfig
 from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.orders import Code, Order, OrderResult
 from mt5crs_shared.sanity import SanityState
 from mt5crs_shared.ticks import Tick
 from mt5crs_worker.bars import BarWindow
-from mt5crs_worker.journal import (
-    VERSION,
-    Checkpoint,
-    Decision,
-    Journal,
-    JournalError,
-    ReplacedError,
-)
+from mt5crs_worker.journal import Checkpoint, Decision, Journal
+from mt5crs_worker.journal_file import JournalError, ReplacedError
 
 TICK = Tick("EURUSD", 5, 1.1, 1.2)
 ORDER = Order("s:5:0:OPEN", "s", 1, "EURUSD", 7, "OPEN", "BUY", 0.1, TICK)
@@ -27,7 +23,6 @@ DECISION = Decision(5, 0, 1.1, 1.2, 0, 1, 0.6, "OPEN", 0.1, ("s:5:0:OPEN",), "",
 
 def checkpoint(realised: float = 1.5) -> Checkpoint:
     return Checkpoint(
-        version=VERSION,
         identity="EURUSD M1 model",
         mark=TickMark(1, 2, (TICK,)),
         decide_from_us=7,
@@ -155,3 +150,56 @@ def test_a_file_that_is_only_locked_is_left_alone(path: Path) -> None:
         with pytest.raises(JournalError, match="locked"):
             Journal(path, 2)
     assert Journal(path, 2).load() == checkpoint()
+
+
+def count(path: Path, table: str) -> int:
+    with sqlite3.connect(path) as db:
+        (rows,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(rows)
+
+
+def test_old_rows_are_pruned_and_what_is_still_asked_about_stays(path: Path) -> None:
+    journal = Journal(path, 1, RetentionConfig(rows=1_000))
+    journal.intend(replace(ORDER, order_id="filled"))
+    journal.settle(OrderResult("filled", "FILLED", Code.FILLED))
+    journal.intend(replace(ORDER, order_id="open"))
+    for number in range(5_000):
+        name = f"refused {number}"
+        journal.intend(replace(ORDER, order_id=name))
+        journal.settle(OrderResult(name, "REJECTED", Code.NO_MARGIN))
+    journal.save(checkpoint(), [DECISION] * 5_000)
+    journal.save(checkpoint(), [DECISION] * 1_000)
+    assert count(path, "orders") <= 2_100
+    assert count(path, "decisions") <= 2_100
+    assert journal.newest_filled() == "filled"
+    assert [order.order_id for order in journal.unsettled()] == ["open"]
+
+
+def test_rows_of_long_ago_are_pruned_by_their_age(path: Path) -> None:
+    journal = Journal(path, 1, RetentionConfig(days=1))
+    for number in range(10):
+        journal.event("old", str(number))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE events SET time = time - 100000")
+    journal.save(checkpoint(), [DECISION] * 1_000)
+    assert count(path, "events") == 0
+
+
+def test_the_window_is_written_when_it_has_changed(path: Path) -> None:
+    journal = Journal(path, 1)
+    journal.save(checkpoint(), [])
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE window SET body = x'00'")
+    journal.save(checkpoint(), [])
+    assert count(path, "window WHERE body = x'00'") == 1
+    journal.save(replace(checkpoint(), window=b"another"), [])
+    found = journal.load()
+    assert found is not None
+    assert found.window == b"another"
+
+
+def test_what_sqlite_rolled_back_by_itself_does_not_hide_the_cause(path: Path) -> None:
+    journal = Journal(path, 1)
+    with pytest.raises(JournalError, match="full"), journal._file.writing("NORMAL"):
+        journal._db.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")

@@ -41,6 +41,7 @@ class Moment(msgspec.Struct, frozen=True):
     Attributes:
         tick: The quote.
         place: The tick's place among equal ones.
+        bar_us: Start of the newest closed bar.
         atr: ATR(14), in the quote currency.
         rate: Price of one unit of the quote currency in the account's; None: not known yet.
         no_rate: For people: why there is none.
@@ -49,6 +50,7 @@ class Moment(msgspec.Struct, frozen=True):
 
     tick: Tick
     place: int
+    bar_us: int
     atr: float
     rate: float | None
     no_rate: str = ""
@@ -110,6 +112,7 @@ class TradingBot:
     ) -> None:
         self.position = position
         self.realised = realised
+        self.refused: tuple[int, Side] | None = None
         self._config = config
         self._symbol = symbol
         self._first_balance = first_balance
@@ -127,6 +130,9 @@ class TradingBot:
             return Outcome("NONE")
         side: Side | None = None if signal == EXIT else ("BUY" if signal == BUY else "SELL")
         held = self.position
+        if held is None and side is not None and self.refused == (moment.bar_us, side):
+            # On every tick the same answer: two records on the disk each time, and nothing new.
+            return Outcome("NO_TRADE", detail="no trade: refused on this bar already")
         if held is None:
             return Outcome("NONE") if side is None else self._open(side, moment)
         if held.side == side:
@@ -149,7 +155,7 @@ class TradingBot:
 
     def _open(self, side: Side, moment: Moment) -> Outcome:
         if moment.rate is None:
-            return Outcome("NONE", detail=f"no trade: {moment.no_rate}")
+            return Outcome("NO_TRADE", detail=f"no trade: {moment.no_rate}")
         size = position_size(
             self._config.risk_config,
             self.equity,
@@ -166,7 +172,10 @@ class TradingBot:
         order = self._opening_order(side, size, moment)
         result = self._broker.submit(order)
         if result.status != "FILLED" or result.fill is None:
-            return _not_done(result)
+            outcome = _not_done(result)
+            if outcome.action == "REFUSED":
+                self.refused = (moment.bar_us, side)
+            return outcome
         fill = result.fill
         self.realised -= fill.commission
         self.position = _position_of(order, fill)

@@ -21,7 +21,8 @@ from mt5crs_shared.messages import (
 )
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position
 from mt5crs_shared.ticks import Tick
-from mt5crs_worker.journal import Journal, ReplacedError
+from mt5crs_worker.journal import Journal
+from mt5crs_worker.journal_file import ReplacedError
 
 logger = logging.getLogger(__name__)
 

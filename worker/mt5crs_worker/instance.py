@@ -24,7 +24,8 @@ from mt5crs_worker.answers import (
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
 from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
-from mt5crs_worker.journal import VERSION, Checkpoint, Decision, JournalError, ReplacedError
+from mt5crs_worker.journal import Checkpoint, Decision
+from mt5crs_worker.journal_file import JournalError, ReplacedError
 from mt5crs_worker.strategy import Strategy, load_strategy
 from mt5crs_worker.tally import Tally
 
@@ -198,7 +199,6 @@ class StrategyInstance:
             StateError: The strategy's state cannot be kept.
         """
         return Checkpoint(
-            version=VERSION,
             identity=identity_of(self.config),
             mark=mark,
             decide_from_us=decide_from_us,
@@ -209,6 +209,7 @@ class StrategyInstance:
             place=self._places.state,
             position=self.bot.position,
             realised=self.bot.realised,
+            refused=self.bot.refused,
             last_signal=self._last_signal,
             state=plain_state(self.strategy.state),
             metrics=metrics,
@@ -311,7 +312,9 @@ class StrategyInstance:
     def _moment(self, tick: Tick, place: int, note: str) -> Moment:
         rate = self._rates.rate(self.symbol, tick)
         why = "" if rate is not None else self._rates.missing(self.symbol)
-        return Moment(tick, place, average_true_range(self.window), rate, why, note)
+        last = self.window.last
+        bar_us = last.start_us if last is not None else 0
+        return Moment(tick, place, bar_us, average_true_range(self.window), rate, why, note)
 
     def _decision(self, answer: Answer, tick: Tick, place: int, outcome: Outcome) -> Decision:
         last = self.window.last
@@ -346,6 +349,7 @@ class StrategyInstance:
         self._last_signal = saved.last_signal
         self.bot.position = saved.position
         self.bot.realised = saved.realised
+        self.bot.refused = saved.refused
         self.strategy.state = saved.state
         metrics = saved.metrics
         self._tally = Tally(metrics)

@@ -25,14 +25,8 @@ from mt5crs_worker import books, trouble
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.instance import StrategyInstance, identity_of
-from mt5crs_worker.journal import (
-    Checkpoint,
-    Decision,
-    Journal,
-    JournalError,
-    KeptRate,
-    ReplacedError,
-)
+from mt5crs_worker.journal import Checkpoint, Decision, Journal, KeptRate
+from mt5crs_worker.journal_file import JournalError, ReplacedError
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +91,9 @@ class Worker:
 
     def _boot(self) -> None:
         strategy, globals_ = self._strategy, self._config.globals
-        self._journal = Journal(self._paths.journal(strategy.name), self._spec.epoch)
+        self._journal = Journal(
+            self._paths.journal(strategy.name), self._spec.epoch, globals_.retention
+        )
         self._gateway = GatewayClient(
             self._context,
             self._paths.endpoint("gateway"),

@@ -1,15 +1,25 @@
 """The account's money, added up exactly."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from mt5crs_shared.ledger_schema import MONEY_DIGITS
 from mt5crs_shared.orders import Fill
 
 _UNIT = int(10**MONEY_DIGITS)
+_POSITIONS = 1_000_000
 
 
-class _Strategy(msgspec.Struct):
-    realised: int = 0
+class Total(msgspec.Struct):
+    """What a strategy has made, in units of the last digit that the ledger keeps.
+
+    Attributes:
+        made: Realised profit less commission.
+        deals: How many deals that took.
+    """
+
+    made: int = 0
     deals: int = 0
 
 
@@ -21,15 +31,16 @@ class Account:
 
     Args:
         first_balance: In the account's currency.
-        fills: Every deal so far.
+        totals: What each strategy has made so far.
+        tickets: The number of the last position of each magic number.
     """
 
-    def __init__(self, first_balance: float, fills: list[Fill]) -> None:
-        self._balance = _units(first_balance)
-        self._strategies: dict[str, _Strategy] = {}
-        self._positions: dict[int, int] = {}
-        for fill in fills:
-            self.apply(fill)
+    def __init__(
+        self, first_balance: float, totals: Mapping[str, Total], tickets: Mapping[int, int]
+    ) -> None:
+        self._strategies = dict(totals)
+        self._positions = dict(tickets)
+        self._balance = _units(first_balance) + sum(total.made for total in totals.values())
 
     @property
     def balance(self) -> float:
@@ -44,7 +55,7 @@ class Account:
     def realised(self, strategy: str) -> float:
         """A strategy's realised profit less commission."""
         made = self._strategies.get(strategy)
-        return made.realised / _UNIT if made is not None else 0.0
+        return made.made / _UNIT if made is not None else 0.0
 
     def deals(self, strategy: str) -> int:
         """How many deals a strategy has."""
@@ -53,7 +64,7 @@ class Account:
 
     def balance_after(self, fill: Fill) -> float:
         """The balance as a deal would leave it."""
-        return (self._balance + _made(fill)) / _UNIT
+        return (self._balance + made_by(fill)) / _UNIT
 
     def next_ticket(self, magic: int) -> int:
         """The ticket of the next position with a magic number: magic, then its count.
@@ -61,22 +72,28 @@ class Account:
         It depends on the strategy's own deals alone, so that two runs give the same tickets
         however their strategies took turns.
         """
-        return magic * 1_000_000 + self._positions.get(magic, 0) + 1
+        return magic * _POSITIONS + self._positions.get(magic, 0) + 1
 
     def apply(self, fill: Fill) -> None:
         """Take a booked deal into account."""
-        made = self._strategies.setdefault(fill.strategy, _Strategy())
-        made.realised += _made(fill)
+        made = self._strategies.setdefault(fill.strategy, Total())
+        made.made += made_by(fill)
         made.deals += 1
-        self._balance += _made(fill)
+        self._balance += made_by(fill)
         if fill.entry == "IN":
-            magic, number = divmod(fill.ticket, 1_000_000)
+            magic, number = parts_of(fill.ticket)
             self._positions[magic] = max(self._positions.get(magic, 0), number)
+
+
+def parts_of(ticket: int) -> tuple[int, int]:
+    """The magic number and the count that a ticket is made of."""
+    return divmod(ticket, _POSITIONS)
 
 
 def _units(amount: float) -> int:
     return round(amount * _UNIT)
 
 
-def _made(fill: Fill) -> int:
+def made_by(fill: Fill) -> int:
+    """Profit less commission of a deal, in units of the last digit that the ledger keeps."""
     return _units(fill.profit) - _units(fill.commission)

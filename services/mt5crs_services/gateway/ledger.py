@@ -11,13 +11,18 @@ from pathlib import Path
 
 import msgspec
 
+from mt5crs_services.gateway.account import Total, made_by, parts_of
 from mt5crs_services.gateway.holding import Holding
 from mt5crs_services.gateway.market import StreamState
 from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
 from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction
 from mt5crs_shared import ledger_schema
+from mt5crs_shared.config import RetentionConfig
 from mt5crs_shared.ledger_schema import DDL, DEAL_COLUMNS, POSITION_COLUMNS, VERSION, LedgerError
 from mt5crs_shared.orders import Fill, Order, OrderResult
+
+PRUNE_EVERY = 1_000
+"""Orders recorded between two prunings."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -32,13 +37,22 @@ class Ledger:
         path: The file; made where it is missing.
         currency: The account's currency.
         first_balance: The account's first balance, used when the file is made.
+        retention: How long orders and events are kept.
 
     Raises:
         LedgerError: The file is damaged, of another version or currency, or cannot be opened.
     """
 
-    def __init__(self, path: Path, currency: str, first_balance: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        currency: str,
+        first_balance: float,
+        retention: RetentionConfig | None = None,
+    ) -> None:
         self.path = path
+        self._retention = retention or RetentionConfig()
+        self._orders = 0
         self._writer = f"{os.getpid()}:{time.time_ns()}"
         try:
             self._db = self._open(currency, first_balance)
@@ -82,8 +96,11 @@ class Ledger:
             self._db.execute("DELETE FROM orders WHERE order_id = ?", (order_id,))
 
     def refuse(self, order: Order, result: OrderResult) -> None:
-        """Record that an order was refused."""
-        with self._writing():
+        """Record that an order was refused.
+
+        It does not wait for the disk: after a power cut the same order is refused once more.
+        """
+        with self._writing("NORMAL"):
             self._insert_order(order, result)
 
     def book(self, booking: Booking) -> None:
@@ -95,6 +112,7 @@ class Ledger:
             else:
                 self._insert_own_order(booking)
             self._insert_deal(fill, booking.balance)
+            self._add_up(fill)
             if fill.entry == "OUT":
                 self._db.execute("DELETE FROM positions WHERE ticket = ?", (fill.ticket,))
             elif booking.opened is not None:
@@ -108,6 +126,9 @@ class Ledger:
         with self._writing("NORMAL"):
             for stream in streams:
                 self._update_stream(stream)
+            if self._orders >= PRUNE_EVERY:
+                self._orders = 0
+                self._prune()
 
     def holdings(self) -> list[Holding]:
         """The open positions, as an earlier process left them."""
@@ -124,6 +145,15 @@ class Ledger:
     def deals(self) -> list[ledger_schema.Deal]:
         """Every deal, in the order they were booked."""
         return ledger_schema.deals(self._db)
+
+    def totals(self) -> dict[str, Total]:
+        """What each strategy has made so far."""
+        rows = self._db.execute("SELECT strategy, made, deals FROM totals")
+        return {strategy: Total(made, deals) for strategy, made, deals in rows}
+
+    def tickets(self) -> dict[int, int]:
+        """The number of the last position of each magic number."""
+        return dict(self._db.execute("SELECT magic, number FROM tickets").fetchall())
 
     def closing(self, strategy: str, ticket: int) -> Fill | None:
         """The deal that closed a strategy's position."""
@@ -164,8 +194,11 @@ class Ledger:
         """Check the file, make its tables where it is new, and become its writer."""
         db = self._db
         db.execute("PRAGMA journal_mode = WAL")
-        if db.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("the file is damaged")
+        # Only what a start depends on: a check of every table would take longer each day.
+        for table in ("meta", "epochs", "totals", "tickets", "positions", "streams"):
+            known = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+            if known and db.execute(f"PRAGMA quick_check({table})").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("the file is damaged")
         db.execute("BEGIN IMMEDIATE")
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
             for statement in DDL.split(";"):
@@ -206,6 +239,7 @@ class Ledger:
     def _insert_order(self, order: Order, result: OrderResult | None) -> None:
         body = _encode(result) if result is not None else None
         ticket = result.fill.ticket if result is not None and result.fill else order.ticket
+        self._orders += 1
         values = (
             order.order_id,
             order.strategy,
@@ -232,6 +266,16 @@ class Ledger:
             values,
         )
 
+    def _prune(self) -> None:
+        """Take away the oldest orders and events; what waits, and every deal, stays."""
+        oldest = time.time() - self._retention.days * 86_400.0
+        for table, needed in (("orders", "result IS NULL"), ("events", "0")):
+            self._db.execute(
+                f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE NOT ({needed}) AND"
+                f" (recorded < ? OR id <= (SELECT max(id) FROM {table}) - ?) ORDER BY id LIMIT ?)",
+                (oldest, self._retention.rows, 5 * PRUNE_EVERY),
+            )
+
     def _insert_own_order(self, booking: Booking) -> None:
         fill, result = booking.fill, booking.result
         values = (
@@ -257,6 +301,19 @@ class Ledger:
     def _insert_deal(self, fill: Fill, balance: float) -> None:
         values = (*msgspec.structs.astuple(fill), balance, time.time())
         self._db.execute(f"INSERT INTO deals VALUES (NULL{', ?' * len(values)})", values)
+
+    def _add_up(self, fill: Fill) -> None:
+        self._db.execute(
+            "INSERT INTO totals VALUES (?, ?, 1) ON CONFLICT (strategy) DO UPDATE SET"
+            " made = made + excluded.made, deals = deals + 1",
+            (fill.strategy, made_by(fill)),
+        )
+        if fill.entry == "IN":
+            self._db.execute(
+                "INSERT INTO tickets VALUES (?, ?) ON CONFLICT (magic) DO UPDATE SET"
+                " number = max(number, excluded.number)",
+                parts_of(fill.ticket),
+            )
 
     def _insert_position(self, holding: Holding) -> None:
         values = (

@@ -236,7 +236,9 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     child = Child(spec, settings.supervisor, context, preloaded)
     try:
-        ledger = Ledger(path, settings.account_currency, settings.default_balance)
+        ledger = Ledger(
+            path, settings.account_currency, settings.default_balance, settings.retention
+        )
     except LedgerError as error:
         passing = passes(error)
         reason = str(error) if passing else f"{error}. {WHAT_TO_DO}"

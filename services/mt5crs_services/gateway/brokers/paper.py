@@ -72,7 +72,7 @@ class PaperBook:
         self._monotonic = monotonic
         self._valuation = Valuation(self._paper, market)
         self._patience = {s.name: s.max_signal_age + LAST_WORD for s in config.enabled}
-        self.account = Account(ledger.first_balance, [deal.fill for deal in ledger.deals()])
+        self.account = Account(ledger.first_balance, ledger.totals(), ledger.tickets())
         self._holdings: dict[str, Holding] = {}
         self._by_symbol: dict[str, list[Holding]] = {}
         self._saved: dict[str, int] = {}
