@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from mt5crs_shared import rates
+from mt5crs_shared.config import SymbolSpec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.orders import Code, Fill, Position
 
@@ -47,14 +49,17 @@ CREATE TABLE IF NOT EXISTS positions (
     open_time_us INTEGER NOT NULL, stop_loss REAL NOT NULL, take_profit REAL NOT NULL,
     open_bid REAL NOT NULL, open_ask REAL NOT NULL, open_place INTEGER NOT NULL,
     timed INTEGER NOT NULL, rate REAL NOT NULL, seen INTEGER, touch BLOB);
+CREATE TABLE IF NOT EXISTS symbols (symbol TEXT PRIMARY KEY, spec BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS streams (symbol TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, recorded REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
 """
 """`orders` holds what strategies asked for and what the book did by itself (then `request` is
 empty and `action` is CLOSE); `result` is NULL while an order waits for its tick. `totals` (in units
-of the last money digit) and `tickets` follow from `deals`. They, `streams` and
-the last four columns of `positions` are what the gateway goes on from."""
+of the last money digit) and `tickets` follow from `deals`. They, `streams` and the last four
+columns of `positions` are what the gateway goes on from. `symbols` has what symbols.yaml said of
+each symbol that could be traded, so that a position can be guarded and valued when the
+configuration names its symbol no more."""
 
 DEAL_COLUMNS = (
     "order_id, strategy, symbol, ticket, entry, side, lots, price, time_us, code, profit,"
@@ -64,6 +69,7 @@ POSITION_COLUMNS = (
     "ticket, strategy, symbol, magic, side, lots, open_price, open_time_us, stop_loss,"
     " take_profit, open_bid, open_ask, open_place"
 )
+_decode_spec = msgspec.json.Decoder(SymbolSpec).decode
 _ORDER_COLUMNS = (
     "order_id, strategy, epoch, symbol, action, side, lots, time_us, reason, status, code,"
     " detail, ticket, recorded"
@@ -256,6 +262,25 @@ def balances(db: sqlite3.Connection) -> Balances:
             StrategyBalance(name, total(made), len(made) // 2) for name, made in amounts.items()
         ),
     )
+
+
+def guarded(db: sqlite3.Connection) -> dict[str, SymbolSpec]:
+    """The symbols of the open positions, and those that convert their profit.
+
+    Whoever trades them now: a position is guarded as long as it is open.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    specs = {}
+    for symbol, spec in _rows(db, "SELECT symbol, spec FROM symbols"):
+        try:
+            specs[str(symbol)] = _decode_spec(spec)  # type: ignore[arg-type]  # anything else raises
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise LedgerError(f"the ledger's spec of {symbol} is damaged: {error}") from error
+    held = [str(symbol) for (symbol,) in _rows(db, "SELECT DISTINCT symbol FROM positions")]
+    ((currency,),) = _rows(db, "SELECT value FROM meta WHERE key = 'currency'")
+    return rates.needed(held, str(currency), specs)
 
 
 def fill_of(row: tuple[object, ...]) -> Fill:

@@ -1,13 +1,16 @@
 """From a configuration to the children that it asks for."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
-from mt5crs_shared import rates
+from mt5crs_shared import ledger_schema, rates
 from mt5crs_shared.config import Config, StrategyConfig, SymbolSpec
 from mt5crs_shared.config_file import config_hash
+from mt5crs_shared.ledger_schema import LedgerError
 from mt5crs_supervisor.records import Plan
 
 ENTRIES = {
@@ -20,9 +23,14 @@ ENTRIES = {
 STRATEGY_ENTRY = "mt5crs_worker.process:main"
 
 
-def services(config: Config) -> list[Plan]:
-    """The services that a configuration needs: tape, gateway, and a feed where it names one."""
-    symbols = _symbols(config, config.enabled)
+def services(config: Config, ledger: Path) -> list[Plan]:
+    """The services that a configuration needs: tape, gateway, and a feed where it names one.
+
+    Args:
+        config: The configuration.
+        ledger: The account's; the symbols of its open positions are kept as well.
+    """
+    symbols = _guarded(ledger) | _symbols(config, config.enabled)
     enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=symbols)
     payload = msgspec.json.encode(enabled)
     names = ["tape", "gateway"] + (["feed"] if config.globals.feed is not None else [])
@@ -49,6 +57,15 @@ def _strategy(config: Config, strategy: StrategyConfig) -> Plan:
         config_hash=config_hash(strategy, config.globals, symbols),
         symbol=strategy.symbol,
     )
+
+
+def _guarded(ledger: Path) -> dict[str, SymbolSpec]:
+    """What the ledger's open positions need; the gateway says what is wrong with a bad ledger."""
+    try:
+        with contextlib.closing(ledger_schema.open_readonly(ledger)) as db:
+            return ledger_schema.guarded(db)
+    except LedgerError:
+        return {}
 
 
 def _symbols(config: Config, strategies: Iterable[StrategyConfig]) -> dict[str, SymbolSpec]:

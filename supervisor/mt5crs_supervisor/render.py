@@ -20,6 +20,8 @@ COLOURS = {
     State.RECOVERING: "cyan",
     State.STOPPING: "magenta",
     State.STOPPED: "bright_black",
+    "DISABLED": "bright_black",
+    "REMOVED": "bright_black",
     DEGRADED: "yellow",
 }
 MEGABYTE = 1_000_000
@@ -36,7 +38,7 @@ NOTHING = Cell("-", "bright_black")
 def status_lines(report: StatusReport, width: int) -> list[str]:
     """The whole status: header, strategies, services, account, totals, and what is wrong."""
     lines = [header(report, width), ""]
-    lines += table(_strategy_columns(report.strategies), width)
+    lines += table(_strategy_columns((*report.strategies, *report.former)), width)
     lines += ["", *table(_service_columns(report.services), width), ""]
     lines += [fitting(_account(report), width), fitting(_totals(report), width)]
     notes = _notes(report, width)
@@ -132,14 +134,14 @@ def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
         column(rows, "RST", lambda s: _restarts(s.process.restarts), 1),
         column(rows, "BEAT", lambda s: _span(s.process.beat_age), 10),
         column(rows, "TICK", lambda s: _span(s.last_tick_age), 7),
-        column(rows, "TICKS/S", lambda s: Cell(f"{s.ticks_per_second:.1f}"), 4),
+        column(rows, "TICKS/S", _rate, 4),
         column(rows, "SIG", lambda s: _counted(s, "signals_generated"), 6),
         column(rows, "ORD", lambda s: _counted(s, "orders_sent"), 5),
         column(rows, "POS", lambda s: _lots(s.position_lots)),
         column(rows, "P&L", lambda s: money(s.realised + s.floating)),
         column(rows, "FLOATING", lambda s: money(s.floating), 8),
         column(rows, "MEM", lambda s: _megabytes(s.process.memory), 9),
-        column(rows, "CPU", lambda s: Cell(f"{s.process.cpu:.0f}%"), 11),
+        column(rows, "CPU", lambda s: _cpu(s.process), 11),
     ]
     for title, counter, colour in TROUBLES:
         if any(_count(row, counter) for row in rows):
@@ -159,7 +161,7 @@ def _service_columns(rows: Sequence[ChildStatus]) -> list[Column]:
         column(rows, "BEAT", lambda c: _span(c.beat_age), 6),
         column(rows, "TICKS", lambda c: Cell(f"{c.progress:,}"), 3),
         column(rows, "MEM", lambda c: _megabytes(c.memory), 4),
-        column(rows, "CPU", lambda c: Cell(f"{c.cpu:.0f}%"), 5),
+        column(rows, "CPU", _cpu, 5),
     ]
     return [*columns, _errors(rows)] if any(row.last_error for row in rows) else columns
 
@@ -172,6 +174,14 @@ def _errors(rows: Sequence[ChildStatus]) -> Column:
 def _state(child: ChildStatus) -> Cell:
     shown = DEGRADED if child.degraded else child.state
     return Cell(shown, COLOURS.get(shown))
+
+
+def _rate(row: StrategyStatus) -> Cell:
+    return Cell(f"{row.ticks_per_second:.1f}") if row.process.pid is not None else NOTHING
+
+
+def _cpu(child: ChildStatus) -> Cell:
+    return Cell(f"{child.cpu:.0f}%") if child.pid is not None else NOTHING
 
 
 def _number(value: int | None) -> Cell:

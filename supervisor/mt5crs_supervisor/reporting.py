@@ -1,5 +1,6 @@
 """From the supervisor's memory to the answer of `status`; asks nobody, waits for nothing."""
 
+import functools
 import os
 from collections import deque
 from typing import Protocol
@@ -8,6 +9,7 @@ import psutil
 
 from mt5crs_shared.config import Config
 from mt5crs_shared.messages import AccountReport, StrategyMoney
+from mt5crs_shared.orders import Position
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor import forkserver
 from mt5crs_supervisor.child import Child
@@ -22,6 +24,26 @@ from mt5crs_supervisor.status_report import (
 )
 
 EVENTS_SHOWN = 50
+
+NO_PROCESS = functools.partial(
+    ChildStatus,
+    kind="strategy",
+    phase="",
+    degraded="",
+    pid=None,
+    epoch=0,
+    uptime=None,
+    restarts=0,
+    retry_in=None,
+    beat_age=None,
+    recovery_ms=None,
+    preloaded=None,
+    memory=0,
+    cpu=0.0,
+    last_error="",
+    progress=0,
+)
+"""A child that is none."""
 
 RATE_BEATS = 8
 """Beats that rates are taken over: a few seconds, so that they do not flicker."""
@@ -46,6 +68,8 @@ def report(supervisor: Reported, now: float) -> StatusReport:
     strategies = tuple(
         _strategy(child, money.get(child.name), now) for child in supervisor.strategies
     )
+    running = {child.name for child in supervisor.strategies}
+    former = tuple(_former(supervisor, m) for name, m in money.items() if name not in running)
     services = tuple(_child(child, now) for child in supervisor.services)
     return StatusReport(
         schema=SCHEMA_VERSION,
@@ -58,8 +82,9 @@ def report(supervisor: Reported, now: float) -> StatusReport:
         forkserver_pid=forkserver.pid(),
         account=account,
         strategies=strategies,
+        former=former,
         services=services,
-        totals=_totals(strategies, services),
+        totals=_totals(strategies, former, services),
         events=tuple(supervisor.events)[-EVENTS_SHOWN:],
     )
 
@@ -77,19 +102,42 @@ def _strategy(child: Child, money: StrategyMoney | None, now: float) -> Strategy
     age = None
     if metrics is not None and metrics.last_tick_age >= 0.0:
         age = metrics.last_tick_age + now - child.beat_at
-    position = money.position if money is not None else None
-    sign = 1.0 if position is None or position.side == "BUY" else -1.0
     return StrategyStatus(
         process=_child(child, now),
         symbol=child.plan.symbol,
         ticks_per_second=_rate(child),
         last_tick_age=age,
         metrics=metrics,
-        position_lots=sign * position.lots if position is not None else 0.0,
+        position_lots=_lots(money.position) if money is not None else 0.0,
         realised=money.realised if money is not None else 0.0,
         floating=money.floating if money is not None else 0.0,
         deals=money.deals if money is not None else 0,
     )
+
+
+def _former(supervisor: Reported, money: StrategyMoney) -> StrategyStatus:
+    """The row of a strategy that has no process, for what it left in the ledger."""
+    entry = next((s for s in supervisor.config.strategies if s.name == money.strategy), None)
+    position = money.position
+    known = position.symbol if position is not None else entry.symbol if entry is not None else ""
+    return StrategyStatus(
+        process=NO_PROCESS(name=money.strategy, state="REMOVED" if entry is None else "DISABLED"),
+        symbol=known,
+        ticks_per_second=0.0,
+        last_tick_age=None,
+        metrics=None,
+        position_lots=_lots(position),
+        realised=money.realised,
+        floating=money.floating,
+        deals=money.deals,
+    )
+
+
+def _lots(position: Position | None) -> float:
+    """Open volume, negative when short."""
+    if position is None:
+        return 0.0
+    return position.lots if position.side == "BUY" else -position.lots
 
 
 def _child(child: Child, now: float) -> ChildStatus:
@@ -142,7 +190,11 @@ def _cpu(child: Child) -> float:
     return 100.0 * (last.usage.cpu - first.usage.cpu) / (ended - begun) if ended > begun else 0.0
 
 
-def _totals(strategies: tuple[StrategyStatus, ...], services: tuple[ChildStatus, ...]) -> Totals:
+def _totals(
+    strategies: tuple[StrategyStatus, ...],
+    former: tuple[StrategyStatus, ...],
+    services: tuple[ChildStatus, ...],
+) -> Totals:
     processes = [s.process for s in strategies]
     running = [p for p in processes if p.state == State.RUNNING]
     counted = [s.metrics for s in strategies if s.metrics is not None]
@@ -156,7 +208,7 @@ def _totals(strategies: tuple[StrategyStatus, ...], services: tuple[ChildStatus,
         ticks_per_second=sum(s.ticks_per_second for s in strategies),
         signals=sum(m.signals_generated for m in counted),
         orders=sum(m.orders_sent for m in counted),
-        realised=sum(s.realised for s in strategies),
-        floating=sum(s.floating for s in strategies),
+        realised=sum(s.realised for s in (*strategies, *former)),
+        floating=sum(s.floating for s in (*strategies, *former)),
         memory=own + sum(c.memory for c in (*processes, *services)),
     )

@@ -105,8 +105,8 @@ class Totals(msgspec.Struct, frozen=True):
         ticks_per_second: Sum of the rates.
         signals: Sum of the signals.
         orders: Sum of the orders that left.
-        realised: Sum, account currency.
-        floating: Sum, account currency.
+        realised: Sum, account currency, with former strategies: what the account has made.
+        floating: Sum, account currency, with former strategies.
         memory: Resident bytes of all children and the supervisor; shared pages count each time.
     """
 
@@ -137,6 +137,8 @@ class StatusReport(msgspec.Struct, frozen=True):
         forkserver_pid: Process that children are forked from; null where there is none.
         account: The account by the gateway's last beat; null before it.
         strategies: One entry for each enabled strategy, in the order of the YAML.
+        former: One entry for each other strategy with deals or a position in the ledger. Its
+            state is DISABLED, or REMOVED where the YAML has no such name; it has no process.
         services: gateway, tape, feed.
         totals: Sums.
         events: The newest events, oldest first, at most 50.
@@ -152,6 +154,7 @@ class StatusReport(msgspec.Struct, frozen=True):
     forkserver_pid: int | None
     account: AccountReport | None
     strategies: tuple[StrategyStatus, ...]
+    former: tuple[StrategyStatus, ...]
     services: tuple[ChildStatus, ...]
     totals: Totals
     events: tuple[EventLine, ...]

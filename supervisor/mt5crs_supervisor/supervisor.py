@@ -103,7 +103,7 @@ class Supervisor:
         self._spawning: dict[str, tuple[Future[Handle], float]] = {}
         self._renew_at = 0.0
         self.strategies = [self._child(plan) for plan in plans.strategies(config)]
-        self.services = [self._child(plan) for plan in plans.services(config)]
+        self.services = [self._child(plan) for plan in plans.services(config, paths.ledger)]
         self._by_name = {child.name: child for child in self.children}
         self._by_fd: dict[int, Child] = {}
         self._coroner = Coroner(config, paths, len(self.children), self._note)

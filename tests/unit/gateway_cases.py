@@ -98,6 +98,8 @@ class Office:
     def start(self) -> None:
         """Begin, or begin anew on the same ledger as after a kill."""
         self.ledger = Ledger(self.path, "USD", self.config.globals.default_balance)
+        symbols = self.ledger.symbols(self.config.symbols)
+        self.config = msgspec.structs.replace(self.config, symbols=symbols)
         self.market = Market(self.config, self.ledger.streams())
         self.book = PaperBook(self.config, self.market, self.ledger, lambda: self.now)
         self.desk = Desk(self.config, self.market, self.ledger, self.book)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mt5crs_services.gateway import market as market_module
@@ -363,8 +364,13 @@ def test_an_order_that_waits_for_its_tick_outlives_a_crash(tmp_path: Path) -> No
     assert [f.price for f in office.fills()] == [1.1201]
 
 
-def test_a_position_whose_symbol_left_the_configuration_is_named(office: Office) -> None:
-    position = office.open(tick(0, 149.99, 150.0, "USDJPY"), strategy="yen")
-    del office.config.symbols["USDJPY"]
+def test_a_position_whose_symbol_left_the_configuration_is_guarded(office: Office) -> None:
+    position = office.open(tick(0, 149.99, 150.0, "USDJPY"), strategy="yen", stop_loss=149.0)
+    office.config = msgspec.structs.replace(office.config, strategies=(), symbols={})
     office.restart()
-    assert str(position.ticket) in office.book.trouble
+    assert list(office.market.symbols) == ["USDJPY"]
+    assert office.book.position("yen") == position
+    office.feed(tick(1_000, 148.9, 148.91, "USDJPY"))
+    office.book.settle()
+    assert office.book.position("yen") is None
+    assert [money.strategy for money in office.book.report().strategies] == ["yen"]

@@ -70,6 +70,7 @@ def report(*strategies: StrategyStatus, **changes: object) -> StatusReport:
         forkserver_pid=100,
         account=AccountReport("USD", 10_010.0, 10_007.5, 110.0, 9_897.5),
         strategies=strategies or (strategy(),),
+        former=(),
         services=(child("gateway", kind="gateway"), child("tape", kind="tape", progress=144_164)),
         totals=Totals(1, 1, 0, 0, 0, 4.0, 7, 3, 12.5, -2.5, 200_000_000),
         events=(),
@@ -108,6 +109,15 @@ def test_a_hundred_columns_show_what_a_trader_looks_for() -> None:
     heading = shown(report(*rows), 100).splitlines()[2]
     wanted = {"NAME", "SYMBOL", "STATE", "PID", "UP", "RST", "TICK", "TICKS/S", "SIG", "ORD"}
     assert wanted | {"POS", "P&L"} <= set(heading.split())
+
+
+def test_a_former_strategy_keeps_its_row() -> None:
+    gone = child("old_one", state="REMOVED", pid=None, uptime=None, beat_age=None, memory=0)
+    row = msgspec.structs.replace(strategy(gone, floating=-4.5), metrics=None, last_tick_age=None)
+    text = shown(report(former=(row,)))
+    line = next(line for line in text.splitlines() if line.startswith("old_one"))
+    assert line.split()[:3] == ["old_one", "EURUSD", "REMOVED"]
+    assert {"-0.10", "+8.00", "-4.50"} <= set(line.split())
 
 
 def test_degraded_is_shown_with_its_reason() -> None:

@@ -6,7 +6,7 @@ One transaction holds all that belongs together, and is on the disk before anybo
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ from mt5crs_services.gateway.market import StreamState
 from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
 from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction
 from mt5crs_shared import ledger_schema
-from mt5crs_shared.config import RetentionConfig
+from mt5crs_shared.config import RetentionConfig, SymbolSpec
 from mt5crs_shared.ledger_schema import DDL, DEAL_COLUMNS, POSITION_COLUMNS, VERSION, LedgerError
 from mt5crs_shared.orders import Fill, Order, OrderResult
 
@@ -129,6 +129,16 @@ class Ledger:
             if self._orders >= PRUNE_EVERY:
                 self._orders = 0
                 self._prune()
+
+    def symbols(self, configured: Mapping[str, SymbolSpec]) -> dict[str, SymbolSpec]:
+        """The symbols to watch: those configured, and what the open positions need besides.
+
+        What is configured is remembered, for positions that outlive their place in the YAML.
+        """
+        rows = [(name, msgspec.json.encode(spec)) for name, spec in configured.items()]
+        with self._writing():
+            self._db.executemany("INSERT OR REPLACE INTO symbols VALUES (?, ?)", rows)
+        return {**ledger_schema.guarded(self._db), **configured}
 
     def holdings(self) -> list[Holding]:
         """The open positions, as an earlier process left them."""

@@ -65,6 +65,7 @@ class Gateway:
         ledger: Ledger,
     ) -> None:
         config = decode_config(spec.payload)
+        config = msgspec.structs.replace(config, symbols=ledger.symbols(config.symbols))
         paths = VarPaths.of(spec)
         self._child = child
         self._ledger = ledger
@@ -205,8 +206,6 @@ class Gateway:
             self._whole_at = now
         if self._trouble:
             return self._trouble
-        if self._book.trouble:
-            return self._book.trouble
         away = now - self._whole_at
         if away > AWAY_AFTER:
             return f"the tape has not said what came before for {away:.0f} s"

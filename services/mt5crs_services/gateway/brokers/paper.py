@@ -49,7 +49,7 @@ class PaperBook:
 
     Args:
         config: The configuration.
-        market: The gateway's own streams.
+        market: The gateway's own streams, also those of every open position's symbol.
         ledger: Where everything is booked before it is so.
         monotonic: The monotonic clock, seconds.
 
@@ -77,27 +77,14 @@ class PaperBook:
         self._by_symbol: dict[str, list[Holding]] = {}
         self._saved: dict[str, int] = {}
         self._own_deals: list[Fill] = []
-        self._strangers: dict[str, Position] = {}
         for holding in ledger.holdings():
-            self._take_over(holding)
-
-    @property
-    def trouble(self) -> str:
-        """Why the book cannot do its work fully; empty: it can."""
-        if not self._strangers:
-            return ""
-        listed = ", ".join(
-            f"{p.ticket} of {p.strategy} ({p.symbol})" for p in self._strangers.values()
-        )
-        return (
-            f"positions whose stops nobody guards, because no enabled strategy trades their symbol:"
-            f" {listed}; enable one until they are closed"
-        )
+            self._hold(holding)
+            holding.due = self._due(holding)
 
     def position(self, strategy: str) -> Position | None:
         """A strategy's open position."""
         holding = self._holdings.get(strategy)
-        return holding.position if holding is not None else self._strangers.get(strategy)
+        return holding.position if holding is not None else None
 
     def take_own_deals(self) -> list[Fill]:
         """The deals that the book did by itself since the last call."""
@@ -223,7 +210,7 @@ class PaperBook:
             self._saved.update({m.spec.name: m.count for m in moved})
 
     def report(self) -> AccountReport:
-        """The account at the last good quotes; every enabled strategy is listed."""
+        """The account at the last good quotes; every strategy that trades or ever did is listed."""
         names = dict.fromkeys([s.name for s in self._config.enabled] + self.account.strategies)
         equity, margin = self._equity(), self._margin()
         return AccountReport(
@@ -350,15 +337,6 @@ class PaperBook:
 
     def _stream(self, market: SymbolMarket, holdings: Sequence[Holding]) -> StreamUpdate:
         return StreamUpdate(market.spec.name, market.state(), market.count, tuple(holdings))
-
-    def _take_over(self, holding: Holding) -> None:
-        """Go on with a position that an earlier process left."""
-        position = holding.position
-        if position.symbol not in self._market.symbols:
-            self._strangers[position.strategy] = position
-            return
-        self._hold(holding)
-        holding.due = self._due(holding)
 
     def _due(self, holding: Holding) -> float:
         patience = self._patience.get(holding.position.strategy, 0.0)
