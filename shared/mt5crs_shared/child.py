@@ -22,7 +22,7 @@ import msgspec
 import psutil
 import zmq
 
-from mt5crs_shared import last_words
+from mt5crs_shared import installation, last_words
 from mt5crs_shared.config import SupervisorConfig
 from mt5crs_shared.messages import (
     AccountReport,
@@ -97,8 +97,10 @@ class Child:
         self._last_word = monotonic()
         self._known = False
         self._next_beat = 0.0
+        self._installation_file = VarPaths.of(spec).installation
+        self._look_at = 0.0
         self._socket = context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.IDENTITY, f"{spec.name}:{spec.epoch}".encode())
+        self._socket.setsockopt(zmq.IDENTITY, spec.identity)
         self._socket.setsockopt(zmq.SNDHWM, SEND_QUEUE)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.connect(VarPaths.of(spec).endpoint("supervisor"))
@@ -171,6 +173,7 @@ class Child:
         self._watch_parent(now)
         if now >= self._next_beat:
             self._next_beat = now + self._settings.heartbeat
+            self._watch_installation(now)
             self._beat(report())
 
     def beat_soon(self) -> None:
@@ -240,6 +243,15 @@ class Child:
                     self._hello()
                 case _:
                     logger.warning("a lease for another epoch was ignored: %s", message)
+
+    def _watch_installation(self, now: float) -> None:
+        """End where the folder is gone, or another one now: nobody could find this process."""
+        if now < self._look_at:
+            return
+        self._look_at = now + self._settings.lease / 3.0
+        if not installation.is_at(self._installation_file, self._spec.installation):
+            logger.critical("%s is gone, or of another installation", self._installation_file)
+            self._stopping = True
 
     def _watch_parent(self, now: float) -> None:
         if self._wake_read.fileno() in self._events:

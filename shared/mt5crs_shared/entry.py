@@ -15,7 +15,7 @@ from setproctitle import setproctitle
 
 from mt5crs_shared import last_words, logs
 from mt5crs_shared.messages import ChildSpec, Failed
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.paths import UMASK, VarPaths
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ def run(encoded_spec: bytes, preload_module: str) -> None:
     preloaded = preload_module in sys.modules
     spec = _decode(encoded_spec)
     paths = VarPaths.of(spec)
+    os.umask(UMASK)
     setproctitle(f"mt5crs {spec.name}")
     _own_output(paths.stderr_file(spec.name))
     logs.configure(paths.log_file(spec.name))

@@ -4,6 +4,7 @@ The gateway is the only writer (`mt5crs_services.gateway.ledger`). Amounts of mo
 the account's currency, rounded to :data:`MONEY_DIGITS`; :func:`total` adds them up exactly.
 """
 
+import contextlib
 import math
 import sqlite3
 from collections.abc import Iterable
@@ -18,6 +19,9 @@ from mt5crs_shared.orders import Code, Fill, Position
 
 VERSION = 2
 """Of the tables."""
+
+INSTALLATION = "installation"
+"""Key in `meta` of the id of the installation that the ledger belongs to."""
 
 MONEY_DIGITS = 6
 """Decimal digits of an amount: finer than any currency's coin, so that a commission on 0.01 lots
@@ -192,6 +196,16 @@ def check_version(db: sqlite3.Connection, path: Path) -> None:
     if row is None or row[0] != str(VERSION):
         found = "none" if row is None else row[0]
         raise LedgerError(f"{path}: the ledger's version is {found}, not {VERSION}")
+
+
+def owner(path: Path) -> str:
+    """The installation that a ledger belongs to; empty: there is none, or it cannot be read."""
+    try:
+        with contextlib.closing(open_readonly(path)) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (INSTALLATION,)).fetchone()
+    except (LedgerError, sqlite3.Error):
+        return ""
+    return str(row[0]) if row is not None else ""
 
 
 def positions(db: sqlite3.Connection) -> list[Position]:

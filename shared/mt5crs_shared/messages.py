@@ -30,6 +30,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
         payload: The child's part of the configuration, JSON, decoded by its entry point.
         spawned: Monotonic time of the spawn.
         lease_until: Monotonic time until which it may open positions without further word.
+        identity: How it calls itself on our sockets; see `installation.Installation`.
+        installation: Id of the installation; where its folder has another one, it ends.
         poison: Ticks that killed this strategy twice; each is skipped.
     """
 
@@ -43,6 +45,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
     payload: bytes
     spawned: float
     lease_until: float = 0.0
+    identity: bytes = b""
+    installation: str = ""
     poison: tuple[Tick, ...] = ()
 
 

@@ -1,9 +1,11 @@
 """Where a running system keeps its files and sockets: everything below one ``var`` folder."""
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import ChildSpec
 
 MAX_SOCKET_PATH = 100
@@ -12,6 +14,17 @@ MAX_SOCKET_PATH = 100
 
 SOCKETS = ("supervisor", "control", "gateway", "gateway-backlog", "tape", "feed")
 """Names of all sockets."""
+
+
+PRIVATE = 0o700
+"""Mode of every folder."""
+
+UMASK = 0o077
+"""Of every process: what it makes is for its user alone."""
+
+
+class ForeignFolderError(Mt5crsError):
+    """A folder that we would use is another user's. Nothing is started."""
 
 
 class VarPaths:
@@ -29,6 +42,7 @@ class VarPaths:
         self.tape = self.var / "tape"
         self.crash = self.var / "crash"
         self.ledger = self.var / "ledger.db"
+        self.installation = self.var / "installation"
         self.pid_file = self.var / "supervisor.pid"
         self.registry = self.state / "processes.json"
         self.feed_state = self.state / "feed.json"
@@ -39,11 +53,22 @@ class VarPaths:
         return cls(Path(spec.var_dir))
 
     def create(self) -> None:
-        """Make every folder; the one with the sockets is open to its owner only."""
-        for folder in (self.run, self.log, self.state, self.tape, self.crash, self._sockets()):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.run.chmod(0o700)
-        self._sockets().chmod(0o700)
+        """Make every folder, open to its owner only.
+
+        Raises:
+            ForeignFolderError: The folder of the sockets belongs to somebody else.
+        """
+        sockets = self._sockets()
+        for folder in (self.var, self.run, self.log, self.state, self.tape, self.crash, sockets):
+            folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+        found = sockets.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise ForeignFolderError(
+                f"{sockets} belongs to user {found.st_uid}; remove it, or choose a --var-dir with"
+                " a shorter path"
+            )
+        for folder in (self.run, self.log, self.state, self.tape, self.crash, sockets):
+            folder.chmod(PRIVATE)
 
     def socket_file(self, name: str) -> Path:
         """The file of the socket called `name` (``supervisor``, ``control``, ``gateway`` ...).

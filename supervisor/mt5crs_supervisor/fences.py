@@ -1,4 +1,4 @@
-"""The fences of the last spawns: epochs below which ledger and journals take nothing any more.
+"""What other files remember: the identity, and epochs below which they take nothing any more.
 
 The list of processes remembers which epochs were given out. Where it is lost, damaged, or an old
 one out of a backup, these files still refuse what is not newer than their last writer; a
@@ -9,7 +9,18 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from mt5crs_shared import ledger_schema
+from mt5crs_shared.installation import Installation, load_or_make
 from mt5crs_shared.paths import VarPaths
+
+
+def installation_of(paths: VarPaths) -> Installation:
+    """The identity of this folder; made where it is new, and after the ledger where it was lost.
+
+    Raises:
+        InstallationError: Its file cannot be used, or not be made.
+    """
+    return load_or_make(paths.installation, ledger_schema.owner(paths.ledger))
 
 
 def highest_epoch(paths: VarPaths) -> int:

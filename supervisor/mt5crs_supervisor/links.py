@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import zmq
 
+from mt5crs_shared.installation import Installation, Speaker
 from mt5crs_shared.messages import Fence, FromChild, FromSupervisor
 from mt5crs_shared.paths import VarPaths
 
@@ -20,6 +21,12 @@ _encode = msgspec.msgpack.Encoder().encode
 NOW, MORE = int(zmq.DONTWAIT), int(zmq.SNDMORE)
 """Flags as numbers: adding zmq's enums up takes longer than the call."""
 
+PROVED = 10_000
+"""Senders that are remembered, so that not each of their beats has to be proved anew."""
+
+TOLD = frozenset(10**n for n in range(12))
+"""Of messages that are ignored the log tells the first, the tenth, the hundredth ..."""
+
 LAST_WORDS = 0.03
 """Seconds that a message may come after the death of its sender, who waited until it was sent."""
 
@@ -30,14 +37,24 @@ class Links:
     Args:
         context: The supervisor's ZMQ context.
         paths: Where the sockets are.
+        installation: Who may speak.
     """
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", paths: VarPaths) -> None:
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        paths: VarPaths,
+        installation: Installation,
+    ) -> None:
+        self._installation = installation
+        self._proved: dict[bytes, Speaker | None] = {}
+        self._refused = 0
         self._children = context.socket(zmq.ROUTER)
         self._children.setsockopt(zmq.RCVHWM, 0)
         self._children.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._children.bind(paths.endpoint("supervisor"))
         self._gateway = context.socket(zmq.DEALER)
+        self._gateway.setsockopt(zmq.IDENTITY, installation.identity("supervisor", 0))
         self._gateway.setsockopt(zmq.RECONNECT_IVL, 20)
         self._gateway.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         self._gateway.connect(paths.endpoint("gateway"))
@@ -48,16 +65,35 @@ class Links:
             # Sender and message. Fifty children beat a hundred times a second, and recv_multipart
             # costs twice as much.
             try:
-                self._children.recv(NOW)
+                sender = self._children.recv(NOW)
                 body = self._children.recv(NOW)
             except zmq.Again:
                 return
+            while self._children.getsockopt(zmq.RCVMORE):
+                body = b""
+                self._children.recv(NOW)
             try:
-                yield _decode(body)
-            except msgspec.MsgspecError as error:
-                logger.warning("a child's message cannot be read: %s", error)
-                while self._children.getsockopt(zmq.RCVMORE):
-                    self._children.recv(NOW)
+                message = _decode(body)
+            except Exception as error:
+                # Whatever it is that cannot be read: it is that message's fault alone.
+                self._refuse(f"a message that cannot be read: {error}")
+                continue
+            if self._speaker(sender) == (message.name, message.epoch):
+                yield message
+            else:
+                self._refuse(f"a {type(message).__name__} of {message.name} that is not from it")
+
+    def _speaker(self, sender: bytes) -> Speaker | None:
+        if sender not in self._proved:
+            if len(self._proved) > PROVED:
+                self._proved.clear()
+            self._proved[sender] = self._installation.speaker(sender)
+        return self._proved[sender]
+
+    def _refuse(self, what: str) -> None:
+        self._refused += 1
+        if self._refused in TOLD:
+            logger.warning("message %d that was ignored: %s", self._refused, what)
 
     def hear_out(self, take: Callable[[FromChild], None], enough: Callable[[], bool]) -> None:
         """Wait a moment for the last words of a process that has just ended by itself.
@@ -75,7 +111,7 @@ class Links:
     def send(self, name: str, epoch: int, message: FromSupervisor) -> None:
         """Speak to one spawn of a child; where it does not listen, nothing happens."""
         with contextlib.suppress(zmq.ZMQError):
-            self._children.send(f"{name}:{epoch}".encode(), NOW | MORE)
+            self._children.send(self._installation.identity(name, epoch), NOW | MORE)
             self._children.send(_encode(message), NOW)
 
     def fence(self, strategy: str, epoch: int) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,10 @@ EPOCHS_PER_START = 1000
 The file is not forced to the disk at every spawn, which would delay it; a power cut can so lose
 the last few numbers. Starting a new thousand, which is forced to the disk, never reuses one.
 """
+
+BEGUN = 1_767_225_600
+"""2026-01-01 in seconds. A start's thousand is at least that of the second it falls in, counted
+from here, so that no life of a folder that was removed since had the same."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,16 +57,20 @@ class Registry:
         path: Where it is; a file that cannot be read counts as missing.
         var: The ``var`` folder.
         fenced: The highest epoch that others remember; see `fences.highest_epoch`.
+        wall: Wall time, seconds since the epoch.
     """
 
-    def __init__(self, path: Path, var: Path, fenced: int = 0) -> None:
+    def __init__(
+        self, path: Path, var: Path, fenced: int = 0, wall: Callable[[], float] = time.time
+    ) -> None:
         self._path = path
         self._var = str(var)
         self._changed = False
         self._entries = self._read()
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
         highest = max(highest, fenced)
-        self._base = (highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START
+        begin = max(highest // EPOCHS_PER_START + 1, round(wall()) - BEGUN)
+        self._base = begin * EPOCHS_PER_START
         self._entries["supervisor"] = Entry(self._base)
         self._write(force=True)
 

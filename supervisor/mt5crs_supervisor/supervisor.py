@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
+import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from random import Random
 
 import zmq
@@ -26,8 +26,8 @@ from mt5crs_shared.messages import (
     Recycle,
     Stop,
 )
-from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor import fences, plans, reporting
+from mt5crs_shared.paths import UMASK, VarPaths
+from mt5crs_supervisor import adoption, fences, plans, reporting
 from mt5crs_supervisor.child import Child
 from mt5crs_supervisor.control import (
     ControlServer,
@@ -40,7 +40,7 @@ from mt5crs_supervisor.control import (
     StopRequest,
 )
 from mt5crs_supervisor.coroner import Coroner
-from mt5crs_supervisor.launcher import AdoptedHandle, ForkserverLauncher, Handle, is_alive
+from mt5crs_supervisor.launcher import ForkserverLauncher, Handle
 from mt5crs_supervisor.lifecycle import ALIVE, State
 from mt5crs_supervisor.links import Links
 from mt5crs_supervisor.records import Death, Plan, level_of
@@ -94,8 +94,10 @@ class Supervisor:
         self._monotonic = monotonic
         self._random = random or Random()
         self._settings = config.globals.supervisor
+        os.umask(UMASK)
         paths.create()
         self._single = SingleInstance(paths, config.path)
+        self.installation = fences.installation_of(paths)
         self._registry = Registry(paths.registry, paths.var, fences.highest_epoch(paths))
         self.begun = monotonic()
         self._wakeup = Wakeup()
@@ -144,17 +146,20 @@ class Supervisor:
     def spawn(self, child: Child) -> ChildSpec:
         """Start a process under the next epoch; the gateway stops listening to earlier ones."""
         now = self._monotonic()
+        epoch = self._registry.next_epoch(child.name)
         spec = ChildSpec(
             name=child.name,
             kind=child.plan.kind,
             entry=child.plan.entry,
-            epoch=self._registry.next_epoch(child.name),
+            epoch=epoch,
             config_path=self.config.path,
             config_hash=child.plan.config_hash,
             var_dir=str(self.paths.var),
             payload=child.plan.payload,
             spawned=now,
             lease_until=now + self._settings.lease,
+            identity=self.installation.identity(child.name, epoch),
+            installation=self.installation.id,
             poison=self._coroner.poison(child.name),
         )
         if child.plan.kind == "strategy":
@@ -338,7 +343,8 @@ class Supervisor:
         self._control.close()
         self._links.close()
         self._context.term()
-        self.paths.remove_traces([child.name for child in self.children])
+        if self.installation.is_at(self.paths.installation):
+            self.paths.remove_traces([child.name for child in self.children])
         self._note("supervisor", "stopped", "every process has ended")
         self._single.release()
         self._wakeup.close()
@@ -346,21 +352,11 @@ class Supervisor:
     def _adopt_survivors(self) -> None:
         """Take over the children of a supervisor that died, where they run what is wanted."""
         now = self._monotonic()
-        for name, entry in self._registry.survivors().items():
-            if not is_alive(entry.pid, entry.create_time):
-                continue
-            handle = AdoptedHandle(entry.pid, entry.create_time)
-            child = self._by_name.get(name)
-            if child is None or child.plan.config_hash != entry.config_hash:
-                self._note(name, "superseded", f"pid {entry.pid} runs another configuration")
-                # It survives this as it survives any crash; a fresh one goes on from its journal.
-                handle.kill(signal.SIGKILL)
-                handle.close()
-                continue
+        for child, handle, entry in adoption.survivors(self._registry, self._by_name, self._note):
             child.adopt(handle, entry.epoch, now)
             self._watch(child, handle)
             self._links.send(child.name, child.epoch, Identify())
-            self._note(name, "adopted", f"pid {entry.pid}, epoch {entry.epoch}")
+            self._note(child.name, "adopted", f"pid {entry.pid}, epoch {entry.epoch}")
 
     # Sockets
 
@@ -373,7 +369,7 @@ class Supervisor:
 
     def _open_sockets(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._links = Links(self._context, self.paths)
+        self._links = Links(self._context, self.paths, self.installation)
         self._control = ControlServer(self._context, self.paths)
         self._poller = zmq.Poller()
         self._poller.register(self._control.socket, zmq.POLLIN)
@@ -383,6 +379,9 @@ class Supervisor:
         if now < self._renew_at or self.stopping:
             return
         self._renew_at = now + self._settings.lease / 3.0
+        if not self.installation.is_at(self.paths.installation):
+            self.request_stop(f"{self.paths.var} was removed, or is another installation now")
+            return
         if self._launcher.revive():
             self._note("supervisor", "forkserver_died", "a new one is started; its children live")
         for child in self.children:
@@ -393,8 +392,7 @@ class Supervisor:
         self._links.send(child.name, child.epoch, Lease(child.epoch, now + self._settings.lease))
 
     def _note(self, name: str, kind: str, detail: str) -> None:
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        event = EventLine(moment, name, kind, detail)
+        event = EventLine.now(name, kind, detail)
         logger.log(level_of(kind), "%s: %s", kind, detail, extra={"child": name})
         self.events.append(event)
         self._on_event(event)

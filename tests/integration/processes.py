@@ -13,6 +13,7 @@ import zmq
 
 from mt5crs_shared import entry, wire
 from mt5crs_shared.config import Config
+from mt5crs_shared.installation import load_or_make
 from mt5crs_shared.messages import (
     Beat,
     ChildSpec,
@@ -60,6 +61,9 @@ def make_spec(
 ) -> ChildSpec:
     """The spec of a child of an installation in `var`."""
     now = time.monotonic()
+    paths = VarPaths(var)
+    paths.create()
+    known = load_or_make(paths.installation)
     return ChildSpec(
         name=name or kind,
         kind=kind,
@@ -71,6 +75,8 @@ def make_spec(
         payload=msgspec.json.encode(config),
         spawned=now,
         lease_until=now + lease,
+        identity=known.identity(name or kind, epoch),
+        installation=known.id,
     )
 
 
@@ -183,7 +189,10 @@ class GatewayCaller:
     def __init__(self, var: Path, strategy: str, epoch: int = 1) -> None:
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.IDENTITY, f"{strategy}:{epoch}".encode())
+        paths = VarPaths(var)
+        paths.create()
+        known = load_or_make(paths.installation)
+        self._socket.setsockopt(zmq.IDENTITY, known.identity(strategy, epoch))
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 10)
         self._socket.connect(VarPaths(var).endpoint("gateway"))

@@ -180,7 +180,7 @@ def test_an_order_is_filled_once_whatever_dies(system: Installation) -> None:
         assert result_of(euro.ask(QueryOrder("euro", filled.order_id))) == filled
         unseen = result_of(euro.ask(QueryOrder("euro", "never sent")))
         assert unseen.code is Code.NOT_SEEN
-        registered = euro.ask(Register("euro", 2))
+        registered = system.caller(2).ask(Register("euro", 2))
         assert isinstance(registered, Registered)
         assert registered.position is not None
         assert registered.position.ticket == filled.fill.ticket

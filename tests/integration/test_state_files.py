@@ -1,13 +1,17 @@
 """What a tired trader does to the files of a system: nothing of it may cost money."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 import yaml
 
+from mt5crs_shared.paths import ForeignFolderError, VarPaths
 from tests.integration.test_cli_process import FAST, STRATEGIES, CommandLine
 from tests.system import wait_for
 
@@ -42,12 +46,20 @@ def refusal(system: CommandLine) -> str:
     return reason
 
 
+def stopped_with_a_position(system: CommandLine) -> dict[str, Any]:
+    """Trade, and stop; once more where the position was closed in the last moment."""
+    held: list[dict[str, Any]] = []
+    while not held:
+        assert system.call("start", "--detach").returncode == 0
+        wait_for(lambda: system.strategy("cable").deals >= 3, "deals")
+        wait_for(lambda: system.strategy("cable").position_lots, "a position")
+        assert system.call("stop").returncode == 0
+        held = system.json("positions")
+    return held[0]
+
+
 def test_a_strategy_trades_on_no_books_but_its_own(system: CommandLine) -> None:
-    assert system.call("start", "--detach").returncode == 0
-    wait_for(lambda: system.strategy("cable").deals >= 3, "deals")
-    wait_for(lambda: system.strategy("cable").position_lots, "a position")
-    assert system.call("stop").returncode == 0
-    (held,) = system.json("positions")
+    held = stopped_with_a_position(system)
 
     set_symbol(system, "EURUSD")
     assert f"{held['side']} {held['lots']:g} of GBPUSD" in refusal(system)
@@ -78,3 +90,46 @@ def test_a_copied_folder_and_a_cleared_one_leave_the_running_system_alone(
     shutil.rmtree(system.var / "run")
     again = system.call("start")
     assert (again.returncode, f"pid {running}" in again.stderr) == (1, True)
+
+
+def test_a_removed_folder_ends_its_processes_and_a_new_one_is_another_life(
+    system: CommandLine,
+) -> None:
+    assert system.call("start", "--detach").returncode == 0
+    before = system.status()
+    old = [before.pid, *(pid for pid in system.pids().values() if pid)]
+    epoch = system.strategy("cable").process.epoch
+    shutil.rmtree(system.var)
+    # At once, while all the old ones live; the old feed still has the port for a moment.
+    system.call("start", "--detach")
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in old), "the end of the old ones")
+    wait_for(lambda: system.strategy("cable").process.state == "RUNNING", "the new life")
+    system.wait_running()
+    assert system.strategy("cable").process.epoch > epoch
+    assert system.call("stop").returncode == 0
+
+
+def test_files_are_for_their_user_alone(system: CommandLine) -> None:
+    assert system.call("start", "--detach").returncode == 0
+    wait_for(lambda: system.strategy("cable").deals > 0, "a deal")
+    try:
+        open_to_others = [
+            str(path.relative_to(system.var))
+            for path in system.var.rglob("*")
+            if not path.is_symlink() and not path.is_socket() and path.stat().st_mode & 0o077
+        ]
+        assert open_to_others == []
+    finally:
+        assert system.call("stop").returncode == 0
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    paths = VarPaths(tmp_path / ("long" * 30))
+    paths.create()
+    foreign = paths.socket_file("control").parent
+    os.chown(foreign, 12_345, 12_345)
+    with pytest.raises(ForeignFolderError, match="belongs to user 12345"):
+        paths.create()

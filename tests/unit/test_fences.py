@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor import fences
-from mt5crs_supervisor.registry import Entry, Registry
+from mt5crs_supervisor.registry import BEGUN, Entry, Registry
 from mt5crs_worker.journal import Journal
 
 
@@ -36,17 +36,29 @@ def test_the_ledger_counts_and_what_cannot_be_read_does_not(tmp_path: Path) -> N
     assert fences.highest_epoch(paths) == 5007
 
 
+def early() -> float:
+    """A wall clock that says nothing about epochs."""
+    return 0.0
+
+
 def test_a_registry_begins_above_its_own_entries_and_above_the_fences(tmp_path: Path) -> None:
     file = tmp_path / "processes.json"
-    registry = Registry(file, tmp_path, fenced=3004)
+    registry = Registry(file, tmp_path, 3004, early)
     assert registry.next_epoch("one") == 4001
     registry.record("one", Entry(4001, pid=7, create_time=1.0))
     registry.save()
-    again = Registry(file, tmp_path, fenced=0)
+    again = Registry(file, tmp_path, 0, early)
     assert again.survivors() == {"one": Entry(4001, pid=7, create_time=1.0)}
     assert again.next_epoch("one") == 5001
     file.write_text("no JSON")
-    assert Registry(file, tmp_path, fenced=4001).next_epoch("one") == 5001
+    assert Registry(file, tmp_path, 4001, early).next_epoch("one") == 5001
+
+
+def test_a_life_of_a_removed_folder_had_lower_epochs(tmp_path: Path) -> None:
+    begun, file = float(BEGUN), tmp_path / "processes.json"
+    first = Registry(file, tmp_path, 0, lambda: begun + 100.0).next_epoch("one")
+    file.unlink()
+    assert Registry(file, tmp_path, 0, lambda: begun + 101.0).next_epoch("one") > first
 
 
 def test_what_was_not_saved_is_not_given_out_again(tmp_path: Path) -> None:

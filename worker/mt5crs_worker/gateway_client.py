@@ -55,6 +55,7 @@ class GatewayClient:
         address: The gateway's socket.
         strategy: Name of the strategy.
         epoch: Number of this spawn.
+        identity: Proves to the gateway that it is this spawn.
         journal: Where intents and results are recorded.
         pump: Waits for sockets, at most so many seconds, serves the supervisor, and says what
             is ready. Raises StopRequested.
@@ -70,6 +71,7 @@ class GatewayClient:
         address: str,
         strategy: str,
         epoch: int,
+        identity: bytes,
         journal: Journal,
         pump: Callable[[float], Mapping[object, int]],
         may_open: Callable[[], bool],
@@ -88,7 +90,7 @@ class GatewayClient:
         self._closed: dict[int, PositionClosed] = {}
         self.waiting_since: float | None = None
         self.socket = context.socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.IDENTITY, f"{strategy}:{epoch}".encode())
+        self.socket.setsockopt(zmq.IDENTITY, identity)
         # Nothing is queued for a gateway that is away: what was not sent was not sent.
         self.socket.setsockopt(zmq.IMMEDIATE, 1)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 10)

@@ -99,6 +99,7 @@ class Worker:
             self._paths.endpoint("gateway"),
             strategy.name,
             self._spec.epoch,
+            self._spec.identity,
             self._journal,
             pump=self._pump,
             may_open=lambda: self._child.may_open,

@@ -18,7 +18,14 @@ from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, hol
 from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction
 from mt5crs_shared import ledger_schema
 from mt5crs_shared.config import RetentionConfig, SymbolSpec
-from mt5crs_shared.ledger_schema import DDL, DEAL_COLUMNS, POSITION_COLUMNS, VERSION, LedgerError
+from mt5crs_shared.ledger_schema import (
+    DDL,
+    DEAL_COLUMNS,
+    INSTALLATION,
+    POSITION_COLUMNS,
+    VERSION,
+    LedgerError,
+)
 from mt5crs_shared.orders import Fill, Order, OrderResult
 
 PRUNE_EVERY = 1_000
@@ -38,6 +45,7 @@ class Ledger:
         currency: The account's currency.
         first_balance: The account's first balance, used when the file is made.
         retention: How long orders and events are kept.
+        installation: Id of the ``var`` folder; a ledger keeps that of its own.
 
     Raises:
         LedgerError: The file is damaged, of another version or currency, or cannot be opened.
@@ -49,9 +57,11 @@ class Ledger:
         currency: str,
         first_balance: float,
         retention: RetentionConfig | None = None,
+        installation: str = "",
     ) -> None:
         self.path = path
         self._retention = retention or RetentionConfig()
+        self._installation = installation
         self._orders = 0
         self._writer = f"{os.getpid()}:{time.time_ns()}"
         try:
@@ -227,8 +237,20 @@ class Ledger:
                 f"{self.path}: the account began with {float(self._meta('first_balance')):g}, and"
                 f" the configuration says default_balance: {first_balance:g}; set it back"
             )
+        self._check_installation()
         db.execute("INSERT OR REPLACE INTO meta VALUES ('writer', ?)", (self._writer,))
         db.execute("COMMIT")
+
+    def _check_installation(self) -> None:
+        mine = (INSTALLATION, self._installation)
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", mine)
+        owner = self._meta(INSTALLATION)
+        if owner != self._installation:
+            raise LedgerError(
+                f"{self.path}: it is the ledger of installation {owner}, and this folder is"
+                f" {self._installation}; if it is to be this folder's from now on, remove the file"
+                " `installation` beside it and start again"
+            )
 
     def _meta(self, key: str) -> str:
         row = self._select("SELECT value FROM meta WHERE key = ?", key)

@@ -15,12 +15,17 @@ from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
 from mt5crs_services.gateway.transaction import LedgerGoneError, LedgerTakenError, passes
 from mt5crs_services.service import BacklogServer, bind_router
+from mt5crs_shared import installation
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import decode_config
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.installation import Installation, InstallationError
 from mt5crs_shared.ledger_schema import LedgerError
 from mt5crs_shared.messages import (
     ChildSpec,
+    Fence,
     FromGateway,
+    QueryOrder,
     Register,
     Submit,
     ToGateway,
@@ -47,6 +52,10 @@ _decode = msgspec.msgpack.Decoder(ToGateway).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
+class ForgedError(Mt5crsError):
+    """A message speaks for a process that did not send it. It is counted and left."""
+
+
 class Gateway:
     """Serves strategies and watches the market, one thing at a time: ticks first, then requests.
 
@@ -55,6 +64,7 @@ class Gateway:
         child: Its side toward the supervisor.
         context: The process's ZMQ context.
         ledger: The account's ledger.
+        installation: Who may speak.
     """
 
     def __init__(
@@ -63,7 +73,9 @@ class Gateway:
         child: Child,
         context: "zmq.Context[zmq.Socket[bytes]]",
         ledger: Ledger,
+        installation: Installation,
     ) -> None:
+        self._installation = installation
         config = decode_config(spec.payload)
         config = msgspec.structs.replace(config, symbols=ledger.symbols(config.symbols))
         paths = VarPaths.of(spec)
@@ -139,6 +151,7 @@ class Gateway:
                 continue
             try:
                 message = _decode(body)
+                self._check_speaker(sender, message)
                 answer = self._desk.handle(message)
                 self._remember(sender, message)
             except (LedgerTakenError, LedgerGoneError):
@@ -151,6 +164,25 @@ class Gateway:
                 continue
             if answer is not None:
                 self._send(sender, answer)
+
+    def _check_speaker(self, sender: bytes, message: ToGateway) -> None:
+        """See that a message comes from the spawn that it speaks for.
+
+        Raises:
+            ForgedError: It does not.
+        """
+        match message:
+            case QueryOrder():
+                return  # It changes nothing.
+            case Fence():
+                said, epoch = "supervisor", 0
+            case Submit(order=order):
+                said, epoch = order.strategy, order.epoch
+            case Register() | Touched():
+                said, epoch = message.strategy, message.epoch
+        if self._installation.speaker(sender) != (said, epoch):
+            what = type(message).__name__
+            raise ForgedError(f"a {what} of {said}, epoch {epoch}, that did not come from it")
 
     def _remember(self, sender: bytes, message: ToGateway) -> None:
         """Where a strategy's newest process is, for what it is told unasked."""
@@ -235,9 +267,18 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     child = Child(spec, settings.supervisor, context, preloaded)
     try:
+        known = installation.load(VarPaths.of(spec).installation)
         ledger = Ledger(
-            path, settings.account_currency, settings.default_balance, settings.retention
+            path,
+            settings.account_currency,
+            settings.default_balance,
+            settings.retention,
+            known.id,
         )
+    except (FileNotFoundError, InstallationError) as error:
+        child.failed(f"the installation's file: {error}", permanent=False)
+        child.close()
+        raise
     except LedgerError as error:
         passing = passes(error)
         reason = str(error) if passing else f"{error}. {WHAT_TO_DO}"
@@ -245,7 +286,7 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
         child.close()
         raise
     try:
-        Gateway(spec, child, context, ledger).run()
+        Gateway(spec, child, context, ledger, known).run()
     except LedgerGoneError as error:
         reason = f"{error}. {WHAT_TO_DO}"
         child.failed(reason, permanent=True, trace=traceback.format_exc())

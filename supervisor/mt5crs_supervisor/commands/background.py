@@ -1,6 +1,7 @@
 """A supervisor in the background: starting it, waiting for it, stopping it."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import TypeVar
 from mt5crs_shared import config_file
 from mt5crs_shared.config import SupervisorConfig
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.paths import UMASK, VarPaths
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 from mt5crs_supervisor.control import (
     ControlClient,
@@ -69,6 +70,7 @@ def launch(
     command = [sys.executable, "-P", "-m", "mt5crs_supervisor", "--var-dir", str(paths.var)]
     command += ["--config", str(config.absolute()), "start", "--quiet", *options]
     try:
+        os.umask(UMASK)
         paths.create()
         with _output(paths).open("wb") as out:
             return subprocess.Popen(

@@ -1,0 +1,133 @@
+"""What makes a ``var`` folder this one and no other: an id, and a secret of its processes."""
+
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from mt5crs_shared.errors import Mt5crsError
+
+_LIMIT = 4_096
+"""Bytes of the largest file that is read."""
+
+
+class InstallationError(Mt5crsError):
+    """The file cannot be used. Nothing is started; the message says what to do."""
+
+
+class Speaker(NamedTuple):
+    """A spawn that has proved to be what it says."""
+
+    name: str
+    epoch: int
+
+
+class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``var`` folder.
+
+    Attributes:
+        id: Made with the folder, of random numbers.
+        secret: Likewise; known to the processes that the supervisor starts, and to whoever can
+            read this user's files.
+    """
+
+    id: str
+    secret: str
+
+    def identity(self, name: str, epoch: int) -> bytes:
+        """How a process calls itself on our sockets: its spawn, and the proof that it is that.
+
+        Args:
+            name: A child's name, or ``supervisor``.
+            epoch: Number of its spawn.
+        """
+        return f"{name}:{epoch}:{self._key(name, epoch)}".encode()
+
+    def speaker(self, identity: bytes) -> Speaker | None:
+        """Whose identity this is; None: nobody's whom the supervisor has started."""
+        try:
+            name, number, key = identity.decode().split(":")
+            speaker = Speaker(name, int(number))
+        except ValueError:
+            return None
+        proved = hmac.compare_digest(key.encode(), self._key(name, speaker.epoch).encode())
+        return speaker if proved else None
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the folder with this file is still this installation's."""
+        return is_at(path, self.id)
+
+    def _key(self, name: str, epoch: int) -> str:
+        said = f"{name}:{epoch}".encode()
+        return hmac.new(self.secret.encode(), said, hashlib.blake2s).hexdigest()
+
+
+def load(path: Path) -> Installation:
+    """The installation that a file describes.
+
+    Raises:
+        FileNotFoundError: There is none.
+        InstallationError: It is no file of ours, or another user's.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InstallationError(f"{path} cannot be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+            raise InstallationError(f"{path} is not a file of this user; look who made it")
+        body = file.read(_LIMIT)
+    try:
+        return msgspec.json.decode(body, type=Installation)
+    except msgspec.MsgspecError as error:
+        what = "put it back from a copy, or stop the system and remove it"
+        raise InstallationError(f"{path} is damaged ({error}): {what}") from error
+
+
+def is_at(path: Path, wanted: str) -> bool:
+    """Whether the file is there, and that of an installation.
+
+    A file that cannot be read just now says nothing against it.
+    """
+    try:
+        return load(path).id == wanted
+    except FileNotFoundError:
+        return False
+    except InstallationError:
+        return True
+
+
+def load_or_make(path: Path, known: str = "") -> Installation:
+    """The installation of a folder; made where it is new, for its owner only.
+
+    Args:
+        path: The file.
+        known: The id that the folder's ledger has, for one whose file was lost.
+
+    Raises:
+        InstallationError: Its file cannot be used, or not be made.
+    """
+    try:
+        return load(path)
+    except FileNotFoundError:
+        pass
+    fresh = Installation(known or secrets.token_hex(8), secrets.token_hex(32))
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(fresh))
+            file.flush()
+            os.fsync(descriptor)
+        new.replace(path)
+    except OSError as error:
+        raise InstallationError(f"{path} cannot be made: {error.strerror}") from error
+    return fresh

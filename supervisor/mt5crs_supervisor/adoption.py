@@ -1,0 +1,32 @@
+"""Taking over the children of a supervisor that died."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+
+from mt5crs_supervisor.child import Child
+from mt5crs_supervisor.launcher import AdoptedHandle, is_alive
+from mt5crs_supervisor.registry import Entry, Registry
+
+
+def survivors(
+    registry: Registry, children: Mapping[str, Child], note: Callable[[str, str, str], None]
+) -> Iterator[tuple[Child, AdoptedHandle, Entry]]:
+    """The processes that live and run what is wanted; those that run something else are killed.
+
+    Args:
+        registry: Which processes there were.
+        children: By name, what is wanted.
+        note: Tells the trader: child, kind, detail.
+    """
+    for name, entry in registry.survivors().items():
+        if not is_alive(entry.pid, entry.create_time):
+            continue
+        handle = AdoptedHandle(entry.pid, entry.create_time)
+        child = children.get(name)
+        if child is None or child.plan.config_hash != entry.config_hash:
+            note(name, "superseded", f"pid {entry.pid} runs another configuration")
+            # It survives this as it survives any crash; a fresh one goes on from its journal.
+            handle.kill(signal.SIGKILL)
+            handle.close()
+            continue
+        yield child, handle, entry
