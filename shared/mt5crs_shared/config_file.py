@@ -9,9 +9,9 @@ import msgspec
 
 from mt5crs_shared import config_checks, rates, symbols_file
 from mt5crs_shared.config import Config, GlobalConfig, StrategyConfig, SymbolSpec
-from mt5crs_shared.errors import ConfigError, Problem
+from mt5crs_shared.errors import ConfigError, Mark, Problem
 from mt5crs_shared.symbols_file import Symbols, load_symbols
-from mt5crs_shared.yaml_nodes import Mark, Node, Report, read
+from mt5crs_shared.yaml_nodes import Node, Report, read
 from mt5crs_shared.yaml_structs import Parsed, parse_struct, unknown_key
 
 _KEYS: Final = ("strategies", "global")

@@ -12,6 +12,7 @@ from mt5crs_shared import config_file, symbols_file
 from mt5crs_shared.config import FeedConfig, SymbolSpec
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.yaml_nodes import Report
+from mt5crs_shared.yaml_structs import describe
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 
 COMMAND = "mt5crs_services.feed.command:run"
@@ -63,13 +64,23 @@ def _publish(
     config_path: Path,
     var_dir: Path,
 ) -> None:
-    try:
-        feed = msgspec.convert(fields, FeedConfig)
-    except msgspec.ValidationError as error:
-        raise CommandError(f"the feed cannot be made: {error}", ExitCode.USAGE) from error
+    feed = _feed(fields)
     address = url or config_file.load(config_path).globals.zmq_market_url
     run: Run = pkgutil.resolve_name(COMMAND)
     run(feed, symbols, address, var_dir, sys.stderr.isatty())
+
+
+def _feed(fields: Mapping[str, Any]) -> FeedConfig:
+    """The fields as a feed; each is looked at by itself, so that the bad one is named."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(FeedConfig)}
+    for name, value in fields.items():
+        try:
+            msgspec.convert(value, kinds[name])
+        except msgspec.ValidationError as error:
+            expected = describe(msgspec.inspect.type_info(kinds[name]))
+            option = f"--{name.replace('_', '-')}"
+            raise CommandError(f"{option} {value}: expected {expected}", ExitCode.USAGE) from error
+    return FeedConfig(**fields)
 
 
 def _specs(names: Sequence[str], config_path: Path) -> dict[str, SymbolSpec]:
