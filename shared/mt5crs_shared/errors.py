@@ -53,6 +53,18 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{said}\n{self.excerpt}" if self.excerpt else said
 
 
+class Unusable(msgspec.Struct, frozen=True):
+    """Something that a good configuration names and that cannot be used, as a trial found it.
+
+    Attributes:
+        field: The field that names it, e.g. ``model_path``.
+        reason: Why it cannot be used.
+    """
+
+    field: str
+    reason: str
+
+
 class ConfigError(Mt5crsError):
     """A configuration was refused, with everything that is wrong in it.
 

@@ -154,7 +154,7 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
         made = found(config, symbol)
     except Mt5crsError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = f"; {_SUPER}" if _is_bare(found, error) else ""
         raise StrategyError(
             f"strategy: {config.strategy} failed: {described(error)}{hint}"
@@ -166,7 +166,7 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
     return made
 
 
-def _is_bare(found: type[Strategy], error: Exception) -> bool:
+def _is_bare(found: type[Strategy], error: BaseException) -> bool:
     """Whether `__init__` asked for what `Strategy.__init__` was still to set."""
     if not isinstance(error, AttributeError):
         return False
