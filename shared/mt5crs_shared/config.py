@@ -229,6 +229,7 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bad_ticks: Synthetic: share of ticks that are spoilt (crossed, zero, NaN, late, far away).
         start: Synthetic: event time of the first live tick, ISO 8601; None: now.
         files: Replay: CSV or CSV.gz files.
+        symbol: Replay: what all files quote; None: each is named after its own symbol.
     """
 
     kind: Literal["synthetic", "replay"] = "synthetic"
@@ -239,6 +240,7 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bad_ticks: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.0
     start: str | None = None
     files: list[str] = []
+    symbol: Symbol | None = None
 
 
 class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -139,6 +139,7 @@ def _check(
         config_checks.check_limits(parsed.nested.get("limits"), report)
     if symbols is not None:
         config_checks.check_symbols(strategies, symbols, globals_, report)
+        config_checks.check_replay(strategies, feed, symbols, globals_, report)
 
 
 def _in_order(report: Report) -> tuple[Problem, ...]:

@@ -206,6 +206,11 @@ BAD_GLOBALS = [
         "feed: {files: [models/baseline_v1.json]}",
         "files, but the feed is synthetic; expected kind: replay",
     ),
+    (
+        "feed: {kind: replay, files: [config/symbols.yaml]}",
+        "global.feed.files[0]: symbols.yaml holds symbols, which no enabled strategy trades; "
+        "expected EURUSD, GBPUSD; symbol: says what",
+    ),
     ("feed: {start: soon}", "'soon'; expected a time such as"),
 ]
 

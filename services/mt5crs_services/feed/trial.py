@@ -15,11 +15,13 @@ from mt5crs_shared.errors import Unusable
 def faults(config: Config) -> list[Unusable]:
     """What is wrong in the files that a configuration replays; every row is read."""
     feed = config.globals.feed
-    found = []
-    for number, name in enumerate(feed.files if feed is not None else []):
+    found: list[Unusable] = []
+    if feed is None:
+        return found
+    for number, name in enumerate(feed.files):
         field = f"files[{number}]"
         try:
-            if not deque(read_ticks(Path(name)), maxlen=1):
+            if not deque(read_ticks(Path(name), feed.symbol), maxlen=1):
                 found.append(Unusable(field, f"{name} has no ticks"))
         except FeedFileError as error:
             found.append(Unusable(field, str(error)))
