@@ -116,7 +116,8 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         model_path: XGBoost model (JSON or UBJ). Required unless `strategy` names a class that
             needs none. Absolute once loaded.
         enabled: False: the entry is checked, but no process is started.
-        threshold: In (0, 1): BUY if p > threshold, SELL if 1 - p > threshold, else HOLD.
+        threshold: In (0, 1): BUY if p > threshold, SELL if 1 - p > threshold, else HOLD; where
+            both hold, the likelier side.
         risk_config: Sizing.
         timeframe: Length of its bars.
         evaluate: Decide when a bar closes, or on every tick.
@@ -251,7 +252,8 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         zmq_execution_host: Host of the MT5 bridge; unused while `paper_trading` is true.
         zmq_execution_port: Port of the MT5 bridge; unused while `paper_trading` is true.
         feature_api_url: Accepted and not used; features are computed in the worker.
-        default_balance: The paper account's first balance.
+        default_balance: The paper account's first balance; one that the ledger did not begin with
+            is refused by the gateway.
         account_currency: The account's currency.
         paper_trading: Orders go to the paper book.
         supervisor: Watching and restarting.
