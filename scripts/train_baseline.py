@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import xgboost
+from model_figures import CONFIDENT, Bools, Floats, score, show
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
-from rich.table import Table
 
 from mt5crs_services.feed.files import count_rows, merge, read_ticks
 from mt5crs_services.feed.synthetic import MINUTE_US, SyntheticMarket
@@ -28,7 +28,7 @@ from mt5crs_shared.errors import ConfigError, Mt5crsError
 from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.symbols_file import load_symbols
 from mt5crs_shared.ticks import Tick
-from mt5crs_shared.wire import parse_iso
+from mt5crs_shared.wire import format_iso, parse_iso
 from mt5crs_shared.yaml_nodes import Report
 from mt5crs_worker.adapter import LiveStrategyAdapter
 from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarBuilder, BarWindow
@@ -39,9 +39,8 @@ SYMBOLS: Final = ("EURUSD", "GBPUSD", "XAUUSD")
 """What the synthetic feed quotes for the training; the rows of all are pooled."""
 START: Final = "2026-01-05T00:00:00Z"
 TRAIN_SHARE: Final = 0.7
-CONFIDENT: Final = 0.55
-"""The threshold whose share of bars and accuracy are among the figures."""
-
+GAP_US: Final = 30 * MINUTE_US
+"""A silence between two bars that is longer than this is a gap of the session."""
 # Shallow, slow and regularised: there is little to find, and prices themselves are among the
 # features, by which a deeper model would learn the calendar.
 ROUNDS: Final = 100
@@ -57,40 +56,60 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "nthread": 1,
 }
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """One symbol's examples, oldest first.
+    """Examples, one symbol's oldest first: bars whose next bar closed elsewhere.
 
     Attributes:
         features: Shape (n, 18).
-        ups: Shape (n,): whether the next bar closed higher than this one.
+        moves: Shape (n,): by how many points the next bar closed higher; never 0.
+        costs: Shape (n,): the spread at the bar's end, in points.
+        begins: Shape (n,): where the bar begins, us since the epoch.
+        ends: Shape (n,): where the next bar ends, whose close the example knows of.
     """
 
     features: Floats
-    ups: Bools
+    moves: Floats
+    costs: Floats
+    begins: Integers
+    ends: Integers
 
-    def split(self) -> tuple["Rows", "Rows"]:
-        """The first 70 % to train on, and the last 30 % to test with.
+    def __len__(self) -> int:
+        return len(self.moves)
 
-        The row between them is in neither: its label is the return of the first tested bar.
+    @property
+    def ups(self) -> Bools:
+        """Whether the next bar closed higher."""
+        return self.moves > 0.0
+
+    def where(self, wanted: Bools) -> "Rows":
+        """Some of the examples."""
+        return Rows(*(column[wanted] for column in msgspec.structs.astuple(self)))
+
+    def split(self, cut_us: int) -> tuple["Rows", "Rows"]:
+        """Those that know of nothing after a moment, to train on, and those from then on, to test.
+
+        The example in between is in neither: it begins before the moment and ends after it.
         """
-        cut = int(len(self.ups) * TRAIN_SHARE)
-        former, later = slice(0, cut - 1), slice(cut, None)
-        return (
-            Rows(self.features[former], self.ups[former]),
-            Rows(self.features[later], self.ups[later]),
-        )
+        return self.where(self.ends <= cut_us), self.where(self.begins >= cut_us)
 
 
 def pool(parts: Iterable[Rows]) -> Rows:
     """The examples of several symbols, one after the other."""
-    held = list(parts)
-    return Rows(
-        np.concatenate([rows.features for rows in held]), np.concatenate([r.ups for r in held])
-    )
+    columns = zip(*(msgspec.structs.astuple(rows) for rows in parts), strict=True)
+    return Rows(*(np.concatenate(column) for column in columns))
+
+
+def cut_of(parts: Iterable[Rows]) -> int:
+    """The moment that has 70 % of all examples before it: one for all symbols.
+
+    Symbols move together: with a moment for each, one would be trained on what another one is
+    tested with.
+    """
+    begins = np.sort(np.concatenate([rows.begins for rows in parts]))
+    return int(begins[int(len(begins) * TRAIN_SHARE)])
 
 
 def synthetic_ticks(specs: Sequence[SymbolSpec], seed: int, minutes: int) -> Iterator[list[Tick]]:
@@ -101,33 +120,77 @@ def synthetic_ticks(specs: Sequence[SymbolSpec], seed: int, minutes: int) -> Ite
     return (market.minute(number) for number in range(first, first + minutes))
 
 
-def build_bars(ticks: Iterable[Tick], timeframe: Timeframe) -> dict[str, list[Bar]]:
+class Quoted(msgspec.Struct):
+    """One symbol's closed bars, and the spread at the end of each.
+
+    Attributes:
+        bars: The bars.
+        spreads: Ask less bid of the last quote that was not crossed, in the quote currency.
+    """
+
+    bars: list[Bar]
+    spreads: list[float]
+
+
+def build_bars(ticks: Iterable[Tick], timeframe: Timeframe) -> dict[str, Quoted]:
     """Closed bars by symbol, sorted by name, of the ticks that a worker would believe."""
     judges: dict[str, TickSanity] = {}
     builders: dict[str, BarBuilder] = {}
-    bars: dict[str, list[Bar]] = {}
+    newest: dict[str, float] = {}
+    made: dict[str, Quoted] = {}
     for tick in ticks:
-        if tick.symbol not in bars:
-            judges[tick.symbol] = TickSanity()
-            builders[tick.symbol] = BarBuilder(timeframe)
-            bars[tick.symbol] = []
-        if judges[tick.symbol].judge(tick) == "good":
-            closed = builders[tick.symbol].add(tick)
+        name = tick.symbol
+        if name not in made:
+            judges[name], builders[name] = TickSanity(), BarBuilder(timeframe)
+            made[name], newest[name] = Quoted([], []), 0.0
+        if judges[name].judge(tick) == "good":
+            closed = builders[name].add(tick)
             if closed is not None:
-                bars[tick.symbol].append(closed)
-    return dict(sorted(bars.items()))
+                made[name].bars.append(closed)
+                made[name].spreads.append(newest[name])
+            if not tick.crossed:
+                newest[name] = tick.ask - tick.bid
+    return dict(sorted(made.items()))
 
 
-def make_rows(bars: Sequence[Bar]) -> Rows:
-    """Features of every bar that has 255 before it and one after it, and that one's direction."""
-    window = BarWindow()
-    features = []
-    for bar in bars[:-1]:
+def make_rows(quoted: Quoted, timeframe: Timeframe, point: float) -> tuple[Rows, float]:
+    """The examples of a symbol: bars with 255 before them and one after them.
+
+    Left out are bars before a gap of the session, since nobody holds a position of one bar over a
+    weekend, and those whose next bar closed where they did: neither BUY nor SELL is right there.
+
+    Args:
+        quoted: The symbol's bars.
+        timeframe: Their length.
+        point: The price step.
+
+    Returns:
+        The examples, and the share of bars that were left out as ties.
+    """
+    window, length = BarWindow(), TIMEFRAME_US[timeframe]
+    features, rest, ties, seen = [], [], 0, 0
+    for bar, following, spread in zip(
+        quoted.bars[:-1], quoted.bars[1:], quoted.spreads[:-1], strict=True
+    ):
         window.append(bar)
-        if window.full:
-            features.append(compute(window))
-    closes = np.array([bar.close for bar in bars[WINDOW - 1 :]])
-    return Rows(np.array(features).reshape(-1, len(FEATURES)), np.diff(closes) > 0.0)
+        if not window.full or following.start_us - bar.start_us > length + GAP_US:
+            continue
+        seen += 1
+        if following.close == bar.close:
+            ties += 1
+            continue
+        features.append(compute(window))
+        move = (following.close - bar.close) / point
+        rest.append((move, spread / point, bar.start_us, following.start_us + length))
+    moves, costs, begins, ends = np.array(rest, dtype=np.float64).reshape(-1, 4).T
+    rows = Rows(
+        np.array(features).reshape(-1, len(FEATURES)),
+        moves,
+        costs,
+        begins.astype(np.int64),
+        ends.astype(np.int64),
+    )
+    return rows, ties / seen if seen else 0.0
 
 
 def train(rows: Rows, seed: int) -> xgboost.Booster:
@@ -136,68 +199,13 @@ def train(rows: Rows, seed: int) -> xgboost.Booster:
     return xgboost.train({**PARAMETERS, "seed": seed}, data, ROUNDS)
 
 
-def area_under_curve(ups: Bools, probabilities: Floats) -> float:
-    """Chance that a bar before a rise got a higher probability than one before a fall.
-
-    The Mann-Whitney statistic over mean ranks; NaN where there are only rises or only falls.
-    """
-    _, place, counts = np.unique(probabilities, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2.0)[place]
-    rises, falls = int(ups.sum()), int((~ups).sum())
-    if not rises or not falls:
-        return float("nan")
-    return float((ranks[ups].sum() - rises * (rises + 1) / 2.0) / (rises * falls))
-
-
-def score(rows: Rows, probabilities: Floats) -> dict[str, float]:
-    """Figures of one set of bars.
-
-    `confident_share` is the share of bars where p or 1 - p is over `CONFIDENT`, and
-    `confident_accuracy` the accuracy on those.
-    """
-    ups = rows.ups
-    right = (probabilities > 0.5) == ups
-    confident = np.maximum(probabilities, 1.0 - probabilities) > CONFIDENT
-    said = np.where(ups, probabilities, 1.0 - probabilities)
-    return {
-        "bars": len(ups),
-        "base_rate": round(float(ups.mean()), 4),
-        "accuracy": round(float(right.mean()), 4),
-        "auc": round(area_under_curve(ups, probabilities), 4),
-        "log_loss": round(float(-np.log(said).mean()), 4),
-        "confident_share": round(float(confident.mean()), 4),
-        "confident_accuracy": round(float(right[confident].mean()), 4) if confident.any() else 0.0,
-    }
-
-
-FIGURES: Final = {
-    "bars": "bars",
-    "base_rate": "rose",
-    "accuracy": "accuracy",
-    "auc": "AUC",
-    "log_loss": "log loss",
-    "confident_share": f"beyond {CONFIDENT}",
-    "confident_accuracy": "accuracy there",
-}
-
-
-def show(figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Print the figures as a table."""
-    table = Table(title="out of sample: the last 30 % of the bars")
-    table.add_column("symbol")
-    for title in FIGURES.values():
-        table.add_column(title, justify="right")
-    for name, values in figures.items():
-        table.add_row(name, *(f"{values[key]:g}" for key in FIGURES))
-    Console(width=100).print(table)
-
-
-def hash_of(bars: Mapping[str, Sequence[Bar]]) -> str:
+def hash_of(bars: Mapping[str, Quoted]) -> str:
     """BLAKE2b-256 of all the bars, hexadecimal."""
     digest = hashlib.blake2b(digest_size=32)
     for name, each in bars.items():
         digest.update(name.encode())
-        digest.update(np.array([msgspec.structs.astuple(bar) for bar in each]).tobytes())
+        digest.update(np.array([msgspec.structs.astuple(bar) for bar in each.bars]).tobytes())
+        digest.update(np.array(each.spreads).tobytes())
     return digest.hexdigest()
 
 
@@ -212,7 +220,7 @@ def versions() -> dict[str, str]:
 
 def read_bars(
     files: Sequence[Path], timeframe: Timeframe, seed: int, count: int
-) -> dict[str, list[Bar]]:
+) -> dict[str, Quoted]:
     """Bars of the files, or of the synthetic feed where there are none, with a progress bar."""
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -221,20 +229,29 @@ def read_bars(
             ticks = merge([read_ticks(path) for path in files])
             return build_bars(progress.track(ticks, total, description="ticks"), timeframe)
         minutes = -(-(count + 1) * TIMEFRAME_US[timeframe] // MINUTE_US)
+        specs = [load_specs()[name] for name in SYMBOLS]
         batches = progress.track(
-            synthetic_ticks(load_specs(), seed, minutes), minutes, description="minutes"
+            synthetic_ticks(specs, seed, minutes),
+            minutes,
+            description="minutes",
         )
         bars = build_bars((tick for batch in batches for tick in batch), timeframe)
-        return {name: each[:count] for name, each in bars.items()}
+        return {name: Quoted(q.bars[:count], q.spreads[:count]) for name, q in bars.items()}
 
 
-def load_specs() -> list[SymbolSpec]:
-    """The specifications of `SYMBOLS` in the repository's symbols file."""
+def load_specs() -> dict[str, SymbolSpec]:
+    """The specifications in the repository's symbols file."""
     report = Report(str(ROOT / "config" / "symbols.yaml"))
     symbols = load_symbols(Path(report.file), report)
     if symbols is None or report.problems:
         raise ConfigError(tuple(report.problems))
-    return [symbols.specs[name] for name in SYMBOLS]
+    return symbols.specs
+
+
+def point_of(symbol: str) -> float:
+    """The price step of a symbol; where symbols.yaml has none of that name, that of most pairs."""
+    spec = load_specs().get(symbol)
+    return spec.point if spec is not None else 1e-5
 
 
 @click.command()
@@ -258,7 +275,7 @@ def load_specs() -> list[SymbolSpec]:
 def main(files: tuple[Path, ...], count: int, timeframe: Timeframe, seed: int, out: Path) -> None:
     """Train the baseline model on FILES (ticks as CSV), or on the synthetic feed.
 
-    Each symbol's last 30 % of bars are kept out of the training, and the figures are of those.
+    The last 30 % of the time are kept out of the training, and the figures are of those.
     """
     try:
         run(files, count, timeframe, seed, out)
@@ -269,14 +286,27 @@ def main(files: tuple[Path, ...], count: int, timeframe: Timeframe, seed: int, o
 def run(files: Sequence[Path], count: int, timeframe: Timeframe, seed: int, out: Path) -> None:
     """Train, print the figures, and write the model and its description."""
     bars = read_bars(files, timeframe, seed, count)
-    short = [f"{name} has {len(each)}" for name, each in bars.items() if len(each) < WINDOW + 50]
+    counts = {name: len(quoted.bars) for name, quoted in bars.items()}
+    short = [f"{name} has {count}" for name, count in counts.items() if count < WINDOW + 50]
     if short:
         raise click.ClickException(f"{WINDOW + 50} bars a symbol are needed; {', '.join(short)}")
-    parts = {name: make_rows(each).split() for name, each in bars.items()}
-    booster = train(pool(former for former, _ in parts.values()), seed)
-    tested = {name: later for name, (_, later) in parts.items()}
-    tested["pooled"] = pool(tested.values())
-    figures = {name: score(rows, predict(booster, rows)) for name, rows in tested.items()}
+    made = {name: make_rows(quoted, timeframe, point_of(name)) for name, quoted in bars.items()}
+    cut_us = cut_of(rows for rows, _ in made.values())
+    parts = {name: rows.split(cut_us) for name, (rows, _) in made.items()}
+    trained = pool(former for former, _ in parts.values())
+    tested = {name: later for name, (_, later) in parts.items() if len(later)}
+    if not tested or trained.ups.all() or not trained.ups.any():
+        raise click.ClickException("too few bars that rose or fell; give longer files")
+    booster = train(trained, seed)
+    base_rate = float(trained.ups.mean())
+    figures = {
+        name: score(rows.moves, rows.costs, predict(booster, rows), base_rate, one_symbol=True)
+        for name, rows in tested.items()
+    }
+    pooled = pool(tested.values())
+    figures["pooled"] = score(
+        pooled.moves, pooled.costs, predict(booster, pooled), base_rate, one_symbol=False
+    )
     show(figures)
     if not files:
         click.echo("The synthetic feed has a structure to be found; real markets promise no such.")
@@ -287,10 +317,11 @@ def run(files: Sequence[Path], count: int, timeframe: Timeframe, seed: int, out:
         "timeframe": timeframe,
         "data": {
             "source": [path.name for path in files] or f"synthetic feed from {START}",
-            "bars": {name: len(each) for name, each in bars.items()},
+            "bars": counts,
+            "ties": {name: round(ties, 4) for name, (_, ties) in made.items()},
             "blake2": hash_of(bars),
         },
-        "split": f"by time, each symbol: first {TRAIN_SHARE:.0%} trained, rest tested, 1 bar apart",
+        "split": f"at {format_iso(cut_us)} for all symbols: {TRAIN_SHARE:.0%} before it",
         "seed": seed,
         "parameters": PARAMETERS,
         "versions": versions(),
@@ -310,7 +341,7 @@ def describe_model(path: Path) -> dict[str, Any]:
         "kind": metadata.kind,
         "trees": metadata.trees,
         "features": metadata.features,
-        "label": "the next bar's close is higher than this bar's",
+        "label": "the next bar's close is higher than this bar's; neither ties nor session gaps",
     }
 
 

@@ -32,7 +32,7 @@ find_python() {
 
 # What an install depends on. The folder is part of it, since a venv cannot be moved.
 wanted_stamp() {
-    { printf '%s\n' "$root" && cat "$root/setup.cfg" "$root/pyproject.toml"; } | cksum
+    { printf '%s\n' "$root" && cat "$root/setup.cfg" "$root/pyproject.toml" "$root/scripts/build_backend.py"; } | cksum
 }
 
 venv_is_current() {

@@ -116,7 +116,8 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         model_path: XGBoost model (JSON or UBJ). Required unless `strategy` names a class that
             needs none. Absolute once loaded.
         enabled: False: the entry is checked, but no process is started.
-        threshold: In (0, 1): BUY if p > threshold, SELL if 1 - p > threshold, else HOLD.
+        threshold: In (0, 1): BUY if p > threshold, SELL if 1 - p > threshold, else HOLD; where
+            both hold, the likelier side.
         risk_config: Sizing.
         timeframe: Length of its bars.
         evaluate: Decide when a bar closes, or on every tick.
@@ -229,6 +230,7 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bad_ticks: Synthetic: share of ticks that are spoilt (crossed, zero, NaN, late, far away).
         start: Synthetic: event time of the first live tick, ISO 8601; None: now.
         files: Replay: CSV or CSV.gz files.
+        symbol: Replay: what all files quote; None: each is named after its own symbol.
     """
 
     kind: Literal["synthetic", "replay"] = "synthetic"
@@ -239,6 +241,7 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bad_ticks: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.0
     start: str | None = None
     files: list[str] = []
+    symbol: Symbol | None = None
 
 
 class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -249,7 +252,8 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         zmq_execution_host: Host of the MT5 bridge; unused while `paper_trading` is true.
         zmq_execution_port: Port of the MT5 bridge; unused while `paper_trading` is true.
         feature_api_url: Accepted and not used; features are computed in the worker.
-        default_balance: The paper account's first balance.
+        default_balance: The paper account's first balance; one that the ledger did not begin with
+            is refused by the gateway.
         account_currency: The account's currency.
         paper_trading: Orders go to the paper book.
         supervisor: Watching and restarting.

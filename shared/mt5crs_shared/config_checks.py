@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from mt5crs_shared import rates
+from mt5crs_shared import rates, recorded
 from mt5crs_shared.config import (
     LEAST_MEMORY,
     RESERVED,
@@ -197,6 +197,28 @@ def check_feed(parsed: Parsed[FeedConfig] | None, report: Report) -> None:
     if isinstance(start, str) and not _is_moment(start):
         expected = "a time such as 2026-01-05T08:00:00Z"
         report.add(parsed.mark("start"), parsed.where("start"), shorten(start), expected)
+
+
+def check_replay(
+    strategies: Strategies,
+    feed: Parsed[FeedConfig] | None,
+    symbols: Symbols,
+    globals_: Parsed[GlobalConfig],
+    report: Report,
+) -> None:
+    """What is replayed is what somebody trades, or what converts a profit."""
+    account = globals_.get("account_currency")
+    if feed is None or feed.get("kind") != "replay" or UNSET in (feed.get("files"), account):
+        return
+    traded = [parsed.get("symbol") for parsed in strategies if parsed.get("enabled")]
+    wanted = sorted(rates.needed((s for s in traded if s is not UNSET), account, symbols.specs))
+    for number, name in enumerate(feed.get("files")):
+        symbol = feed.get("symbol") or recorded.symbol_of(Path(name).name)
+        if _is_file(Path(name)) and symbol is not UNSET and wanted and symbol not in wanted:
+            found = f"{Path(name).name} holds {symbol}, which no enabled strategy trades"
+            where = f"{feed.where('files')}[{number}]"
+            expected = f"{', '.join(wanted)}; symbol: says what files hold that are named otherwise"
+            report.add(feed.mark("files"), where, found, expected)
 
 
 def _is_moment(text: str) -> bool:

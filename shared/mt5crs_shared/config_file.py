@@ -9,9 +9,9 @@ import msgspec
 
 from mt5crs_shared import config_checks, rates, symbols_file
 from mt5crs_shared.config import Config, GlobalConfig, StrategyConfig, SymbolSpec
-from mt5crs_shared.errors import ConfigError, Problem
+from mt5crs_shared.errors import ConfigError, Mark, Problem
 from mt5crs_shared.symbols_file import Symbols, load_symbols
-from mt5crs_shared.yaml_nodes import Mark, Node, Report, read
+from mt5crs_shared.yaml_nodes import Node, Report, read
 from mt5crs_shared.yaml_structs import Parsed, parse_struct, unknown_key
 
 _KEYS: Final = ("strategies", "global")
@@ -139,6 +139,7 @@ def _check(
         config_checks.check_limits(parsed.nested.get("limits"), report)
     if symbols is not None:
         config_checks.check_symbols(strategies, symbols, globals_, report)
+        config_checks.check_replay(strategies, feed, symbols, globals_, report)
 
 
 def _in_order(report: Report) -> tuple[Problem, ...]:

@@ -12,6 +12,13 @@ class Mt5crsError(Exception):
     """
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """A place in a file; line and column count from 1, 0 means the file as a whole."""
+
+    line: int = 0
+    column: int = 0
+
+
 class Problem(msgspec.Struct, frozen=True):
     """One thing that is wrong in a file.
 
@@ -23,6 +30,7 @@ class Problem(msgspec.Struct, frozen=True):
         found: What stands there.
         expected: What should; empty where `found` says it all.
         hint: The nearest right name or spelling; empty where there is none.
+        excerpt: The lines around the place, where they say more than words; empty: none.
     """
 
     file: str
@@ -32,6 +40,7 @@ class Problem(msgspec.Struct, frozen=True):
     found: str
     expected: str = ""
     hint: str = ""
+    excerpt: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -40,7 +49,20 @@ class Problem(msgspec.Struct, frozen=True):
             parts.append(f"expected {self.expected}")
         if self.hint:
             parts.append(f"did you mean {self.hint}?")
-        return f"{where}{' ' if self.path else ''}{self.path}: {'; '.join(parts)}"
+        said = f"{where}{' ' if self.path else ''}{self.path}: {'; '.join(parts)}"
+        return f"{said}\n{self.excerpt}" if self.excerpt else said
+
+
+class Unusable(msgspec.Struct, frozen=True):
+    """Something that a good configuration names and that cannot be used, as a trial found it.
+
+    Attributes:
+        field: The field that names it, e.g. ``model_path``.
+        reason: Why it cannot be used.
+    """
+
+    field: str
+    reason: str
 
 
 class ConfigError(Mt5crsError):

@@ -17,7 +17,7 @@ from mt5crs_shared.config import SymbolSpec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.orders import Code, Fill, Position
 
-VERSION = 2
+VERSION = 3
 """Of the tables."""
 
 INSTALLATION = "installation"

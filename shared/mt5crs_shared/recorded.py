@@ -20,6 +20,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def symbol_of(file_name: str) -> str:
+    """The symbol that a file of ticks is named after: what stands before the first ``_`` or ``.``.
+
+    A symbol that holds one of them is told besides; see `FeedConfig.symbol`.
+    """
+    return file_name.partition(".")[0].partition("_")[0]
+
+
 def read_rows(
     path: Path, columns: Sequence[str], error: type[Mt5crsError]
 ) -> Iterator[tuple[int, int, list[float]]]:

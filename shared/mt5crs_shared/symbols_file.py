@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.config import SymbolSpec
-from mt5crs_shared.yaml_nodes import Mark, Node, Report, read
+from mt5crs_shared.errors import Mark
+from mt5crs_shared.yaml_nodes import Node, Report, read
 from mt5crs_shared.yaml_structs import Parsed, parse_struct, unknown_key
 
 FILE_NAME = "symbols.yaml"

@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 import yaml
 
-from mt5crs_shared.errors import Problem
+from mt5crs_shared import yaml_faults
+from mt5crs_shared.errors import Mark, Problem
 
 MAX_BYTES: Final = 1_000_000
 # PyYAML reads about 20,000 values a second, and the supervisor that reloads waits for it.
@@ -26,13 +27,6 @@ _TAG: Final = "tag:yaml.org,2002:"
 _EXPONENT: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _NOT_DECIMAL: Final = re.compile(r"[-+]?0[0-9_]+")
 _NOT_A_NUMBER_TEXT: Final = "a finite decimal number"
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """A place in a file; line and column count from 1, 0 means the file as a whole."""
-
-    line: int = 0
-    column: int = 0
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -67,10 +61,18 @@ class Report:
         self.file = file
         self.problems: list[Problem] = []
 
-    def add(self, mark: Mark, path: str, found: str, expected: str = "", hint: str = "") -> None:
+    def add(
+        self,
+        mark: Mark,
+        path: str,
+        found: str,
+        expected: str = "",
+        hint: str = "",
+        excerpt: str = "",
+    ) -> None:
         """Note one problem; see :class:`Problem` for the texts."""
         self.problems.append(
-            Problem(self.file, mark.line, mark.column, path, found, expected, hint)
+            Problem(self.file, mark.line, mark.column, path, found, expected, hint, excerpt)
         )
 
 
@@ -202,23 +204,13 @@ def _compose(text: str, report: Report) -> yaml.Node | None:
         found = f"the character {text[error.position]!a}"
         report.add(Mark(line, column), "", found, "printable text")
     except yaml.MarkedYAMLError as error:
-        _report_syntax(error, report)
+        fault = yaml_faults.explain(error, text)
+        report.add(fault.mark, "", fault.found, fault.expected, excerpt=fault.excerpt)
     else:
         if root is None:
             report.add(Mark(), "", "the file is empty", "a mapping")
         return root
     return None
-
-
-def _report_syntax(error: yaml.MarkedYAMLError, report: Report) -> None:
-    mark = error.problem_mark or error.context_mark
-    place = Mark(mark.line + 1, mark.column + 1) if mark else Mark()
-    problem = error.problem or "bad syntax"
-    if r"'\t'" in problem:
-        report.add(place, "", "a tab", "spaces: YAML is never indented by tabs")
-        return
-    context = f" ({error.context})" if error.context else ""
-    report.add(place, "", f"not valid YAML: {problem}{context}")
 
 
 class _BadScalarError(Exception):

@@ -13,7 +13,8 @@ from msgspec import UNSET, inspect
 from msgspec.structs import FieldInfo
 
 from mt5crs_shared import config
-from mt5crs_shared.yaml_nodes import Mark, Node, Report, join, shorten
+from mt5crs_shared.errors import Mark
+from mt5crs_shared.yaml_nodes import Node, Report, join, shorten
 
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -290,12 +290,20 @@ def synthetic(setup: Setup, /, url: str | None, symbols: tuple[str, ...], **opti
 @url_option
 @click.option("--speed", type=float, default=1.0, show_default=True, help="0: see --fast.")
 @click.option("--fast", is_flag=True, help="As fast as possible.")
+@click.option("--symbol", help="What all FILES hold [each is named after its own].")
 @pass_setup
-def replay(setup: Setup, files: tuple[str, ...], url: str | None, speed: float, fast: bool) -> None:
+def replay(
+    setup: Setup,
+    files: tuple[str, ...],
+    url: str | None,
+    speed: float,
+    fast: bool,
+    symbol: str | None,
+) -> None:
     """Publish recorded FILES; each is named after its symbol, as in EURUSD_2026-01.csv.gz."""
     from mt5crs_supervisor.commands import feeds
 
-    options = {"files": list(files), "speed": 0.0 if fast else speed}
+    options = {"files": list(files), "speed": 0.0 if fast else speed, "symbol": symbol}
     feeds.replay(options, url, setup.config, setup.var_dir)
 
 

@@ -14,6 +14,7 @@ from mt5crs_supervisor import crash
 from mt5crs_supervisor.child import Child
 from mt5crs_supervisor.crash import CrashReport, CrashTimes
 from mt5crs_supervisor.incident import IncidentWatch
+from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.poison import PoisonWatch
 from mt5crs_supervisor.records import Death, Times
 
@@ -50,6 +51,7 @@ class Coroner:
         self._incidents = IncidentWatch(children)
         self._poison: dict[str, PoisonWatch] = {}
         self._remains: dict[str, _Remains] = {}
+        self._given_up: set[str] = set()
         self._written: dict[str, tuple[CrashReport, float]] = {}
         self._oom_kills = crash.oom_kills()
 
@@ -118,6 +120,10 @@ class Coroner:
             times=_times(death, child.times if child.spawn_pending else None),
         )
         self._written[child.name] = (report, death.at)
+        if child.state is State.QUARANTINED:
+            self._given_up.add(child.name)
+        else:
+            self._given_up.discard(child.name)
         crash.write(self._paths.crash, report)
 
     def on_recovered(self, child: Child) -> None:
@@ -138,8 +144,13 @@ class Coroner:
         over = self._incidents.over(now)
         if over is None:
             return ()
-        self._tell("supervisor", "incident_over", f"forgiven: {', '.join(over.names)}")
-        return over.names
+        # Whose budget is spent stays where it is: a budget given back would help nobody there.
+        lost = [name for name in dict.fromkeys(over.names) if name in self._given_up]
+        spared = tuple(name for name in over.names if name not in lost)
+        told = [f"forgiven: {', '.join(dict.fromkeys(spared))}"] if spared else []
+        told += [f"quarantined: {', '.join(lost)}; mend and restart them"] if lost else []
+        self._tell("supervisor", "incident_over", "; ".join(told))
+        return spared
 
     def _read_remains(self, child: Child) -> _Remains:
         try:

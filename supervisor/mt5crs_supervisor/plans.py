@@ -43,10 +43,11 @@ def services(config: Config, ledger: Path) -> list[Plan]:
 
 def strategies(config: Config) -> list[Plan]:
     """One plan for each enabled strategy, in the order of the file."""
-    return [_strategy(config, strategy) for strategy in config.enabled]
+    return [of_strategy(config, strategy) for strategy in config.enabled]
 
 
-def _strategy(config: Config, strategy: StrategyConfig) -> Plan:
+def of_strategy(config: Config, strategy: StrategyConfig) -> Plan:
+    """The plan of one strategy, enabled or not."""
     symbols = _symbols(config, (strategy,))
     own = msgspec.structs.replace(config, strategies=(strategy,), symbols=symbols)
     return Plan(

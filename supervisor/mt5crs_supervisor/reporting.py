@@ -8,11 +8,11 @@ from typing import Protocol
 import psutil
 
 from mt5crs_shared.config import Config
-from mt5crs_shared.messages import AccountReport, StrategyMoney
+from mt5crs_shared.messages import AccountReport, Beat, StrategyMoney
 from mt5crs_shared.orders import Position
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor import forkserver
-from mt5crs_supervisor.child import Child
+from mt5crs_supervisor.child import UP_PHASES, Child
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.status_report import (
     SCHEMA_VERSION,
@@ -47,6 +47,9 @@ NO_PROCESS = functools.partial(
 
 RATE_BEATS = 8
 """Beats that rates are taken over: a few seconds, so that they do not flicker."""
+
+RATE_LEAST = 0.3
+"""Seconds below which they say nothing: two beats can be read in one go."""
 
 
 class Reported(Protocol):
@@ -168,26 +171,35 @@ def _child(child: Child, now: float) -> ChildStatus:
 
 
 def _rate(child: Child) -> float:
-    if child.pid is None or len(child.beats) < 2:
+    span = _span(child, caught_up=True)
+    if span is None:
         return 0.0
-    (first, begun), (last, ended) = (
-        child.beats[max(len(child.beats) - RATE_BEATS, 0)],
-        child.beats[-1],
-    )
-    if first.metrics is None or last.metrics is None or ended <= begun:
+    first, last, seconds = span
+    if first.metrics is None or last.metrics is None:
         return 0.0
-    ticks = last.metrics.ticks_processed - first.metrics.ticks_processed
-    return max(ticks / (ended - begun), 0.0)
+    return max((last.metrics.ticks_processed - first.metrics.ticks_processed) / seconds, 0.0)
 
 
 def _cpu(child: Child) -> float:
-    if child.pid is None or len(child.beats) < 2:
+    span = _span(child)
+    if span is None:
         return 0.0
-    (first, begun), (last, ended) = (
-        child.beats[max(len(child.beats) - RATE_BEATS, 0)],
-        child.beats[-1],
-    )
-    return 100.0 * (last.usage.cpu - first.usage.cpu) / (ended - begun) if ended > begun else 0.0
+    first, last, seconds = span
+    return 100.0 * (last.usage.cpu - first.usage.cpu) / seconds
+
+
+def _span(child: Child, caught_up: bool = False) -> tuple[Beat, Beat, float] | None:
+    """Two beats and the seconds between them; None: too few, or too near to each other.
+
+    Args:
+        child: Whose beats.
+        caught_up: Only beats after it had caught up: what it took from the tape is no rate.
+    """
+    beats = [(b, at) for b, at in child.beats if not caught_up or b.phase in UP_PHASES]
+    if child.pid is None or not beats:
+        return None
+    (first, begun), (last, ended) = beats[-RATE_BEATS:][0], beats[-1]
+    return (first, last, ended - begun) if ended - begun >= RATE_LEAST else None
 
 
 def _totals(

@@ -256,6 +256,33 @@ class TestDemo:
         process.communicate()
         installation.assert_nothing_left()
 
+    def test_a_bad_row_ends_a_replay_after_every_tick_before_it(
+        self, installation: CommandLine, tmp_path: Path
+    ) -> None:
+        rows = [f"2026-01-05T10:00:{n:02}Z,1.1,1.1001" for n in range(60)]
+        file = tmp_path / "20260105_quote.csv"
+        file.write_text("\n".join(["timestamp,bid,ask", *rows, "soon,1,2", rows[0]]) + "\n")
+        installation.call("start", "--detach")
+        result = installation.call("feed", "replay", str(file), "--fast", "--symbol", "EURUSD")
+        assert result.returncode == 1
+        assert f"error: {file}:62: " in result.stderr
+        assert "published 60 ticks" in result.stderr
+        assert "warning" not in result.stderr
+        wait_for(lambda: installation.processed("euro") == 60, "all ticks before the bad row")
+
+    def test_what_nobody_takes_is_said_before_it_is_published(
+        self, installation: CommandLine, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "20260105_quote.csv"
+        file.write_text("timestamp,bid,ask\n2026-01-05T10:00:00Z,1.1,1.1001\n")
+        feed = installation.popen("feed", "replay", str(file), "--fast")
+        assert feed.stdout is not None
+        warning, waiting = feed.stdout.readline(), feed.stdout.readline()
+        assert "20260105_quote.csv holds 20260105, which no enabled strategy of" in warning
+        assert waiting == "waiting for a subscriber: start the strategies\n"
+        feed.send_signal(signal.SIGINT)
+        assert feed.wait(30) == 0
+
     def test_a_port_in_use_is_told(self, installation: CommandLine, market: Pulse) -> None:
         result = installation.call("demo")
         assert result.returncode == 1
@@ -282,6 +309,33 @@ class TestFeed:
         result = installation.call("feed", "replay", str(file), "--fast")
         assert result.returncode == 0, result.stderr
         wait_for(lambda: installation.processed("euro") == 60, "all ticks")
+
+    def test_a_bad_row_ends_a_replay_after_every_tick_before_it(
+        self, installation: CommandLine, tmp_path: Path
+    ) -> None:
+        rows = [f"2026-01-05T10:00:{n:02}Z,1.1,1.1001" for n in range(60)]
+        file = tmp_path / "20260105_quote.csv"
+        file.write_text("\n".join(["timestamp,bid,ask", *rows, "soon,1,2", rows[0]]) + "\n")
+        installation.call("start", "--detach")
+        result = installation.call("feed", "replay", str(file), "--fast", "--symbol", "EURUSD")
+        assert result.returncode == 1
+        assert f"error: {file}:62: " in result.stderr
+        assert "published 60 ticks" in result.stderr
+        assert "warning" not in result.stderr
+        wait_for(lambda: installation.processed("euro") == 60, "all ticks before the bad row")
+
+    def test_what_nobody_takes_is_said_before_it_is_published(
+        self, installation: CommandLine, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "20260105_quote.csv"
+        file.write_text("timestamp,bid,ask\n2026-01-05T10:00:00Z,1.1,1.1001\n")
+        feed = installation.popen("feed", "replay", str(file), "--fast")
+        assert feed.stdout is not None
+        warning, waiting = feed.stdout.readline(), feed.stdout.readline()
+        assert "20260105_quote.csv holds 20260105, which no enabled strategy of" in warning
+        assert waiting == "waiting for a subscriber: start the strategies\n"
+        feed.send_signal(signal.SIGINT)
+        assert feed.wait(30) == 0
 
     def test_a_port_in_use_is_told(self, installation: CommandLine, market: Pulse) -> None:
         result = installation.call("feed", "synthetic")

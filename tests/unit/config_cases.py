@@ -206,6 +206,11 @@ BAD_GLOBALS = [
         "feed: {files: [models/baseline_v1.json]}",
         "files, but the feed is synthetic; expected kind: replay",
     ),
+    (
+        "feed: {kind: replay, files: [config/symbols.yaml]}",
+        "global.feed.files[0]: symbols.yaml holds symbols, which no enabled strategy trades; "
+        "expected EURUSD, GBPUSD; symbol: says what",
+    ),
     ("feed: {start: soon}", "'soon'; expected a time such as"),
 ]
 
@@ -219,7 +224,35 @@ BAD_DOCUMENTS = [
     ("strategies: 5", "strategies: not a list"),
     ("global: {}", "strategies: no strategies"),
     ("strategies:\n\t- a", ":2:1: a tab; expected spaces"),
-    ("strategies: [a\n", "not valid YAML"),
+    ("strategies: [a\n", ":1:13: a [ that is never closed; expected ]"),
+    ("strategies: [a\nglobal: {}\n", ":1:13: a [ that is never closed; expected ]"),
+    (
+        "strategies:\n  - name: a\n    symbol: EURUSD\n   enabled: true\n",
+        ":4:4: a line that begins in column 4; line 3 begins in column 5; expected the column of "
+        "its neighbours\n    3 |     symbol: EURUSD\n    4 |    enabled: true\n      |    ^",
+    ),
+    (
+        "strategies:\n  - name: a\n\n    symbol: EURUSD\n     enabled: true\n",
+        ":5:6: a line that begins in column 6; line 4 begins in column 5; expected",
+    ),
+    ("strategies:\n  - name: a\n   - name: b\n", ":3:6: a line that begins in column 6; line 2"),
+    (
+        "strategies:\n  - name: a\n global:\n  x: 1\n",
+        ":3:2: a line that begins in column 2; line 2",
+    ),
+    (
+        'strategies:\n  - name: "a\n    symbol: EURUSD\nglobal: {}\n',
+        ":2:11: a quote that is never closed; expected a second one, on the same line\n"
+        '    1 | strategies:\n    2 |   - name: "a\n      |           ^',
+    ),
+    ('strategies:\n  - name: "a\n    symbol: "b"\n', ":3:14: text after the end of a quoted one"),
+    ("strategies: a: b\n", ":1:14: a second ': ' in one line; expected text that holds"),
+    (
+        "strategies:\n  - name: a\n    symbol EURUSD\n    enabled: true\n",
+        ":3:5: a line without ': '; expected key: value",
+    ),
+    ("strategies\n  - a: 1\n", ":1:1: a line without ':'; expected key: or key: value"),
+    ("strategies: @a\n", ":1:13: text that begins with '@'; expected it in quotes"),
     ("strategies: []\n---\na: 1\n", ":2:1: not valid YAML: but found another document"),
     ("strategies: *nowhere", "found undefined alias"),
     (bytes(range(256)), ":2:118: not UTF-8 text"),

@@ -1,6 +1,7 @@
 """What a strategy answers is checked before anything else sees it: nonsense orders nothing."""
 
 import collections
+import sys
 from typing import Any, ClassVar
 
 import msgspec
@@ -257,6 +258,21 @@ def test_bars_are_only_lent(what: str) -> None:
         one.on_tick(tick)
     assert (book.results, one.get_status().error_count, len(one.window)) == ({}, 2, 16)
     assert one.window.closes.max() < 2.0
+
+
+class Leaver(Strategy):
+    """Wants to end everything."""
+
+    warmup = 15
+
+    def on_bar(self, bars: BarWindow) -> Signal:
+        sys.exit("enough")
+
+
+def test_a_strategy_that_wants_to_exit_has_an_error() -> None:
+    status = run(Book(), kind="Leaver").get_status()
+    assert status.error_count == 2
+    assert status.last_error.startswith("SystemExit: enough (test_answers.py:")
 
 
 def test_an_error_at_a_deal_does_not_undo_it() -> None:

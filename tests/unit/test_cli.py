@@ -7,6 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_shared.errors import ConfigError, Mt5crsError, Problem
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands import logview
@@ -136,12 +137,16 @@ class TestValidate:
 
 class TestBooks:
     def test_an_empty_ledger_is_a_sentence_or_an_empty_list(self, tmp_path: Path) -> None:
+        said = run(tmp_path, "positions").stdout
+        assert said.startswith(f"There is no ledger in {tmp_path}: nothing has run there.")
+        Ledger(tmp_path / "ledger.db", "USD", 1_000.0).close()
         assert run(tmp_path, "positions").stdout == "There are no open positions.\n"
         assert run(tmp_path, "orders").stdout == "There are no orders yet.\n"
         assert json.loads(run(tmp_path, "positions", "--json").stdout) == []
         assert json.loads(run(tmp_path, "orders", "--json").stdout) == []
 
     def test_a_strategy_without_orders_is_known(self, tmp_path: Path) -> None:
+        Ledger(tmp_path / "ledger.db", "USD", 1_000.0).close()
         result = run(tmp_path, "orders", "eurusd_trend_v1", "--config", CONFIG)
         assert result.stdout == "There are no orders of eurusd_trend_v1 yet.\n"
 
@@ -235,7 +240,7 @@ class TestFeed:
     def test_a_share_of_bad_ticks_over_one_half_is_refused(self, tmp_path: Path) -> None:
         result = run(tmp_path, "feed", "synthetic", "--config", CONFIG, "--bad-ticks", "0.9")
         assert result.exit_code == ExitCode.USAGE
-        assert "bad_ticks" in result.stderr
+        assert "--bad-ticks 0.9: expected" in result.stderr
 
     def test_an_unknown_symbol_gets_the_nearest(self, tmp_path: Path) -> None:
         result = run(tmp_path, "feed", "synthetic", "--config", CONFIG, "--symbol", "EURUSB")
@@ -261,3 +266,19 @@ def test_the_package_itself_is_cheap_and_offers_the_runner() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "False MultiStrategyRunner\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--speed", "-1", "error: --speed -1.0: expected a number >= 0\n"),
+        ("--bad-ticks", "2", "error: --bad-ticks 2.0: expected a number >= 0 and <= 0.5\n"),
+        ("--seed", "-1", "error: --seed -1: expected a whole number >= 0\n"),
+    ],
+)
+def test_a_bad_figure_of_a_feed_is_named(
+    tmp_path: Path, option: str, value: str, words: str
+) -> None:
+    config = str(Path(__file__).parents[2] / "config" / "strategies.yaml")
+    result = run(tmp_path, "--config", config, "feed", "synthetic", option, value)
+    assert (result.exit_code, result.stderr) == (ExitCode.USAGE, words)

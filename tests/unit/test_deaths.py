@@ -3,16 +3,23 @@
 import tempfile
 from pathlib import Path
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared import flight
+from mt5crs_shared import config_file, flight
 from mt5crs_shared.flight import SLOTS, FlightRecorder
+from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
 from mt5crs_supervisor import crash
+from mt5crs_supervisor.coroner import Coroner
 from mt5crs_supervisor.crash import CrashReport, CrashTimes
 from mt5crs_supervisor.incident import QUIET, STAGGER, IncidentWatch
+from mt5crs_supervisor.launcher import ExitStatus
+from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.poison import PoisonWatch
+from tests.system import ROOT
+from tests.unit.test_supervised_child import Bench
 
 
 def tick(n: int) -> Tick:
@@ -132,3 +139,21 @@ def test_old_black_boxes_are_removed(tmp_path: Path) -> None:
 
 def test_a_disk_that_refuses_does_not_stop_the_supervisor(tmp_path: Path) -> None:
     assert crash.write(tmp_path / "missing", report("a", "2026-01-01T00:00:00Z")) is None
+
+
+def test_an_incident_that_is_over_does_not_speak_for_the_quarantined(tmp_path: Path) -> None:
+    told: list[str] = []
+    config = config_file.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
+    paths = VarPaths(tmp_path)
+    paths.create()
+    coroner = Coroner(config, paths, 4, lambda name, kind, detail: told.append(detail))
+    for name, state in (("a", State.QUARANTINED), ("b", State.BACKOFF), ("c", State.BACKOFF)):
+        bench = Bench()
+        bench.child.plan = msgspec.structs.replace(bench.child.plan, name=name)
+        bench.run(0.0)
+        coroner.on_death(bench.child, 1.0, False)
+        bench.child.on_exit(ExitStatus(-9), 1.0)
+        bench.child.state = state
+        coroner.write(bench.child, bench.actions.buried[0])
+    assert coroner.forgiven(1.0 + QUIET) == ("b", "c")
+    assert told[-1] == "forgiven: b, c; quarantined: a; mend and restart them"

@@ -1,7 +1,9 @@
 """A strategy in the test's hands: ticks in, decisions out, and a restart that nobody notices."""
 
 import random
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -287,8 +289,10 @@ def test_deciding_on_every_tick_sees_the_open_bar() -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("no.such:Thing", "cannot be imported"),
-        ("mt5crs_worker.strategy:Missing", "cannot be imported"),
+        ("no.such:Thing", "there is no module no; looked in "),
+        ("mt5crs_worker.examples.ma_cros:X", "there is no module mt5crs_worker.examples.ma_cros"),
+        ("mt5crs_worker.examples.ma_cross:Missing", "has no class Missing; it has MovingAverage"),
+        (CROSS.lower().replace("average", "Averag"), "did you mean MovingAverageCross?"),
         ("mt5crs_worker.bars:BarWindow", "no subclass of Strategy"),
         (f"{HERE}:Abstract", "on_bar"),
     ],
@@ -296,6 +300,27 @@ def test_deciding_on_every_tick_sees_the_open_bar() -> None:
 def test_a_class_that_cannot_be_used_says_why(entry: str, words: str) -> None:
     with pytest.raises(StrategyError, match=words):
         instance(Book(), strategy=entry)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import tallib\n", "No module named 'tallib' (broken.py:1)"),
+        ("x = 1 /\n", "SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("x = 1 / 0\n", "ZeroDivisionError: division by zero (broken.py:1)"),
+        ("import sys\nsys.exit()\n", "SystemExit (broken.py:2)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, words: str
+) -> None:
+    (tmp_path / "broken.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StrategyError, match=re.escape(words)):
+        instance(Book(), strategy="broken:Breakout")
+    with pytest.raises(StrategyError, match=re.escape("did you mean broken?")):
+        instance(Book(), strategy="brocken:Breakout")
 
 
 def run_whole(ticks: list[Tick], book: Book, **changes: object) -> list[Decision]:

@@ -25,7 +25,8 @@ def test_an_old_python_is_named(tmp_path: Path) -> None:
             (tmp_path / name).symlink_to(found)
     root = tmp_path / "house"
     (root / "scripts").mkdir(parents=True)
-    for name in ("scripts/run", "scripts/venv.bash", "setup.cfg", "pyproject.toml"):
+    scripts = ("scripts/run", "scripts/venv.bash", "scripts/build_backend.py")
+    for name in (*scripts, "setup.cfg", "pyproject.toml"):
         (root / name).write_bytes((ROOT / name).read_bytes())
 
     def run() -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from model_figures import area_under_curve, score
 
 from mt5crs_services.feed.synthetic import MINUTE_US, SyntheticMarket
 from mt5crs_shared.config import RiskConfig, SymbolSpec
@@ -17,7 +18,7 @@ from mt5crs_shared.wire import format_iso
 from mt5crs_worker.adapter import LiveStrategyAdapter
 from mt5crs_worker.bars import Bar
 from mt5crs_worker.features import FEATURES, WINDOW
-from scripts.train_baseline import Rows, area_under_curve, main, make_rows, score
+from scripts.train_baseline import Quoted, cut_of, main, make_rows
 
 ROOT = Path(__file__).parents[2]
 COUNT = 400
@@ -45,11 +46,15 @@ def test_the_figures_are_printed_and_kept(trained: tuple[Path, Result]) -> None:
     meta = read_meta(out)
     figures = meta["out_of_sample"]
     assert list(figures) == ["EURUSD", "GBPUSD", "XAUUSD", "pooled"]
-    assert figures["pooled"]["bars"] == sum(figures[name]["bars"] for name in list(figures)[:3])
-    assert figures["EURUSD"]["bars"] == math.ceil(0.3 * (COUNT - WINDOW))
+    counts = [figures[name]["bars"]["value"] for name in figures]
+    assert counts[-1] == sum(counts[:3])
+    assert counts[-1] == pytest.approx(0.3 * 3 * (COUNT - WINDOW), abs=40)
     for name, values in figures.items():
         assert name in result.stdout
-        assert f"{values['auc']:g}" in result.stdout
+        assert f"{values['auc']['value']:g} ± {values['auc']['error']:g}" in result.stdout
+    assert all(0.0 <= ties < 0.5 for ties in meta["data"]["ties"].values())
+    assert "net_points" in figures["EURUSD"]
+    assert "net_points" not in figures["pooled"]
     assert meta["data"]["bars"] == dict.fromkeys(("EURUSD", "GBPUSD", "XAUUSD"), COUNT)
 
 
@@ -93,30 +98,60 @@ def test_bad_or_short_files_are_refused(tmp_path: Path, text: str, said: str) ->
     assert not out.exists()
 
 
-def bars(count: int, seed: int = 5) -> list[Bar]:
-    closes = 1.0 + 0.001 * np.random.default_rng(seed).random(count)
-    return [Bar(number, *(close.item(),) * 4, 1) for number, close in enumerate(closes)]
+MINUTE = MINUTE_US
+POINT = 1e-5
 
 
-def test_a_row_has_the_direction_of_the_next_bar() -> None:
-    made = bars(WINDOW + 30)
-    rows = make_rows(made)
-    closes = [bar.close for bar in made[WINDOW - 1 :]]
-    assert rows.features.shape == (30, len(FEATURES))
-    assert rows.ups.tolist() == [b > a for a, b in pairwise(closes)]
+def quoted(closes: list[float], gap_after: int | None = None) -> Quoted:
+    """Bars of a minute with these closes; after one of them comes a weekend."""
+    made = [
+        Bar((n + (2_880 if gap_after is not None and n > gap_after else 0)) * MINUTE, c, c, c, c, 1)
+        for n, c in enumerate(closes)
+    ]
+    return Quoted(made, [2 * POINT] * len(made))
+
+
+def walk(count: int, seed: int = 5) -> list[float]:
+    closes: list[float] = (1.0 + 0.001 * np.random.default_rng(seed).random(count)).tolist()
+    return closes
+
+
+def test_a_row_has_the_move_of_the_next_bar_and_the_spread() -> None:
+    closes = walk(WINDOW + 30)
+    rows, ties = make_rows(quoted(closes), "M1", POINT)
+    assert (rows.features.shape, ties) == ((30, len(FEATURES)), 0.0)
+    moves = [(b - a) / POINT for a, b in pairwise(closes[WINDOW - 1 :])]
+    assert rows.moves == pytest.approx(moves)
+    assert rows.costs == pytest.approx(np.full(30, 2.0))
     returns = rows.features[:, FEATURES.index("returns_1d")]
     assert (returns[1:] > 0).tolist() == rows.ups[:-1].tolist()
+    assert rows.ends.tolist() == [begin + 2 * MINUTE for begin in rows.begins]
 
 
-def test_nothing_of_the_tested_bars_reaches_the_training() -> None:
-    made = bars(WINDOW + 100)
-    first_tested = WINDOW - 1 + 70
-    changed = made[:first_tested] + bars(WINDOW + 100, seed=6)[first_tested:]
-    (former, later), (former_again, later_again) = (make_rows(b).split() for b in (made, changed))
-    assert (len(former.ups), len(later.ups)) == (69, 30)
-    assert np.array_equal(former.features, former_again.features)
-    assert np.array_equal(former.ups, former_again.ups)
-    assert not np.isclose(later.features, later_again.features).all(axis=1).any()
+def test_ties_and_labels_over_a_gap_are_left_out() -> None:
+    closes = walk(WINDOW + 30)
+    closes[WINDOW + 5] = closes[WINDOW + 4]
+    rows, ties = make_rows(quoted(closes, gap_after=WINDOW + 10), "M1", POINT)
+    assert len(rows) == 28
+    assert ties == pytest.approx(1 / 29)
+    assert np.all(rows.moves != 0.0)
+    assert (WINDOW + 4) * MINUTE not in rows.begins
+    assert (WINDOW + 10) * MINUTE not in rows.begins
+
+
+def test_nothing_of_the_tested_time_reaches_the_training_of_any_symbol() -> None:
+    first, _ = make_rows(quoted(walk(WINDOW + 100)), "M1", POINT)
+    late = quoted(walk(WINDOW + 100, seed=6))
+    late.bars = [msgspec.structs.replace(b, start_us=b.start_us + 50 * MINUTE) for b in late.bars]
+    second, _ = make_rows(late, "M1", POINT)
+    cut_us = cut_of([first, second])
+    parts = [rows.split(cut_us) for rows in (first, second)]
+    for former, later in parts:
+        assert max(former.ends) <= cut_us <= min(later.begins)
+    tested = sum(len(later) for _, later in parts)
+    assert tested == pytest.approx(60, abs=2)
+    # The one that began later is tested for longer: the moment is the same for both.
+    assert len(parts[0][1]) < len(parts[1][1])
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=30))
@@ -134,16 +169,26 @@ def test_area_under_curve_is_the_chance_of_the_right_order(pairs: list[tuple[boo
 
 
 def test_score_by_hand() -> None:
-    rows = Rows(np.zeros((4, 18)), np.array([True, True, False, False]))
-    assert score(rows, np.array([0.9, 0.4, 0.3, 0.52])) == {
+    moves, costs = np.array([4.0, 2.0, -1.0, -3.0]), np.array([1.0, 1.0, 1.0, 1.0])
+    figures = score(moves, costs, np.array([0.9, 0.4, 0.3, 0.52]), 0.5, one_symbol=True)
+    values = {name: figure["value"] for name, figure in figures.items()}
+    logs = list(map(math.log, (0.9, 0.4, 0.7, 0.48)))
+    assert values == {
         "bars": 4,
-        "base_rate": 0.5,
+        "rose": 0.5,
+        "majority": 0.5,
         "accuracy": 0.5,
         "auc": 0.75,
-        "log_loss": round(-sum(map(math.log, (0.9, 0.4, 0.7, 0.48))) / 4, 4),
-        "confident_share": 0.75,
-        "confident_accuracy": round(2 / 3, 4),
+        "base_log_loss": round(math.log(2), 4),
+        "log_loss": round(-sum(logs) / 4, 4),
+        "buys": 1,
+        "sells": 2,
+        # BUY at +4, SELL at +2, SELL at -1, each less a spread of one point.
+        "net_points": round((3.0 - 3.0 + 0.0) / 3, 4),
     }
+    assert figures["accuracy"]["error"] == round(0.5 / math.sqrt(3), 4)
+    assert figures["log_loss"]["error"] == round(float(np.std(logs, ddof=1)) / 2, 4)
+    assert figures["majority"]["error"] is None
 
 
 def test_the_repositorys_model_is_the_one_its_meta_file_describes() -> None:
@@ -155,4 +200,4 @@ def test_the_repositorys_model_is_the_one_its_meta_file_describes() -> None:
     assert list(metadata.features) == meta["features"] == list(FEATURES)
     assert (metadata.trees, metadata.kind) == (meta["trees"], meta["kind"])
     assert model.stat().st_size < 150_000
-    assert 0.53 < meta["out_of_sample"]["pooled"]["auc"] < 0.70
+    assert 0.53 < meta["out_of_sample"]["pooled"]["auc"]["value"] < 0.70

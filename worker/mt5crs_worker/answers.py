@@ -132,7 +132,7 @@ def shown(value: object) -> str:
     return one_line(text, 120)
 
 
-def described(error: Exception) -> str:
+def described(error: BaseException) -> str:
     """An error of a strategy's code for people: what, and in which line."""
     if isinstance(error, AnswerError):
         return one_line(str(error), ERROR_LENGTH)
@@ -141,10 +141,11 @@ def described(error: Exception) -> str:
     except Exception:
         text = "its text cannot be had"
     place = f" ({where})" if (where := place_of(error)) else ""
-    return one_line(f"{type(error).__name__}: {text}", ERROR_LENGTH) + place
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return one_line(said, ERROR_LENGTH) + place
 
 
-def place_of(error: Exception) -> str:
+def place_of(error: BaseException) -> str:
     """``my_strategies.py:12``: where an error was raised; empty: nobody knows."""
     where = traceback.extract_tb(error.__traceback__)
     return f"{where[-1].filename.rpartition('/')[2]}:{where[-1].lineno}" if where else ""

@@ -167,7 +167,7 @@ class StrategyInstance:
             self._process(tick, place, decide)
         except (JournalError, ReplacedError, StateError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._tally.error(error)
             return False
         return True
@@ -337,7 +337,7 @@ class StrategyInstance:
         """Tell the strategy of a deal; what it raises must not undo that the deal happened."""
         try:
             call(fill)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._tally.error(error)
 
     def _restore(self, saved: Checkpoint) -> None:

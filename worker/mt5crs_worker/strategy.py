@@ -1,8 +1,11 @@
 """What a trader writes: a `Strategy` answers closed bars (or ticks) with a signal."""
 
 import abc
+import difflib
+import importlib
+import itertools
 import operator
-import pkgutil
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
@@ -97,16 +100,45 @@ def class_of(config: StrategyConfig) -> type[Strategy]:
     """
     if config.strategy is None:
         return ModelStrategy
+    found = _resolved(config.strategy)
+    if isinstance(found, type) and issubclass(found, Strategy):
+        return found
+    raise StrategyError(
+        f"strategy: {config.strategy} is no subclass of Strategy, from mt5crs_worker.strategy"
+    )
+
+
+def _resolved(name: str) -> object:
+    """What ``package.module:Class`` names, whatever its module does while it is imported."""
+    module_name, _, class_name = name.partition(":")
+    fault = f"strategy: {name} cannot be imported"
     try:
-        found = pkgutil.resolve_name(config.strategy)
-    except (ImportError, AttributeError) as error:
-        raise StrategyError(
-            f"strategy: {config.strategy} cannot be imported ({error}); "
-            "is its folder on PYTHONPATH?"
-        ) from error
-    if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise StrategyError(f"strategy: {config.strategy} is no subclass of Strategy")
-    return found
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            # Found, and it asks for one that is not there.
+            raise StrategyError(f"{fault}: {described(error)}") from error
+        near = difflib.get_close_matches(module_name, _modules_here(), 1)
+        hint = f"did you mean {near[0]}?" if near else f"looked in {Path.cwd()} and PYTHONPATH"
+        raise StrategyError(f"{fault}: there is no module {error.name}; {hint}") from error
+    except (Exception, SystemExit) as error:
+        raise StrategyError(f"{fault}: {described(error)}") from error
+    if hasattr(module, class_name):
+        return getattr(module, class_name)
+    members = vars(module).items()
+    classes = [key for key, value in members if _is_strategy(value) and value is not Strategy]
+    near = difflib.get_close_matches(class_name, classes, 1)
+    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(classes) or 'none at all'}"
+    raise StrategyError(f"{fault}: {module_name} has no class {class_name}; {hint}")
+
+
+def _is_strategy(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Strategy)
+
+
+def _modules_here() -> list[str]:
+    """Modules in the folder that the command was started in."""
+    return [path.stem for path in itertools.islice(Path.cwd().glob("*.py"), 1_000)]
 
 
 def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
@@ -122,7 +154,7 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
         made = found(config, symbol)
     except Mt5crsError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = f"; {_SUPER}" if _is_bare(found, error) else ""
         raise StrategyError(
             f"strategy: {config.strategy} failed: {described(error)}{hint}"
@@ -134,7 +166,7 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
     return made
 
 
-def _is_bare(found: type[Strategy], error: Exception) -> bool:
+def _is_bare(found: type[Strategy], error: BaseException) -> bool:
     """Whether `__init__` asked for what `Strategy.__init__` was still to set."""
     if not isinstance(error, AttributeError):
         return False

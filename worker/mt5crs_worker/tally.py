@@ -48,7 +48,7 @@ class Tally:
             last_reason="" if is_reason_gone else outcome.detail or counts.last_reason,
         )
 
-    def error(self, error: Exception) -> None:
+    def error(self, error: BaseException) -> None:
         """Count an exception in the strategy's code, and log it."""
         counts = self._counts
         self._counts = msgspec.structs.replace(

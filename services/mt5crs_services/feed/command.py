@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mt5crs_services.feed.publisher import Publisher, make_source
+from mt5crs_services.feed.publisher import FeedError, Publisher, make_source
 from mt5crs_services.feed.sources import Position
 from mt5crs_services.service import BacklogServer
 from mt5crs_shared import wire
@@ -46,8 +46,7 @@ def run(
         progress: Show a progress bar on stderr.
 
     Raises:
-        FeedError: It cannot be published.
-        FeedFileError: A file cannot be read.
+        FeedError: It cannot be published, or a file cannot be read on.
     """
     source = make_source(config, symbols, None)
     total = source.total()
@@ -61,24 +60,32 @@ def run(
                 _publish(publisher, server, bar)
         except KeyboardInterrupt:
             publisher.close(0.0)
+        except FeedError:
+            # What came before the row that cannot be read is for everybody.
+            _answer_the_rest(publisher, server)
+            raise
         finally:
-            published = publisher.published
             server.close()
             publisher.close(FLUSH)
-    Console(stderr=True).print(f"published {published:,} ticks on {url}", highlight=False)
+            said = f"published {publisher.published:,} ticks on {url}"
+            Console(stderr=True).print(said, highlight=False)
 
 
 def _publish(publisher: Publisher, server: BacklogServer, bar: Progress) -> None:
     poller = zmq.Poller()
     poller.register(publisher.socket, zmq.POLLIN)
     poller.register(server.socket, zmq.POLLIN)
-    wait, begun, shown = 0.0, False, 0.0
+    wait, begun, shown, told = 0.0, False, 0.0, False
+    opened = time.monotonic()
     while not publisher.over:
         poller.poll(round(min(wait, SHOW_EVERY) * 1000))
         publisher.read_subscriptions()
         server.serve(simulated=True)
         begun = begun or publisher.may_begin(server.asked > 0)
         wait = publisher.publish_due() if begun else 0.02
+        if not begun and not told and time.monotonic() - opened > SILENCE:
+            told = True
+            bar.console.print("waiting for a subscriber: start the strategies", highlight=False)
         if time.monotonic() - shown > SHOW_EVERY:
             shown = time.monotonic()
             _show(bar, publisher, begun)

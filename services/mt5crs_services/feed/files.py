@@ -45,7 +45,7 @@ def read_ticks(path: Path, symbol: str | None = None) -> Iterator[Tick]:
             has a malformed row or a number that is not finite, or the bars of the two do not
             match.
     """
-    name = symbol or path.name.partition(".")[0].partition("_")[0]
+    name = symbol or recorded.symbol_of(path.name)
     return _read_bars(path, name) if _holds_bars(path) else _read_quotes(path, name)
 
 

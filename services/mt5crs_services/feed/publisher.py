@@ -49,7 +49,7 @@ def make_source(
 ) -> Source:
     """The source that a configuration describes."""
     if config.kind == "replay":
-        return ReplaySource([Path(name) for name in config.files], KEPT)
+        return ReplaySource([Path(name) for name in config.files], KEPT, config.symbol)
     state = paths.feed_state if paths is not None else None
     return SyntheticSource(config, list(symbols.values()), state, time.time_ns() // 1000)
 
@@ -66,7 +66,8 @@ class Publisher:
         monotonic: The monotonic clock, seconds.
 
     Raises:
-        FeedError: The address is in use, or cannot be bound.
+        FeedError: The address is in use, or cannot be bound; or there is no first tick, since the
+            source cannot be read.
     """
 
     def __init__(
@@ -86,9 +87,12 @@ class Publisher:
         self.socket = self._bind(context, url)
         self._hand_history(source)
         self._next: Tick | None = None
+        self._failure: FeedFileError | None = None
         self._unsent: bytes | None = None
         self._ticks = self._resume(source)
         self._advance()
+        if self._next is None:
+            self._tell_failure()
         self._anchor: tuple[float, int] | None = None
         self._opened = monotonic()
         self.subscribed = False
@@ -102,7 +106,7 @@ class Publisher:
     @property
     def over(self) -> bool:
         """Every tick of the source has been sent."""
-        return self._next is None and self._unsent is None
+        return self._next is None and self._unsent is None and self._failure is None
 
     @property
     def newest_us(self) -> int:
@@ -148,6 +152,7 @@ class Publisher:
                 return 0.001
             tick = self._next
             if tick is None:
+                self._tell_failure()
                 return 3600.0
             wait = self._wait(tick)
             if wait > 0.0:
@@ -201,10 +206,15 @@ class Publisher:
                 self._ring(tick.symbol).append(tick)
 
     def _advance(self) -> None:
+        """Read the next tick; a row that cannot be read ends the source after those before it."""
         try:
             self._next = next(self._ticks, None)
         except FeedFileError as error:
-            raise FeedError(str(error)) from error
+            self._next, self._failure = None, error
+
+    def _tell_failure(self) -> None:
+        if self._failure is not None:
+            raise FeedError(str(self._failure)) from self._failure
 
     def _wait(self, tick: Tick) -> float:
         if self._speed == 0.0:

@@ -44,9 +44,11 @@ class ReplaySource:
     Args:
         paths: CSV or CSV.gz; of a pair of bid and ask bars one is enough.
         kept: Ticks before the resume point that are given once more.
+        symbol: Of all of them; None: each is named after its own.
     """
 
-    def __init__(self, paths: Sequence[Path], kept: int) -> None:
+    def __init__(self, paths: Sequence[Path], kept: int, symbol: str | None = None) -> None:
+        self._symbol = symbol
         self._paths = paths
         self._kept = kept
 
@@ -57,7 +59,7 @@ class ReplaySource:
     def ticks(self, published: int) -> Iterator[tuple[int, Tick]]:
         """Every row as a tick, numbered; see `Source.ticks`."""
         # Days of one symbol may be named in any order: they are merged by time as well.
-        merged = files.merge(files.read_ticks(path) for path in self._paths)
+        merged = files.merge(files.read_ticks(path, self._symbol) for path in self._paths)
         numbered = enumerate(merged)
         return itertools.islice(numbered, max(published - self._kept, 0), None)
 

@@ -31,7 +31,7 @@ def positions(var_dir: Path, as_json: bool) -> None:
     elif found:
         show.print_lines(table(position_columns(found), show.width()))
     else:
-        click.echo("There are no open positions.")
+        click.echo("There are no open positions." if ledger is not None else _no_ledger(var_dir))
 
 
 def orders(var_dir: Path, config: Path, name: str | None, limit: int | None, as_json: bool) -> None:
@@ -48,6 +48,8 @@ def orders(var_dir: Path, config: Path, name: str | None, limit: int | None, as_
         show.print_json(found)
     elif found:
         show.print_lines(table(order_columns(found), show.width()))
+    elif ledger is None:
+        click.echo(_no_ledger(var_dir))
     else:
         click.echo(f"There are no orders{f' of {name}' if name else ''} yet.")
 
@@ -93,6 +95,10 @@ def _ledger(var_dir: Path) -> Iterator[sqlite3.Connection | None]:
         return
     with contextlib.closing(ledger_schema.open_readonly(path)) as ledger:
         yield ledger
+
+
+def _no_ledger(var_dir: Path) -> str:
+    return f"There is no ledger in {var_dir}: nothing has run there. --var-dir names the folder."
 
 
 def _check_name(name: str, config: Path, orders_: Sequence[OrderRecord]) -> None:

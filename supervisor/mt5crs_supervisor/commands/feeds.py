@@ -1,17 +1,20 @@
 """`feed synthetic` and `feed replay`: publish ticks in the foreground."""
 
+import contextlib
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 
-from mt5crs_shared import config_file, symbols_file
+from mt5crs_shared import config_file, rates, recorded, symbols_file
 from mt5crs_shared.config import FeedConfig, SymbolSpec
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.yaml_nodes import Report
+from mt5crs_shared.yaml_structs import describe
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 
 COMMAND = "mt5crs_services.feed.command:run"
@@ -53,7 +56,25 @@ def replay(options: Mapping[str, Any], url: str | None, config_path: Path, var_d
         config_path: The YAML file.
         var_dir: The installation whose tape may ask for lost ticks.
     """
+    _warn_of_strangers(options["files"], options["symbol"], config_path)
     _publish({"kind": "replay", **options}, {}, url, config_path, var_dir)
+
+
+def _warn_of_strangers(files: Sequence[str], symbol: str | None, config_path: Path) -> None:
+    """Say which files nobody is going to listen to, as far as there is a configuration."""
+    with contextlib.suppress(ConfigError):
+        config = config_file.load(config_path)
+        traded = [strategy.symbol for strategy in config.enabled]
+        wanted = rates.needed(traded, config.globals.account_currency, config.symbols)
+        for file in files:
+            held = symbol or recorded.symbol_of(Path(file).name)
+            if held not in wanted:
+                click.echo(
+                    f"warning: {Path(file).name} holds {held}, which no enabled strategy of"
+                    f" {config_path} trades; --symbol says what files hold that are named"
+                    " otherwise",
+                    err=True,
+                )
 
 
 def _publish(
@@ -63,13 +84,23 @@ def _publish(
     config_path: Path,
     var_dir: Path,
 ) -> None:
-    try:
-        feed = msgspec.convert(fields, FeedConfig)
-    except msgspec.ValidationError as error:
-        raise CommandError(f"the feed cannot be made: {error}", ExitCode.USAGE) from error
+    feed = _feed(fields)
     address = url or config_file.load(config_path).globals.zmq_market_url
     run: Run = pkgutil.resolve_name(COMMAND)
     run(feed, symbols, address, var_dir, sys.stderr.isatty())
+
+
+def _feed(fields: Mapping[str, Any]) -> FeedConfig:
+    """The fields as a feed; each is looked at by itself, so that the bad one is named."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(FeedConfig)}
+    for name, value in fields.items():
+        try:
+            msgspec.convert(value, kinds[name])
+        except msgspec.ValidationError as error:
+            expected = describe(msgspec.inspect.type_info(kinds[name]))
+            option = f"--{name.replace('_', '-')}"
+            raise CommandError(f"{option} {value}: expected {expected}", ExitCode.USAGE) from error
+    return FeedConfig(**fields)
 
 
 def _specs(names: Sequence[str], config_path: Path) -> dict[str, SymbolSpec]:

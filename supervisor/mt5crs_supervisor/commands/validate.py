@@ -1,4 +1,4 @@
-"""`validate`: everything that is wrong in a configuration, or what it asks for."""
+"""`validate`: everything that is wrong in a configuration and in what it names."""
 
 from pathlib import Path
 
@@ -6,16 +6,20 @@ import click
 
 from mt5crs_shared import config_file
 from mt5crs_shared.config import StrategyConfig
+from mt5crs_shared.errors import ConfigError
+from mt5crs_supervisor.commands import trials
 from mt5crs_supervisor.render import nearby
 
 
 def validate(path: Path) -> None:
-    """Load a configuration and print its strategies.
+    """Load a configuration, try what it names, and print its strategies.
 
     Raises:
-        ConfigError: It is refused.
+        ConfigError: It is refused, or names something that cannot be used.
     """
     config = config_file.load(path)
+    if problems := trials.problems(config, path):
+        raise ConfigError(tuple(problems))
     longest = max(len(s.name) for s in config.strategies)
     for strategy in config.strategies:
         click.echo(_line(strategy, longest))

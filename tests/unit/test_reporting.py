@@ -1,0 +1,44 @@
+"""Figures of the status that are made of beats."""
+
+import pytest
+
+from mt5crs_shared.messages import Beat, Phase, StrategyMetrics, Usage
+from mt5crs_supervisor import reporting
+from tests.unit.test_supervised_child import Bench
+
+
+def beat(bench: Bench, at: float, ticks: int, cpu: float, phase: Phase = "running") -> None:
+    metrics = StrategyMetrics(ticks_processed=ticks)
+    child = bench.child
+    child.on_beat(
+        Beat(child.name, 1, child.epoch, 0, phase, usage=Usage(0, cpu), metrics=metrics), at
+    )
+
+
+@pytest.fixture
+def bench() -> Bench:
+    one = Bench()
+    one.start(0.0)
+    one.child.on_ready(0.1)
+    return one
+
+
+def test_what_was_taken_from_the_tape_is_no_rate(bench: Bench) -> None:
+    beat(bench, 1.0, 0, 0.0, "recovering")
+    beat(bench, 1.4, 400_000, 0.4)
+    assert reporting._rate(bench.child) == 0.0
+    beat(bench, 1.9, 400_002, 0.41)
+    assert reporting._rate(bench.child) == pytest.approx(4.0)
+
+
+def test_two_beats_that_were_read_in_one_go_say_nothing(bench: Bench) -> None:
+    beat(bench, 1.0, 0, 0.0)
+    beat(bench, 1.0001, 2, 0.5)
+    assert (reporting._rate(bench.child), reporting._cpu(bench.child)) == (0.0, 0.0)
+
+
+def test_a_second_of_work_in_a_second_is_a_whole_core(bench: Bench) -> None:
+    beat(bench, 1.0, 0, 0.0)
+    beat(bench, 2.0, 50, 1.0)
+    assert reporting._rate(bench.child) == pytest.approx(50.0)
+    assert reporting._cpu(bench.child) == pytest.approx(100.0)
