@@ -3,12 +3,12 @@
 import logging
 import signal
 from collections import deque
-from typing import Protocol
 
 import msgspec
 
 from mt5crs_shared.config import LimitsConfig, SupervisorConfig
-from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Hello
+from mt5crs_shared.messages import Beat, Failed, FirstTick, Hello
+from mt5crs_supervisor.actions import Actions
 from mt5crs_supervisor.launcher import ExitStatus, Handle
 from mt5crs_supervisor.lifecycle import ALIVE, Event, State, following
 from mt5crs_supervisor.records import Death, Plan, Times
@@ -33,31 +33,6 @@ KILLS = {Cause.HANG: "hung", Cause.BOOT: "start_timeout", Cause.MEMORY: "memory"
 
 UP_PHASES = frozenset({"running", "waiting", "holding"})
 """Phases of a child that has caught up."""
-
-
-class Actions(Protocol):
-    """What a child may ask its supervisor to do."""
-
-    def spawn(self, child: "Child") -> ChildSpec:
-        """Start a process under the next epoch."""
-
-    def fell(self, child: "Child", now: float, own_doing: bool) -> float:
-        """It died: keep what its process has left; seconds that its respawn should wait.
-
-        `own_doing`: by what it did itself, as far as that can be told; a kill -9 is not.
-        """
-
-    def bury(self, child: "Child", death: "Death") -> None:
-        """Its fate is decided: write down all that is known of the death."""
-
-    def recycle(self, child: "Child") -> None:
-        """Ask its process to end at the next good moment."""
-
-    def recovered(self, child: "Child") -> None:
-        """Its replacement has processed a tick."""
-
-    def tell(self, child: "Child", kind: str, detail: str) -> None:
-        """Tell the trader what happened."""
 
 
 class Child:
@@ -101,6 +76,7 @@ class Child:
         self._kill_at: float | None = None
         self._killed_for: Cause | None = None
         self._killed_why = ""
+        self._judged_from = 0.0
         self.failed: Failed | None = None
         self._start_again = False
         self._spawn_pending = False
@@ -124,6 +100,12 @@ class Child:
     def spawn_pending(self) -> bool:
         """The launcher was asked for a process and has not answered."""
         return self._spawn_pending
+
+    @property
+    def _sentenced(self) -> bool:
+        """It writes its stacks, and is killed in a moment."""
+        dying = self._killed_for is not None and self._kill_at is not None
+        return dying and self.state is not State.STOPPING
 
     @property
     def degraded(self) -> str:
@@ -209,11 +191,24 @@ class Child:
         """A heartbeat was read."""
         self.beat, self.beat_at = beat, now
         self.beats.append((beat, now))
+        if self._sentenced and self._killed_for is Cause.HANG:
+            self._killed_for = self._kill_at = None
+            self._actions.tell(self, "spared", "a beat came while it was about to be killed")
         if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
             self._move(Event.RECOVERED)
             self._actions.tell(self, "running", f"pid {beat.pid}, epoch {beat.epoch}")
         if self._limits is not None and self._killed_for is None:
             self._check_memory(self._limits, beat.usage.rss, now)
+
+    def on_pause(self, now: float) -> None:
+        """The supervisor itself stood still: who could not be heard meanwhile is not judged by it.
+
+        Everybody gets the whole of the time-outs again.
+        """
+        self.beat_at = now
+        self._judged_from = now
+        if self._sentenced:
+            self._kill_at = now + STACKS_WITHIN
 
     def on_first_tick(self, message: FirstTick) -> None:
         """The process has taken its first tick."""
@@ -268,7 +263,8 @@ class Child:
     def _judge(self, now: float) -> None:
         spawned, ready = self.times.spawned, self.times.ready
         if ready is None:
-            if spawned is not None and now - spawned > self._settings.start_timeout:
+            begun = max(spawned if spawned is not None else now, self._judged_from)
+            if now - begun > self._settings.start_timeout:
                 limit = self._settings.start_timeout
                 self._put_down(Cause.BOOT, f"not ready after {limit:g} s", now)
         elif now - self.beat_at > self._settings.hang_after and not self._starved(now):

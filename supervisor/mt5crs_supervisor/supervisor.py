@@ -43,6 +43,7 @@ from mt5crs_supervisor.coroner import Coroner
 from mt5crs_supervisor.launcher import ForkserverLauncher, Handle
 from mt5crs_supervisor.lifecycle import ALIVE, State
 from mt5crs_supervisor.links import Links
+from mt5crs_supervisor.pauses import Pauses
 from mt5crs_supervisor.records import Death, Plan, level_of
 from mt5crs_supervisor.registry import Entry, Registry
 from mt5crs_supervisor.restart_policy import RestartPolicy
@@ -104,6 +105,7 @@ class Supervisor:
         self._launcher = ForkserverLauncher(self._wakeup.wake)
         self._spawning: dict[str, tuple[Future[Handle], float]] = {}
         self._renew_at = 0.0
+        self._pauses = Pauses(self._note)
         self.strategies = [self._child(plan) for plan in plans.strategies(config)]
         self.services = [self._child(plan) for plan in plans.services(config, paths.ledger)]
         self._by_name = {child.name: child for child in self.children}
@@ -202,7 +204,7 @@ class Supervisor:
         self._collect_spawned()
         self._read_children()
         self._serve_control()
-        now = self._monotonic()
+        self._pauses.on_turn(now := self._monotonic(), self.children)
         for child in self.children:
             child.on_time(now)
         self._start_feed(now)

@@ -289,3 +289,18 @@ def test_a_damaged_ledger_stops_it_for_good_and_is_left_alone(system: Installati
     assert ledger.read_bytes() == before
     with pytest.raises(LedgerError):
         ledger_schema.open_readonly(ledger)
+
+
+def test_nobody_trades_or_fences_in_anothers_name(system: Installation) -> None:
+    system.start()
+    system.supervisor.ready("gateway")
+    with system.caller(1, "idle") as forger:
+        forger.send(Submit(buy(tick(1))))
+        forger.send(Fence("euro", 2**62))
+        forger.send(Register("euro", 2**63 - 1))
+        forger.send_raw(b"\x91" * 100_000)
+        # Answered, so that all before it was looked at.
+        assert result_of(forger.ask(QueryOrder("idle", "none"))).code is Code.NOT_SEEN
+    euro = system.caller()
+    assert euro.ask(Register("euro", 1)) == Registered("euro", None, 0.0)
+    assert result_of(euro.ask(Submit(buy(tick(1))))).code is Code.FILLED

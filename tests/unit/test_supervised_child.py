@@ -11,6 +11,7 @@ from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase, Us
 from mt5crs_supervisor.child import STARVING, Child
 from mt5crs_supervisor.launcher import ExitStatus, Load
 from mt5crs_supervisor.lifecycle import State
+from mt5crs_supervisor.pauses import Pauses
 from mt5crs_supervisor.records import Death, Plan, level_of
 from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
 
@@ -337,3 +338,28 @@ def test_a_kill_from_outside_is_not_its_own_doing() -> None:
         bench.child.on_exit(ExitStatus(code), now * 100.0 + 1.0)
         assert bench.actions.blamed[-1] is own
         bench.child.on_time(now * 100.0 + 50.0)
+
+
+def test_who_slept_judges_nobody(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    pauses = Pauses(lambda *_: None)
+    for now in (0.2, 0.4):
+        pauses.on_turn(now, [bench.child])
+        bench.child.on_time(now)
+    pauses.on_turn(15.4, [bench.child])
+    bench.child.on_time(15.4)
+    assert handle.signals == []
+    # It gets the whole time-out again, and no more.
+    bench.child.on_time(15.4 + SETTINGS.hang_after + 0.1)
+    assert handle.signals != []
+
+
+def test_a_beat_takes_the_sentence_back(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    late = SETTINGS.hang_after + 0.5
+    bench.child.on_time(late)
+    assert handle.signals == [signal.SIGUSR1]
+    bench.beat(late + 0.05)
+    bench.child.on_time(late + 1.0)
+    assert handle.signals == [signal.SIGUSR1]
+    assert bench.actions.told[-1][0] == "spared"
