@@ -317,7 +317,8 @@ class TickStream:
     def _must_wait(self, reader: _Reader) -> bool:
         """Its ticks need those of the other symbols, which have not come yet."""
         return reader.catch_up.symbol in self._last and not all(
-            other.catch_up.caught_up
+            # Live ticks that wait for the tape's word are not there yet either.
+            other.catch_up.joined or (other.catch_up.caught_up and other.waiting_since is None)
             for symbol, other in self._readers.items()
             if symbol not in self._last
         )

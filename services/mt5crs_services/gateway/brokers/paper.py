@@ -143,7 +143,9 @@ class PaperBook:
             return "that tick is none of its symbol"
         touch = guard.touched_by(holding, market, tick, 0)
         if touch is not None:
-            return self._end_touched(holding, touch)
+            # The strategy's rate is that of the tick that it names.
+            at_that_tick = said if touch.tick == tick else None
+            return self._end(holding, touch.tick, touch.code, said=at_that_tick)
         if tick.timed and tick.time_us < position.open_time_us and not market.clock_returned:
             return f"position {ticket} was opened after that tick"
         code = touched(position, tick)
