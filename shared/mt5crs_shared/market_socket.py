@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from typing import Literal
 
 import msgspec
 import zmq
@@ -29,14 +30,17 @@ BUFFER = 65_536
 TELL_EVERY = 60.0
 """Seconds between two lines of the log about frames that were refused."""
 
+Link = Literal["whole", "lost", "mixed"]
+"""Whether what waits was published on one connection: on the one that was lost, on two, or more."""
+
 
 class Received(msgspec.Struct, frozen=True):
     """What one look at the socket brought.
 
     Attributes:
         ticks: In the order they were published, each with its time of receipt in us.
-        interrupted: The connection was lost; `ticks` is empty, since nobody can tell which of
-            them came before and which after.
+        interrupted: The connection was lost after `ticks`. There are none where it is back
+            already, since nobody can tell which came before and which after.
         whole: Everything that waited was taken.
     """
 
@@ -104,6 +108,8 @@ class MarketSocket:
         self._symbols = frozenset(symbols)
         self._wall_us = wall_us
         self._ever_connected = False
+        self._link: Link = "whole"
+        self._greeted = False
         self.socket = context.socket(zmq.SUB)
         self._set_options(url)
         self.socket.setsockopt(zmq.SUBSCRIBE, SIMULATED)
@@ -116,21 +122,24 @@ class MarketSocket:
         self.socket.connect(url)
 
     def read(self) -> Received:
-        """Take what waits, at most RECEIVE_LIMIT messages."""
+        """Take what waits, about RECEIVE_LIMIT messages."""
         ticks: list[tuple[Tick, int]] = []
-        whole = False
-        for _ in range(RECEIVE_LIMIT):
-            try:
-                frames = self.socket.recv_multipart(zmq.DONTWAIT, copy=True)
-            except zmq.Again:
-                whole = True
-                break
-            self._take(frames, ticks)
-        # Looked at last: the word of an interruption is here before anything that came after it.
-        if self._interrupted():
-            self._drop_waiting()
-            return Received([], True, True)
-        return Received(ticks, False, whole)
+        self._greeted = False
+        while True:
+            known = self._link
+            whole = self._take_waiting(ticks)
+            # Looked at last: the word of an interruption, or of its end, is here before anything
+            # that came after it.
+            self._look_at_link()
+            if self._link == "mixed":
+                self._drop_waiting()
+                self._link = "whole"
+                return Received([], True, True)
+            if self._link == "whole" or not whole:
+                return Received(ticks, False, whole)
+            if known == "lost":
+                self._link = "whole"
+                return Received(ticks, True, True)
 
     def close(self) -> None:
         """Give the sockets back."""
@@ -154,7 +163,7 @@ class MarketSocket:
 
     def _take(self, frames: list[bytes], ticks: list[tuple[Tick, int]]) -> None:
         if frames[0] == SIMULATED:
-            self.simulated = True
+            self.simulated = self._greeted = True
             return
         received_us = self._wall_us()
         try:
@@ -167,18 +176,28 @@ class MarketSocket:
         else:
             self.refusals.add(wire.OTHER_SYMBOL, frames)
 
-    def _interrupted(self) -> bool:
-        """Whether the connection was lost since the last look."""
-        lost = False
+    def _take_waiting(self, ticks: list[tuple[Tick, int]]) -> bool:
+        """Take at most RECEIVE_LIMIT messages; True where no more wait."""
+        for _ in range(RECEIVE_LIMIT):
+            try:
+                frames = self.socket.recv_multipart(zmq.DONTWAIT, copy=True)
+            except zmq.Again:
+                return True
+            self._take(frames, ticks)
+        return False
+
+    def _look_at_link(self) -> None:
+        """Take the monitor's events."""
         while _readable(self.monitor):
             event = parse_monitor_message(self.monitor.recv_multipart())["event"]
             self.connected = event == zmq.EVENT_CONNECTED
-            lost = lost or (not self.connected and self._ever_connected)
-            self._ever_connected = self._ever_connected or self.connected
-        if lost:
-            logger.warning("the market socket was disconnected")
-            self.simulated = self._own_feed
-        return lost
+            if self.connected:
+                self._ever_connected = True
+                self.simulated = self._own_feed or self._greeted
+                self._link = "whole" if self._link == "whole" else "mixed"
+            elif self._ever_connected and self._link == "whole":
+                logger.warning("the market socket was disconnected")
+                self._link = "lost"
 
     def _drop_waiting(self) -> None:
         """Leave everything that waits to the tape: it may be from before the interruption."""

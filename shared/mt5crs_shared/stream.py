@@ -228,9 +228,6 @@ class TickStream:
         now = self._monotonic()
         if received.whole:
             self._idle_at = now
-        if received.interrupted:
-            self._rejoin()
-            return
         ready: list[Tick] = []
         for tick, received_us in received.ticks:
             reader = self._readers[tick.symbol]
@@ -242,6 +239,8 @@ class TickStream:
                 reader.ask_at, reader.pause = min(reader.ask_at, now), ASK_AGAIN[0]
         if ready:
             yield Batch(ready, 0, self.feed_time_us, live=True)
+        if received.interrupted:
+            self._rejoin()
 
     def _rejoin(self) -> None:
         """What comes next must be aligned anew, since some may have been lost."""
