@@ -20,7 +20,8 @@ from random import Random
 import click
 
 from benchmarks.fuzzing.scene import Market, Scene
-from benchmarks.fuzzing.steps import WEIGHTS, Act, Result, step
+from benchmarks.fuzzing.steps import WEIGHTS, Act, Cell, Result, step
+from benchmarks.tables import table
 from mt5crs_supervisor.chaos.installation import ChaosError
 
 LIFE = 45.0
@@ -43,7 +44,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.steps = 0
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[Cell] = Counter()
         self.deaths: Counter[str] = Counter()
         self.violations: list[str] = []
         self.slowest = 0.0
@@ -62,11 +63,13 @@ class Tally:
 
     def lines(self) -> list[str]:
         """As a table for people."""
-        rows = [f"{count:>9,}  {kind}" for kind, count in sorted(self.counts.items())]
+        kinds = [*dict.fromkeys(kind for kind, _ in sorted(self.counts))]
+        places = [*dict.fromkeys(place for _, place in self.counts)]
+        rows = [[kind, *(f"{self.counts[kind, p]:,}" for p in places)] for kind in kinds]
         fell = [f"{count:>9,}  {who}" for who, count in sorted(self.deaths.items())]
         return [
             f"{self.steps:,} steps; {sum(self.counts.values()):,} things sent or replaced:",
-            *rows,
+            table(["", *places], rows),
             f"{sum(self.deaths.values()):,} deaths that are allowed:",
             *fell,
             f"the supervisor's slowest answer took {self.slowest:.2f} s",

@@ -106,6 +106,19 @@ BODIES: dict[str, Body] = {
 }
 
 
+def _several(random: Random, body: bytes, valid: Sequence[bytes]) -> list[bytes]:
+    more = random.choices(list(BODIES.values()), k=random.choice((1, 1, 2, 5, 200)))
+    return [body, *(make(random, valid)[:2_000] for make in more)]
+
+
+SHAPES: dict[str, Callable[[Random, bytes, Sequence[bytes]], list[bytes]]] = {
+    "several frames": _several,
+    "an empty frame first": lambda _random, body, _valid: [b"", body],
+    "an empty frame last": lambda _random, body, _valid: [body, b""],
+}
+"""What is put around a body of any kind."""
+
+
 def frames(random: Random, valid: Sequence[bytes]) -> tuple[str, list[bytes]]:
     """The kind of a message, and its frames.
 
@@ -113,21 +126,11 @@ def frames(random: Random, valid: Sequence[bytes]) -> tuple[str, list[bytes]]:
         random: What is made is a function of its state.
         valid: Messages that the receiver understands.
     """
-    kind = random.choice(list(BODIES))
-    body = BODIES[kind](random, valid)
-    match random.randrange(8):
-        case 0:
-            return f"{kind}, several frames", [body, *_more(random, valid)]
-        case 1:
-            return f"{kind}, an empty frame first", [b"", body]
-        case 2:
-            return f"{kind}, an empty frame last", [body, b""]
-    return kind, [body]
-
-
-def _more(random: Random, valid: Sequence[bytes]) -> list[bytes]:
-    kinds = [random.choice(list(BODIES.values())) for _ in range(random.choice((1, 1, 2, 5, 200)))]
-    return [kind(random, valid)[:2_000] for kind in kinds]
+    kind = random.choice([*BODIES, *SHAPES])
+    if kind in BODIES:
+        return kind, [BODIES[kind](random, valid)]
+    body = random.choice(list(BODIES.values()))(random, valid)
+    return kind, SHAPES[kind](random, body, valid)
 
 
 def _as_json(fields: Any) -> bytes:

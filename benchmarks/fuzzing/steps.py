@@ -29,18 +29,22 @@ Act = Literal["messages", "connections", "file", "file between runs"]
 WEIGHTS: dict[Act, int] = {"messages": 10, "connections": 1, "file": 10, "file between runs": 2}
 
 
+Cell = tuple[str, str]
+"""What was done, and where."""
+
+
 class Result(msgspec.Struct, frozen=True):
     """What a step did and what came of it.
 
     Attributes:
         said: What was done, for people.
-        counts: What was sent or replaced, by kind.
+        counts: What was sent or replaced: of which kind, and where.
         deaths: Who fell and was allowed to.
         violations: What must not happen.
     """
 
     said: str
-    counts: Counter[str]
+    counts: Counter[Cell]
     deaths: list[Death]
     violations: list[Violation]
 
@@ -86,14 +90,14 @@ def _judge(
 def _messages(scene: Scene, random: Random) -> Result:
     before = scene.epochs()
     target = random.choice([*_sockets(scene), *(["market"] * (scene.publisher is not None) * 3)])
-    counts: Counter[str] = Counter()
+    counts: Counter[Cell] = Counter()
     allowed: set[str] = set()
     since = time.monotonic()
     if target == "market":
         assert scene.publisher is not None
         for _ in range(MESSAGES * 5):
             kind, frames = bodies.frames(random, valid.market())
-            counts[f"market: {kind}"] += 1
+            counts[kind, target] += 1
             scene.publisher.send(_topical(random, frames))
     else:
         borrowed = random.choice(
@@ -104,10 +108,11 @@ def _messages(scene: Scene, random: Random) -> Result:
         allowed = {victim} if borrowed == "of a strategy" else set()
         identity = _identity(scene, borrowed, victim, before[victim])
         for kind, frames in _to(scene, random, target, identity, victim, before[victim]):
-            counts[f"{target}: {kind}"] += 1
+            counts[kind, target] += 1
             del frames
     deaths, violations = _judge(scene, before, since, allowed)
-    violations += scene.heal(())
+    # Whose name was borrowed is not heard any more, where it was a name for the supervisor.
+    violations += scene.heal(allowed if target == "supervisor" else ())
     return Result(f"{sum(counts.values())} messages to {target}", counts, deaths, violations)
 
 
@@ -168,7 +173,7 @@ def _connections(scene: Scene, random: Random) -> Result:
         deaths, violations = _judge(scene, before, since, set())
     violations += _judge(scene, before, time.monotonic(), set())[1]
     said = f"{CONNECTIONS} {kind} to {target}"
-    return Result(said, Counter({f"{target}: {kind}": CONNECTIONS}), deaths, violations)
+    return Result(said, Counter({(kind, target): CONNECTIONS}), deaths, violations)
 
 
 @contextlib.contextmanager
@@ -235,7 +240,7 @@ def _file(scene: Scene, random: Random, aside: Path, between: bool) -> Result:
     kind = random.choice(files.kinds(path))
     whose = files.owner(path, scene.paths, list(before))
     said = f"{path.relative_to(scene.paths.var)} {kind}" + (", between two runs" if between else "")
-    counts = Counter({f"file {kind}": 1})
+    counts = Counter({(kind, "files"): 1})
     if between:
         return _between(scene, random, aside, path, kind, whose, said)
     since = time.monotonic()
@@ -243,6 +248,20 @@ def _file(scene: Scene, random: Random, aside: Path, between: bool) -> Result:
         damage = files.Damage(path, kind, random, aside)
     except FileNotFoundError:
         return Result(said + ": gone by itself", Counter(), [], [])
+    try:
+        deaths, violations = _watch(scene, random, before, since, whose)
+    except ChaosError as error:
+        raise ChaosError(f"{said}: {error}") from error
+    finally:
+        damage.undo()
+    violations += scene.heal({whose} if whose in before else ())
+    return Result(said, counts, deaths, violations)
+
+
+def _watch(
+    scene: Scene, random: Random, before: dict[str, int], since: float, whose: str
+) -> tuple[list[Death], list[Violation]]:
+    """What comes of a file while its owner runs, and when the owner begins anew."""
     time.sleep(LATER)  # what is looked for happens by itself or not at all
     deaths, violations = _judge(scene, before, since, {whose}, whose)
     if whose in before:
@@ -255,16 +274,15 @@ def _file(scene: Scene, random: Random, aside: Path, between: bool) -> Result:
             [*violations, *(v for v in worse if v not in violations)],
         )
         violations += _unexplained(scene, whose)
-    damage.undo()
-    violations += scene.heal({whose} if whose in before else ())
-    return Result(said, counts, deaths, violations)
+    return deaths, violations
 
 
 def _unexplained(scene: Scene, whose: str) -> list[Violation]:
     """An owner that ended for good says why."""
     child = next(c for c in children_of(scene.status()) if c.name == whose)
     told = child.last_error or child.degraded
-    if child.state in ("QUARANTINED", "BACKOFF") and not told:
+    # An exit code alone is none.
+    if child.state in ("QUARANTINED", "BACKOFF") and (not told or told == "exit code 1"):
         return [Violation(whose, f"{child.state} without a reason")]
     return []
 
@@ -274,7 +292,7 @@ def _between(
 ) -> Result:
     """The system is stopped, finds the file like that at its start, and gets it back."""
     violations = [Violation(name, "outlived the stop") for name in scene.system.close()]
-    counts = Counter({f"file {kind}, between runs": 1})
+    counts = Counter({(kind, "between runs"): 1})
     if not path.exists():
         scene.system.start()
         return Result(f"{said}: gone with the run", Counter(), [], violations + scene.heal(()))
