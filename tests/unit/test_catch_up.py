@@ -248,3 +248,47 @@ def test_going_on_without_the_tape_is_an_interruption() -> None:
     assert reader.join_now() == stream[15:20]
     (found,) = reader.take_breaks()
     assert (found.before, found.after) == (stream[9], stream[15])
+
+
+def test_a_reader_that_heard_what_the_tape_did_not_joins_all_the_same() -> None:
+    # After a new start with an outside publisher, whoever connects first hears more than the tape.
+    stream = ticks(40)
+    ring = ring_of(stream[:10])
+    for number, tick in enumerate(stream[13:25]):
+        ring.append(tick, broken=number == 0)
+    reader = CatchUp("EURUSD")
+    for tick in stream[11:20]:
+        assert reader.on_live(tick) == ()
+    taken = ask(ring, reader)
+    assert taken == [*stream[:10], *stream[13:25]]
+    assert reader.joined
+    assert reader.missed == 2
+    assert [found.after for found in reader.take_breaks()] == [stream[13]]
+    live = [got for tick in stream[20:30] for got in reader.on_live(tick)]
+    assert live == stream[25:30]
+
+
+def test_a_reader_that_heard_more_than_the_tape_waits_for_a_tape_that_lags_behind() -> None:
+    stream = ticks(40)
+    ring = ring_of(stream[:10])
+    reader = CatchUp("EURUSD")
+    for tick in stream[12:15]:
+        reader.on_live(tick)
+    taken = ask(ring, reader)
+    assert not reader.joined
+    for tick in stream[10:14]:
+        ring.append(tick)
+    taken += ask(ring, reader)
+    assert (taken, reader.missed) == (stream[:15], 0)
+
+
+def test_quotes_without_a_time_are_not_taken_for_others_by_a_single_one() -> None:
+    def quote(number: int) -> Tick:
+        return Tick("EURUSD", number, 1.1 + number % 5, 2.0, timed=False)
+
+    reader = CatchUp("EURUSD")
+    for number in (50, 7):
+        reader.on_live(quote(number))
+    # The tape is still far behind; that it has had the price of the second one says nothing.
+    ask(ring_of([quote(number) for number in (1, 2, 3)]), reader)
+    assert not reader.joined
