@@ -160,6 +160,12 @@ class Installation:
         except ChaosError as error:
             raise ChaosError(f"{error}: {self._complaints()}") from None
 
+    def tree(self) -> list[int]:
+        """Every process of this installation, the supervisor first; adopted children too."""
+        pids = [self.supervisor_pid, *(pid for pid in self.pids().values() if pid)]
+        below = psutil.Process(self.supervisor_pid).children(recursive=True)
+        return list(dict.fromkeys([*pids, *(process.pid for process in below)]))
+
     def kill_supervisor(self) -> None:
         """SIGKILL the supervisor alone."""
         assert self._process is not None, "it has been started"
