@@ -134,9 +134,26 @@ class TickRing:
         if found is not None:
             return "ok", found + 1, 0
         last = mark.tail[-1]
+        hole = self._hole_around(last)
+        if hole is not None:
+            return "ok", hole, 0
         if self._ticks and last.timed and last.time_us < self._ticks[0].time_us:
             return "trimmed", 0, -1
         return "unknown", 0, 0
+
+    def _hole_around(self, tick: Tick) -> int | None:
+        """Index of the first tick after the hole that a reader's last one falls into.
+
+        When the connection to a publisher breaks, one reader has heard a few ticks more than
+        another.
+        """
+        for seq in reversed(self._breaks):
+            index = seq - self._first_seq
+            if index > 0 and tick.timed:
+                before, after = self._ticks[index - 1], self._ticks[index]
+                if before.time_us <= tick.time_us < after.time_us:
+                    return index
+        return None
 
     def _search(self, tail: tuple[Tick, ...]) -> int | None:
         """Index of the tick that a reader took last: the best match of its tail, newest first."""

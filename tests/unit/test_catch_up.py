@@ -292,3 +292,26 @@ def test_quotes_without_a_time_are_not_taken_for_others_by_a_single_one() -> Non
     # The tape is still far behind; that it has had the price of the second one says nothing.
     ask(ring_of([quote(number) for number in (1, 2, 3)]), reader)
     assert not reader.joined
+
+
+def test_a_reader_that_heard_more_before_a_hole_goes_on_after_it() -> None:
+    stream = ticks(60)
+    reader = CatchUp("EURUSD")
+    reader.on_live(stream[19])
+    ring = ring_of(stream[:20])
+    ask(ring, reader)
+    for tick in stream[20:33]:
+        assert reader.on_live(tick) == (tick,)
+    # Both lose the publisher, the reader a little later.
+    reader.rejoin()
+    assert ask(ring, reader) == []
+    for number, tick in enumerate(stream[40:45]):
+        ring.append(tick, broken=number == 0)
+    assert ask(ring, reader) == stream[40:45]
+    assert [found.before for found in reader.take_breaks()] == [stream[32]]
+    for tick in stream[44:48]:
+        reader.on_live(tick)
+    assert ask(ring, reader) == []
+    ring.append(stream[45])
+    assert ask(ring, reader) == stream[45:48]
+    assert (reader.joined, reader.missed) == (True, 0)
