@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import Literal
 
 from mt5crs_shared.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
-from mt5crs_shared.catch_up import content
+from mt5crs_shared.catch_up import Content, content
 from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
 
 SEARCH_US = 60_000_000
 """How far before its own time a tick is looked for: publishers' clocks step back a little."""
+
+REMEMBERED = 64
+"""Tails that were looked for in vain; who asks again has only the newer ticks looked through."""
 
 JUDGED = 64
 """Newest ticks that are looked at to find a time that can be believed."""
@@ -32,6 +35,7 @@ class TickRing:
         self._first_seq = 1
         self._history_seq = 0
         self._breaks: list[int] = []
+        self._absent: dict[tuple[Content, ...], int] = {}
 
     def __len__(self) -> int:
         return len(self._ticks)
@@ -158,19 +162,31 @@ class TickRing:
     def _search(self, tail: tuple[Tick, ...]) -> int | None:
         """Index of the tick that a reader took last: the best match of its tail, newest first."""
         wanted = [content(tick) for tick in reversed(tail)]
+        key, last = tuple(wanted), tail[-1]
         best, best_length = None, 0
-        for index in range(len(self._ticks) - 1, -1, -1):
-            length = 0
-            while (
-                length < min(len(wanted), index + 1)
-                and content(self._ticks[index - length]) == wanted[length]
-            ):
-                length += 1
+        searched = max(self._absent.get(key, 0) - self._first_seq + 1, 0)
+        for index in range(len(self._ticks) - 1, searched - 1, -1):
+            if last.timed and self._ticks[index].time_us != last.time_us:
+                continue  # Nearly all of them; looked at first, since there are many.
+            length = self._match(index, wanted)
             if length > best_length:
                 best, best_length = index, length
             if best_length == len(wanted):
                 break
         # Prices alone repeat: without times only the whole tail names a place.
-        if not tail[-1].timed and best_length < len(wanted):
+        if best is None or (not last.timed and best_length < len(wanted)):
+            self._absent[key] = self.newest_seq
+            if len(self._absent) > REMEMBERED:
+                del self._absent[next(iter(self._absent))]
             return None
         return best
+
+    def _match(self, index: int, wanted: list[Content]) -> int:
+        """How many ticks up to this one are those, newest first."""
+        length = 0
+        while (
+            length < min(len(wanted), index + 1)
+            and content(self._ticks[index - length]) == wanted[length]
+        ):
+            length += 1
+        return length

@@ -45,8 +45,8 @@ def write_config(
     file: Path,
     strategies: Sequence[Mapping[str, Any]],
     symbols: Sequence[Mapping[str, Any]],
-    replay: Sequence[Path],
-    speed: float,
+    replay: Sequence[Path] = (),
+    speed: float = 0.0,
     paper: Mapping[str, Any] | None = None,
     currency: str = "USD",
 ) -> Path:
@@ -56,17 +56,18 @@ def write_config(
         file: The YAML file.
         strategies: Its entries.
         symbols: Entries of ``symbols.yaml``.
-        replay: What the feed publishes.
+        replay: What the feed publishes; without, there is none.
         speed: How many times faster than the clock; 0: as fast as possible.
         paper: Frictions of the paper book.
         currency: The account's.
     """
+    feed = {"kind": "replay", "files": [str(path) for path in replay], "speed": speed}
     document = {
         "strategies": [dict(strategy) for strategy in strategies],
         "global": {
             "zmq_market_url": f"tcp://localhost:{free_port()}",
             "supervisor": {"restart": RESTART},
-            "feed": {"kind": "replay", "files": [str(path) for path in replay], "speed": speed},
+            "feed": feed if replay else None,
             "paper": dict(paper or {}),
             "account_currency": currency,
         },
