@@ -17,7 +17,6 @@ import click
 from benchmarks.equivalence import with_cross_pair
 from benchmarks.outside import run, stream, verdict
 from benchmarks.outside.run import KINDS, Scene
-from mt5crs_supervisor.chaos import campaign
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.faults import Injury
 from mt5crs_supervisor.chaos.installation import ChaosError
@@ -51,8 +50,8 @@ def main(
         folder.mkdir(exist_ok=True)
         days = with_cross_pair(folder)
         events = stream.troubles(seed, seconds, troubles)
-        scene = Scene(days, stream.duration(days) / seconds, events)
-        plan = campaign.plan(seed, faults, every, kinds, [s["name"] for s in scene.strategies])
+        scene = Scene(days, stream.speed_for(days, seconds), seconds, events)
+        plan = run.plan(seed, faults, every, kinds, scene)
         try:
             click.echo(f"untouched: {seconds:.0f} s, {len(events)} troubles of the publisher")
             untouched = run.run(folder / "untouched", scene)

@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
         url: Where to bind.
         days: A file for each symbol.
         speed: See `stream.ticks`.
-        limit: Ticks after which it is over; None: all.
+        seconds: See there.
         events: Its troubles.
         listeners: Subscriptions to symbols that are waited for before the first tick.
         log: Where to write what was published.
@@ -55,11 +55,11 @@ class Plan(msgspec.Struct, frozen=True):
     url: str
     days: dict[str, Path]
     speed: float
+    seconds: float
     events: list[Event]
     listeners: int
     log: Path
     done: Path
-    limit: int | None = None
 
 
 class Published(NamedTuple):
@@ -88,9 +88,8 @@ class Publisher:
         begun, waited, turn = time.monotonic(), 0.0, 0.0
         events = deque(self._plan.events)
         back_at: float | None = None
-        for count, tick in enumerate(stream.ticks(self._plan.days, self._plan.speed)):
-            if count == self._plan.limit:
-                break
+        plan = self._plan
+        for tick in stream.ticks(plan.days, plan.speed, plan.seconds):
             at = (tick.time_us - stream.BEGIN_US) / 1e6
             late = time.monotonic() - begun - waited - at
             if late < -LATE:
@@ -104,7 +103,7 @@ class Publisher:
                 back_at = None
             if events and at >= events[0].at and self._socket is not None:
                 back_at = self._trouble(events.popleft(), at)
-            self._publish(stream.stepped(tick, at, self._plan.events))
+            self._publish(stream.stepped(tick, at, plan.events))
         if self._socket is None:
             self._come_back()
         self._log.flush()

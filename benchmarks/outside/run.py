@@ -15,7 +15,7 @@ from benchmarks.outside.account import Account
 from benchmarks.outside.publisher import Plan, read_log
 from benchmarks.outside.stream import Event
 from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor.chaos import evidence, setting, trial
+from mt5crs_supervisor.chaos import campaign, evidence, setting, trial
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.evidence import Evidence
 from mt5crs_supervisor.chaos.faults import Injury, inflict
@@ -25,6 +25,13 @@ from tests.system import ROOT, shipped_symbols
 
 KINDS = tuple(kind for kind in Kind if "feed" not in kind)
 """Faults of a system that has no feed."""
+
+GENTLE = tuple(
+    kind
+    for kind in KINDS
+    if kind not in (Kind.ALL, Kind.PAUSE, Kind.HANG, Kind.LOOP, Kind.MEMORY, Kind.REVIVED)
+)
+"""Of those, the ones after which nothing is missed and no order is too old, as a rule."""
 
 SETTLED = 3.0
 """Seconds without progress after the last tick, after which nothing more comes."""
@@ -60,19 +67,29 @@ class Scene(msgspec.Struct, frozen=True):
     Attributes:
         days: A file of ticks for each symbol.
         speed: Seconds of a recording in one of the stream.
+        seconds: Of the stream.
         events: What befalls the publisher.
-        limit: Ticks of all symbols after which the stream ends; None: at the files' end.
     """
 
     days: Mapping[str, Path]
     speed: float
+    seconds: float
     events: Sequence[Event]
-    limit: int | None = None
 
     @property
     def strategies(self) -> list[dict[str, Any]]:
         """Those whose symbols there are."""
         return [*STRATEGIES, _crosses("gold", "XAUUSD")] if "XAUUSD" in self.days else STRATEGIES
+
+
+def plan(seed: int, count: int, every: float, kinds: Sequence[Kind], scene: Scene) -> list[Fault]:
+    """A campaign whose first half has gentle kinds only, so that the runs are equal for a while."""
+    names = [entry["name"] for entry in scene.strategies]
+    gentle = [kind for kind in kinds if kind in GENTLE] or kinds
+    first = campaign.plan(seed, count // 2, every, gentle, names)
+    begin = first[-1].at if first else 0.0
+    rest = campaign.plan(seed + 1, count - len(first), every, kinds, names)
+    return [*first, *(msgspec.structs.replace(f, at=round(begin + f.at, 3)) for f in rest)]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -109,11 +126,11 @@ def run(
         url=url.replace("localhost", "127.0.0.1"),
         days=dict(scene.days),
         speed=scene.speed,
+        seconds=scene.seconds,
         events=list(scene.events),
         listeners=LISTENERS + 2 * len(scene.days) + ("XAUUSD" in scene.days),
         log=folder / "published",
         done=folder / "done",
-        limit=scene.limit,
     )
     injuries: list[Injury] = []
     leftovers: list[str] = []

@@ -19,6 +19,9 @@ BEGIN_US = 1_767_571_200_000_000
 AHEAD_US = 2 * 86_400_000_000
 """How far the stream's clock steps, and how far ahead a tick from the future is stamped."""
 
+FASTEST = 120.0
+"""Seconds of a recording in one of the stream: some hundred ticks a second, as on a busy day."""
+
 STEPPED_FOR = 3.0
 """Seconds until the clock steps back."""
 
@@ -52,7 +55,11 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def troubles(seed: int, seconds: float, every: float) -> list[Event]:
-    """What goes wrong when; each kind about equally often."""
+    """What goes wrong when; each kind about equally often.
+
+    In the first half of the stream the publisher waits for the tape after a restart, so that all
+    readers hear the same.
+    """
     random = Random(f"troubles {seed}")
     found: list[Event] = []
     deck: list[Trouble] = []
@@ -67,7 +74,7 @@ def troubles(seed: int, seconds: float, every: float) -> list[Event]:
                 at=round(at, 3),
                 kind=kind,
                 hole=random.choice((0.02, 0.3, 1.5)),
-                patient=random.random() < 0.7,
+                patient=at < seconds / 2.0 or random.random() < 0.5,
                 repeated=random.choice((1, 20, 300)) if kind is Trouble.REPEAT else 0,
             )
         )
@@ -77,30 +84,39 @@ def troubles(seed: int, seconds: float, every: float) -> list[Event]:
     return found
 
 
-def ticks(days: Mapping[str, Path], speed: float) -> Iterator[Tick]:
-    """The recorded ticks, their times compressed to the pace of the wall's clock.
+def ticks(days: Mapping[str, Path], speed: float, seconds: float) -> Iterator[Tick]:
+    """The recorded ticks from when all symbols are quoted, at the pace of the wall's clock.
 
     No two of a symbol have the same time, so that each can be told from every other.
 
     Args:
         days: A file of ticks for each symbol.
         speed: Seconds of the recording in one of the stream.
+        seconds: Of the stream.
     """
     newest = dict.fromkeys(days, 0)
-    begin: int | None = None
+    begin, _ = _span(days)
     streams = (read_ticks(path, symbol) for symbol, path in days.items())
     for tick in heapq.merge(*streams, key=attrgetter("time_us")):
-        begin = tick.time_us if begin is None else begin
-        time_us = BEGIN_US + round((tick.time_us - begin) / speed)
-        time_us = max(time_us, newest[tick.symbol] + 1)
-        newest[tick.symbol] = time_us
-        yield replace(tick, time_us=time_us)
+        at_us = round((tick.time_us - begin) / speed)
+        if at_us > seconds * 1e6:
+            return
+        if at_us >= 0:
+            time_us = max(BEGIN_US + at_us, newest[tick.symbol] + 1)
+            newest[tick.symbol] = time_us
+            yield replace(tick, time_us=time_us)
 
 
-def duration(days: Mapping[str, Path]) -> float:
-    """Seconds of recorded time from the first tick to the last."""
+def speed_for(days: Mapping[str, Path], seconds: float) -> float:
+    """At most `FASTEST`; less where the recording would end before."""
+    begin, end = _span(days)
+    return min((end - begin) / 1e6 / seconds, FASTEST)
+
+
+def _span(days: Mapping[str, Path]) -> tuple[int, int]:
+    """When all symbols are quoted, and when the first of them ends, us."""
     times = [[tick.time_us for tick in read_ticks(path)] for path in days.values()]
-    return (max(map(max, times)) - min(map(min, times))) / 1e6
+    return max(map(min, times)), min(map(max, times))
 
 
 def stepped(tick: Tick, at: float, events: Sequence[Event]) -> Tick:
