@@ -10,11 +10,13 @@ Every child (strategy, gateway, tape, feed) runs one loop on one poller::
 The beat is sent by that loop and by nothing else, so a loop that stands still falls silent.
 """
 
+import contextlib
 import logging
 import os
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable
 from multiprocessing import parent_process
 
@@ -22,7 +24,7 @@ import msgspec
 import psutil
 import zmq
 
-from mt5crs_shared import installation, last_words
+from mt5crs_shared import installation, last_words, machine
 from mt5crs_shared.config import SupervisorConfig
 from mt5crs_shared.messages import (
     AccountReport,
@@ -93,6 +95,7 @@ class Child:
         self.recycling = False
         self._stopping = False
         self._loops = 0
+        self._model_hash = ""
         self._lease_until = spec.lease_until
         self._last_word = monotonic()
         self._known = False
@@ -105,6 +108,7 @@ class Child:
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.connect(VarPaths.of(spec).endpoint("supervisor"))
         self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
         self._sentinel = self._parent_sentinel()
         self._pollers: list[zmq.Poller] = []
         self.poller = self.new_poller()
@@ -148,20 +152,35 @@ class Child:
         self._events = dict((poller or self.poller).poll(milliseconds))
         return self._events
 
-    def ready(self) -> None:
-        """Say that boot is over."""
-        self._send(Ready(self._spec.name, os.getpid(), self._spec.epoch))
+    def ready(self, model_hash: str = "") -> None:
+        """Say that boot is over; of a strategy, with which model."""
+        self._model_hash = model_hash
+        self._send(Ready(self._spec.name, os.getpid(), self._spec.epoch, model_hash))
 
     def first_tick(self) -> None:
         """Say that this spawn has processed its first tick, and when."""
         self._send(FirstTick(self._spec.name, os.getpid(), self._spec.epoch, self._monotonic()))
 
-    def failed(self, reason: str, permanent: bool, trace: str = "") -> None:
-        """Say why this process is about to exit."""
-        name, epoch = self._spec.name, self._spec.epoch
-        words = Failed(name, os.getpid(), epoch, reason, permanent, trace)
+    def failed(self, reason: str, permanent: bool, error: BaseException | None = None) -> None:
+        """Say why this process is about to exit.
+
+        Args:
+            reason: For people.
+            permanent: A restart cannot help, unless the error is the machine's.
+            error: What happened.
+        """
+        passing = error is not None and machine.passes(error)
+        words = Failed(
+            name=self._spec.name,
+            pid=os.getpid(),
+            epoch=self._spec.epoch,
+            reason=reason,
+            permanent=permanent and not passing,
+            passing=passing,
+            trace="".join(traceback.format_exception(error)) if error is not None else "",
+        )
         # What is sent may not leave before this process has ended.
-        last_words.write(VarPaths.of(self._spec).words_file(name), words)
+        last_words.write(VarPaths.of(self._spec).words_file(words.name), words)
         self._send(words)
 
     def service(self, report: Callable[[], Report]) -> None:
@@ -211,10 +230,10 @@ class Child:
                 name=self._spec.name,
                 kind=self._spec.kind,
                 pid=os.getpid(),
-                create_time=self._process.create_time(),
                 epoch=self._spec.epoch,
                 config_hash=self._spec.config_hash,
                 preloaded=self._preloaded,
+                model_hash=self._model_hash,
             )
         )
 
@@ -255,7 +274,9 @@ class Child:
 
     def _watch_parent(self, now: float) -> None:
         if self._wake_read.fileno() in self._events:
-            self._wake_read.recv(64)
+            # It may be drained already: what a poll said is looked at more than once.
+            with contextlib.suppress(BlockingIOError):
+                self._wake_read.recv(64)
         if self._sentinel is not None and self._sentinel in self._events:
             for poller in self._pollers:
                 poller.unregister(self._sentinel)

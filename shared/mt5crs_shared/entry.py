@@ -6,6 +6,7 @@ import logging
 import os
 import pkgutil
 import random
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 import msgspec
 from setproctitle import setproctitle
 
-from mt5crs_shared import last_words, logs
+from mt5crs_shared import last_words, logs, machine
+from mt5crs_shared.files import create
 from mt5crs_shared.messages import ChildSpec, Failed
 from mt5crs_shared.paths import UMASK, VarPaths
 
@@ -55,21 +57,18 @@ def run(encoded_spec: bytes, preload_module: str) -> None:
     preloaded = preload_module in sys.modules
     spec = _decode(encoded_spec)
     paths = VarPaths.of(spec)
+    _own_session()
     os.umask(UMASK)
     setproctitle(f"mt5crs {spec.name}")
-    _own_output(paths.stderr_file(spec.name))
-    logs.configure(paths.log_file(spec.name))
-    _own_stacks(paths.stacks_file(spec.name))
-    # A forked child starts with a copy of the forkserver's generator.
-    random.seed(os.urandom(16))
     last_words.prepare(paths.words_file(spec.name))
     try:
+        _own_files(spec, paths)
         main = pkgutil.resolve_name(spec.entry)
         logger.info("started", extra={"epoch": spec.epoch, "preloaded": preloaded})
         main(spec, preloaded)
     except Exception as error:
         _fail(spec, paths, error)
-        raise SystemExit(1) from error
+        raise SystemExit(machine.EXIT_CODE if machine.passes(error) else 1) from error
     logger.info("ended", extra={"epoch": spec.epoch})
 
 
@@ -77,14 +76,34 @@ def _fail(spec: ChildSpec, paths: VarPaths, error: Exception) -> None:
     """Say why this process ends, where nothing of that can be lost."""
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    words = Failed(spec.name, os.getpid(), spec.epoch, reason, trace=trace)
+    passing = machine.passes(error)
+    words = Failed(spec.name, os.getpid(), spec.epoch, reason, passing=passing, trace=trace)
     last_words.write(paths.words_file(spec.name), words)
     logger.critical("this process fails", exc_info=error, extra={"epoch": spec.epoch})
 
 
+def _own_session() -> None:
+    """Leave the terminal: closing it, and Ctrl-C in it, are the supervisor's business.
+
+    What this process starts itself is in its session too, and ends with it.
+    """
+    if hasattr(os, "setsid"):
+        os.setsid()
+        # The forkserver has it blocked, for the same reason.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
+def _own_files(spec: ChildSpec, paths: VarPaths) -> None:
+    _own_output(paths.stderr_file(spec.name))
+    logs.configure(paths.log_file(spec.name))
+    _own_stacks(paths.stacks_file(spec.name))
+    # A forked child starts with a copy of the forkserver's generator.
+    random.seed(os.urandom(16))
+
+
 def _own_output(path: Path) -> None:
     """Point the file descriptors of output at a small file, and `print` at the log."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = create(path)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
@@ -96,8 +115,6 @@ def _own_stacks(path: Path) -> None:
     """Write every thread's stack to `path` on SIGUSR1, also from within C code, and on a crash."""
     if sys.platform == "win32":
         return
-    import signal
-
-    stacks = path.open("w")
+    stacks = os.fdopen(create(path), "w")
     faulthandler.enable(stacks)
     faulthandler.register(signal.SIGUSR1, stacks, all_threads=True)

@@ -2,15 +2,14 @@
 
 import hashlib
 import hmac
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.files import read_regular, replace_file
 
 _LIMIT = 4_096
 """Bytes of the largest file that is read."""
@@ -75,16 +74,11 @@ def load(path: Path) -> Installation:
         InstallationError: It is no file of ours, or another user's.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        body = read_regular(path, _LIMIT)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise InstallationError(f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
-            raise InstallationError(f"{path} is not a file of this user; look who made it")
-        body = file.read(_LIMIT)
+        raise InstallationError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
         return msgspec.json.decode(body, type=Installation)
     except msgspec.MsgspecError as error:
@@ -120,14 +114,8 @@ def load_or_make(path: Path, known: str = "") -> Installation:
     except FileNotFoundError:
         pass
     fresh = Installation(known or secrets.token_hex(8), secrets.token_hex(32))
-    new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(fresh))
-            file.flush()
-            os.fsync(descriptor)
-        new.replace(path)
+        replace_file(path, msgspec.json.encode(fresh), synced=True)
     except OSError as error:
         raise InstallationError(f"{path} cannot be made: {error.strerror}") from error
     return fresh

@@ -165,23 +165,29 @@ class AccountReport(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
-    """The first word of a child on its supervisor socket, said again after each reconnection."""
+    """The first word of a child, said again to a supervisor that asks.
+
+    Attributes:
+        preloaded: Its modules were there before it was forked.
+        model_hash: BLAKE2b-256 of the model that a strategy runs; empty: none, or not loaded yet.
+    """
 
     name: str
     kind: Kind
     pid: int
-    create_time: float
     epoch: int
     config_hash: str
     preloaded: bool
+    model_hash: str = ""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """Boot is over; from now on a missing beat is a fault."""
+    """Boot is over; from now on a missing beat is a fault. `model_hash` as in `Hello`."""
 
     name: str
     pid: int
     epoch: int
+    model_hash: str = ""
 
 
 class Beat(msgspec.Struct, frozen=True, tag=True):
@@ -227,6 +233,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         reason: One sentence for people.
         permanent: A restart cannot help (bad model, bad class): quarantine at once.
+        passing: The machine is to blame, and may be well again at the next try.
         trace: Traceback, where there is one.
     """
 
@@ -235,6 +242,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     epoch: int
     reason: str
     permanent: bool = False
+    passing: bool = False
     trace: str = ""
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,14 +76,14 @@ class Worker:
             logger.warning("this process ends: %s", error)
             self._child.failed(str(error), permanent=False)
         except JournalError as error:
-            self._child.failed(str(error), permanent=False, trace=traceback.format_exc())
+            self._child.failed(str(error), permanent=False, error=error)
             raise
         except Mt5crsError as error:
             # A model or a class that cannot be used stays so until somebody mends it.
-            self._child.failed(str(error), permanent=True, trace=traceback.format_exc())
+            self._child.failed(str(error), permanent=True, error=error)
             raise
         except Exception as error:
-            self._child.failed(repr(error), permanent=False, trace=traceback.format_exc())
+            self._child.failed(repr(error), permanent=False, error=error)
             raise
         finally:
             self._child.close()
@@ -126,7 +125,7 @@ class Worker:
         self._duplicates, self._missed = before.ticks_duplicate, before.ticks_missed
         self._interruptions, self._refused = before.interruptions, before.frames_refused
         self._phase = "recovering"
-        self._child.ready()
+        self._child.ready(self._instance.model_hash)
 
     def _load_checkpoint(self) -> Checkpoint | None:
         """The last checkpoint, unless it belongs to another strategy or is damaged."""

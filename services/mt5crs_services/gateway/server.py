@@ -3,7 +3,6 @@
 import logging
 import os
 import time
-import traceback
 from collections import Counter
 
 import msgspec
@@ -13,9 +12,9 @@ from mt5crs_services.gateway.brokers.paper import PaperBook
 from mt5crs_services.gateway.desk import Desk
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
-from mt5crs_services.gateway.transaction import LedgerGoneError, LedgerTakenError, passes
+from mt5crs_services.gateway.transaction import LedgerGoneError, LedgerTakenError
 from mt5crs_services.service import BacklogServer, bind_router
-from mt5crs_shared import installation
+from mt5crs_shared import installation, machine
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import decode_config
 from mt5crs_shared.errors import Mt5crsError
@@ -276,23 +275,22 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
             known.id,
         )
     except (FileNotFoundError, InstallationError) as error:
-        child.failed(f"the installation's file: {error}", permanent=False)
+        child.failed(f"the installation's file: {error}", permanent=False, error=error)
         child.close()
         raise
     except LedgerError as error:
-        passing = passes(error)
-        reason = str(error) if passing else f"{error}. {WHAT_TO_DO}"
-        child.failed(reason, permanent=not passing, trace=traceback.format_exc())
+        reason = str(error) if machine.passes(error) else f"{error}. {WHAT_TO_DO}"
+        child.failed(reason, permanent=True, error=error)
         child.close()
         raise
     try:
         Gateway(spec, child, context, ledger, known).run()
     except LedgerGoneError as error:
         reason = f"{error}. {WHAT_TO_DO}"
-        child.failed(reason, permanent=True, trace=traceback.format_exc())
+        child.failed(reason, permanent=True, error=error)
         raise
     except Exception as error:
-        child.failed(str(error) or repr(error), permanent=False, trace=traceback.format_exc())
+        child.failed(str(error) or repr(error), permanent=False, error=error)
         raise
     finally:
         ledger.close()

@@ -17,17 +17,6 @@ class LedgerGoneError(LedgerError):
     """
 
 
-PASSING = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED}
-)
-"""What SQLite says while the disk is full or the file in use: the ledger itself is sound."""
-
-
-def passes(error: LedgerError) -> bool:
-    """Whether the trouble may be over at the next try, and the ledger needs no repair."""
-    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in PASSING
-
-
 class Transaction:
     """``with`` this: commit, or roll back and raise LedgerError.
 
