@@ -89,8 +89,8 @@ def _own_session() -> None:
     """
     if hasattr(os, "setsid"):
         os.setsid()
-        # The forkserver has it blocked, for the same reason.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        # The forkserver has these blocked, for the same reason.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP, signal.SIGINT})
 
 
 def _own_files(spec: ChildSpec, paths: VarPaths) -> None:

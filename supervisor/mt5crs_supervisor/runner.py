@@ -79,7 +79,7 @@ class MultiStrategyRunner:
             except Exception as error:
                 logger.critical("the supervisor failed", exc_info=error)
                 relapses.append(Relapse(time.monotonic(), relapse.describe(error), until))
-                if relapse.are_too_many(relapses, time.monotonic()):
+                if supervisor.stopping or relapse.are_too_many(relapses, time.monotonic()):
                     # This process lives on: its children would wait for another supervisor.
                     orphans.end(self._paths, self.config.path, ENDED_WITHIN)
                     raise

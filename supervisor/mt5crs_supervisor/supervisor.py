@@ -117,13 +117,13 @@ class Supervisor:
 
         Raises:
             Exception: An error of the supervisor's own. Its children live on, and another
-                supervisor on this folder adopts them.
+                supervisor on this folder adopts them; while it was stopping, they are killed.
         """
         with self._wakeup.catching():
             try:
                 self._watch_over(until, relapse)
             except Exception:
-                self._let_go()
+                (self._clean_up if self.stopping else self._let_go)()
                 raise
             except BaseException:
                 self._clean_up()

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -110,7 +109,7 @@ def test_three_errors_in_a_minute_are_told_and_the_children_live_until_somebody_
     system.fail()
     assert system.process.wait(PATIENCE) == 1
     said = printed(system).splitlines()[-1]
-    assert "failed 3 times within 60 s and stays down" in said
+    assert "failed 3 times within a minute and stays down" in said
     assert "a bug in the supervisor" in said
     assert "5 processes live on without one" in said
 
@@ -213,14 +212,16 @@ def test_too_few_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
     assert not system.processes()
 
 
-def test_a_low_limit_that_can_be_raised_is_raised(tmp_path: Path) -> None:
-    def limited(*arguments: str) -> list[str]:
-        plain = System_command(*arguments)
+class Limited(CommandLine):
+    """An installation of a user with a low limit, which can be raised."""
+
+    def command(self, *arguments: str) -> list[str]:
+        plain = super().command(*arguments)
         return ["bash", "-c", 'ulimit -S -n 64; exec "$@"', "-", *plain]
 
-    system = CommandLine(tmp_path, STRATEGIES, FEED)
-    System_command: Any = system.command
-    system.command = limited  # type: ignore[method-assign]
+
+def test_a_low_limit_that_can_be_raised_is_raised(tmp_path: Path) -> None:
+    system = Limited(tmp_path, STRATEGIES, FEED)
     system.start()
     try:
         system.wait_running()

@@ -109,24 +109,27 @@ def run(
     finally:
         if printer is not None:
             printer.close()
-    _after_error(paths, failure, relapses)
+    logger.critical("the supervisor failed", exc_info=failure)
+    _after_error(paths, failure, relapses, supervisor.stopping)
 
 
-def _after_error(paths: VarPaths, error: Exception, relapses: list[Relapse]) -> None:
+def _after_error(
+    paths: VarPaths, error: Exception, relapses: list[Relapse], stopping: bool
+) -> None:
     """Begin again in this process's place; where that does not help, say so and stay down.
 
     Raises:
-        CommandError: It failed too often within too short a time.
+        CommandError: It failed while it was stopping, or too often within too short a time.
     """
-    logger.critical("the supervisor failed", exc_info=error)
-    down = relapse.are_too_many(relapses, time.monotonic())
+    down = stopping or relapse.are_too_many(relapses, time.monotonic())
     decision = "it stays down" if down else "it begins again in place"
     relapse.write_report(paths.crash, error, decision)
     if not down:
         relapse.begin_again(relapses)
     living = orphans.described(orphans.of(paths))
+    when = "while it was stopping" if stopping else f"{relapse.MOST} times within a minute"
     raise CommandError(
-        f"the supervisor failed {relapse.MOST} times within {relapse.WITHIN:g} s and stays down:"
+        f"the supervisor failed {when} and stays down:"
         f" {relapse.describe(error)}; see `crashes supervisor`. {living}"
     )
 
