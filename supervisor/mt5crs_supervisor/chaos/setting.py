@@ -42,6 +42,7 @@ def write_config(
     replay: Sequence[Path],
     speed: float,
     paper: Mapping[str, Any] | None = None,
+    restart: Mapping[str, Any] = RESTART,
 ) -> Path:
     """Write a configuration, and its symbols beside it: a new user's, but for the restarts.
 
@@ -52,12 +53,13 @@ def write_config(
         replay: What the feed publishes.
         speed: How many times faster than the clock; 0: as fast as possible.
         paper: Frictions of the paper book.
+        restart: Budgets and delays; empty: a new user's.
     """
     document = {
         "strategies": [dict(strategy) for strategy in strategies],
         "global": {
             "zmq_market_url": f"tcp://localhost:{free_port()}",
-            "supervisor": {"restart": RESTART},
+            "supervisor": {"restart": dict(restart)},
             "feed": {"kind": "replay", "files": [str(path) for path in replay], "speed": speed},
             "paper": dict(paper or {}),
         },
