@@ -1,5 +1,6 @@
 """Where a child process begins: from here on it is on its own."""
 
+import errno
 import faulthandler
 import io
 import logging
@@ -8,6 +9,7 @@ import pkgutil
 import random
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from mt5crs_shared.messages import ChildSpec, Failed
 from mt5crs_shared.paths import UMASK, VarPaths
 
 logger = logging.getLogger(__name__)
+
+THREADS = 3
+"""Two of ZMQ's, and one in reserve."""
 
 _decode = msgspec.msgpack.Decoder(ChildSpec).decode
 
@@ -62,6 +67,7 @@ def run(encoded_spec: bytes, preload_module: str) -> None:
     setproctitle(f"mt5crs {spec.name}")
     last_words.prepare(paths.words_file(spec.name))
     try:
+        _try_threads()
         _own_files(spec, paths)
         main = pkgutil.resolve_name(spec.entry)
         logger.info("started", extra={"epoch": spec.epoch, "preloaded": preloaded})
@@ -91,6 +97,25 @@ def _own_session() -> None:
         os.setsid()
         # The forkserver has these blocked, for the same reason.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP, signal.SIGINT})
+
+
+def _try_threads() -> None:
+    """See that this process may have the threads that ZMQ needs: where not, ZMQ aborts it.
+
+    Raises:
+        OSError: The system has no more (EAGAIN).
+    """
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait, daemon=True) for _ in range(THREADS)]
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, "no thread to be had: raise the limit of processes") from error
+    finally:
+        done.set()
+    for thread in threads:
+        thread.join()
 
 
 def _own_files(spec: ChildSpec, paths: VarPaths) -> None:
