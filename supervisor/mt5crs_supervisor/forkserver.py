@@ -8,10 +8,12 @@ import contextlib
 import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.process
+import multiprocessing.util
 import os
 import signal
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Final
 
 from mt5crs_shared.messages import Kind
@@ -71,12 +73,38 @@ def pid() -> int | None:
     return found
 
 
+def folder() -> str:
+    """Where its socket is: a temporary folder of multiprocessing's; empty: it has none."""
+    return multiprocessing.util.get_temp_dir() if METHOD == "forkserver" else ""
+
+
+def remove_folder(path: str) -> None:
+    """Remove what a killed process could not: its forkserver's socket, and the folder of that."""
+    left = Path(path)
+    if not left.name.startswith("pymp-"):
+        return
+    with contextlib.suppress(OSError):
+        for listener in left.glob("listener-*"):
+            listener.unlink()
+        left.rmdir()
+
+
 def kill() -> None:
     """End it at once, whatever it is doing; its children live on."""
     found = pid()
     if found is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(found, signal.SIGKILL)
+
+
+def discard() -> None:
+    """End it, so that the next use starts another one, with a folder for its socket."""
+    kill()
+    with contextlib.suppress(OSError):
+        stop()
+    where = folder()
+    if where:
+        Path(where).mkdir(mode=0o700, exist_ok=True)
 
 
 def forget_children() -> None:

@@ -273,6 +273,10 @@ class ForkserverLauncher:
         self._begun += 1
         try:
             return self._fork(spec)
+        except OSError:
+            # Its socket may be gone: temporary folders are cleared now and then.
+            forkserver.discard()
+            return self._fork(spec)
         finally:
             self._ended = self._begun
 

@@ -16,6 +16,7 @@ from mt5crs_supervisor.identity import is_alive
 from mt5crs_supervisor.operator import Operator
 from mt5crs_supervisor.orphans import described, of
 from mt5crs_supervisor.relapse import MOST
+from mt5crs_supervisor.single import holder
 from tests.chaos.crosses import CROSS
 from tests.integration.test_cli_process import CommandLine
 from tests.system import PATIENCE, ROOT, wait_for
@@ -122,6 +123,17 @@ def test_three_errors_in_a_minute_are_told_and_the_children_live_until_somebody_
     system.start()
     system.wait_running()
     assert system.pids() == before
+
+
+def test_a_killed_supervisor_leaves_no_temporary_folder(system: Faulty) -> None:
+    assert system.process is not None
+    killed = holder(system.paths)
+    assert killed is not None
+    assert Path(killed.temporary).is_dir()
+    system.process.kill()
+    system.process.wait()
+    assert system.call("stop").returncode == 0
+    assert not Path(killed.temporary).exists()
 
 
 @pytest.mark.parametrize("name", ["status", "restart"])

@@ -1,6 +1,7 @@
 """What a strategy does to its files, its children and its supervisor's sockets wedges nobody."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from mt5crs_shared import installation
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.messages import Beat
 from mt5crs_supervisor.control import ControlClient
+from mt5crs_supervisor.single import holder
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import HOLD, Signal, Strategy
 from tests.chaos.crosses import CROSS
@@ -115,6 +117,18 @@ def test_a_forkserver_that_stands_still_keeps_nobody_from_stopping(system: Syste
     os.kill(forkserver, signal.SIGSTOP)
     system.process.send_signal(signal.SIGTERM)
     assert system.process.wait(ANSWERS_WITHIN) == 0
+
+
+def test_a_cleared_temporary_folder_keeps_nobody_dead(system: System) -> None:
+    """Systems clear what has lain there for some days."""
+    found = holder(system.paths)
+    assert found is not None
+    shutil.rmtree(found.temporary)
+    for name in ("one", "two"):
+        victim = system.pid(name)
+        os.kill(victim, signal.SIGKILL)
+        system.wait_back(name, victim)
+    assert not any(event.kind == "no_process" for event in system.status().events)
 
 
 def make_fifo(path: Path) -> None:
