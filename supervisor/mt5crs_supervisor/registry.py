@@ -71,7 +71,7 @@ class Registry:
         self._path = path
         self._var = str(var)
         self._changed = False
-        self._entries = read(path, var)
+        self._entries = read(path, var, logger.warning)
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
         highest = max(highest, fenced)
         begin = max(highest // EPOCHS_PER_START + 1, round(wall()) - BEGUN)
@@ -121,23 +121,26 @@ class Registry:
             logger.error("%s cannot be written: %s", self._path, error)
 
 
-def read(path: Path, var: Path) -> dict[str, Entry]:
+def read(
+    path: Path, var: Path, complain: Callable[[str], None] = lambda _what: None
+) -> dict[str, Entry]:
     """Each child's last spawn, as the file has it; nothing where it cannot be read.
 
     Args:
         path: The file.
         var: The ``var`` folder; in a copy of another one no process is ours.
+        complain: Told why the file is of no use.
     """
     try:
         listing = msgspec.json.decode(read_regular(path, _LIMIT), type=Listing)
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError, RecursionError):
-        logger.exception("%s cannot be read and is made anew", path)
+    except (OSError, msgspec.MsgspecError, RecursionError) as error:
+        complain(f"{path} cannot be read and is made anew: {error}")
         return {}
     if listing.var == str(var):
         return dict(listing.children)
-    logger.warning("%s is a copy: its processes belong to %s", path, listing.var)
+    complain(f"{path} is a copy: its processes belong to {listing.var}")
     return {name: Entry(entry.epoch) for name, entry in listing.children.items()}
 
 

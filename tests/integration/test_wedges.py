@@ -171,6 +171,26 @@ def test_files_that_are_none_are_not_waited_for(
     assert grown < 100_000_000
 
 
+def test_a_start_waits_for_no_file(system: System) -> None:
+    """Whatever lies in the folder as a FIFO: who needs it says so, everybody else works."""
+    assert system.process is not None
+    system.process.send_signal(signal.SIGTERM)
+    assert system.process.wait(ANSWERS_WITHIN) == 0
+    files = [file for file in system.var.rglob("*") if file.is_file() and file.parent.name != "run"]
+    for file in files:
+        if file.name != "installation":
+            file.unlink()
+            os.mkfifo(file)
+    system.start()
+    wait_for(lambda: system.service("gateway").state == "QUARANTINED", "the gateway's complaint")
+    assert "ledger.db is no regular file" in system.service("gateway").last_error
+    wait_for(lambda: system.service("tape").state == "RUNNING", "the tape")
+    (system.var / "ledger.db").unlink()
+    restarted = subprocess.run(system.command("restart", "gateway"), capture_output=True)
+    assert restarted.returncode == 0, restarted.stderr
+    system.wait_running()
+
+
 def test_a_huge_model_costs_the_supervisor_nothing(tmp_path: Path) -> None:
     model = tmp_path / "huge.json"
     with model.open("wb") as file:
