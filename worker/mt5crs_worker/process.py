@@ -175,7 +175,7 @@ class Worker:
             self._config.globals.zmq_market_url,
             {symbol: marks[symbol] for symbol in self._config.symbols},
             [self._paths.endpoint("tape")],
-            last=self._rates.converted,
+            needs=self._rates.needs,
             own_feed=self._config.globals.feed is not None,
         )
         stream.register(self._child.poller)

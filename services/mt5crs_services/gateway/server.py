@@ -97,7 +97,7 @@ class Gateway:
             self._url,
             self._market.start_marks,
             [paths.endpoint("tape")],
-            last=self._market.rates.converted,
+            needs=self._market.rates.needs,
             own_feed=config.globals.feed is not None,
         )
         self._router = bind_router(context, paths, "gateway")
