@@ -93,7 +93,7 @@ class Child:
         self.recycling = False
         self._stopping = False
         self._loops = 0
-        self._lease_until = spec.lease_until
+        self._lease = spec.lease
         self._last_word = monotonic()
         self._known = False
         self._next_beat = 0.0
@@ -122,9 +122,10 @@ class Child:
         return self._stopping
 
     @property
-    def may_open(self) -> bool:
-        """The lease is valid: positions may be opened."""
-        return self._monotonic() < self._lease_until
+    def lease(self) -> Lease | None:
+        """Leave to open positions, while it is valid."""
+        lease = self._lease
+        return lease if lease is not None and self._monotonic() < lease.until else None
 
     def new_poller(self) -> zmq.Poller:
         """A poller that wakes for the supervisor, for SIGTERM and for the parent's death."""
@@ -233,8 +234,8 @@ class Child:
             self._last_word = self._monotonic()
             self._known = True
             match message:
-                case Lease(epoch=epoch, until=until) if epoch == self._spec.epoch:
-                    self._lease_until = until
+                case Lease(epoch=epoch) if epoch == self._spec.epoch:
+                    self._lease = message
                 case Stop():
                     self._stopping = True
                 case Recycle():

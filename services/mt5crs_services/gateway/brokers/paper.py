@@ -151,7 +151,7 @@ class PaperBook:
         code = touched(position, tick)
         if code is None:
             return f"that tick touches neither stop nor target of position {ticket}"
-        return self._end(holding, tick, code, self._rate(market, tick, said))
+        return self._end(holding, tick, code, self._rate(market, tick, said, holding.rate))
 
     def watch(self, market: SymbolMarket, tick: Tick) -> None:
         """Guard the positions of a symbol on the newest tick of its stream."""
@@ -237,7 +237,9 @@ class PaperBook:
         )
 
     def _proposal(self, order: Order, tick: Tick, market: SymbolMarket) -> risk.Proposal:
-        rate = self._rate(market, tick, order.rate if tick == order.tick else None)
+        held = self._holdings.get(order.strategy)
+        said = order.rate if tick == order.tick else None
+        rate = self._rate(market, tick, said, held.rate if held is not None else None)
         price = pricing.deal_price(self._paper, market.spec, order.side, tick)
         return risk.Proposal(
             order=order,
@@ -313,7 +315,13 @@ class PaperBook:
         worth = rate or holding.rate
         return deals.closing(self._paper, market.spec, position, order_id, tick, code, worth)
 
-    def _rate(self, market: SymbolMarket, tick: Tick, said: float | None = None) -> float | None:
+    def _rate(
+        self,
+        market: SymbolMarket,
+        tick: Tick,
+        said: float | None = None,
+        earlier: float | None = None,
+    ) -> float | None:
         """The rate of a symbol's quote currency to the account's at a tick.
 
         Args:
@@ -321,13 +329,16 @@ class PaperBook:
             tick: A tick of it.
             said: The strategy's rate at that very tick. It counts where the own stream has not
                 come to that tick yet: then it may lack what the rate depends on.
+            earlier: That at the position's opening, which `said` is compared with where the own
+                stream knows nothing.
         """
         own = self._market.rates.rate(market.spec, tick)
         if said is None or market.spec.name not in self._market.rates.needs:
             return own
         if own is not None and market.number(tick, 0) is not None:
             return own
-        return said if own is None or abs(said - own) < MAX_OFF * own else own
+        known = own or earlier
+        return said if known is not None and abs(said - known) < MAX_OFF * known else own
 
     def _book(
         self,
