@@ -10,6 +10,7 @@ Every child (strategy, gateway, tape, feed) runs one loop on one poller::
 The beat is sent by that loop and by nothing else, so a loop that stands still falls silent.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -48,6 +49,9 @@ logger = logging.getLogger(__name__)
 
 _decode = msgspec.msgpack.Decoder(FromSupervisor).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+OUTPUT_LIMIT = 1_000_000
+"""Bytes that this process may write past `print` before what it wrote is thrown away."""
 
 SEND_QUEUE = 64
 """Messages that wait for a supervisor that is away; more are dropped, beats grow old."""
@@ -98,6 +102,7 @@ class Child:
         self._known = False
         self._next_beat = 0.0
         self._installation_file = VarPaths.of(spec).installation
+        self._output = VarPaths.of(spec).stderr_file(spec.name)
         self._look_at = 0.0
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.IDENTITY, spec.identity)
@@ -175,6 +180,7 @@ class Child:
         if now >= self._next_beat:
             self._next_beat = now + self._settings.heartbeat
             self._watch_installation(now)
+            self._bound_output()
             self._beat(report())
 
     def beat_soon(self) -> None:
@@ -253,6 +259,15 @@ class Child:
         if not installation.is_at(self._installation_file, self._spec.installation):
             logger.critical("%s is gone, or of another installation", self._installation_file)
             self._stopping = True
+
+    def _bound_output(self) -> None:
+        """Empty the file of what was written to the descriptors of output, where it grows long."""
+        with contextlib.suppress(OSError):
+            size = self._output.stat().st_size
+            if size > OUTPUT_LIMIT:
+                os.truncate(self._output, 0)
+                said = "%s: %d bytes written past print() were thrown away; use print() or logging"
+                logger.warning(said, self._output.name, size)
 
     def _watch_parent(self, now: float) -> None:
         if self._wake_read.fileno() in self._events:
