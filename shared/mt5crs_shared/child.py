@@ -51,6 +51,9 @@ logger = logging.getLogger(__name__)
 _decode = msgspec.msgpack.Decoder(FromSupervisor).decode
 _encode = msgspec.msgpack.Encoder().encode
 
+OUTPUT_LIMIT = 1_000_000
+"""Bytes that this process may write past `print` before what it wrote is thrown away."""
+
 SEND_QUEUE = 64
 """Messages that wait for a supervisor that is away; more are dropped, beats grow old."""
 
@@ -96,11 +99,12 @@ class Child:
         self._stopping = False
         self._loops = 0
         self._model_hash = ""
-        self._lease_until = spec.lease_until
+        self._lease = spec.lease
         self._last_word = monotonic()
         self._known = False
         self._next_beat = 0.0
         self._installation_file = VarPaths.of(spec).installation
+        self._output = VarPaths.of(spec).stderr_file(spec.name)
         self._look_at = 0.0
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.IDENTITY, spec.identity)
@@ -126,9 +130,10 @@ class Child:
         return self._stopping
 
     @property
-    def may_open(self) -> bool:
-        """The lease is valid: positions may be opened."""
-        return self._monotonic() < self._lease_until
+    def lease(self) -> Lease | None:
+        """Leave to open positions, while it is valid."""
+        lease = self._lease
+        return lease if lease is not None and self._monotonic() < lease.until else None
 
     def new_poller(self) -> zmq.Poller:
         """A poller that wakes for the supervisor, for SIGTERM and for the parent's death."""
@@ -193,6 +198,7 @@ class Child:
         if now >= self._next_beat:
             self._next_beat = now + self._settings.heartbeat
             self._watch_installation(now)
+            self._bound_output()
             self._beat(report())
 
     def beat_soon(self) -> None:
@@ -252,8 +258,8 @@ class Child:
             self._last_word = self._monotonic()
             self._known = True
             match message:
-                case Lease(epoch=epoch, until=until) if epoch == self._spec.epoch:
-                    self._lease_until = until
+                case Lease(epoch=epoch) if epoch == self._spec.epoch:
+                    self._lease = message
                 case Stop():
                     self._stopping = True
                 case Recycle():
@@ -271,6 +277,15 @@ class Child:
         if not installation.is_at(self._installation_file, self._spec.installation):
             logger.critical("%s is gone, or of another installation", self._installation_file)
             self._stopping = True
+
+    def _bound_output(self) -> None:
+        """Empty the file of what was written to the descriptors of output, where it grows long."""
+        with contextlib.suppress(OSError):
+            size = self._output.stat().st_size
+            if size > OUTPUT_LIMIT:
+                os.truncate(self._output, 0)
+                said = "%s: %d bytes written past print() were thrown away; use print() or logging"
+                logger.warning(said, self._output.name, size)
 
     def _watch_parent(self, now: float) -> None:
         if self._wake_read.fileno() in self._events:

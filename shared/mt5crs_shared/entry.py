@@ -29,26 +29,49 @@ THREADS = 3
 _decode = msgspec.msgpack.Decoder(ChildSpec).decode
 
 
+LINE = 10_000
+"""Characters of the longest line of the log that is printed at once."""
+
+
 class _LogWriter(io.TextIOBase):
     """Takes what is printed and makes log records of it, line by line.
 
     A strategy's `print` belongs in its own rotating log, not on the trader's terminal, and must
-    not fill the disk.
+    not fill the disk. A line without an end is logged in parts; of one that is printed at once,
+    what goes beyond :data:`LINE` is left out.
     """
 
     def __init__(self, level: int) -> None:
         self._level = level
-        self._rest = ""
+        self._rest: list[str] = []
+        self._length = 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            if line:
-                logging.getLogger("printed").log(self._level, line)
+        begin = 0
+        while (end := text.find("\n", begin)) >= 0:
+            self._add(text[begin : min(end, begin + LINE)], end - begin)
+            self._end_line()
+            begin = end + 1
+        self._add(text[begin : begin + LINE], len(text) - begin)
+        if self._length >= LINE:
+            self._end_line()
         return len(text)
+
+    def _add(self, text: str, length: int) -> None:
+        if length > len(text):
+            text = f"{text} ... ({length - len(text):,} characters more)"
+        self._rest.append(text)
+        self._length += len(text)
+
+    def _end_line(self) -> None:
+        line = "".join(self._rest)
+        self._rest.clear()
+        self._length = 0
+        if line:
+            logging.getLogger("printed").log(self._level, line)
 
 
 def run(encoded_spec: bytes, preload_module: str) -> None:
@@ -127,7 +150,10 @@ def _own_files(spec: ChildSpec, paths: VarPaths) -> None:
 
 
 def _own_output(path: Path) -> None:
-    """Point the file descriptors of output at a small file, and `print` at the log."""
+    """Point the file descriptors of output at a small file, and `print` at the log.
+
+    The file is appended to, so that it can be emptied while it grows; see `child`.
+    """
     descriptor = create(path)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

@@ -38,13 +38,13 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def create(path: Path) -> int:
-    """A fresh file of this user's alone in place of whatever was there; its descriptor, to write.
+    """A fresh file of this user's alone in place of whatever was there; its descriptor, to append.
 
     Raises:
         OSError: It cannot be made.
     """
     path.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def replace_file(path: Path, body: bytes, *, synced: bool = False) -> None:

@@ -10,9 +10,27 @@ import msgspec
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.files import read_regular, replace_file
+from mt5crs_shared.messages import Lease
 
 _LIMIT = 4_096
 """Bytes of the largest file that is read."""
+
+
+EPOCHS_PER_START = 1000
+"""Each start of the supervisor skips so many epochs.
+
+The file is not forced to the disk at every spawn, which would delay it; a power cut can so lose
+the last few numbers. Starting a new thousand, which is forced to the disk, never reuses one.
+"""
+
+BEGUN = 1_767_225_600
+"""2026-01-01 in seconds. A start's thousand is at least that of the second it falls in, counted
+from here, so that no life of a folder that was removed since had the same."""
+
+
+def epochs_of(wall: float) -> int:
+    """Where the epochs of a supervisor that starts at a wall time, in seconds, begin at least."""
+    return (round(wall) - BEGUN) * EPOCHS_PER_START
 
 
 class InstallationError(Mt5crsError):
@@ -47,6 +65,15 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         return f"{name}:{epoch}:{self._key(name, epoch)}".encode()
 
+    def lease(self, name: str, epoch: int, until: float) -> Lease:
+        """Leave for a spawn to open positions until a monotonic time, with its proof."""
+        return Lease(epoch, until, self._sign(f"lease:{name}:{epoch}:{until!r}"))
+
+    @staticmethod
+    def same(proof: str, shown: str) -> bool:
+        """Compare a proof with what somebody shows, in a time that tells nothing."""
+        return hmac.compare_digest(proof.encode(), shown.encode())
+
     def speaker(self, identity: bytes) -> Speaker | None:
         """Whose identity this is; None: nobody's whom the supervisor has started."""
         try:
@@ -54,16 +81,17 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             speaker = Speaker(name, int(number))
         except ValueError:
             return None
-        proved = hmac.compare_digest(key.encode(), self._key(name, speaker.epoch).encode())
-        return speaker if proved else None
+        return speaker if self.same(self._key(name, speaker.epoch), key) else None
 
     def is_at(self, path: Path) -> bool:
         """Whether the folder with this file is still this installation's."""
         return is_at(path, self.id)
 
     def _key(self, name: str, epoch: int) -> str:
-        said = f"{name}:{epoch}".encode()
-        return hmac.new(self.secret.encode(), said, hashlib.blake2s).hexdigest()
+        return self._sign(f"{name}:{epoch}")
+
+    def _sign(self, said: str) -> str:
+        return hmac.new(self.secret.encode(), said.encode(), hashlib.blake2s).hexdigest()
 
 
 def load(path: Path) -> Installation:

@@ -8,23 +8,13 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.files import read_regular, replace_file
+from mt5crs_shared.installation import EPOCHS_PER_START, epochs_of
 from mt5crs_supervisor.identity import is_alive
 
 logger = logging.getLogger(__name__)
 
 _LIMIT = 16_000_000
 """Bytes of the largest file that is read; a child takes about a hundred."""
-
-EPOCHS_PER_START = 1000
-"""Each start of the supervisor skips so many epochs.
-
-The file is not forced to the disk at every spawn, which would delay it; a power cut can so lose
-the last few numbers. Starting a new thousand, which is forced to the disk, never reuses one.
-"""
-
-BEGUN = 1_767_225_600
-"""2026-01-01 in seconds. A start's thousand is at least that of the second it falls in, counted
-from here, so that no life of a folder that was removed since had the same."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -74,8 +64,7 @@ class Registry:
         self._entries = read(path, var, logger.warning)
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
         highest = max(highest, fenced)
-        begin = max(highest // EPOCHS_PER_START + 1, round(wall()) - BEGUN)
-        self._base = begin * EPOCHS_PER_START
+        self._base = max((highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START, epochs_of(wall()))
         self._entries["supervisor"] = Entry(self._base)
         self._write(force=True)
 

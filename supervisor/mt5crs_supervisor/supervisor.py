@@ -21,7 +21,6 @@ from mt5crs_shared.messages import (
     FromChild,
     Hello,
     Identify,
-    Lease,
     Ready,
     Recycle,
     Stop,
@@ -152,7 +151,7 @@ class Supervisor:
             var_dir=str(self.paths.var),
             payload=child.plan.payload,
             spawned=now,
-            lease_until=now + self._settings.lease,
+            lease=self.installation.lease(child.name, epoch, now + self._settings.lease),
             identity=self.installation.identity(child.name, epoch),
             installation=self.installation.id,
             poison=self._coroner.poison(child.name),
@@ -362,7 +361,8 @@ class Supervisor:
                 self._lease(child, now)
 
     def _lease(self, child: Child, now: float) -> None:
-        self._links.send(child.name, child.epoch, Lease(child.epoch, now + self._settings.lease))
+        lease = self.installation.lease(child.name, child.epoch, now + self._settings.lease)
+        self._links.send(child.name, child.epoch, lease)
 
     def _note(self, name: str, kind: str, detail: str) -> None:
         event = EventLine.now(name, kind, detail)

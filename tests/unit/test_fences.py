@@ -3,9 +3,10 @@
 import sqlite3
 from pathlib import Path
 
+from mt5crs_shared.installation import BEGUN
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor import fences
-from mt5crs_supervisor.registry import BEGUN, Entry, Registry
+from mt5crs_supervisor.registry import Entry, Registry
 from mt5crs_worker.journal import Journal
 
 
