@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from mt5crs_shared import wire
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
 from mt5crs_supervisor.control import ControlClient
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport, StrategyStatus
@@ -146,6 +147,7 @@ class System:
         self.port = free_port()
         self.folder = folder
         self.var = folder / "var"
+        self.paths = VarPaths(self.var)
         self.config = folder / "strategies.yaml"
         self.process: subprocess.Popen[bytes] | None = None
         self.write_config(strategies, globals_ or {})

@@ -89,7 +89,8 @@ class BacklogServer:
         ring = self._rings.get(request.symbol)
         if ring is not None and answering:
             self.answered += 1
-            return ring.answer(request)
+            newest = {name: other.newest_seq for name, other in self._rings.items()}
+            return replace(ring.answer(request), newest=newest)
         # A reader that wants everything of a symbol that we never had has it all.
         return _empty(request, "ok" if answering and request.after is None else "unknown")
 

@@ -1,6 +1,5 @@
 """The tape on disk: fixed-size records, appended, in at most two files."""
 
-import contextlib
 import errno
 import logging
 import os
@@ -19,6 +18,12 @@ _RECORD = struct.Struct("<qdddHH")
 
 _NUMBER_AT = 32
 """Offset of a symbol's number in a record: two bytes, the low one first."""
+
+AT_ONCE = 1_000
+"""Records written in one go."""
+
+WAITING = 100_000
+"""Records that wait for a disk that takes none, 3.6 MB; more are dropped, and a break noted."""
 
 _HEADER = b"MT5CRSTAPE1\n"
 _TIMED, _HISTORY, _BROKEN = 1, 2, 4
@@ -71,6 +76,8 @@ class TapeFiles:
         self._numbers = self._number(known, symbols)
         self._names = {number: name for name, number in self._numbers.items()}
         self._pending: list[bytes] = []
+        self._dropped = False
+        self._torn = False
         self._file = self._current.open("ab", buffering=0)
         self._records = self._count(self._current)
 
@@ -88,9 +95,14 @@ class TapeFiles:
 
     def append(self, recorded: Recorded) -> None:
         """Queue a tick for the next :meth:`flush`."""
+        if len(self._pending) >= WAITING:
+            logger.warning("%s: %d ticks could not be written", self._current, len(self._pending))
+            self._pending.clear()
+            self._dropped = True
         tick = recorded.tick
         flags = (_TIMED if tick.timed else 0) | (_HISTORY if recorded.history else 0)
-        flags |= _BROKEN if recorded.broken else 0
+        flags |= _BROKEN if recorded.broken or self._dropped else 0
+        self._dropped = False
         number = self._numbers[tick.symbol]
         self._pending.append(
             _RECORD.pack(tick.time_us, tick.bid, tick.ask, tick.volume, number, flags)
@@ -100,35 +112,55 @@ class TapeFiles:
         """Hand the queued ticks to the kernel; they survive the death of this process.
 
         Raises:
-            TapeFileError: The disk is full or gone; the ticks are dropped from the file's queue.
+            TapeFileError: The disk is full or gone. What was not written waits for the next call.
         """
-        if not self._pending:
-            return
-        records, self._pending = self._pending, []
-        data = b"".join(records)
         try:
-            if self._file.write(data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            while self._pending:
+                self._write_some()
         except OSError as error:
-            # No part of a record may stay: all that follow it would be read shifted.
-            with contextlib.suppress(OSError):
-                os.truncate(self._current, len(_HEADER) + self._records * _RECORD.size)
             raise TapeFileError(f"{self._current}: {error.strerror}") from error
-        self._records += len(records)
-        if self._records >= self._limit:
-            self._rotate()
 
     def close(self) -> None:
         """Write what is queued and close the file."""
         self.flush()
         self._file.close()
 
+    def _write_some(self) -> None:
+        """Write some whole records; where the disk takes a part of one, that is cut off again.
+
+        Raises:
+            OSError: The disk did not take all of them.
+        """
+        if self._torn:
+            self._cut()
+        records = self._pending[:AT_ONCE]
+        wanted = len(records) * _RECORD.size
+        written = self._file.write(b"".join(records)) or 0
+        whole, excess = divmod(written, _RECORD.size)
+        self._records += whole
+        del self._pending[:whole]
+        if excess:
+            self._torn = True
+            self._cut()
+        if written < wanted:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._records >= self._limit:
+            self._rotate()
+
+    def _cut(self) -> None:
+        """Take away a part of a record: all that follow it would be read shifted."""
+        os.truncate(self._current, len(_HEADER) + self._records * _RECORD.size)
+        self._torn = False
+
     def _rotate(self) -> None:
-        self._file.close()
+        """Begin a new file; where there is no room for one, the old one grows a little longer."""
+        fresh = self._folder / "next.tape"
+        fresh.write_bytes(_HEADER)
+        opened = fresh.open("ab", buffering=0)
         self._current.replace(self._previous)
-        self._repair(self._current, len(self._numbers))
-        self._file = self._current.open("ab", buffering=0)
-        self._records = 0
+        fresh.replace(self._current)
+        self._file.close()
+        self._file, self._records = opened, 0
 
     def _known_symbols(self) -> list[str]:
         path = self._folder / "symbols.txt"

@@ -56,6 +56,8 @@ class BacklogReply(msgspec.Struct, frozen=True, tag=True):
             connected then.
         simulated: The market is one of our own feeds, which waits for its readers.
         live: Whoever answers follows the market: what is newer will be here in a moment.
+        newest: Number of the newest tick of every symbol at the moment of the answer: with these
+            of the others, nothing is missing that was published before `ticks`.
     """
 
     request_id: int
@@ -71,3 +73,4 @@ class BacklogReply(msgspec.Struct, frozen=True, tag=True):
     breaks: tuple[int, ...] = ()
     simulated: bool = False
     live: bool = True
+    newest: dict[str, int] = {}

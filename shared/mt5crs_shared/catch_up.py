@@ -90,6 +90,10 @@ class CatchUp:
             return None
         return TickMark(self._generation, self._seq, tuple(self._tail))
 
+    def reached(self, generation: int, seq: int) -> bool:
+        """Whether the tick of that number, in that run of the tape, has been taken."""
+        return self._generation == generation and self._seq >= seq
+
     def request(self) -> BacklogRequest:
         """The question to ask the tape now, about what came after the last tick taken."""
         self._requests += 1

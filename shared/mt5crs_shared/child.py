@@ -10,11 +10,13 @@ Every child (strategy, gateway, tape, feed) runs one loop on one poller::
 The beat is sent by that loop and by nothing else, so a loop that stands still falls silent.
 """
 
+import contextlib
 import logging
 import os
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable
 from multiprocessing import parent_process
 
@@ -22,7 +24,7 @@ import msgspec
 import psutil
 import zmq
 
-from mt5crs_shared import installation, last_words
+from mt5crs_shared import installation, last_words, machine
 from mt5crs_shared.config import SupervisorConfig
 from mt5crs_shared.messages import (
     AccountReport,
@@ -48,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 _decode = msgspec.msgpack.Decoder(FromSupervisor).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+OUTPUT_LIMIT = 1_000_000
+"""Bytes that this process may write past `print` before what it wrote is thrown away."""
 
 SEND_QUEUE = 64
 """Messages that wait for a supervisor that is away; more are dropped, beats grow old."""
@@ -93,11 +98,13 @@ class Child:
         self.recycling = False
         self._stopping = False
         self._loops = 0
-        self._lease_until = spec.lease_until
+        self._model_hash = ""
+        self._lease = spec.lease
         self._last_word = monotonic()
         self._known = False
         self._next_beat = 0.0
         self._installation_file = VarPaths.of(spec).installation
+        self._output = VarPaths.of(spec).stderr_file(spec.name)
         self._look_at = 0.0
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.IDENTITY, spec.identity)
@@ -105,6 +112,7 @@ class Child:
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.connect(VarPaths.of(spec).endpoint("supervisor"))
         self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
         self._sentinel = self._parent_sentinel()
         self._pollers: list[zmq.Poller] = []
         self.poller = self.new_poller()
@@ -122,9 +130,10 @@ class Child:
         return self._stopping
 
     @property
-    def may_open(self) -> bool:
-        """The lease is valid: positions may be opened."""
-        return self._monotonic() < self._lease_until
+    def lease(self) -> Lease | None:
+        """Leave to open positions, while it is valid."""
+        lease = self._lease
+        return lease if lease is not None and self._monotonic() < lease.until else None
 
     def new_poller(self) -> zmq.Poller:
         """A poller that wakes for the supervisor, for SIGTERM and for the parent's death."""
@@ -148,20 +157,35 @@ class Child:
         self._events = dict((poller or self.poller).poll(milliseconds))
         return self._events
 
-    def ready(self) -> None:
-        """Say that boot is over."""
-        self._send(Ready(self._spec.name, os.getpid(), self._spec.epoch))
+    def ready(self, model_hash: str = "") -> None:
+        """Say that boot is over; of a strategy, with which model."""
+        self._model_hash = model_hash
+        self._send(Ready(self._spec.name, os.getpid(), self._spec.epoch, model_hash))
 
     def first_tick(self) -> None:
         """Say that this spawn has processed its first tick, and when."""
         self._send(FirstTick(self._spec.name, os.getpid(), self._spec.epoch, self._monotonic()))
 
-    def failed(self, reason: str, permanent: bool, trace: str = "") -> None:
-        """Say why this process is about to exit."""
-        name, epoch = self._spec.name, self._spec.epoch
-        words = Failed(name, os.getpid(), epoch, reason, permanent, trace)
+    def failed(self, reason: str, permanent: bool, error: BaseException | None = None) -> None:
+        """Say why this process is about to exit.
+
+        Args:
+            reason: For people.
+            permanent: A restart cannot help, unless the error is the machine's.
+            error: What happened.
+        """
+        passing = error is not None and machine.passes(error)
+        words = Failed(
+            name=self._spec.name,
+            pid=os.getpid(),
+            epoch=self._spec.epoch,
+            reason=reason,
+            permanent=permanent and not passing,
+            passing=passing,
+            trace="".join(traceback.format_exception(error)) if error is not None else "",
+        )
         # What is sent may not leave before this process has ended.
-        last_words.write(VarPaths.of(self._spec).words_file(name), words)
+        last_words.write(VarPaths.of(self._spec).words_file(words.name), words)
         self._send(words)
 
     def service(self, report: Callable[[], Report]) -> None:
@@ -174,6 +198,7 @@ class Child:
         if now >= self._next_beat:
             self._next_beat = now + self._settings.heartbeat
             self._watch_installation(now)
+            self._bound_output()
             self._beat(report())
 
     def beat_soon(self) -> None:
@@ -211,10 +236,10 @@ class Child:
                 name=self._spec.name,
                 kind=self._spec.kind,
                 pid=os.getpid(),
-                create_time=self._process.create_time(),
                 epoch=self._spec.epoch,
                 config_hash=self._spec.config_hash,
                 preloaded=self._preloaded,
+                model_hash=self._model_hash,
             )
         )
 
@@ -233,8 +258,8 @@ class Child:
             self._last_word = self._monotonic()
             self._known = True
             match message:
-                case Lease(epoch=epoch, until=until) if epoch == self._spec.epoch:
-                    self._lease_until = until
+                case Lease(epoch=epoch) if epoch == self._spec.epoch:
+                    self._lease = message
                 case Stop():
                     self._stopping = True
                 case Recycle():
@@ -253,9 +278,20 @@ class Child:
             logger.critical("%s is gone, or of another installation", self._installation_file)
             self._stopping = True
 
+    def _bound_output(self) -> None:
+        """Empty the file of what was written to the descriptors of output, where it grows long."""
+        with contextlib.suppress(OSError):
+            size = self._output.stat().st_size
+            if size > OUTPUT_LIMIT:
+                os.truncate(self._output, 0)
+                said = "%s: %d bytes written past print() were thrown away; use print() or logging"
+                logger.warning(said, self._output.name, size)
+
     def _watch_parent(self, now: float) -> None:
         if self._wake_read.fileno() in self._events:
-            self._wake_read.recv(64)
+            # It may be drained already: what a poll said is looked at more than once.
+            with contextlib.suppress(BlockingIOError):
+                self._wake_read.recv(64)
         if self._sentinel is not None and self._sentinel in self._events:
             for poller in self._pollers:
                 poller.unregister(self._sentinel)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from mt5crs_shared.files import read_regular, replace_file
 from mt5crs_shared.ticks import Tick
 
 SLOTS = 50
@@ -43,7 +44,7 @@ class FlightRecorder:
     """
 
     def __init__(self, path: Path) -> None:
-        path.write_bytes(bytes(_SIZE))
+        replace_file(path, bytes(_SIZE))
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _SIZE)
         self._begun = 0
@@ -75,7 +76,7 @@ class FlightRecorder:
 def read(path: Path, symbol: str) -> Flight:
     """What the recorder of a process that has ended held; nothing where there is no such file."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _SIZE + 1)
     except OSError:
         data = b""
     if len(data) != _SIZE:

@@ -2,18 +2,35 @@
 
 import hashlib
 import hmac
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.files import read_regular, replace_file
+from mt5crs_shared.messages import Lease
 
 _LIMIT = 4_096
 """Bytes of the largest file that is read."""
+
+
+EPOCHS_PER_START = 1000
+"""Each start of the supervisor skips so many epochs.
+
+The file is not forced to the disk at every spawn, which would delay it; a power cut can so lose
+the last few numbers. Starting a new thousand, which is forced to the disk, never reuses one.
+"""
+
+BEGUN = 1_767_225_600
+"""2026-01-01 in seconds. A start's thousand is at least that of the second it falls in, counted
+from here, so that no life of a folder that was removed since had the same."""
+
+
+def epochs_of(wall: float) -> int:
+    """Where the epochs of a supervisor that starts at a wall time, in seconds, begin at least."""
+    return (round(wall) - BEGUN) * EPOCHS_PER_START
 
 
 class InstallationError(Mt5crsError):
@@ -48,6 +65,15 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         return f"{name}:{epoch}:{self._key(name, epoch)}".encode()
 
+    def lease(self, name: str, epoch: int, until: float) -> Lease:
+        """Leave for a spawn to open positions until a monotonic time, with its proof."""
+        return Lease(epoch, until, self._sign(f"lease:{name}:{epoch}:{until!r}"))
+
+    @staticmethod
+    def same(proof: str, shown: str) -> bool:
+        """Compare a proof with what somebody shows, in a time that tells nothing."""
+        return hmac.compare_digest(proof.encode(), shown.encode())
+
     def speaker(self, identity: bytes) -> Speaker | None:
         """Whose identity this is; None: nobody's whom the supervisor has started."""
         try:
@@ -55,16 +81,17 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             speaker = Speaker(name, int(number))
         except ValueError:
             return None
-        proved = hmac.compare_digest(key.encode(), self._key(name, speaker.epoch).encode())
-        return speaker if proved else None
+        return speaker if self.same(self._key(name, speaker.epoch), key) else None
 
     def is_at(self, path: Path) -> bool:
         """Whether the folder with this file is still this installation's."""
         return is_at(path, self.id)
 
     def _key(self, name: str, epoch: int) -> str:
-        said = f"{name}:{epoch}".encode()
-        return hmac.new(self.secret.encode(), said, hashlib.blake2s).hexdigest()
+        return self._sign(f"{name}:{epoch}")
+
+    def _sign(self, said: str) -> str:
+        return hmac.new(self.secret.encode(), said.encode(), hashlib.blake2s).hexdigest()
 
 
 def load(path: Path) -> Installation:
@@ -75,16 +102,11 @@ def load(path: Path) -> Installation:
         InstallationError: It is no file of ours, or another user's.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        body = read_regular(path, _LIMIT)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise InstallationError(f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
-            raise InstallationError(f"{path} is not a file of this user; look who made it")
-        body = file.read(_LIMIT)
+        raise InstallationError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
         return msgspec.json.decode(body, type=Installation)
     except msgspec.MsgspecError as error:
@@ -120,14 +142,8 @@ def load_or_make(path: Path, known: str = "") -> Installation:
     except FileNotFoundError:
         pass
     fresh = Installation(known or secrets.token_hex(8), secrets.token_hex(32))
-    new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(fresh))
-            file.flush()
-            os.fsync(descriptor)
-        new.replace(path)
+        replace_file(path, msgspec.json.encode(fresh), synced=True)
     except OSError as error:
         raise InstallationError(f"{path} cannot be made: {error.strerror}") from error
     return fresh

@@ -6,13 +6,12 @@ still write into it.
 
 import contextlib
 import os
-import stat
 import struct
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import msgspec
 
+from mt5crs_shared.files import create, open_regular, read_regular
 from mt5crs_shared.messages import Failed
 
 ROOM = 32_768
@@ -29,8 +28,8 @@ _decode = msgspec.msgpack.Decoder(Failed).decode
 
 def prepare(path: Path) -> None:
     """Make room for the words of a process that begins; those of an earlier one are gone."""
-    with contextlib.suppress(OSError):
-        path.write_bytes(bytes(ROOM))
+    with contextlib.suppress(OSError), os.fdopen(create(path), "wb") as file:
+        file.write(bytes(ROOM))
 
 
 def write(path: Path, words: Failed) -> None:
@@ -40,7 +39,7 @@ def write(path: Path, words: Failed) -> None:
             words, reason=_sound(words.reason[:REASON]), trace=_sound(words.trace[-TRACE:])
         )
     )
-    with contextlib.suppress(OSError), _regular(path, os.O_RDWR, "r+b") as file:
+    with contextlib.suppress(OSError), open_regular(path, os.O_RDWR, "r+b") as file:
         if file.read(_LENGTH.size).strip(b"\0") or _LENGTH.size + len(body) > ROOM:
             return
         file.seek(0)
@@ -53,22 +52,12 @@ def read(path: Path, epoch: int) -> Failed | None:
     The file was in the hands of a process that failed: it may be anything by now.
     """
     try:
-        with _regular(path, os.O_RDONLY, "rb") as file:
-            data = file.read(ROOM)
+        data = read_regular(path, ROOM)
         (length,) = _LENGTH.unpack_from(data)
         words = _decode(data[_LENGTH.size : _LENGTH.size + length])
     except (OSError, struct.error, msgspec.MsgspecError, RecursionError, ValueError):
         return None
     return words if words.epoch == epoch else None
-
-
-def _regular(path: Path, flags: int, mode: str) -> BinaryIO:
-    """The file, opened; OSError where it is missing, or no file that can be read at once."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path} is no regular file")
-    return cast(BinaryIO, os.fdopen(descriptor, mode))
 
 
 def _sound(text: str) -> str:

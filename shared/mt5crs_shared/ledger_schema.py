@@ -177,6 +177,8 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise LedgerError(f"{path}: there is no ledger yet; the gateway makes it")
+    if not path.is_file():
+        raise LedgerError(f"{path} is no regular file")
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
         check_version(db, path)

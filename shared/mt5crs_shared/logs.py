@@ -40,6 +40,9 @@ def configure(path: Path, level: int = logging.INFO) -> None:
 
     Called once by a process's entry point, never at import.
     """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        # A FIFO would be waited for.
+        path.unlink()
     handler = logging.handlers.RotatingFileHandler(
         path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8"
     )

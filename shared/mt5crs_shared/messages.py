@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from mt5crs_shared.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.orders import Epoch, Fill, Order, OrderResult, Position, Whole
 from mt5crs_shared.ticks import Tick
 
 Kind = Literal["strategy", "gateway", "tape", "feed"]
@@ -29,7 +29,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
         var_dir: The ``var`` folder.
         payload: The child's part of the configuration, JSON, decoded by its entry point.
         spawned: Monotonic time of the spawn.
-        lease_until: Monotonic time until which it may open positions without further word.
+        lease: Its first leave to open positions; None: it opens none.
         identity: How it calls itself on our sockets; see `installation.Installation`.
         installation: Id of the installation; where its folder has another one, it ends.
         poison: Ticks that killed this strategy twice; each is skipped.
@@ -44,7 +44,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     var_dir: str
     payload: bytes
     spawned: float
-    lease_until: float = 0.0
+    lease: "Lease | None" = None
     identity: bytes = b""
     installation: str = ""
     poison: tuple[Tick, ...] = ()
@@ -165,23 +165,29 @@ class AccountReport(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
-    """The first word of a child on its supervisor socket, said again after each reconnection."""
+    """The first word of a child, said again to a supervisor that asks.
+
+    Attributes:
+        preloaded: Its modules were there before it was forked.
+        model_hash: BLAKE2b-256 of the model that a strategy runs; empty: none, or not loaded yet.
+    """
 
     name: str
     kind: Kind
     pid: int
-    create_time: float
     epoch: int
     config_hash: str
     preloaded: bool
+    model_hash: str = ""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """Boot is over; from now on a missing beat is a fault."""
+    """Boot is over; from now on a missing beat is a fault. `model_hash` as in `Hello`."""
 
     name: str
     pid: int
     epoch: int
+    model_hash: str = ""
 
 
 class Beat(msgspec.Struct, frozen=True, tag=True):
@@ -227,6 +233,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         reason: One sentence for people.
         permanent: A restart cannot help (bad model, bad class): quarantine at once.
+        passing: The machine is to blame, and may be well again at the next try.
         trace: Traceback, where there is one.
     """
 
@@ -235,6 +242,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     epoch: int
     reason: str
     permanent: bool = False
+    passing: bool = False
     trace: str = ""
 
 
@@ -245,10 +253,18 @@ FromChild = Hello | Ready | Beat | FirstTick | Failed
 
 
 class Lease(msgspec.Struct, frozen=True, tag=True):
-    """Leave to open positions until a monotonic time, for one spawn."""
+    """Leave to open positions until a monotonic time, for one spawn.
 
-    epoch: int
+    Attributes:
+        epoch: The spawn.
+        until: Monotonic time of its end.
+        proof: That the supervisor said so; see `installation.Installation.lease`. A
+            strategy passes the lease on with each order that opens.
+    """
+
+    epoch: Epoch
     until: float
+    proof: str = ""
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -273,7 +289,7 @@ class Register(msgspec.Struct, frozen=True, tag=True):
     """A strategy's first word to the gateway: its epoch; answered with `Registered`."""
 
     strategy: str
-    epoch: int
+    epoch: Epoch
 
 
 class Registered(msgspec.Struct, frozen=True, tag=True):
@@ -286,9 +302,15 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
-    """Execute an order, or give its first result again; answered with `OrderResult`."""
+    """Execute an order, or give its first result again; answered with `OrderResult`.
+
+    Attributes:
+        order: The order.
+        lease: Leave of the supervisor, which an order that opens a position needs.
+    """
 
     order: Order
+    lease: Lease | None = None
 
 
 class QueryOrder(msgspec.Struct, frozen=True, tag=True):
@@ -306,8 +328,8 @@ class Touched(msgspec.Struct, frozen=True, tag=True):
     """
 
     strategy: str
-    epoch: int
-    ticket: int
+    epoch: Epoch
+    ticket: Whole
     tick: Tick
     rate: float | None = None
 
@@ -337,7 +359,7 @@ class Fence(msgspec.Struct, frozen=True, tag=True):
     """The supervisor's word to the gateway: refuse lower epochs of this strategy from now on."""
 
     strategy: str
-    epoch: int
+    epoch: Epoch
 
 
 ToGateway = Register | Submit | QueryOrder | Touched | Fence

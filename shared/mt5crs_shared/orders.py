@@ -1,13 +1,20 @@
 """Orders and what becomes of them: the words that a strategy and the gateway share."""
 
 import enum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from mt5crs_shared.ticks import Tick
 
 Side = Literal["BUY", "SELL"]
+
+Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""A number that fits everywhere: a message with a larger one is not read."""
+
+Epoch = Annotated[int, Meta(ge=0, le=2**53)]
+"""Number of a spawn."""
 
 
 class Code(enum.StrEnum):
@@ -34,6 +41,7 @@ class Code(enum.StrEnum):
     NO_RATE = "NO_RATE"
     STALE = "STALE"
     TICK_GONE = "TICK_GONE"
+    UNKNOWN_TICK = "UNKNOWN_TICK"
     ID_REUSED = "ID_REUSED"
     NOT_SEEN = "NOT_SEEN"
     INTERNAL = "INTERNAL"
@@ -46,9 +54,15 @@ MEANINGS: dict[Code, str] = {
     Code.STOP_OUT: "Equity fell below what the margin demands; the position was closed.",
     Code.FENCED: "The order came from a process that has been replaced by a newer one.",
     Code.NO_LEASE: "The process has no valid lease of the supervisor; it may not open positions.",
-    Code.UNKNOWN_STRATEGY: "The gateway has no strategy of that name in its configuration.",
+    Code.UNKNOWN_STRATEGY: (
+        "The gateway has no strategy of that name in its configuration, or it has another magic"
+        " number."
+    ),
     Code.UNKNOWN_SYMBOL: "The symbol is not the strategy's, or not in symbols.yaml.",
-    Code.BAD_VOLUME: "The volume is not a multiple of the lot step between smallest and largest.",
+    Code.BAD_VOLUME: (
+        "The volume is not a multiple of the lot step between smallest and largest, or more than"
+        " the strategy's `max_position_size`."
+    ),
     Code.BAD_PRICE: "The order's quote has a price that is not positive and finite.",
     Code.BAD_STOPS: "Stop or target is on the wrong side of the price.",
     Code.CROSSED_QUOTE: "The order's quote is crossed (ask < bid); nothing is decided on it.",
@@ -60,6 +74,10 @@ MEANINGS: dict[Code, str] = {
     Code.TICK_GONE: (
         "The tick it would fill on, `latency_ms` after its own, is further back than the gateway"
         " remembers. Only with a publisher that outruns its readers."
+    ),
+    Code.UNKNOWN_TICK: (
+        "The gateway's own stream contradicts the order's tick: it has gone on without it, and the"
+        " quotes around that moment are more than 1 % away."
     ),
     Code.ID_REUSED: "The id belongs to another order; nothing was done.",
     Code.NOT_SEEN: "The gateway has never seen that order id.",
@@ -90,17 +108,17 @@ class Order(msgspec.Struct, frozen=True):
 
     order_id: str
     strategy: str
-    epoch: int
+    epoch: Epoch
     symbol: str
-    magic: int
+    magic: Whole
     action: Literal["OPEN", "CLOSE"]
     side: Side
     lots: float
     tick: Tick
-    place: int = 0
+    place: Whole = 0
     stop_loss: float = 0.0
     take_profit: float = 0.0
-    ticket: int = 0
+    ticket: Whole = 0
     reason: str = ""
     rate: float | None = None
 

@@ -1,5 +1,6 @@
 """Where a running system keeps its files and sockets: everything below one ``var`` folder."""
 
+import logging
 import os
 import stat
 from collections.abc import Iterable
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import ChildSpec
+
+logger = logging.getLogger(__name__)
 
 MAX_SOCKET_PATH = 100
 """Longest path of an ipc socket; the kernel's limit is 107 bytes."""
@@ -105,7 +108,11 @@ class VarPaths:
             traces += [self.stacks_file(name), self.flight_file(name)]
             traces += [self.stderr_file(name), self.words_file(name)]
         for trace in traces:
-            trace.unlink(missing_ok=True)
+            try:
+                trace.unlink(missing_ok=True)
+            except OSError as error:
+                # A folder, say: nobody of ours made it.
+                logger.warning("%s cannot be removed: %s", trace, error)
 
     def stderr_file(self, name: str) -> Path:
         """Where what a process writes to its file descriptors of output goes."""

@@ -157,9 +157,9 @@ class RateBook:
         }
 
     @property
-    def converted(self) -> frozenset[str]:
-        """The symbols whose rate takes the ticks of another one."""
-        return frozenset(self._converters)
+    def needs(self) -> dict[str, str]:
+        """The symbols whose rate takes the ticks of another one, and that one's name."""
+        return {name: found.name for name, found in self._converters.items()}
 
     def add(self, tick: Tick) -> None:
         """Take the next tick of any symbol; those that convert nothing are ignored."""

@@ -2,15 +2,15 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import zmq
 
 from mt5crs_shared.backlog import BacklogReply, TickMark
-from mt5crs_shared.catch_up import Break, CatchUp
+from mt5crs_shared.catch_up import Break
 from mt5crs_shared.market_socket import MarketSocket, Refusals
-from mt5crs_shared.sanity import TickSanity
+from mt5crs_shared.reader import ASK_AGAIN, Reader
 from mt5crs_shared.ticks import Tick
 
 logger = logging.getLogger(__name__)
@@ -20,9 +20,6 @@ TAPE_PRESENCE = b"\x00mt5crs-tape"
 
 ANSWER_WITHIN = 1.0
 """Seconds after which an unanswered question to the tape is asked again."""
-
-ASK_AGAIN = (0.01, 0.25)
-"""Shortest and longest wait, in seconds, between two questions while nothing is new."""
 
 ASK_URGENTLY = 0.03
 """Longest wait between two questions while live ticks wait for the answer."""
@@ -52,20 +49,6 @@ class Batch(msgspec.Struct, frozen=True):
     breaks: tuple[Break, ...] = ()
 
 
-class _Reader:
-    """One symbol's catch-up, and when to ask the tape again."""
-
-    def __init__(self, symbol: str, mark: TickMark | None) -> None:
-        self.catch_up = CatchUp(symbol, mark)
-        self.clock = TickSanity()
-        self.tape_time_us = 0
-        self.ask_at = 0.0
-        self.pause = ASK_AGAIN[0]
-        self.waiting_since: float | None = None
-        self.asked = 0
-        self.helpless: set[int] = set()
-
-
 class TickStream:
     """Ticks of some symbols: first those that came since the marks, then live ones.
 
@@ -78,8 +61,8 @@ class TickStream:
         presence: Subscribed to as well, for the publisher to see.
         authority: Others follow this reader. Where no source follows the market either, it goes
             on with the live ticks at once, since all would wait for each other.
-        last: Symbols whose backlog is asked for when the others have theirs: their ticks need
-            those of the others.
+        needs: Symbols whose ticks are of use only after another one's, and that one's name. They
+            come after everything of the other that was published before them.
         own_feed: The publisher is a feed of ours; see `MarketSocket`.
         monotonic: The monotonic clock, seconds.
         wall_us: Wall time in us since the epoch, for frames without a time.
@@ -94,7 +77,7 @@ class TickStream:
         give_up: float = 10.0,
         presence: bytes | None = None,
         authority: bool = False,
-        last: Collection[str] = (),
+        needs: Mapping[str, str] | None = None,
         own_feed: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
@@ -105,11 +88,14 @@ class TickStream:
         self._lead_us = -(2**62)
         self._give_up = give_up
         self._authority = authority
-        self._readers = {symbol: _Reader(symbol, mark) for symbol, mark in marks.items()}
-        self._last = last
+        self._readers = {symbol: Reader(symbol, mark) for symbol, mark in marks.items()}
+        needs = needs or {}
+        self._needs = {s: self._readers[needs[s]] for s in marks if needs.get(s) in marks}
         self._tape_simulated = False
+        # Who hears a symbol hears the one that it needs: that is subscribed to before.
+        symbols = sorted(marks, key=lambda symbol: symbol in self._needs)
         self._market = MarketSocket(
-            context, market_url, list(marks), presence, own_feed, wall_us, monotonic
+            context, market_url, symbols, presence, own_feed, wall_us, monotonic
         )
         self._sources = [self._open_source(context, address) for address in sources]
 
@@ -187,11 +173,9 @@ class TickStream:
     def timeout(self) -> float:
         """Seconds until there is something to do without any socket being ready."""
         now = self._monotonic()
-        due = [
-            r.ask_at - now
-            for r in self._readers.values()
-            if not r.catch_up.joined and not self._must_wait(r)
-        ]
+        readers = self._readers.values()
+        due = [r.ask_at - now for r in readers if not r.catch_up.joined and not self._must_wait(r)]
+        due += [r.patient_until - now for r in readers if r.held is not None]
         return max(min(due, default=3600.0), 0.0)
 
     def read(self, events: Mapping[object, int]) -> Iterable[Batch]:
@@ -203,6 +187,7 @@ class TickStream:
             yield from self._read_market()
         else:
             self._idle_at = self._monotonic()
+        yield from self._release()
         yield from self._ask()
 
     def close(self) -> None:
@@ -233,10 +218,10 @@ class TickStream:
             reader = self._readers[tick.symbol]
             if reader.clock.judge(tick) == "good" and tick.time_us - received_us > self._lead_us:
                 self._lead_us = tick.time_us - received_us
-            ready.extend(reader.catch_up.on_live(tick))
-            if not reader.catch_up.joined and reader.waiting_since is None:
-                reader.waiting_since = now
-                reader.ask_at, reader.pause = min(reader.ask_at, now), ASK_AGAIN[0]
+            if reader.held_live or (reader.catch_up.joined and self._must_wait(reader)):
+                reader.held_live.append(tick)
+            else:
+                ready.extend(reader.take_live(tick, now))
         if ready:
             yield Batch(ready, 0, self.feed_time_us, live=True)
         if received.interrupted:
@@ -246,10 +231,7 @@ class TickStream:
         """What comes next must be aligned anew, since some may have been lost."""
         self._tape_simulated = False
         for reader in self._readers.values():
-            reader.catch_up.rejoin()
-            reader.waiting_since = None
-            reader.helpless.clear()
-            reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
+            reader.rejoin()
 
     def _read_source(self, number: int, source: "zmq.Socket[bytes]") -> Iterable[Batch]:
         while True:
@@ -262,22 +244,58 @@ class TickStream:
                 logger.warning("an answer of the tape that cannot be read was ignored: %s", error)
                 continue
             reader = self._readers.get(reply.symbol)
-            if reader is None:
+            if reader is None or reader.held is not None:
                 continue
             self._tape_simulated = self._tape_simulated or reply.simulated
-            ticks = reader.catch_up.on_backlog(reply)
-            reader.tape_time_us = reply.newest_time_us
-            self._schedule(reader, reply, bool(ticks))
-            if ticks or reply.live:
-                reader.helpless.clear()
-            else:
-                reader.helpless.add(number)
-            if ticks:
-                history = min(max(reply.history_seq - reply.first_seq + 1, 0), len(reply.ticks))
-                breaks = reader.catch_up.take_breaks()
-                yield Batch(ticks, history, self.feed_time_us, live=False, breaks=breaks)
+            yield from self._take_reply(reader, reply, number)
+            yield from self._release()
 
-    def _schedule(self, reader: _Reader, reply: BacklogReply, progress: bool) -> None:
+    def _take_reply(self, reader: Reader, reply: BacklogReply, number: int) -> Iterable[Batch]:
+        """Take a source's answer, or hold it until what it needs is here."""
+        if not self._complete(reader, reply):
+            reader.hold(reply, number, self._monotonic())
+            self._needs[reply.symbol].hurry()
+            return
+        reader.held = None
+        ticks = reader.catch_up.on_backlog(reply)
+        reader.tape_time_us = reply.newest_time_us
+        self._schedule(reader, reply, bool(ticks))
+        if ticks or reply.live:
+            reader.helpless.clear()
+        else:
+            reader.helpless.add(number)
+        if ticks:
+            history = min(max(reply.history_seq - reply.first_seq + 1, 0), len(reply.ticks))
+            breaks = reader.catch_up.take_breaks()
+            yield Batch(ticks, history, self.feed_time_us, live=False, breaks=breaks)
+
+    def _complete(self, reader: Reader, reply: BacklogReply) -> bool:
+        """Whether all that was published before a reply's ticks is here, of what they need."""
+        other = self._needs.get(reply.symbol)
+        if other is None or reply.status == "unknown":
+            return True
+        if other.live_waits:
+            return False
+        if other.catch_up.reached(reply.generation, reply.newest.get(other.catch_up.symbol, 0)):
+            return True
+        # The numbers of another run of the tape say nothing; a live stream is no second behind.
+        seen_since = reader.held is reply and self._idle_at >= reader.patient_until
+        return other.catch_up.joined and seen_since
+
+    def _release(self) -> Iterable[Batch]:
+        """Take what was held and can be taken now."""
+        for symbol in self._needs:
+            reader = self._readers[symbol]
+            if reader.held is not None and self._complete(reader, reader.held):
+                yield from self._take_reply(reader, reader.held, reader.held_from)
+            if reader.held_live and not self._must_wait(reader):
+                waited, reader.held_live = reader.held_live, []
+                now = self._monotonic()
+                ready = [taken for tick in waited for taken in reader.take_live(tick, now)]
+                if ready:
+                    yield Batch(ready, 0, self.feed_time_us, live=True)
+
+    def _schedule(self, reader: Reader, reply: BacklogReply, progress: bool) -> None:
         """When to ask for the next part: at once while there is more, seldom while there is not."""
         last_seq = reply.first_seq + len(reply.ticks) - 1
         if progress and reader.waiting_since is not None:
@@ -298,7 +316,7 @@ class TickStream:
             if catch_up.joined:
                 reader.waiting_since = None
                 continue
-            if self._must_wait(reader):
+            if self._must_wait(reader) or reader.held is not None:
                 reader.waiting_since = now if reader.waiting_since is not None else None
                 continue
             if self._hopeless(reader, now):
@@ -313,16 +331,13 @@ class TickStream:
                 reader.asked = sum(asked)
                 reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
 
-    def _must_wait(self, reader: _Reader) -> bool:
-        """Its ticks need those of the other symbols, which have not come yet."""
-        return reader.catch_up.symbol in self._last and not all(
-            # Live ticks that wait for the tape's word are not there yet either.
-            other.catch_up.joined or (other.catch_up.caught_up and other.waiting_since is None)
-            for symbol, other in self._readers.items()
-            if symbol not in self._last
-        )
+    def _must_wait(self, reader: Reader) -> bool:
+        """Its ticks need those of another symbol, which have not come yet."""
+        other = self._needs.get(reader.catch_up.symbol)
+        # Live ticks that wait for the tape's word are not there yet either.
+        return other is not None and (not other.catch_up.caught_up or other.live_waits)
 
-    def _hopeless(self, reader: _Reader, now: float) -> bool:
+    def _hopeless(self, reader: Reader, now: float) -> bool:
         """Live ticks wait, and it makes no sense to let them wait any longer."""
         if reader.waiting_since is None:
             return False

@@ -1,6 +1,12 @@
 """One market quote, as every process of the system holds it."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+EventTime = Annotated[int, Meta(ge=-(2**57), le=2**57)]
+"""Microseconds since the epoch that a calendar has: the years 0 to 6000, about."""
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -18,7 +24,7 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     symbol: str
-    time_us: int
+    time_us: EventTime
     bid: float
     ask: float
     volume: float = 0.0

@@ -4,7 +4,8 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 
 from mt5crs_supervisor.child import Child
-from mt5crs_supervisor.launcher import AdoptedHandle, is_alive
+from mt5crs_supervisor.identity import is_alive
+from mt5crs_supervisor.launcher import AdoptedHandle
 from mt5crs_supervisor.registry import Entry, Registry
 
 
@@ -19,9 +20,9 @@ def survivors(
         note: Tells the trader: child, kind, detail.
     """
     for name, entry in registry.survivors().items():
-        if not is_alive(entry.pid, entry.create_time):
+        if not is_alive(entry.pid, entry.born):
             continue
-        handle = AdoptedHandle(entry.pid, entry.create_time)
+        handle = AdoptedHandle(entry.pid, entry.born)
         child = children.get(name)
         if child is None or child.plan.config_hash != entry.config_hash:
             note(name, "superseded", f"pid {entry.pid} runs another configuration")

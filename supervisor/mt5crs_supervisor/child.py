@@ -7,12 +7,15 @@ from collections import deque
 import msgspec
 
 from mt5crs_shared.config import LimitsConfig, SupervisorConfig
+from mt5crs_shared.machine import EXIT_CODE
 from mt5crs_shared.messages import Beat, Failed, FirstTick, Hello
+from mt5crs_supervisor import health
 from mt5crs_supervisor.actions import Actions
+from mt5crs_supervisor.health import Verdict
 from mt5crs_supervisor.launcher import ExitStatus, Handle
 from mt5crs_supervisor.lifecycle import ALIVE, Event, State, following
 from mt5crs_supervisor.records import Death, Plan, Times
-from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
+from mt5crs_supervisor.restart_policy import Cause, Decision, RestartPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +25,11 @@ KEPT_BEATS = 20
 STACKS_WITHIN = 0.1
 """Seconds that a process gets to write its stacks before it is killed."""
 
-STARVED_SHARE = 0.25
-"""Share of a core below which a process that wants to run counts as starved."""
-
-STARVING = 3.0
-"""How many times longer than others a starved process may be silent."""
-
 KILLS = {Cause.HANG: "hung", Cause.BOOT: "start_timeout", Cause.MEMORY: "memory"}
 """What the trader is told when the supervisor kills a child, by the cause."""
+
+MACHINE = "not its own fault, tried again until it has passed"
+"""What is said of trouble of the machine: no space, no descriptors, no process, no memory."""
 
 UP_PHASES = frozenset({"running", "waiting", "holding"})
 """Phases of a child that has caught up."""
@@ -62,6 +62,7 @@ class Child:
         self.beats: deque[tuple[Beat, float]] = deque(maxlen=KEPT_BEATS)
         self.beat_at = 0.0
         self.preloaded: bool | None = None
+        self.model_hash = ""
         self.restarts = 0
         self.last_error = ""
         self.recovery: float | None = None
@@ -160,29 +161,35 @@ class Child:
         """Its last death was not its own fault."""
         self._policy.forgive_last()
 
-    def on_spawned(self, handle: Handle) -> None:
-        """The launcher has made its process."""
+    def on_spawned(self, handle: Handle, now: float) -> None:
+        """The launcher has made its process; its start is judged from here, not while it queued."""
         self._spawn_pending = False
+        self._judged_from = now
         self.handle = handle
         logger.info("spawned", extra={"child": self.name, "child_pid": handle.pid})
         if self.state is State.STOPPING:
             handle.kill(signal.SIGTERM)
 
     def on_spawn_failed(self, error: BaseException, now: float) -> None:
-        """The launcher could not make a process."""
+        """The launcher could not make a process: nothing of its own has run yet."""
         self._spawn_pending = False
-        self.last_error = f"could not be spawned: {error!r}"
+        self.last_error = f"could not be spawned: {error!r}; {MACHINE}"
         if self.state is State.STOPPING:
             self._come_to_rest(now)
-        else:
-            self._decide(Cause.BOOT, now)
+            return
+        decision = self._policy.on_death(Cause.MACHINE, None, now)
+        if decision.news:
+            self._actions.tell(self, "no_process", self.last_error)
+        self._follow(decision, Cause.MACHINE, now)
 
     def on_hello(self, hello: Hello) -> None:
         """The process has opened its sockets."""
         self.preloaded = hello.preloaded
+        self.model_hash = hello.model_hash
 
-    def on_ready(self, now: float) -> None:
-        """The process has booted."""
+    def on_ready(self, now: float, model_hash: str = "") -> None:
+        """The process has booted, and runs this model."""
+        self.model_hash = model_hash
         self.times.ready = now
         self.beat_at = now
         self._move(Event.READY)
@@ -233,7 +240,8 @@ class Child:
         if self.state is State.STOPPING:
             self._actions.tell(self, "stopped", str(status))
             self._come_to_rest(now)
-        elif self._recycling and status.code == 0:
+        elif self._recycling and self.failed is None and status.code in (0, None):
+            # The exit code of an adopted process is not known.
             self._move(Event.DIED)
             self.restarts += 1
             self._retry_at = now
@@ -261,37 +269,26 @@ class Child:
         return max(min(due) - now, 0.0) if due else 3600.0
 
     def _judge(self, now: float) -> None:
-        spawned, ready = self.times.spawned, self.times.ready
-        if ready is None:
-            begun = max(spawned if spawned is not None else now, self._judged_from)
-            if now - begun > self._settings.start_timeout:
-                limit = self._settings.start_timeout
-                self._put_down(Cause.BOOT, f"not ready after {limit:g} s", now)
-        elif now - self.beat_at > self._settings.hang_after and not self._starved(now):
-            self._put_down(Cause.HANG, f"no beat for {now - self.beat_at:.1f} s", now)
-
-    def _starved(self, now: float) -> bool:
-        """It would run, but the machine does not let it: killing it would only add to the load.
-
-        An endless loop takes what it can get; a process that is stopped or waits for something
-        is not runnable. What is left gets more time, but not for ever.
-        """
-        silent = now - self.beat_at
-        if self.handle is None or silent > STARVING * self._settings.hang_after:
-            return False
-        load = self.handle.load()
-        before = self.beat.usage.cpu if self.beat is not None else 0.0
-        return load.runnable and load.cpu - before < STARVED_SHARE * silent
+        verdict = None
+        if self.times.ready is None:
+            spawned = self.times.spawned if self.times.spawned is not None else now
+            verdict = health.of_start(max(spawned, self._judged_from), now, self._settings)
+        elif self.handle is not None:
+            cpu = self.beat.usage.cpu if self.beat is not None else 0.0
+            silent = now - self.beat_at
+            verdict = health.of_silence(silent, self._settings, self.handle.load, cpu)
+        if verdict is not None:
+            self._put_down(verdict, now)
 
     def _check_memory(self, limits: LimitsConfig, rss: int, now: float) -> None:
-        used = f"{rss / 1e6:.0f} MB of memory"
-        if rss > limits.memory_hard_bytes:
-            limit = limits.memory_hard_bytes / 1e6
-            self._put_down(Cause.MEMORY, f"{used}; the hard limit is {limit:.0f} MB", now)
+        verdict = health.of_memory(rss, limits)
+        if verdict is not None:
+            self._put_down(verdict, now)
         elif rss > limits.memory_bytes and not self._recycling:
             self._recycling = True
             limit = limits.memory_bytes / 1e6
-            self._actions.tell(self, "recycling", f"{used}; the limit is {limit:.0f} MB")
+            detail = f"{health.used(rss)}; the limit is {limit:.0f} MB"
+            self._actions.tell(self, "recycling", detail)
             self._actions.recycle(self)
 
     def _come_to_rest(self, now: float) -> None:
@@ -302,12 +299,12 @@ class Child:
             self._start_again = False
             self.start(now)
 
-    def _put_down(self, cause: Cause, why: str, now: float) -> None:
+    def _put_down(self, verdict: Verdict, now: float) -> None:
         """Have it write its stacks, and kill it a moment later; see `on_time`."""
-        self._killed_for = cause
-        self._killed_why = why
+        self._killed_for = verdict.cause
+        self._killed_why = verdict.why
         self._kill_at = now + STACKS_WITHIN
-        self._actions.tell(self, KILLS[cause], why)
+        self._actions.tell(self, KILLS[verdict.cause], verdict.why)
         if self.handle is not None:
             self.handle.kill(signal.SIGUSR1)
 
@@ -320,6 +317,7 @@ class Child:
         self.beat = None
         self.beats.clear()
         self.preloaded = None
+        self.model_hash = ""
         self.recovery = None
         self.times = Times(spawned=now, died=self.times.died)
         self._spawn_pending = True
@@ -327,8 +325,7 @@ class Child:
 
     def _die(self, status: ExitStatus, pid: int, now: float, oom: bool) -> None:
         cause = self._cause(status, oom)
-        self.last_error = self._obituary(status)
-        self._actions.tell(self, "died", self.last_error)
+        self.last_error = self._obituary(status, cause)
         died = Death(
             cause=cause,
             detail=self.last_error,
@@ -340,34 +337,40 @@ class Child:
             times=self.times,
             beats=tuple(self.beats),
             trace=self.failed.trace if self.failed is not None else "",
+            model_hash=self.model_hash,
             decision="",
         )
         self.times.died = now
-        decision = self._decide(cause, now, _own_doing(cause, status))
-        self._actions.bury(self, msgspec.structs.replace(died, decision=decision))
+        ready = self.times.ready
+        decision = self._policy.on_death(cause, now - ready if ready is not None else None, now)
+        if decision.news:
+            self._actions.tell(self, "died", self.last_error)
+        stagger = self._actions.fell(self, now, _own_doing(cause, status))
+        decided = self._follow(decision, cause, now, stagger)
+        if decision.news:
+            self._actions.bury(self, msgspec.structs.replace(died, decision=decided))
 
     def _cause(self, status: ExitStatus, oom: bool) -> Cause:
         if self._killed_for is not None:
             return self._killed_for
         if self.failed is not None and self.failed.permanent:
             return Cause.PERMANENT
+        if status.code == EXIT_CODE or (self.failed is not None and self.failed.passing):
+            return Cause.MACHINE
         if oom and status.code in (-signal.SIGKILL, None):
             return Cause.OOM
         if self.times.ready is None:
             return Cause.BOOT
         return Cause.SIGNAL if status.code is not None and status.code < 0 else Cause.EXIT
 
-    def _obituary(self, status: ExitStatus) -> str:
+    def _obituary(self, status: ExitStatus, cause: Cause) -> str:
         if self._killed_for is not None:
             return self._killed_why
-        return f"{self.failed.reason} ({status})" if self.failed is not None else str(status)
+        why = f"{self.failed.reason} ({status})" if self.failed is not None else str(status)
+        return f"{why}; {MACHINE}" if cause is Cause.MACHINE else why
 
-    def _decide(self, cause: Cause, now: float, own_doing: bool = False) -> str:
+    def _follow(self, decision: Decision, cause: Cause, now: float, stagger: float = 0.0) -> str:
         """Respawn or give up; what was decided, for people."""
-        ready = self.times.ready
-        healthy_for = now - ready if ready is not None else None
-        stagger = self._actions.fell(self, now, own_doing)
-        decision = self._policy.on_death(cause, healthy_for, now)
         if decision.delay is None:
             self._move(Event.GAVE_UP)
             self._retry_at = self._policy.retry_at(now, cause)
@@ -390,4 +393,4 @@ def _own_doing(cause: Cause, status: ExitStatus) -> bool:
     """Whether a process came to its end by what it did itself, and not by somebody's kill -9."""
     if cause in (Cause.HANG, Cause.MEMORY, Cause.OOM):
         return True
-    return status.code not in (None, -signal.SIGKILL)
+    return cause is not Cause.MACHINE and status.code not in (None, -signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,12 @@ from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.status_report import StatusReport
 
 logger = logging.getLogger(__name__)
+
+WAITING = 100
+"""Requests of one client that wait."""
+
+AT_ONCE = 20
+"""Requests answered before the supervisor looks at its children again."""
 
 PATIENCE = 0.25
 """Seconds without an answer after which a client looks whether there still is a supervisor."""
@@ -72,20 +79,24 @@ class ControlServer:
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", paths: VarPaths) -> None:
         self.socket = context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 200)
+        self.socket.setsockopt(zmq.RCVHWM, WAITING)
         self.socket.bind(paths.endpoint("control"))
         self._decode = msgspec.json.Decoder(Request).decode
 
-    def receive(self) -> tuple[bytes, Request] | None:
-        """The next request and whom to answer; None where there is none."""
-        while True:
+    def requests(self) -> Iterator[tuple[bytes, Request]]:
+        """What is asked, and whom to answer."""
+        for _ in range(AT_ONCE):
             try:
                 frames = self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
-                return None
+                return
             try:
-                return frames[0], self._decode(frames[-1])
-            except msgspec.MsgspecError as error:
+                request = self._decode(frames[-1])
+            except Exception as error:
+                # Whatever it is that cannot be read: it is that request's fault alone.
                 self.answer(frames[0], Refused(f"the request cannot be read: {error}"))
+                continue
+            yield frames[0], request
 
     def answer(self, client: bytes, reply: Reply | StatusReport) -> None:
         """Send a reply; a client that has gone does not matter."""
@@ -132,7 +143,7 @@ class ControlClient:
 
     def _ask(self, request: Request) -> bytes:
         if not self._paths.socket_file("control").exists():
-            raise self._not_running()
+            self._check_alive()
         with zmq.Context() as context, context.socket(zmq.REQ) as client:
             client.setsockopt(zmq.LINGER, 0)
             client.connect(self._paths.endpoint("control"))
@@ -146,12 +157,15 @@ class ControlClient:
             return client.recv()
 
     def _check_alive(self) -> None:
-        """A killed supervisor leaves its socket's file behind, to which nobody will answer."""
+        """A killed supervisor leaves its socket's file behind, to which nobody will answer.
+
+        One that begins again after an error of its own has none for a moment.
+        """
         # Imported when there is doubt: it costs a tenth of the time that `status` may take.
+        from mt5crs_supervisor import orphans
         from mt5crs_supervisor.single import holder
 
         if holder(self._paths) is None:
-            raise self._not_running()
-
-    def _not_running(self) -> NotRunning:
-        return NotRunning(f"no supervisor is running on {self._paths.var}")
+            living = orphans.described(orphans.of(self._paths))
+            what = f"no supervisor is running on {self._paths.var}"
+            raise NotRunning(f"{what}; {living}" if living else what)

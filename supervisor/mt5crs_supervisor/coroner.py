@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from mt5crs_shared import flight, last_words
-from mt5crs_shared.config import Config
+from mt5crs_shared.files import read_regular
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
 from mt5crs_supervisor import crash
@@ -19,6 +19,9 @@ from mt5crs_supervisor.poison import PoisonWatch
 from mt5crs_supervisor.records import Death, Times
 
 logger = logging.getLogger(__name__)
+
+STACKS = 200_000
+"""Bytes of a process's stacks that are kept."""
 
 
 class _Remains(msgspec.Struct, frozen=True):
@@ -32,7 +35,6 @@ class Coroner:
     """Looks at every death.
 
     Args:
-        config: For symbols and models.
         paths: Where processes leave their traces.
         children: How many children there are.
         tell: Tells the trader: (name, kind, detail).
@@ -40,12 +42,10 @@ class Coroner:
 
     def __init__(
         self,
-        config: Config,
         paths: VarPaths,
         children: int,
         tell: Callable[[str, str, str], None],
     ) -> None:
-        self._strategies = {s.name: s for s in config.strategies}
         self._paths = paths
         self._tell = tell
         self._incidents = IncidentWatch(children)
@@ -98,7 +98,6 @@ class Coroner:
     def write(self, child: Child, death: Death) -> None:
         """Write the black box."""
         remains = self._remains.pop(child.name)
-        strategy = self._strategies.get(child.name)
         moment = datetime.now(UTC).isoformat(timespec="microseconds")
         report = CrashReport(
             name=child.name,
@@ -115,7 +114,7 @@ class Coroner:
             beats=tuple(beat for beat, _ in death.beats),
             memory=tuple(beat.usage.rss for beat, _ in death.beats),
             config_hash=child.plan.config_hash,
-            model_hash=crash.hash_of(strategy.model_path if strategy is not None else None),
+            model_hash=death.model_hash,
             decision=death.decision,
             times=_times(death, child.times if child.spawn_pending else None),
         )
@@ -154,11 +153,11 @@ class Coroner:
 
     def _read_remains(self, child: Child) -> _Remains:
         try:
-            stacks = self._paths.stacks_file(child.name).read_text(errors="replace")
+            found = read_regular(self._paths.stacks_file(child.name), STACKS)
         except OSError:
-            stacks = ""
+            found = b""
         path = self._paths.flight_file(child.name)
-        return _Remains(stacks, flight.read(path, child.plan.symbol))
+        return _Remains(found.decode(errors="replace"), flight.read(path, child.plan.symbol))
 
 
 def _times(death: Death, replacement: Times | None) -> CrashTimes:

@@ -1,12 +1,12 @@
 """Black boxes: one JSON file for each death, with all that may explain it."""
 
 import contextlib
-import hashlib
 import logging
 from pathlib import Path
 
 import msgspec
 
+from mt5crs_shared.files import replace_file
 from mt5crs_shared.messages import Beat
 from mt5crs_shared.ticks import Tick
 
@@ -56,7 +56,7 @@ class CrashReport(msgspec.Struct, frozen=True):
         beats: The last heartbeats, oldest first.
         memory: Resident bytes by these beats.
         config_hash: Of all that the process depended on.
-        model_hash: BLAKE2b-256 of the model's file; empty: none.
+        model_hash: BLAKE2b-256 of the model that it ran; empty: none, or it was not loaded yet.
         decision: What the restart policy decided.
         times: When what happened.
     """
@@ -85,9 +85,7 @@ def write(folder: Path, report: CrashReport) -> Path | None:
     stamp = report.time.replace(":", "").replace("-", "").replace(".", "")
     path = folder / f"{stamp}-{report.name}.json"
     try:
-        temporary = path.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-        temporary.replace(path)
+        replace_file(path, msgspec.json.format(msgspec.json.encode(report)))
         _prune(folder)
     except OSError as error:
         logger.error("a black box could not be written: %s", error)
@@ -107,16 +105,6 @@ def load(folder: Path, name: str | None = None) -> list[CrashReport]:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             reports.append(msgspec.json.decode(path.read_bytes(), type=CrashReport))
     return [report for report in reports if name in (None, report.name)]
-
-
-def hash_of(model_path: str | None) -> str:
-    """BLAKE2b-256 of a model's file; empty where there is none."""
-    if model_path is None:
-        return ""
-    try:
-        return hashlib.blake2b(Path(model_path).read_bytes(), digest_size=32).hexdigest()
-    except OSError:
-        return ""
 
 
 def oom_kills() -> int:

@@ -34,7 +34,10 @@ def highest_epoch(paths: VarPaths) -> int:
 
 
 def _ask(file: Path, question: str) -> int:
-    with contextlib.suppress(sqlite3.Error):
+    # SQLite would wait for whoever is at the other end of a FIFO.
+    with contextlib.suppress(sqlite3.Error, OSError):
+        if not file.is_file():
+            return 0
         uri = f"{file.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as db:
             (number,) = db.execute(question).fetchone()

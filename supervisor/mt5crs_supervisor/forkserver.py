@@ -7,13 +7,17 @@ run beside the supervisor's own.
 import contextlib
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.process
+import multiprocessing.util
 import os
 import signal
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Final
 
 from mt5crs_shared.messages import Kind
+from mt5crs_supervisor import descriptors
 
 PRELOAD: Final[dict[Kind, str]] = {
     "strategy": "mt5crs_worker.preload",
@@ -33,6 +37,8 @@ METHOD: Final = "forkserver" if "forkserver" in multiprocessing.get_all_start_me
 def ensure() -> None:
     """Start it where none runs; it imports in the background. Nothing happens without fork."""
     os.environ.update(ONE_THREAD)
+    # Before it is there: its children have the limit that it has.
+    descriptors.raise_limit()
     if METHOD == "forkserver":
         multiprocessing.forkserver.set_forkserver_preload(list(dict.fromkeys(PRELOAD.values())))
         with uninterrupted():
@@ -41,18 +47,20 @@ def ensure() -> None:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started inside: a terminal sends it to all of them.
+    """Keep Ctrl-C, and the terminal's end, from processes that are started inside.
 
-    It is the supervisor's business; a process in the middle of its imports would only print where
-    it was. Signals that come meanwhile are not lost.
+    A terminal tells all of them, and it is the supervisor's business: a process in the middle of
+    its imports would only print where it was, and strategies would end beside the gateway instead
+    of before it. Signals that come meanwhile are not lost.
     """
     if METHOD != "forkserver":
         yield
         return
-    # Where it has to start this helper, multiprocessing lets Ctrl-C through again.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
+        # Where it has to start this helper, multiprocessing lets Ctrl-C through again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -63,6 +71,48 @@ def pid() -> int | None:
     # There is no public name for it.
     found: int | None = getattr(multiprocessing.forkserver._forkserver, "_forkserver_pid", None)
     return found
+
+
+def folder() -> str:
+    """Where its socket is: a temporary folder of multiprocessing's; empty: it has none."""
+    return multiprocessing.util.get_temp_dir() if METHOD == "forkserver" else ""
+
+
+def remove_folder(path: str) -> None:
+    """Remove what a killed process could not: its forkserver's socket, and the folder of that."""
+    left = Path(path)
+    if not left.name.startswith("pymp-"):
+        return
+    with contextlib.suppress(OSError):
+        for listener in left.glob("listener-*"):
+            listener.unlink()
+        left.rmdir()
+
+
+def kill() -> None:
+    """End it at once, whatever it is doing; its children live on."""
+    found = pid()
+    if found is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(found, signal.SIGKILL)
+
+
+def discard() -> None:
+    """End it, so that the next use starts another one, with a folder for its socket."""
+    kill()
+    with contextlib.suppress(OSError):
+        stop()
+    where = folder()
+    if where:
+        Path(where).mkdir(mode=0o700, exist_ok=True)
+
+
+def forget_children() -> None:
+    """Let this process end without waiting for children whose end it cannot see.
+
+    What a strategy has started may outlive it and hold the pipe that multiprocessing waits for.
+    """
+    getattr(multiprocessing.process, "_children", set()).clear()
 
 
 def stop() -> None:

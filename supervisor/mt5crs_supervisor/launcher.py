@@ -22,8 +22,15 @@ import psutil
 from mt5crs_shared import entry
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_supervisor import forkserver
+from mt5crs_supervisor.identity import birth, is_alive
 
 logger = logging.getLogger(__name__)
+
+SPAWN_WITHIN = 15.0
+"""Seconds after which a forkserver that does not answer is killed; others that queue wait."""
+
+LONGEST_TURN = 1.0
+"""Seconds of one turn that count as waited."""
 
 EXIT_CODE_WITHIN = 0.05
 """Seconds that a child's exit code may come after its death was seen."""
@@ -64,7 +71,7 @@ class Handle(Protocol):
     """A running child process."""
 
     pid: int
-    create_time: float
+    born: str
     exit_fd: int
 
     def exit_status(self) -> ExitStatus | None:
@@ -77,7 +84,7 @@ class Handle(Protocol):
         """Send a signal; nothing happens where it is gone already."""
 
     def close(self) -> None:
-        """Give back what the handle holds."""
+        """Its process is gone: end what that has started, and give back what the handle holds."""
 
 
 class Launcher(Protocol):
@@ -86,8 +93,8 @@ class Launcher(Protocol):
     def spawn(self, spec: ChildSpec) -> "Future[Handle]":
         """Start a process, without waiting for it."""
 
-    def unstick(self) -> None:
-        """A spawn has taken too long: break whatever it waits for."""
+    def unstick(self, now: float) -> None:
+        """Called at each turn: break what a spawn waits for that takes too long."""
 
     def warm_up(self) -> None:
         """Get ready to spawn, without waiting for it."""
@@ -110,14 +117,14 @@ class ProcessHandle:
         assert process.pid is not None, "the process has been started"
         self._process = process
         self.pid = process.pid
-        self.create_time = _create_time(self.pid)
+        self.born = birth(self.pid)
         self._pidfd = _pidfd(self.pid)
         self.exit_fd = self._pidfd if self._pidfd is not None else process.sentinel
         self._status: ExitStatus | None = None
 
     def exit_status(self) -> ExitStatus | None:
         """How it ended; None while it lives."""
-        if self._status is None and not is_alive(self.pid, self.create_time):
+        if self._status is None and not is_alive(self.pid, self.born):
             wait([self._process.sentinel], EXIT_CODE_WITHIN)
             code = self._process.exitcode
             # 255 is what multiprocessing says when the forkserver took the code to its grave.
@@ -133,11 +140,12 @@ class ProcessHandle:
         with contextlib.suppress(ProcessLookupError):
             if self._pidfd is not None:
                 signal.pidfd_send_signal(self._pidfd, signum)
-            elif is_alive(self.pid, self.create_time):
+            elif is_alive(self.pid, self.born):
                 os.kill(self.pid, signum)
 
     def close(self) -> None:
-        """Give back what the handle holds."""
+        """Its process is gone: end what that has started, and give back what the handle holds."""
+        _end_group(self.pid, self.born)
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
@@ -150,20 +158,20 @@ class AdoptedHandle:
 
     Args:
         pid: Its process, known to be alive.
-        create_time: When that process was made.
+        born: Its birth; see `identity.birth`.
 
     Raises:
         OSError: This system has no pidfd; the child cannot be adopted.
     """
 
-    def __init__(self, pid: int, create_time: float) -> None:
+    def __init__(self, pid: int, born: str) -> None:
         self.pid = pid
-        self.create_time = create_time
+        self.born = born
         self.exit_fd = os.pidfd_open(pid)
 
     def exit_status(self) -> ExitStatus | None:
         """That it ended, not how: only a parent is told; None while it lives."""
-        return None if is_alive(self.pid, self.create_time) else ExitStatus(None)
+        return None if is_alive(self.pid, self.born) else ExitStatus(None)
 
     def load(self) -> Load:
         """What it does with the processor just now."""
@@ -175,8 +183,35 @@ class AdoptedHandle:
             signal.pidfd_send_signal(self.exit_fd, signum)
 
     def close(self) -> None:
-        """Give back what the handle holds."""
+        """Its process is gone: end what that has started, and give back what the handle holds."""
+        _end_group(self.pid, self.born)
         os.close(self.exit_fd)
+
+
+class Patience:
+    """How long one thing has taken, by the turns of a loop; pure.
+
+    Turns that lie far apart count little: then this process itself stood still.
+
+    Args:
+        limit: Seconds.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._what: int | None = None
+        self._waited = 0.0
+        self._looked_at = 0.0
+
+    def is_over(self, what: int | None, now: float) -> bool:
+        """Whether that thing has taken too long, told once; None: nothing is being waited for."""
+        since, self._looked_at = now - self._looked_at, now
+        if what is None or what != self._what:
+            self._what, self._waited = what, 0.0
+            return False
+        before = self._waited
+        self._waited += min(since, LONGEST_TURN)
+        return before <= self._limit < self._waited
 
 
 class ForkserverLauncher:
@@ -191,6 +226,9 @@ class ForkserverLauncher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="launcher")
         self._on_done = on_done
         self._reviving: int | None = None
+        self._begun = 0
+        self._ended = 0
+        self._patience = Patience(SPAWN_WITHIN)
 
     def spawn(self, spec: ChildSpec) -> "Future[Handle]":
         """Start a process, without waiting for it."""
@@ -214,20 +252,35 @@ class ForkserverLauncher:
         self._thread.submit(forkserver.ensure)
         return True
 
-    def unstick(self) -> None:
+    def unstick(self, now: float) -> None:
         """Kill a forkserver that does not answer; the next spawn starts a new one."""
-        pid = forkserver.pid()
-        if pid is not None:
-            logger.error("the forkserver does not answer; it is killed", extra={"server": pid})
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        busy_with = self._begun if self._begun != self._ended else None
+        if self._patience.is_over(busy_with, now):
+            logger.error("the forkserver does not answer; it is killed")
+            forkserver.kill()
 
     def close(self) -> None:
         """No more spawns, and no forkserver left behind."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        # One that is stopped would answer neither a spawn under way nor the request to end.
+        forkserver.kill()
+        self._thread.shutdown(wait=True)
+        forkserver.kill()
         forkserver.stop()
+        forkserver.forget_children()
 
     def _start(self, spec: ChildSpec) -> Handle:
+        self._begun += 1
+        try:
+            return self._fork(spec)
+        except OSError:
+            # Its socket may be gone: temporary folders are cleared now and then.
+            forkserver.discard()
+            return self._fork(spec)
+        finally:
+            self._ended = self._begun
+
+    def _fork(self, spec: ChildSpec) -> Handle:
         process = self._context.Process(  # type: ignore[attr-defined]  # both contexts have it
             target=entry.run,
             args=(msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]),
@@ -258,16 +311,12 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def is_alive(pid: int, create_time: float) -> bool:
-    """Whether that very process lives: the pid, and the moment it was made; no zombie."""
-    try:
-        process = psutil.Process(pid)
-        return (
-            abs(process.create_time() - create_time) < 0.02
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
+def _end_group(pid: int, born: str) -> None:
+    """Kill what is left of the session that a child began; nothing where it began none."""
+    # As long as anybody is in it, no other process gets its number.
+    if birth(pid) in ("", born):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _load(pid: int) -> Load:
@@ -278,13 +327,6 @@ def _load(pid: int) -> Load:
     except psutil.NoSuchProcess:
         return Load(False, 0.0)
     return Load(runnable, times.user + times.system)
-
-
-def _create_time(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return 0.0
 
 
 def _pidfd(pid: int) -> int | None:

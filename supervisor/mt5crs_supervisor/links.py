@@ -27,6 +27,12 @@ PROVED = 10_000
 TOLD = frozenset(10**n for n in range(12))
 """Of messages that are ignored the log tells the first, the tenth, the hundredth ..."""
 
+WAITING = 256
+"""Messages that wait of one child; one that floods is held back, and nobody else."""
+
+AT_ONCE = 5_000
+"""Messages read in one go, by turns of their senders; more than all children say in ten turns."""
+
 LAST_WORDS = 0.03
 """Seconds that a message may come after the death of its sender, who waited until it was sent."""
 
@@ -50,7 +56,7 @@ class Links:
         self._proved: dict[bytes, Speaker | None] = {}
         self._refused = 0
         self._children = context.socket(zmq.ROUTER)
-        self._children.setsockopt(zmq.RCVHWM, 0)
+        self._children.setsockopt(zmq.RCVHWM, WAITING)
         self._children.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._children.bind(paths.endpoint("supervisor"))
         self._gateway = context.socket(zmq.DEALER)
@@ -60,8 +66,8 @@ class Links:
         self._gateway.connect(paths.endpoint("gateway"))
 
     def read(self) -> Iterator[FromChild]:
-        """Everything that children have said since the last call."""
-        while True:
+        """What children have said since the last call; of a flood, a part."""
+        for _ in range(AT_ONCE):
             # Sender and message. Fifty children beat a hundred times a second, and recv_multipart
             # costs twice as much.
             try:

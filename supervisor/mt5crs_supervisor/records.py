@@ -61,6 +61,7 @@ class Death(msgspec.Struct, frozen=True):
         times: Of the spawn that died.
         beats: Its last beats, with the monotonic times at which they were read.
         trace: Traceback that it reported.
+        model_hash: Of the model that it ran.
         decision: What the restart policy decided.
     """
 
@@ -74,4 +75,5 @@ class Death(msgspec.Struct, frozen=True):
     times: Times
     beats: tuple[tuple[Beat, float], ...]
     trace: str
+    model_hash: str
     decision: str

@@ -1,25 +1,20 @@
 """Which processes this installation has, on disk: epochs that only rise, and whom to adopt."""
 
 import logging
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from mt5crs_shared.files import read_regular, replace_file
+from mt5crs_shared.installation import EPOCHS_PER_START, epochs_of
+from mt5crs_supervisor.identity import is_alive
+
 logger = logging.getLogger(__name__)
 
-EPOCHS_PER_START = 1000
-"""Each start of the supervisor skips so many epochs.
-
-The file is not forced to the disk at every spawn, which would delay it; a power cut can so lose
-the last few numbers. Starting a new thousand, which is forced to the disk, never reuses one.
-"""
-
-BEGUN = 1_767_225_600
-"""2026-01-01 in seconds. A start's thousand is at least that of the second it falls in, counted
-from here, so that no life of a folder that was removed since had the same."""
+_LIMIT = 16_000_000
+"""Bytes of the largest file that is read; a child takes about a hundred."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -28,13 +23,13 @@ class Entry(msgspec.Struct, frozen=True):
     Attributes:
         epoch: Its number.
         pid: Its process; 0 where it has ended.
-        create_time: When that process was made, which tells it from a later one of the same pid.
+        born: Its birth; see `identity.birth`.
         config_hash: What it runs on.
     """
 
     epoch: int
     pid: int = 0
-    create_time: float = 0.0
+    born: str = ""
     config_hash: str = ""
 
 
@@ -66,26 +61,12 @@ class Registry:
         self._path = path
         self._var = str(var)
         self._changed = False
-        self._entries = self._read()
+        self._entries = read(path, var, logger.warning)
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
         highest = max(highest, fenced)
-        begin = max(highest // EPOCHS_PER_START + 1, round(wall()) - BEGUN)
-        self._base = begin * EPOCHS_PER_START
+        self._base = max((highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START, epochs_of(wall()))
         self._entries["supervisor"] = Entry(self._base)
         self._write(force=True)
-
-    def _read(self) -> dict[str, Entry]:
-        try:
-            listing = msgspec.json.decode(self._path.read_bytes(), type=Listing)
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.MsgspecError):
-            logger.exception("%s cannot be read and is made anew", self._path)
-            return {}
-        if listing.var == self._var:
-            return dict(listing.children)
-        logger.warning("%s is a copy: its processes belong to %s", self._path, listing.var)
-        return {name: Entry(entry.epoch) for name, entry in listing.children.items()}
 
     def survivors(self) -> dict[str, Entry]:
         """Entries of processes that had not ended when the file was last written."""
@@ -118,17 +99,40 @@ class Registry:
             self._changed = False
 
     def _write(self, force: bool = False) -> None:
-        temporary = self._path.with_suffix(".new")
         try:
-            with temporary.open("wb") as file:
-                file.write(msgspec.json.encode(Listing(self._var, self._entries)))
-                if force:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(self._path)
+            body = msgspec.json.encode(Listing(self._var, self._entries))
+            replace_file(self._path, body, synced=force)
         except OSError as error:
             if force:
                 raise
             # A full disk must not end the one who keeps everybody else alive. What is lost is
             # that the next supervisor finds these processes by itself; fences keep them apart.
             logger.error("%s cannot be written: %s", self._path, error)
+
+
+def read(
+    path: Path, var: Path, complain: Callable[[str], None] = lambda _what: None
+) -> dict[str, Entry]:
+    """Each child's last spawn, as the file has it; nothing where it cannot be read.
+
+    Args:
+        path: The file.
+        var: The ``var`` folder; in a copy of another one no process is ours.
+        complain: Told why the file is of no use.
+    """
+    try:
+        listing = msgspec.json.decode(read_regular(path, _LIMIT), type=Listing)
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError, RecursionError) as error:
+        complain(f"{path} cannot be read and is made anew: {error}")
+        return {}
+    if listing.var == str(var):
+        return dict(listing.children)
+    complain(f"{path} is a copy: its processes belong to {listing.var}")
+    return {name: Entry(entry.epoch) for name, entry in listing.children.items()}
+
+
+def living(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Those whose process lives."""
+    return {name: e for name, e in entries.items() if e.pid and is_alive(e.pid, e.born)}

@@ -19,6 +19,14 @@ class Cause(enum.StrEnum):
     PERMANENT = "permanent"
     MEMORY = "memory"
     OOM = "oom"
+    MACHINE = "machine"
+
+
+MACHINE_BACKOFF_MAX = 5.0
+"""Longest wait, in seconds, for a machine that has no space, no descriptors or no process left.
+
+Short, since a try costs little: it is over soon after the trouble is.
+"""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -27,10 +35,12 @@ class Decision(msgspec.Struct, frozen=True):
     Attributes:
         delay: Seconds until its respawn; None: quarantine.
         reason: For people.
+        news: It is worth a word to the trader; not each one of many vain tries is.
     """
 
     delay: float | None
     reason: str
+    news: bool = True
 
 
 class RestartPolicy:
@@ -39,7 +49,8 @@ class RestartPolicy:
     The first respawn comes after `first_delay`; each further death doubles the wait, up to
     `backoff_max`. `healthy_after` seconds of life after READY clear the record. The child is put
     into quarantine by `max_deaths` deaths within `window` seconds, by `max_boot_failures`
-    failures in a row before READY, and at once by a failure that a restart cannot mend.
+    failures in a row before READY, and at once by a failure that a restart cannot mend. What the
+    machine is to blame for spends no budget; it is tried again, ever later, until it has passed.
 
     Args:
         config: Delays and budgets.
@@ -52,6 +63,7 @@ class RestartPolicy:
         self._deaths: deque[float] = deque()
         self._row = 0
         self._boot_failures = 0
+        self._machine_row = 0
 
     def on_death(self, cause: Cause, healthy_for: float | None, now: float) -> Decision:
         """Decide on a child that died.
@@ -65,6 +77,9 @@ class RestartPolicy:
             return Decision(None, "a restart cannot help; mend it and restart by hand")
         if healthy_for is not None and healthy_for >= self._config.healthy_after:
             self.forget()
+        if cause is Cause.MACHINE:
+            return self._wait_for_machine()
+        self._machine_row = 0
         self._deaths.append(now)
         while self._deaths and now - self._deaths[0] > self._config.window:
             self._deaths.popleft()
@@ -94,11 +109,22 @@ class RestartPolicy:
         self._deaths.clear()
         self._row = 0
         self._boot_failures = 0
+        self._machine_row = 0
 
     def _respawn(self) -> Decision:
         self._row += 1
-        if self._row == 1:
-            return Decision(self._config.first_delay, "first death: at once")
-        wait = min(self._config.backoff * 2.0 ** min(self._row - 2, 30), self._config.backoff_max)
-        wait *= 1.0 + self._config.jitter * self._random.random()
-        return Decision(wait, f"death {self._row} in a row")
+        wait = self._backoff(self._row, self._config.backoff_max)
+        reason = "first death: at once" if self._row == 1 else f"death {self._row} in a row"
+        return Decision(wait, reason)
+
+    def _wait_for_machine(self) -> Decision:
+        self._machine_row = row = self._machine_row + 1
+        wait = self._backoff(row, min(self._config.backoff_max, MACHINE_BACKOFF_MAX))
+        # The first, the second, the fourth ... try: a disk may be full all night.
+        return Decision(wait, f"try {row}: the machine is to blame", news=row & (row - 1) == 0)
+
+    def _backoff(self, row: int, longest: float) -> float:
+        if row == 1:
+            return self._config.first_delay
+        wait = min(self._config.backoff * 2.0 ** min(row - 2, 30), longest)
+        return wait * (1.0 + self._config.jitter * self._random.random())

@@ -1,5 +1,6 @@
 """`MultiStrategyRunner`: the supervisor as a Python object."""
 
+import logging
 import os
 import threading
 import time
@@ -12,11 +13,17 @@ from mt5crs_shared import config_file
 from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.wire import format_iso
-from mt5crs_supervisor import reporting
+from mt5crs_supervisor import orphans, relapse, reporting
 from mt5crs_supervisor.control import ControlClient, ControlTimeout, NotRunning, StopRequest
 from mt5crs_supervisor.lifecycle import State
+from mt5crs_supervisor.relapse import Relapse
 from mt5crs_supervisor.status_report import StatusReport, StrategyStatus
 from mt5crs_supervisor.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+ENDED_WITHIN = 10.0
+"""Seconds that processes have to end by themselves when the supervisor is given up."""
 
 
 class MultiStrategyRunner:
@@ -52,14 +59,32 @@ class MultiStrategyRunner:
 
         Raises:
             AlreadyRunning: A supervisor runs on this ``var`` folder.
+            Exception: An error of the supervisor's own, for the third time within a minute;
+                before that it begins again, and its children live on. No process is left.
         """
-        supervisor = Supervisor(self.config, self._paths)
+        until = time.monotonic() + duration_seconds if duration_seconds > 0 else None
         self._running.set()
         try:
-            supervisor.run(duration_seconds if duration_seconds > 0 else None)
+            self._run_until(until)
         finally:
             self._running.clear()
-            self._last = reporting.report(supervisor, time.monotonic())
+
+    def _run_until(self, until: float | None) -> None:
+        relapses: list[Relapse] = []
+        while True:
+            supervisor = Supervisor(self.config, self._paths)
+            try:
+                supervisor.run(until, relapses[-1].what if relapses else "")
+                return
+            except Exception as error:
+                logger.critical("the supervisor failed", exc_info=error)
+                relapses.append(Relapse(time.monotonic(), relapse.describe(error), until))
+                if supervisor.stopping or relapse.are_too_many(relapses, time.monotonic()):
+                    # This process lives on: its children would wait for another supervisor.
+                    orphans.end(self._paths, self.config.path, ENDED_WITHIN)
+                    raise
+            finally:
+                self._last = reporting.report(supervisor, time.monotonic())
 
     def get_status(self) -> dict[str, Any]:
         """The status of all enabled strategies; callable from any thread, at any time.

@@ -1,15 +1,20 @@
 """One supervisor on one ``var`` folder."""
 
+import contextlib
 import fcntl
 import os
 from typing import BinaryIO
 
 import msgspec
-import psutil
 
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.files import read_regular
 from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor.launcher import is_alive
+from mt5crs_supervisor import forkserver
+from mt5crs_supervisor.identity import birth, is_alive
+
+_LIMIT = 65_536
+"""Bytes of the largest file that is read."""
 
 
 class AlreadyRunning(Mt5crsError):  # noqa: N818 - a state of affairs
@@ -21,24 +26,26 @@ class Holder(msgspec.Struct, frozen=True):
 
     Attributes:
         pid: Its process.
-        create_time: When that process was made.
+        born: Its birth; see `identity.birth`.
         config: The YAML file it runs.
         var: The folder; another one where this file has been copied along with a folder.
+        temporary: Its forkserver's temporary folder, which a kill leaves behind.
     """
 
     pid: int
-    create_time: float
+    born: str
     config: str
     var: str
+    temporary: str = ""
 
 
 def holder(paths: VarPaths) -> Holder | None:
     """The supervisor that runs on this folder; None where there is none, or a dead one's traces."""
     try:
-        found = msgspec.json.decode(paths.pid_file.read_bytes(), type=Holder)
-    except (OSError, msgspec.MsgspecError):
+        found = msgspec.json.decode(read_regular(paths.pid_file, _LIMIT), type=Holder)
+    except (OSError, msgspec.MsgspecError, RecursionError):
         return None
-    lives = found.var == str(paths.var) and is_alive(found.pid, found.create_time)
+    lives = found.var == str(paths.var) and is_alive(found.pid, found.born)
     return found if lives else None
 
 
@@ -64,7 +71,15 @@ class SingleInstance:
     def __init__(self, paths: VarPaths, config: str) -> None:
         self._paths = paths
         self._file = self._lock()
-        me = Holder(os.getpid(), psutil.Process().create_time(), config, str(paths.var))
+        self._clear_up(forkserver.folder())
+        me = Holder(
+            pid=os.getpid(),
+            born=birth(os.getpid()),
+            config=config,
+            var=str(paths.var),
+            temporary=forkserver.folder(),
+        )
+        self._file.seek(0)
         self._file.truncate()
         self._file.write(msgspec.json.encode(me))
         self._file.flush()
@@ -73,7 +88,18 @@ class SingleInstance:
         """Let go of the folder and remove the trace."""
         if self._is_current(self._file):
             self._paths.pid_file.unlink()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder for a moment: this process takes it again."""
         self._file.close()
+
+    def _clear_up(self, own: str) -> None:
+        """Remove what the last holder left outside of the folder, if it was killed."""
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+            before = msgspec.json.decode(self._file.read(_LIMIT), type=Holder)
+            if before.temporary != own:
+                forkserver.remove_folder(before.temporary)
 
     def _lock(self) -> BinaryIO:
         while True:

@@ -21,46 +21,32 @@ from mt5crs_shared.messages import (
     FromChild,
     Hello,
     Identify,
-    Lease,
     Ready,
     Recycle,
     Stop,
 )
 from mt5crs_shared.paths import UMASK, VarPaths
-from mt5crs_supervisor import adoption, fences, plans, reporting
+from mt5crs_supervisor import adoption, descriptors, fences, plans
 from mt5crs_supervisor.child import Child
-from mt5crs_supervisor.control import (
-    ControlServer,
-    Done,
-    Refused,
-    Reply,
-    Request,
-    RestartRequest,
-    StatusRequest,
-    StopRequest,
-)
+from mt5crs_supervisor.control import ControlServer
 from mt5crs_supervisor.coroner import Coroner
 from mt5crs_supervisor.launcher import ForkserverLauncher, Handle
-from mt5crs_supervisor.lifecycle import ALIVE, State
+from mt5crs_supervisor.lifecycle import ALIVE
 from mt5crs_supervisor.links import Links
+from mt5crs_supervisor.operator import Operator
 from mt5crs_supervisor.pauses import Pauses
 from mt5crs_supervisor.records import Death, Plan, level_of
 from mt5crs_supervisor.registry import Entry, Registry
 from mt5crs_supervisor.restart_policy import RestartPolicy
+from mt5crs_supervisor.sequence import StartStopOrder
 from mt5crs_supervisor.single import SingleInstance
-from mt5crs_supervisor.status_report import EventLine, StatusReport
+from mt5crs_supervisor.status_report import EventLine
 from mt5crs_supervisor.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 
 TURN = 0.2
 """Seconds between two looks at the beats; waking for each one would cost more than all else."""
-
-FEED_PATIENCE = 5.0
-"""Seconds that a feed of our own waits for strategies that take long to boot."""
-
-SPAWN_WITHIN = 15.0
-"""Seconds after which a forkserver that does not answer is killed."""
 
 KEPT_EVENTS = 200
 
@@ -77,6 +63,7 @@ class Supervisor:
 
     Raises:
         AlreadyRunning: Another supervisor has the folder.
+        TooFewFilesError: This user may not open enough files for so many children.
     """
 
     def __init__(
@@ -96,6 +83,8 @@ class Supervisor:
         self._random = random or Random()
         self._settings = config.globals.supervisor
         os.umask(UMASK)
+        wanted = plans.strategies(config), plans.services(config, paths.ledger)
+        descriptors.check(sum(map(len, wanted)))
         paths.create()
         self._single = SingleInstance(paths, config.path)
         self.installation = fences.installation_of(paths)
@@ -103,14 +92,14 @@ class Supervisor:
         self.begun = monotonic()
         self._wakeup = Wakeup()
         self._launcher = ForkserverLauncher(self._wakeup.wake)
-        self._spawning: dict[str, tuple[Future[Handle], float]] = {}
+        self._spawning: dict[str, Future[Handle]] = {}
         self._renew_at = 0.0
         self._pauses = Pauses(self._note)
-        self.strategies = [self._child(plan) for plan in plans.strategies(config)]
-        self.services = [self._child(plan) for plan in plans.services(config, paths.ledger)]
+        self.strategies, self.services = ([self._child(p) for p in group] for group in wanted)
+        self._order = StartStopOrder(self.strategies, self.services, self.begun)
         self._by_name = {child.name: child for child in self.children}
         self._by_fd: dict[int, Child] = {}
-        self._coroner = Coroner(config, paths, len(self.children), self._note)
+        self._coroner = Coroner(paths, len(self.children), self._note)
         self._open_sockets()
 
     @property
@@ -118,24 +107,27 @@ class Supervisor:
         """All children, services first."""
         return [*self.services, *self.strategies]
 
-    def run(self, duration: float | None = None) -> None:
+    def run(self, until: float | None = None, relapse: str = "") -> None:
         """Start everything, watch it, and stop it in order.
 
         Args:
-            duration: Seconds after which to stop; None: when asked to.
+            until: Monotonic time at which to stop; None: when asked to.
+            relapse: The error that ended an earlier run in this process; empty: none.
+
+        Raises:
+            Exception: An error of the supervisor's own. Its children live on, and another
+                supervisor on this folder adopts them; while it was stopping, they are killed.
         """
-        until = self._monotonic() + duration if duration is not None else None
         with self._wakeup.catching():
             try:
-                self._launcher.warm_up()
-                self._adopt_survivors()
-                self._start_all()
-                while not (self.stopping and self._all_down()):
-                    self._turn()
-                    if until is not None and self._monotonic() >= until:
-                        self.request_stop("the time is over")
-            finally:
+                self._watch_over(until, relapse)
+            except Exception:
+                (self._clean_up if self.stopping else self._let_go)()
+                raise
+            except BaseException:
                 self._clean_up()
+                raise
+            self._clean_up()
 
     def request_stop(self, why: str) -> None:
         """Stop everything, in order; `run` returns when the last process is gone."""
@@ -159,14 +151,14 @@ class Supervisor:
             var_dir=str(self.paths.var),
             payload=child.plan.payload,
             spawned=now,
-            lease_until=now + self._settings.lease,
+            lease=self.installation.lease(child.name, epoch, now + self._settings.lease),
             identity=self.installation.identity(child.name, epoch),
             installation=self.installation.id,
             poison=self._coroner.poison(child.name),
         )
         if child.plan.kind == "strategy":
             self._links.fence(spec.name, spec.epoch)
-        self._spawning[child.name] = (self._launcher.spawn(spec), now)
+        self._spawning[child.name] = self._launcher.spawn(spec)
         return spec
 
     def fell(self, child: Child, now: float, own_doing: bool) -> float:
@@ -191,6 +183,18 @@ class Supervisor:
 
     # The turn
 
+    def _watch_over(self, until: float | None, relapse: str) -> None:
+        if relapse:
+            self._note("supervisor", "began_again", f"after an error of its own: {relapse}")
+        self._launcher.warm_up()
+        self._adopt_survivors()
+        self._note("supervisor", "started", f"{len(self.strategies)} strategies")
+        self._order.start(self._monotonic())
+        while not (self.stopping and self._order.all_down and not self._spawning):
+            self._turn()
+            if until is not None and self._monotonic() >= until:
+                self.request_stop("the time is over")
+
     def _turn(self) -> None:
         now = self._monotonic()
         deadline = min((c.next_deadline(now) for c in self.children), default=TURN)
@@ -203,12 +207,14 @@ class Supervisor:
             self.request_stop(signum.name)
         self._collect_spawned()
         self._read_children()
-        self._serve_control()
+        self._operator.serve()
         self._pauses.on_turn(now := self._monotonic(), self.children)
         for child in self.children:
             child.on_time(now)
-        self._start_feed(now)
-        self._stop_in_order(now)
+        if self.stopping:
+            self._order.stop(now)
+        else:
+            self._order.start_feed(now)
         for name in self._coroner.forgiven(now):
             self._by_name[name].forgive()
         self._renew_leases(now)
@@ -219,7 +225,9 @@ class Supervisor:
         if handle is None or (status := handle.exit_status()) is None:
             return  # A sentinel is a hint: the forkserver may be gone while the child lives.
         self._read_children()
-        if (status.code or 0) > 0:
+        if status.code is None:
+            self._coroner.hear(child)
+        elif status.code > 0:
             self._links.hear_out(self._dispatch, lambda: self._coroner.hear(child))
         self._unwatch(handle)
         self._registry.record(child.name, Entry(child.epoch))
@@ -232,12 +240,10 @@ class Supervisor:
 
     def _collect_spawned(self) -> None:
         now = self._monotonic()
-        for name, (future, asked) in list(self._spawning.items()):
+        self._launcher.unstick(now)
+        for name, future in list(self._spawning.items()):
             child = self._by_name[name]
             if not future.done():
-                if now - asked > SPAWN_WITHIN:
-                    self._spawning[name] = (future, now)
-                    self._launcher.unstick()
                 continue
             del self._spawning[name]
             error = future.exception()
@@ -245,11 +251,11 @@ class Supervisor:
                 child.on_spawn_failed(error, now)
                 continue
             self._watch(child, future.result())
-            child.on_spawned(future.result())
+            child.on_spawned(future.result(), now)
 
     def _watch(self, child: Child, handle: Handle) -> None:
         """Note a child's process, and wake when it ends."""
-        entry = Entry(child.epoch, handle.pid, handle.create_time, child.plan.config_hash)
+        entry = Entry(child.epoch, handle.pid, handle.born, child.plan.config_hash)
         self._registry.record(child.name, entry)
         self._by_fd[handle.exit_fd] = child
         self._poller.register(handle.exit_fd, zmq.POLLIN)
@@ -268,7 +274,7 @@ class Supervisor:
             case Beat():
                 child.on_beat(message, now)
             case Ready():
-                child.on_ready(now)
+                child.on_ready(now, message.model_hash)
                 self._lease(child, now)
             case FirstTick():
                 child.on_first_tick(message)
@@ -277,64 +283,7 @@ class Supervisor:
             case Failed():
                 child.on_failed(message)
 
-    # The operator
-
-    def _serve_control(self) -> None:
-        while (received := self._control.receive()) is not None:
-            client, request = received
-            self._control.answer(client, self._answer(request))
-
-    def _answer(self, request: Request) -> Reply | StatusReport:
-        match request:
-            case StatusRequest():
-                return reporting.report(self, self._monotonic())
-            case StopRequest():
-                self.request_stop("asked by the operator")
-                return Done("stopping")
-            case RestartRequest(name=name):
-                return self._restart(name)
-
-    def _restart(self, name: str) -> Done | Refused:
-        child = self._by_name.get(name)
-        if child is None:
-            return Refused(f"there is no child called {name}", tuple(self._by_name))
-        if self.stopping:
-            return Refused("the supervisor is stopping")
-        self._note(name, "restart", "asked by the operator")
-        child.restart(self._monotonic())
-        return Done(f"{name} is being restarted")
-
     # Start and end
-
-    def _start_all(self) -> None:
-        self._note("supervisor", "started", f"{len(self.strategies)} strategies")
-        now = self._monotonic()
-        for child in self.children:
-            if child.plan.kind != "feed":
-                child.start(now)
-
-    def _start_feed(self, now: float) -> None:
-        """A feed of our own begins when strategies are there to take its first tick."""
-        feed = self._by_name.get("feed")
-        if feed is None or self.stopping or feed.epoch or feed.state is not State.STOPPED:
-            return
-        booting = {State.STARTING, State.RECOVERING}
-        waiting = any(child.state in booting for child in self.children if child is not feed)
-        if not waiting or now - self.begun > FEED_PATIENCE:
-            feed.start(now)
-
-    def _stop_in_order(self, now: float) -> None:
-        """Strategies first, so that none loses the gateway under its hands; then the services."""
-        if not self.stopping:
-            return
-        for group in (self.strategies, self.services):
-            for child in group:
-                child.stop(now)
-            if any(child.state is not State.STOPPED for child in group):
-                return
-
-    def _all_down(self) -> bool:
-        return all(child.state is State.STOPPED for child in self.children) and not self._spawning
 
     def _clean_up(self) -> None:
         for child in self.children:
@@ -350,6 +299,26 @@ class Supervisor:
         self._note("supervisor", "stopped", "every process has ended")
         self._single.release()
         self._wakeup.close()
+
+    def _let_go(self) -> None:
+        """Leave the children to the next supervisor; whatever is broken here must not stop that."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.suppress(Exception))
+            for step in (
+                self._wakeup.close,
+                self._single.close,
+                lambda: self._context.destroy(linger=0),
+                self._registry.save,
+                self._note_spawned,
+                self._launcher.close,
+            ):
+                stack.callback(step)
+
+    def _note_spawned(self) -> None:
+        """Write down processes that nobody has looked at yet."""
+        for name, future in self._spawning.items():
+            if not future.cancelled() and future.exception() is None:
+                self._watch(self._by_name[name], future.result())
 
     def _adopt_survivors(self) -> None:
         """Take over the children of a supervisor that died, where they run what is wanted."""
@@ -373,6 +342,7 @@ class Supervisor:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links = Links(self._context, self.paths, self.installation)
         self._control = ControlServer(self._context, self.paths)
+        self._operator = Operator(self, self._control, self._monotonic)
         self._poller = zmq.Poller()
         self._poller.register(self._control.socket, zmq.POLLIN)
         self._poller.register(self._wakeup.fileno(), zmq.POLLIN)
@@ -391,7 +361,8 @@ class Supervisor:
                 self._lease(child, now)
 
     def _lease(self, child: Child, now: float) -> None:
-        self._links.send(child.name, child.epoch, Lease(child.epoch, now + self._settings.lease))
+        lease = self.installation.lease(child.name, child.epoch, now + self._settings.lease)
+        self._links.send(child.name, child.epoch, lease)
 
     def _note(self, name: str, kind: str, detail: str) -> None:
         event = EventLine.now(name, kind, detail)

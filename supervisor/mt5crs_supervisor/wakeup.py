@@ -45,7 +45,10 @@ class Wakeup:
             yield
             return
         before = {signum: signal.getsignal(signum) for signum in STOP_SIGNALS}
-        for signum in STOP_SIGNALS:
+        if before[signal.SIGHUP] is signal.SIG_IGN:
+            # Started by nohup: it is to outlive its terminal.
+            del before[signal.SIGHUP]
+        for signum in before:
             signal.signal(signum, lambda number, _frame: self._signals.append(number))
         descriptor = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
         try:

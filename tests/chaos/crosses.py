@@ -1,6 +1,8 @@
 """Two strategies on one made-up EURUSD: the scene of the tests of damaged and full disks."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mt5crs_shared.config import SymbolSpec
 from mt5crs_supervisor.chaos import setting
@@ -18,6 +20,7 @@ def installation(
     names: tuple[str, str],
     file: Path,
     speed: float,
+    restart: Mapping[str, Any] = setting.RESTART,
 ) -> Installation:
     """Both strategies on a replay of `file`, configured in `folder`."""
     folder.mkdir()
@@ -26,5 +29,5 @@ def installation(
     ]
     config = folder / "strategies.yaml"
     symbols = shipped_symbols({"EURUSD"})
-    setting.write_config(config, strategies, symbols, [file], speed)
+    setting.write_config(config, strategies, symbols, [file], speed, restart=restart)
     return Installation(config, var)

@@ -96,6 +96,9 @@ class Faulty(Recorder):
                 until = time.monotonic() + 1.0
                 while time.monotonic() < until:
                     print("x" * 1000)
+            case "raw flood":
+                for _ in range(2_000):
+                    os.write(1, b"x" * 10_000)
             case "memory":
                 self._hoarding = 10
             case _:

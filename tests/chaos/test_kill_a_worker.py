@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mt5crs_shared.child import OUTPUT_LIMIT
 from tests.chaos.strategies import RECORD
 from tests.system import Pulse, System, running, wait_for
 
@@ -156,6 +157,17 @@ def test_a_flood_of_output_stays_in_bounded_files(scene: Scene) -> None:
     scene.assert_undisturbed()
     logs = sum(path.stat().st_size for path in (scene.system.var / "log").glob("victim*"))
     assert logs < 60_000_000
+
+
+def test_what_is_written_past_print_does_not_fill_the_disk(scene: Scene) -> None:
+    scene.fault("raw flood")
+    wait_for(lambda: not (scene.system.folder / "trigger").exists(), "the flood")
+    scene.run_on()
+    output = scene.system.var / "run" / "victim.stderr"
+    wait_for(lambda: output.stat().st_size <= OUTPUT_LIMIT, "the file to be emptied")
+    log = (scene.system.var / "log" / "victim.log").read_text()
+    assert "victim.stderr: 20000000 bytes written past print() were thrown away" in log
+    scene.assert_undisturbed()
 
 
 def test_a_memory_hog(scene: Scene) -> None:

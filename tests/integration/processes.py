@@ -74,10 +74,16 @@ def make_spec(
         var_dir=str(var),
         payload=msgspec.json.encode(config),
         spawned=now,
-        lease_until=now + lease,
+        lease=granted(var, name or kind, epoch, lease),
         identity=known.identity(name or kind, epoch),
         installation=known.id,
     )
+
+
+def granted(var: Path, name: str, epoch: int = 1, seconds: float = 3600.0) -> Lease:
+    """A lease as the supervisor of this installation grants it."""
+    known = load_or_make(VarPaths(var).installation)
+    return known.lease(name, epoch, time.monotonic() + seconds)
 
 
 @contextlib.contextmanager
@@ -106,6 +112,7 @@ class Supervisor:
         self._router.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._router.setsockopt(zmq.LINGER, 0)
         self._router.bind(paths.endpoint("supervisor"))
+        self._var = var
         self._identities: dict[str, bytes] = {}
         self.messages: list[FromChild] = []
 
@@ -150,7 +157,7 @@ class Supervisor:
 
     def lease(self, name: str, epoch: int, seconds: float) -> None:
         """Renew a child's lease."""
-        self.say(name, Lease(epoch, time.monotonic() + seconds))
+        self.say(name, granted(self._var, name, epoch, seconds))
 
     def _find(self, kind: type[T], name: str, epoch: int) -> T | None:
         for message in reversed(self.read()):

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mt5crs_shared import ledger_schema
@@ -18,6 +19,7 @@ from mt5crs_shared.messages import (
     Failed,
     Fence,
     FromGateway,
+    Lease,
     PositionClosed,
     QueryOrder,
     Register,
@@ -28,11 +30,13 @@ from mt5crs_shared.messages import (
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
+from mt5crs_shared.wire import format_iso
 from tests.integration.processes import (
     DEADLINE,
     GatewayCaller,
     Publisher,
     Supervisor,
+    granted,
     make_spec,
     spawn_child,
     wait_for,
@@ -116,6 +120,10 @@ class Installation:
         """The newest beat of a gateway that has caught up."""
         return self.supervisor.beat("gateway", lambda b: b.phase == "running", self.epoch)
 
+    def leased(self, order: Order) -> Submit:
+        """An order of a strategy that holds a lease."""
+        return Submit(order, granted(self.var, order.strategy, order.epoch))
+
     def caller(self, epoch: int = 1, strategy: str = "euro") -> GatewayCaller:
         """The socket of a strategy."""
         return self._stack.enter_context(GatewayCaller(self.var, strategy, epoch))
@@ -165,18 +173,18 @@ def test_an_order_is_filled_once_whatever_dies(system: Installation) -> None:
     with system.caller() as euro:
         assert euro.ask(Register("euro", 1)) == Registered("euro", None, 0.0)
         on = system.tick_until(lambda: True)
-        filled = result_of(euro.ask(Submit(buy(on))))
+        filled = result_of(euro.ask(system.leased(buy(on))))
         assert filled.fill is not None
         assert (filled.code, filled.fill.price, filled.fill.ticket) == (
             Code.FILLED,
             on.ask,
             7_000_001,
         )
-        assert result_of(euro.ask(Submit(buy(on)))) == filled
+        assert result_of(euro.ask(system.leased(buy(on)))) == filled
         kill(gateway)
         # Sent to a gateway that is dead: asked again once there is another one.
         system.start()
-        assert result_of(euro.ask(Submit(buy(on)))) == filled
+        assert result_of(euro.ask(system.leased(buy(on)))) == filled
         assert result_of(euro.ask(QueryOrder("euro", filled.order_id))) == filled
         unseen = result_of(euro.ask(QueryOrder("euro", "never sent")))
         assert unseen.code is Code.NOT_SEEN
@@ -196,7 +204,7 @@ def test_a_stop_hit_while_the_gateway_was_dead_is_found_on_the_tape(system: Inst
     gateway = system.start_both()
     euro = system.caller()
     on = system.tick_until(lambda: True)
-    opened = result_of(euro.ask(Submit(buy(on, stop_loss=1.09, take_profit=1.15))))
+    opened = result_of(euro.ask(system.leased(buy(on, stop_loss=1.09, take_profit=1.15))))
     assert opened.fill is not None
     kill(gateway)
     taped = system.watched("tape")
@@ -216,16 +224,16 @@ def test_the_strategy_may_be_first_to_see_the_touch(system: Installation) -> Non
     system.start_both()
     euro = system.caller()
     on = system.tick_until(lambda: True)
-    opened = result_of(euro.ask(Submit(buy(on, take_profit=1.15))))
+    opened = result_of(euro.ask(system.leased(buy(on, take_profit=1.105))))
     assert opened.fill is not None
-    touching = tick(system.clock + 10, 1.16, 1.1601)
+    touching = tick(system.clock + 10, 1.106, 1.1061)
     fill = closing_fill(euro.ask(Touched("euro", 1, opened.fill.ticket, touching)))
-    assert (fill.code, fill.price, fill.profit) == (Code.TAKE_PROFIT, 1.15, 499.0)
+    assert (fill.code, fill.price, fill.profit) == (Code.TAKE_PROFIT, 1.105, 49.0)
     seen = system.watched("gateway")
     system.publish(touching)
     wait_for(lambda: system.watched("gateway") > seen, "the gateway to see it")
     beat = system.supervisor.beat(
-        "gateway", lambda b: b.account is not None and b.account.balance == 10_499.0
+        "gateway", lambda b: b.account is not None and b.account.balance == 10_049.0
     )
     assert beat.account is not None
     assert beat.account.strategies[0].deals == 2
@@ -240,11 +248,11 @@ def test_a_replaced_process_is_refused(system: Installation) -> None:
     wait_for(
         lambda: getattr(old.ask(Register("euro", 1)), "refused", "") != "", "the fence to stand"
     )
-    assert result_of(old.ask(Submit(buy(on, epoch=1)))).code is Code.FENCED
+    assert result_of(old.ask(system.leased(buy(on, epoch=1)))).code is Code.FENCED
     kill(gateway)
     system.start()
-    assert result_of(old.ask(Submit(buy(on, epoch=1)))).code is Code.FENCED
-    assert result_of(new.ask(Submit(buy(on, epoch=2)))).code is Code.FILLED
+    assert result_of(old.ask(system.leased(buy(on, epoch=1)))).code is Code.FENCED
+    assert result_of(new.ask(system.leased(buy(on, epoch=2)))).code is Code.FILLED
 
 
 def test_rubbish_and_vanished_clients_do_no_harm(system: Installation) -> None:
@@ -256,7 +264,7 @@ def test_rubbish_and_vanished_clients_do_no_harm(system: Installation) -> None:
         noise.send_raw(b"")
         noise.send(Register("idle", 1))
     euro = system.caller()
-    assert result_of(euro.ask(Submit(buy(tick(1))))).code is Code.FILLED
+    assert result_of(euro.ask(system.leased(buy(tick(1))))).code is Code.FILLED
 
 
 def test_without_a_tape_it_serves_and_says_what_it_misses(system: Installation) -> None:
@@ -264,7 +272,7 @@ def test_without_a_tape_it_serves_and_says_what_it_misses(system: Installation) 
     system.supervisor.ready("gateway")
     beat = system.supervisor.beat("gateway", lambda b: "the tape" in b.degraded)
     assert beat.phase == "recovering"
-    assert result_of(system.caller().ask(Submit(buy(tick(1))))).code is Code.FILLED
+    assert result_of(system.caller().ask(system.leased(buy(tick(1))))).code is Code.FILLED
     system.start("tape")
     assert system.beat().account is not None
     gateway.terminate()
@@ -295,7 +303,7 @@ def test_nobody_trades_or_fences_in_anothers_name(system: Installation) -> None:
     system.start()
     system.supervisor.ready("gateway")
     with system.caller(1, "idle") as forger:
-        forger.send(Submit(buy(tick(1))))
+        forger.send(system.leased(buy(tick(1))))
         forger.send(Fence("euro", 2**62))
         forger.send(Register("euro", 2**63 - 1))
         forger.send_raw(b"\x91" * 100_000)
@@ -303,4 +311,82 @@ def test_nobody_trades_or_fences_in_anothers_name(system: Installation) -> None:
         assert result_of(forger.ask(QueryOrder("idle", "none"))).code is Code.NOT_SEEN
     euro = system.caller()
     assert euro.ask(Register("euro", 1)) == Registered("euro", None, 0.0)
-    assert result_of(euro.ask(Submit(buy(tick(1))))).code is Code.FILLED
+    assert result_of(euro.ask(system.leased(buy(tick(1))))).code is Code.FILLED
+
+
+def test_the_gateway_believes_nothing_that_it_can_check(system: Installation) -> None:
+    """A process that has a strategy's own identity, and tries to make money of nothing."""
+    system.start_both()
+    euro = system.caller()
+    on = system.tick_until(lambda: True)
+    seen = system.watched("gateway")
+    system.tick_until(lambda: system.watched("gateway") > seen + 2)
+
+    def code_of(order: Order, lease: Lease | None = None) -> tuple[Code, str]:
+        request = Submit(order, lease) if lease else system.leased(order)
+        result = result_of(euro.ask(request))
+        return result.code, result.detail
+
+    cheap = msgspec.structs.replace(on, bid=0.5, ask=0.5001)
+    forged = msgspec.structs.replace(buy(cheap), order_id="cheap")
+    assert code_of(forged) == (
+        Code.UNKNOWN_TICK,
+        f"0.5/0.5001 at {format_iso(on.time_us)} was not seen here, and is out of reach of"
+        " 1.1 to 1.1001 around then",
+    )
+    large = msgspec.structs.replace(buy(on), order_id="large", lots=1.0)
+    assert code_of(large) == (Code.BAD_VOLUME, "1 lots; its max_position_size is 0.1")
+    other = msgspec.structs.replace(buy(on), order_id="other", magic=2**40)
+    assert code_of(other)[0] is Code.UNKNOWN_STRATEGY
+    good = granted(system.var, "euro")
+    made_up = msgspec.structs.replace(good, until=good.until + 1.0)
+    assert code_of(buy(on), made_up)[0] is Code.NO_LEASE
+    assert "ended" in code_of(buy(on), granted(system.var, "euro", 1, -1.0))[1]
+    assert "of epoch 2" in code_of(buy(on), granted(system.var, "euro", 2))[1]
+    assert "without a lease" in result_of(euro.ask(Submit(buy(on)))).detail
+    # None of which stands in the way of the order itself.
+    opened = result_of(euro.ask(system.leased(buy(on, take_profit=1.105))))
+    assert opened.fill is not None
+    dear = msgspec.structs.replace(on, bid=9.0, ask=9.0001)
+    answer = euro.ask(Touched("euro", 1, opened.fill.ticket, dear))
+    assert isinstance(answer, PositionClosed)
+    assert answer.fill is None
+    closing = msgspec.structs.replace(
+        buy(dear), order_id="dear", action="CLOSE", side="SELL", ticket=opened.fill.ticket
+    )
+    assert code_of(closing)[0] is Code.UNKNOWN_TICK
+    beat = system.beat()
+    assert beat.account is not None
+    assert beat.account.balance == 10_000.0
+
+
+@pytest.mark.parametrize("epoch", [2**62, 2**53, 2**52])
+def test_nobody_fences_a_strategy_off_for_ever(system: Installation, epoch: int) -> None:
+    """Not even somebody who can prove to be what he says."""
+    system.start()
+    system.supervisor.ready("gateway")
+    with system.caller(0, "supervisor") as supervisor, system.caller(epoch) as forger:
+        supervisor.send(Fence("euro", epoch))
+        forger.send(Register("euro", epoch))
+        forger.send(Submit(buy(tick(1), epoch)))
+        forger.send(Touched("euro", epoch, 1, tick(1)))
+        assert result_of(forger.ask(QueryOrder("euro", "none"))).code is Code.NOT_SEEN
+    euro = system.caller()
+    assert euro.ask(Register("euro", 1)) == Registered("euro", None, 0.0)
+    assert result_of(euro.ask(system.leased(buy(tick(1))))).code is Code.FILLED
+
+
+def test_numbers_that_no_file_holds_are_that_messages_fault(system: Installation) -> None:
+    system.start()
+    system.supervisor.ready("gateway")
+    euro = system.caller()
+    for huge in (2**63 - 1, 2**64 - 1):
+        for field in ("magic", "place", "ticket"):
+            order = msgspec.structs.replace(buy(tick(1)), **{field: huge})
+            euro.send(system.leased(order))
+        late = msgspec.structs.replace(tick(1), time_us=huge)
+        euro.send(system.leased(buy(late)))
+        euro.send(Touched("euro", 1, huge, tick(1)))
+        euro.send(Touched("euro", 1, 7_000_001, late))
+    assert result_of(euro.ask(QueryOrder("euro", "none"))).code is Code.NOT_SEEN
+    assert result_of(euro.ask(system.leased(buy(tick(1))))).code is Code.FILLED

@@ -20,20 +20,26 @@ def context() -> Iterator["zmq.Context[zmq.Socket[bytes]]"]:
         yield opened
 
 
-def publish(
-    context: "zmq.Context[zmq.Socket[bytes]]", url: str, first: int, simulated: bool = False
-) -> None:
+def publish(url: str, market: MarketSocket, first: int, simulated: bool = False) -> None:
     """A publisher's life: a greeting, COUNT ticks to its first subscriber, and its end."""
-    socket = context.socket(zmq.XPUB)
-    socket.setsockopt(zmq.SNDHWM, 0)
-    if simulated:
-        socket.setsockopt(zmq.XPUB_WELCOME_MSG, SIMULATED)
-    socket.bind(url)
-    wait_for(lambda: socket.poll(0) and b"EURUSD" in socket.recv(), "a subscriber")
-    for number in range(first, first + COUNT):
-        tick = Tick("EURUSD", 1_400_000_000_000_000 + number * 1000, 1.1, 1.2)
-        socket.send(wire.encode(tick))
-    socket.close(10_000)
+
+    def subscribed() -> bool:
+        # A socket subscribes anew when its thread touches it; nothing is read by that.
+        market.socket.getsockopt(zmq.EVENTS)
+        return bool(socket.poll(0)) and b"EURUSD" in socket.recv()
+
+    # The end of a context of its own waits until all has left.
+    with zmq.Context() as context:
+        socket = context.socket(zmq.XPUB)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        if simulated:
+            socket.setsockopt(zmq.XPUB_WELCOME_MSG, SIMULATED)
+        socket.bind(url)
+        wait_for(subscribed, "a subscriber")
+        for number in range(first, first + COUNT):
+            tick = Tick("EURUSD", 1_400_000_000_000_000 + number * 1000, 1.1, 1.2)
+            socket.send(wire.encode(tick))
+        socket.close(10_000)
 
 
 def read_until_interrupted(market: MarketSocket) -> list[int]:
@@ -56,7 +62,7 @@ def test_a_reader_that_is_behind_takes_what_was_sent_before_the_end(
     market = MarketSocket(context, url, ["EURUSD"])
     try:
         for first in (0, COUNT):
-            publish(context, url, first)
+            publish(url, market, first)
             assert read_until_interrupted(market) == list(range(first, first + COUNT))
     finally:
         market.close()
@@ -68,8 +74,8 @@ def test_what_waits_from_two_publishers_is_left_to_the_tape(
     url = f"tcp://127.0.0.1:{free_port()}"
     market = MarketSocket(context, url, ["EURUSD"])
     try:
-        publish(context, url, 0)
-        publish(context, url, COUNT, simulated=True)
+        publish(url, market, 0)
+        publish(url, market, COUNT, simulated=True)
         # Both have sent all they had, and nothing was read in between: nobody can tell them apart.
         assert read_until_interrupted(market) == []
         assert market.simulated

@@ -12,7 +12,14 @@ from mt5crs_services.gateway.desk import Desk
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
 from mt5crs_shared.backlog import TAIL, TickMark
-from mt5crs_shared.config import Config, GlobalConfig, PaperConfig, StrategyConfig, SymbolSpec
+from mt5crs_shared.config import (
+    Config,
+    GlobalConfig,
+    PaperConfig,
+    RiskConfig,
+    StrategyConfig,
+    SymbolSpec,
+)
 from mt5crs_shared.messages import (
     Answer,
     FromGateway,
@@ -36,12 +43,14 @@ SYMBOLS = {
         ("GBPUSD", 100_000.0, 5, "USD", "GBP"),
     )
 }
+RISK = RiskConfig(max_position_size=100.0)
 STRATEGIES = (
-    StrategyConfig("euro", "EURUSD", magic=7),
-    StrategyConfig("other", "EURUSD", magic=8),
-    StrategyConfig("yen", "USDJPY", magic=9),
-    StrategyConfig("cross", "EURGBP", magic=10),
-    StrategyConfig("asleep", "EURUSD", magic=11, enabled=False),
+    StrategyConfig("euro", "EURUSD", magic=7, risk_config=RISK),
+    StrategyConfig("other", "EURUSD", magic=8, risk_config=RISK),
+    StrategyConfig("yen", "USDJPY", magic=9, risk_config=RISK),
+    StrategyConfig("cross", "EURGBP", magic=10, risk_config=RISK),
+    StrategyConfig("asleep", "EURUSD", magic=11, risk_config=RISK, enabled=False),
+    StrategyConfig("small", "EURUSD", magic=12, risk_config=RiskConfig(max_position_size=50.0)),
 )
 START_US = 1_700_000_000_000_000
 
@@ -102,7 +111,10 @@ class Office:
         self.config = msgspec.structs.replace(self.config, symbols=symbols)
         self.market = Market(self.config, self.ledger.streams())
         self.book = PaperBook(self.config, self.market, self.ledger, lambda: self.now)
-        self.desk = Desk(self.config, self.market, self.ledger, self.book)
+        # Who may open positions at all is tried in `test_leave`.
+        self.desk = Desk(
+            self.config, self.market, self.ledger, self.book, lambda _: "", lambda: 1_000
+        )
         marks = self.market.start_marks
         self.places = {name: mark.seq if mark else 0 for name, mark in marks.items()}
 

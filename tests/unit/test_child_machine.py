@@ -95,7 +95,7 @@ class ChildMachine(RuleBasedStateMachine):
         self.world.pending = False
         handle = FakeHandle(100 + self.world.spawned)
         self.world.handles.append(handle)
-        self.child.on_spawned(handle)
+        self.child.on_spawned(handle, self.now)
 
     @precondition(pending)
     @rule()

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared import config_file, flight
+from mt5crs_shared import flight
 from mt5crs_shared.flight import SLOTS, FlightRecorder
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
@@ -18,7 +18,6 @@ from mt5crs_supervisor.incident import QUIET, STAGGER, IncidentWatch
 from mt5crs_supervisor.launcher import ExitStatus
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.poison import PoisonWatch
-from tests.system import ROOT
 from tests.unit.test_supervised_child import Bench
 
 
@@ -143,10 +142,9 @@ def test_a_disk_that_refuses_does_not_stop_the_supervisor(tmp_path: Path) -> Non
 
 def test_an_incident_that_is_over_does_not_speak_for_the_quarantined(tmp_path: Path) -> None:
     told: list[str] = []
-    config = config_file.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
     paths = VarPaths(tmp_path)
     paths.create()
-    coroner = Coroner(config, paths, 4, lambda name, kind, detail: told.append(detail))
+    coroner = Coroner(paths, 4, lambda name, kind, detail: told.append(detail))
     for name, state in (("a", State.QUARANTINED), ("b", State.BACKOFF), ("c", State.BACKOFF)):
         bench = Bench()
         bench.child.plan = msgspec.structs.replace(bench.child.plan, name=name)

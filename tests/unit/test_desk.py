@@ -202,7 +202,7 @@ def test_a_ledger_that_cannot_be_written_closes_nothing_and_says_nothing(
         assert office.ask(Touched("euro", 1, position.ticket, tick(1_000, 1.08, 1.0801))) is None
         with pytest.raises(LedgerError):
             office.settle()
-        refused = order(tick(2_000), "SELL", strategy="other")
+        refused = order(tick(2_000, 1.08, 1.0801), "SELL", strategy="other")
         assert office.ask_submit(refused) is None
     assert office.submit(refused).code is Code.FILLED
     office.settle()

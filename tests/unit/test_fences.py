@@ -3,9 +3,10 @@
 import sqlite3
 from pathlib import Path
 
+from mt5crs_shared.installation import BEGUN
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor import fences
-from mt5crs_supervisor.registry import BEGUN, Entry, Registry
+from mt5crs_supervisor.registry import Entry, Registry
 from mt5crs_worker.journal import Journal
 
 
@@ -45,10 +46,10 @@ def test_a_registry_begins_above_its_own_entries_and_above_the_fences(tmp_path: 
     file = tmp_path / "processes.json"
     registry = Registry(file, tmp_path, 3004, early)
     assert registry.next_epoch("one") == 4001
-    registry.record("one", Entry(4001, pid=7, create_time=1.0))
+    registry.record("one", Entry(4001, pid=7, born="1"))
     registry.save()
     again = Registry(file, tmp_path, 0, early)
-    assert again.survivors() == {"one": Entry(4001, pid=7, create_time=1.0)}
+    assert again.survivors() == {"one": Entry(4001, pid=7, born="1")}
     assert again.next_epoch("one") == 5001
     file.write_text("no JSON")
     assert Registry(file, tmp_path, 4001, early).next_epoch("one") == 5001
@@ -71,7 +72,7 @@ def test_a_copy_of_a_folder_has_no_processes(tmp_path: Path) -> None:
     file = tmp_path / "processes.json"
     registry = Registry(file, tmp_path / "var")
     epoch = registry.next_epoch("one")
-    registry.record("one", Entry(epoch, pid=7, create_time=1.0))
+    registry.record("one", Entry(epoch, pid=7, born="1"))
     registry.save()
     copy = Registry(file, tmp_path / "var2")
     assert copy.survivors() == {}

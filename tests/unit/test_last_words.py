@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mt5crs_shared import last_words
 from mt5crs_shared.messages import Failed
 
-WORDS = Failed("one", 7, 3, "model x is damaged", True, "Traceback ...")
+WORDS = Failed("one", 7, 3, "model x is damaged", True, trace="Traceback ...")
 
 
 @pytest.fixture
@@ -56,6 +56,9 @@ def test_a_file_may_be_anything(path: Path, tmp_path: Path) -> None:
     os.mkfifo(path)
     last_words.write(path, WORDS)
     assert last_words.read(path, 3) is None
+    last_words.prepare(path)
+    last_words.write(path, WORDS)
+    assert last_words.read(path, 3) == WORDS, "a process begins with a file of its own"
     path.unlink()
     path.mkdir()
     assert last_words.read(path, 3) is None

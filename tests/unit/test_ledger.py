@@ -158,3 +158,16 @@ def test_a_missing_ledger_is_not_made_by_reading(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no ledger yet"):
         ledger_schema.open_readonly(tmp_path / "ledger.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_sqlite_rolled_back_by_itself_does_not_hide_the_cause(office: Office) -> None:
+    db = office.ledger._db
+    with (
+        pytest.raises(LedgerError, match="UNIQUE constraint failed") as caught,
+        office.ledger._writing(),
+    ):
+        db.execute("INSERT INTO epochs VALUES ('one', 1)")
+        db.execute("INSERT OR ROLLBACK INTO epochs VALUES ('one', 1)")
+    assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)
+    assert not db.in_transaction
+    office.open(tick(0))

@@ -198,6 +198,7 @@ def test_commission_is_charged_at_both_deals_and_the_balance_is_their_sum(tmp_pa
         "other": 0.0,
         "yen": 0.0,
         "cross": 0.0,
+        "small": 0.0,
     }
 
 

@@ -1,5 +1,6 @@
 """One child's life, event by event, with the clock in the test's hand."""
 
+import itertools
 import logging
 import signal
 from random import Random
@@ -8,7 +9,8 @@ import pytest
 
 from mt5crs_shared.config import LimitsConfig, RestartConfig, SupervisorConfig
 from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase, Usage
-from mt5crs_supervisor.child import STARVING, Child
+from mt5crs_supervisor.child import Child
+from mt5crs_supervisor.health import STARVING
 from mt5crs_supervisor.launcher import ExitStatus, Load
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.pauses import Pauses
@@ -23,7 +25,7 @@ class FakeHandle:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.create_time = 0.0
+        self.born = ""
         self.exit_fd = -1
         self.signals: list[int] = []
         self.closed = False
@@ -81,7 +83,7 @@ class Bench:
         self, restart: RestartConfig | None = None, limits: LimitsConfig | None = None
     ) -> None:
         self.actions = FakeActions()
-        self.pids = iter(range(100, 200))
+        self.pids = itertools.count(100)
         policy = RestartPolicy(restart or RestartConfig(jitter=0.0), Random(1))
         plan = Plan("s", "strategy", "e", b"", "h", "EURUSD")
         self.child = Child(plan, policy, SETTINGS, self.actions, limits)
@@ -92,7 +94,7 @@ class Bench:
 
     def process(self) -> FakeHandle:
         handle = FakeHandle(next(self.pids))
-        self.child.on_spawned(handle)
+        self.child.on_spawned(handle, 0.0)
         return handle
 
     def beat(self, now: float, phase: Phase = "running", megabytes: int = 50) -> None:
@@ -234,11 +236,24 @@ def test_three_failed_boots_end_in_quarantine_and_the_operator_brings_it_back(be
     assert bench.child.state is State.STARTING
 
 
-def test_a_spawn_that_fails_counts_as_a_failed_boot(bench: Bench) -> None:
+def test_a_start_is_judged_from_when_there_is_a_process(bench: Bench) -> None:
     bench.child.start(0.0)
-    bench.child.on_spawn_failed(OSError("no memory"), 0.1)
-    assert bench.child.state is State.STARTING
-    assert "no memory" in bench.child.last_error
+    queued = 10 * SETTINGS.start_timeout
+    bench.child.on_time(queued)
+    handle = FakeHandle(7)
+    bench.child.on_spawned(handle, queued)
+    bench.child.on_time(queued + SETTINGS.start_timeout)
+    assert handle.signals == []
+    bench.child.on_time(queued + SETTINGS.start_timeout + 0.1)
+    assert handle.signals == [signal.SIGUSR1]
+
+
+def test_recycling_an_adopted_process_is_no_death() -> None:
+    bench = Bench(limits=LimitsConfig("100MB"))
+    bench.run(0.0)
+    bench.beat(1.0, megabytes=101)
+    bench.child.on_exit(ExitStatus(None), 2.0)
+    assert (bench.child.state, bench.actions.buried) == (State.STARTING, [])
 
 
 def test_stopping_is_gentle_first_and_then_not(bench: Bench) -> None:

@@ -1,12 +1,15 @@
 """The tape on disk: what was written comes back under its own name, or not at all."""
 
+import contextlib
 import os
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from mt5crs_services.tape_file import Recorded, TapeFiles
+from mt5crs_services import tape_file
+from mt5crs_services.tape_file import Recorded, TapeFileError, TapeFiles
 from mt5crs_shared.ticks import Tick
 
 EURO = Tick("EURUSD", 1_000_000, 1.1, 1.2)
@@ -82,3 +85,79 @@ def test_what_stands_where_a_file_belongs_is_set_aside_unread(
     assert load(tmp_path, "AUDUSD", "EURUSD", "GBPUSD") == kept
     write(tmp_path)
     assert load(tmp_path, "EURUSD", "GBPUSD") == [*kept, EURO, CABLE]
+
+
+@contextlib.contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes: as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def many(first: int, count: int) -> list[Recorded]:
+    return [
+        Recorded(Tick("EURUSD", (first + n) * 1000, 1.1 + n / 1e5, 1.2), False, False)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("room", [0, 1, 35, 36, 50, 36 * 7 + 11])
+def test_a_full_disk_tears_no_record_and_loses_none(tmp_path: Path, room: int) -> None:
+    files = TapeFiles(tmp_path, ["EURUSD"], 1000)
+    early, middle, late = many(0, 5), many(5, 20), many(25, 5)
+    for recorded in early:
+        files.append(recorded)
+    files.flush()
+    size = (tmp_path / "current.tape").stat().st_size
+    with file_size_limit(size + room):
+        for recorded in middle:
+            files.append(recorded)
+            with contextlib.suppress(TapeFileError):
+                files.flush()
+        with pytest.raises(TapeFileError, match=r"current.tape: (File too large|No space left)"):
+            files.flush()
+        # Whoever dies now leaves whole records, and reads them back.
+        assert list(TapeFiles(tmp_path, ["EURUSD"], 1000).load()) == early + middle[: room // 36]
+    for recorded in late:
+        files.append(recorded)
+    files.close()
+    assert list(TapeFiles(tmp_path, ["EURUSD"], 1000).load()) == early + middle + late
+
+
+def test_what_was_dropped_at_last_leaves_a_break(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tape_file, "WAITING", 10)
+    files = TapeFiles(tmp_path, ["EURUSD"], 1000)
+    with file_size_limit((tmp_path / "current.tape").stat().st_size):
+        for recorded in many(0, 12):
+            files.append(recorded)
+            with contextlib.suppress(TapeFileError):
+                files.flush()
+    files.close()
+    read = list(TapeFiles(tmp_path, ["EURUSD"], 1000).load())
+    assert [r.tick for r in read] == [r.tick for r in many(0, 12)[10:]]
+    assert [r.broken for r in read] == [True, False]
+
+
+def test_where_there_is_no_room_for_a_new_file_the_old_one_goes_on(tmp_path: Path) -> None:
+    files = TapeFiles(tmp_path, ["EURUSD"], 3)
+    ticks = many(0, 9)
+    for recorded in ticks[:2]:
+        files.append(recorded)
+    files.flush()
+    (tmp_path / "next.tape").mkdir()
+    for recorded in ticks[2:6]:
+        files.append(recorded)
+        with contextlib.suppress(TapeFileError):
+            files.flush()
+    (tmp_path / "next.tape").rmdir()
+    for recorded in ticks[6:]:
+        files.append(recorded)
+        files.flush()
+    files.close()
+    assert list(TapeFiles(tmp_path, ["EURUSD"], 1000).load()) == ticks

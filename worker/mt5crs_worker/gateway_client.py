@@ -11,6 +11,7 @@ import zmq
 from mt5crs_shared.messages import (
     Answer,
     FromGateway,
+    Lease,
     PositionClosed,
     QueryOrder,
     Register,
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 ASK_AGAIN = 0.25
 """Seconds without an answer after which the gateway is asked what became of a request."""
+
+UNDECIDED = frozenset({Code.NOT_SEEN, Code.NO_LEASE})
+"""Answers after which an order may be sent again: the gateway has kept nothing of it."""
 
 _decode = msgspec.msgpack.Decoder(FromGateway).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -59,7 +63,7 @@ class GatewayClient:
         journal: Where intents and results are recorded.
         pump: Waits for sockets, at most so many seconds, serves the supervisor, and says what
             is ready. Raises StopRequested.
-        may_open: Whether the lease is valid.
+        lease: The supervisor's leave to open positions, while it is valid.
         age: Seconds since a tick was the market's newest, by the feed's clock.
         max_age: Age beyond which a decision is not sent any more.
         monotonic: The monotonic clock, seconds.
@@ -74,7 +78,7 @@ class GatewayClient:
         identity: bytes,
         journal: Journal,
         pump: Callable[[float], Mapping[object, int]],
-        may_open: Callable[[], bool],
+        lease: Callable[[], Lease | None],
         age: Callable[[Tick], float],
         max_age: float,
         monotonic: Callable[[], float] = time.monotonic,
@@ -83,7 +87,7 @@ class GatewayClient:
         self._epoch = epoch
         self._journal = journal
         self._pump = pump
-        self._may_open = may_open
+        self._lease = lease
         self._age = age
         self._max_age = max_age
         self._monotonic = monotonic
@@ -164,24 +168,29 @@ class GatewayClient:
         asked_before = False
         result: OrderResult | None
         while True:
-            if order.action == "OPEN" and not asked_before and not self._may_open():
+            lease = self._lease() if order.action == "OPEN" else None
+            if order.action == "OPEN" and not asked_before and lease is None:
                 if self._too_old(order):
                     return _missed(order, Code.NO_LEASE, "the supervisor is away")
                 self._pump(ASK_AGAIN)
                 continue
             if not asked_before and not self._too_old(order):
-                answer = self._try(Submit(order), order.order_id)
+                answer = self._try(Submit(order, lease), order.order_id)
                 result = answer.result if answer is not None else None
             else:
                 result = self.query(order.order_id)
             if result is None:
                 asked_before = True
-            elif result.code is not Code.NOT_SEEN:
+            elif result.code not in UNDECIDED:
                 return result
             elif self._too_old(order):
-                return _missed(order, Code.STALE, f"older than {self._max_age:g} s")
+                code = Code.STALE if result.code is Code.NOT_SEEN else result.code
+                return _missed(order, code, result.detail or f"older than {self._max_age:g} s")
             else:
                 asked_before = False
+                if result.code is Code.NO_LEASE:
+                    # It ran out on the way: the supervisor's next word is due.
+                    self._pump(ASK_AGAIN)
 
     def _too_old(self, order: Order) -> bool:
         return self._age(order.tick) > self._max_age

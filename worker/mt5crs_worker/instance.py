@@ -26,7 +26,7 @@ from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
 from mt5crs_worker.journal import Checkpoint, Decision
 from mt5crs_worker.journal_file import JournalError, ReplacedError
-from mt5crs_worker.strategy import Strategy, load_strategy
+from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
 from mt5crs_worker.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,11 @@ class StrategyInstance:
         self._received = self._processed = self._bad = self._crossed = self._bars = 0
         if checkpoint is not None:
             self._restore(checkpoint)
+
+    @property
+    def model_hash(self) -> str:
+        """BLAKE2b-256 of the model that decides, hexadecimal; empty: no model does."""
+        return self.strategy.model_hash if isinstance(self.strategy, ModelStrategy) else ""
 
     @property
     def ticks_processed(self) -> int:

@@ -113,6 +113,8 @@ class JournalFile:
 
     def _open_sound(self) -> sqlite3.Connection:
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise sqlite3.DatabaseError("no regular file")
             return self._begin()
         except sqlite3.DatabaseError as error:
             if not _useless(error):

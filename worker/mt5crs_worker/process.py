@@ -2,7 +2,6 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,14 +76,14 @@ class Worker:
             logger.warning("this process ends: %s", error)
             self._child.failed(str(error), permanent=False)
         except JournalError as error:
-            self._child.failed(str(error), permanent=False, trace=traceback.format_exc())
+            self._child.failed(str(error), permanent=False, error=error)
             raise
         except Mt5crsError as error:
             # A model or a class that cannot be used stays so until somebody mends it.
-            self._child.failed(str(error), permanent=True, trace=traceback.format_exc())
+            self._child.failed(str(error), permanent=True, error=error)
             raise
         except Exception as error:
-            self._child.failed(repr(error), permanent=False, trace=traceback.format_exc())
+            self._child.failed(repr(error), permanent=False, error=error)
             raise
         finally:
             self._child.close()
@@ -102,7 +101,7 @@ class Worker:
             self._spec.identity,
             self._journal,
             pump=self._pump,
-            may_open=lambda: self._child.may_open,
+            lease=lambda: self._child.lease,
             age=lambda tick: self._stream.age(tick),
             max_age=strategy.max_signal_age,
         )
@@ -126,7 +125,7 @@ class Worker:
         self._duplicates, self._missed = before.ticks_duplicate, before.ticks_missed
         self._interruptions, self._refused = before.interruptions, before.frames_refused
         self._phase = "recovering"
-        self._child.ready()
+        self._child.ready(self._instance.model_hash)
 
     def _load_checkpoint(self) -> Checkpoint | None:
         """The last checkpoint, unless it belongs to another strategy or is damaged."""
@@ -175,7 +174,7 @@ class Worker:
             self._config.globals.zmq_market_url,
             {symbol: marks[symbol] for symbol in self._config.symbols},
             [self._paths.endpoint("tape")],
-            last=self._rates.converted,
+            needs=self._rates.needs,
             own_feed=self._config.globals.feed is not None,
         )
         stream.register(self._child.poller)
@@ -354,7 +353,7 @@ class Worker:
         phase: Phase = self._phase
         if phase == "running" and waiting is not None:
             phase = "waiting"
-        elif phase == "running" and not self._child.may_open:
+        elif phase == "running" and self._child.lease is None:
             phase = "holding"
         return Report(phase=phase, degraded=self._trouble(waiting), metrics=self._metrics())
 
@@ -362,7 +361,7 @@ class Worker:
         """Why this strategy cannot do its work fully; empty: it can."""
         if waiting is not None and (seconds := time.monotonic() - waiting) > 1.0:
             return f"the gateway has not answered for {seconds:.0f} s"
-        if not self._child.may_open:
+        if self._child.lease is None:
             return "no lease of the supervisor: positions are held, none is opened"
         silent_for = time.monotonic() - (self._last_tick_at or self._begun)
         rewound = self._instance.rewound

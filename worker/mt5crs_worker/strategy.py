@@ -86,6 +86,11 @@ class ModelStrategy(Strategy):
             raise StrategyError(f"{config.name}: model_path is missing")
         self.adapter = LiveStrategyAdapter(config.model_path, config.threshold, config.risk_config)
 
+    @property
+    def model_hash(self) -> str:
+        """BLAKE2b-256 of the model's file as it was loaded, hexadecimal."""
+        return self.adapter.get_metadata().blake2
+
     def on_bar(self, bars: BarWindow) -> Signal:
         """The model's signal for the newest bar."""
         self.probability = self.adapter.probability(features.compute(bars))

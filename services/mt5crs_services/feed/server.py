@@ -1,7 +1,5 @@
 """A feed of our own as a child of the supervisor."""
 
-import traceback
-
 import zmq
 
 from mt5crs_services.feed.publisher import FeedError, Publisher, identity, make_source
@@ -42,7 +40,7 @@ class Feed:
             self._child.ready()
             self._loop()
         except FeedError as error:
-            self._child.failed(str(error), permanent=False, trace=traceback.format_exc())
+            self._child.failed(str(error), permanent=False, error=error)
             raise
         finally:
             self._child.close()

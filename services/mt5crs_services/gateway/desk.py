@@ -1,9 +1,11 @@
 """The desk: one request of a strategy in, one answer out. Knows no sockets."""
 
 import logging
+from collections.abc import Callable
 
-from mt5crs_services.gateway import risk
+from mt5crs_services.gateway import reach, risk
 from mt5crs_services.gateway.brokers.paper import PaperBook
+from mt5crs_services.gateway.leave import EpochError, check_epoch
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
 from mt5crs_services.gateway.transaction import LedgerTakenError
@@ -42,15 +44,28 @@ class Desk:
         market: The gateway's own streams.
         ledger: Where every order is recorded before its answer leaves.
         book: The paper book.
+        lease_fault: Why an order may not open a position; empty: it may. See `leave.Leases`.
+        highest_epoch: The highest that a supervisor can have reached by now, besides those that
+            the ledger knows.
     """
 
-    def __init__(self, config: Config, market: Market, ledger: Ledger, book: PaperBook) -> None:
+    def __init__(
+        self,
+        config: Config,
+        market: Market,
+        ledger: Ledger,
+        book: PaperBook,
+        lease_fault: Callable[[Submit], str],
+        highest_epoch: Callable[[], int],
+    ) -> None:
         self._config = config
         self._market = market
         self._ledger = ledger
         self._book = book
         self._strategies = {s.name: s for s in config.strategies}
         self._epochs = ledger.epochs()
+        self._lease_fault = lease_fault
+        self._highest_epoch = highest_epoch
         latency_us = round(config.globals.paper.latency_ms * 1000)
         self._at_once = latency_us == 0
         self._waiting = Waiting(market, latency_us)
@@ -64,10 +79,11 @@ class Desk:
 
         Raises:
             LedgerTakenError: Another gateway has the ledger; this process has to end.
+            EpochError: It comes from a spawn that cannot be.
         """
         match message:
-            case Submit(order=order):
-                result = self._submit(order)
+            case Submit():
+                result = self._submit(message)
                 return Answer(result) if result is not None else None
             case QueryOrder(order_id=order_id):
                 result = self._query(order_id)
@@ -130,6 +146,7 @@ class Desk:
     def _admit(self, strategy: str, epoch: int) -> bool:
         """Whether this spawn is the newest known; a newer one fences off those before it."""
         newest = self.newest(strategy)
+        check_epoch(epoch, max(self._highest_epoch(), *self._epochs.values(), 0))
         if epoch > newest:
             self._ledger.raise_epoch(strategy, epoch)
             self._epochs[strategy] = epoch
@@ -160,10 +177,11 @@ class Desk:
             refused="" if admitted else self._fenced(strategy, epoch),
         )
 
-    def _submit(self, order: Order) -> OrderResult | None:
+    def _submit(self, request: Submit) -> OrderResult | None:
+        order = request.order
         try:
-            return self._decide(order)
-        except LedgerTakenError:
+            return self._decide(request)
+        except (LedgerTakenError, EpochError):
             raise
         except LedgerError as error:
             # No answer: a full disk refuses no order. It is asked again, while it is fresh.
@@ -173,7 +191,8 @@ class Desk:
             logger.exception("order %s failed; nothing was executed", order.order_id)
             return _rejected(order, Code.INTERNAL, f"{type(error).__name__}: {error}")
 
-    def _decide(self, order: Order) -> OrderResult | None:
+    def _decide(self, request: Submit) -> OrderResult | None:
+        order = request.order
         if not self._admit(order.strategy, order.epoch):
             return _rejected(order, Code.FENCED, self._fenced(order.strategy, order.epoch))
         known = self._ledger.find(order.order_id)
@@ -183,25 +202,54 @@ class Desk:
             return known.result
         if order.order_id.endswith(OWN_SUFFIXES):
             return _rejected(order, Code.ID_REUSED, "ids like this are the book's own")
+        fault = self._lease_fault(request) if order.action == "OPEN" else ""
+        if fault:
+            # Nothing is kept of it: with a lease the same order is good.
+            return _rejected(order, Code.NO_LEASE, fault)
         refusal = self._check(order)
         if refusal is not None:
             result = _rejected(order, refusal.code, refusal.detail)
             self._ledger.refuse(order, result)
             return result
-        return self._execute(order)
+        doubt = self._doubt(order)
+        if doubt is None:
+            return self._execute(order)
+        if doubt.passing:
+            # No answer: it is asked again, while it is fresh.
+            logger.info("order %s waits for the own stream: %s", order.order_id, doubt.detail)
+            return None
+        logger.warning("order %s is refused: %s", order.order_id, doubt.detail)
+        result = _rejected(order, Code.UNKNOWN_TICK, doubt.detail)
+        self._ledger.refuse(order, result)
+        return result
+
+    def _doubt(self, order: Order) -> reach.Doubt | None:
+        """What speaks against the tick that an order names, and against its rate."""
+        market = self._market.symbols[order.symbol]
+        found = reach.doubt(market, order.tick, order.place)
+        if found is None and order.action == "OPEN" and order.rate is not None:
+            rates, spec = self._market.rates, market.spec
+            if spec.name in rates.needs and rates.rate(spec, order.tick) is None:
+                return reach.Doubt(rates.missing(spec), True)
+        return found
 
     def _check(self, order: Order) -> risk.Refusal | None:
         """What can be said of an order before it is executed."""
         strategy = self._strategies.get(order.strategy)
         if strategy is None:
             return risk.Refusal(Code.UNKNOWN_STRATEGY, f"no strategy {order.strategy}")
+        if order.magic != strategy.magic_number:
+            numbers = f"its magic number is {strategy.magic_number}, not {order.magic}"
+            return risk.Refusal(Code.UNKNOWN_STRATEGY, numbers)
         if not strategy.symbol == order.symbol == order.tick.symbol:
             symbols = f"{order.symbol} on a tick of {order.tick.symbol}"
             return risk.Refusal(Code.UNKNOWN_SYMBOL, f"{symbols}; it trades {strategy.symbol}")
         spec = self._config.symbols.get(order.symbol)
         if spec is None:
             return risk.Refusal(Code.UNKNOWN_SYMBOL, f"no symbol {order.symbol}")
-        return risk.first_refusal(risk.AT_ONCE, risk.Proposal(order, order.tick, spec))
+        most = strategy.risk_config.max_position_size
+        proposal = risk.Proposal(order, order.tick, spec, max_lots=most)
+        return risk.first_refusal(risk.AT_ONCE, proposal)
 
     def _execute(self, order: Order) -> OrderResult | None:
         if self._at_once:
@@ -250,6 +298,12 @@ class Desk:
         try:
             if not self._admit(word.strategy, word.epoch):
                 return answer(self._fenced(word.strategy, word.epoch))
+            market = self._market.symbols.get(word.tick.symbol)
+            doubt = reach.doubt(market, word.tick, 0) if market is not None else None
+            if doubt is not None:
+                logger.warning("position %d, %s: %s", word.ticket, word.strategy, doubt.detail)
+                # Until the own stream has come there, neither yes nor no.
+                return None if doubt.passing else answer(doubt.detail)
             found = self._book.end_on(word.strategy, word.ticket, word.tick, word.rate)
         except LedgerTakenError:
             raise

@@ -13,11 +13,14 @@ class Touch(msgspec.Struct, frozen=True, array_like=True):
         number: The tick's number in the stream.
         tick: The tick.
         code: STOP_LOSS or TAKE_PROFIT.
+        rate: Price of the quote currency in the account's there. The stream had all that it
+            depends on when the tick came; a gateway that begins again has not, for a while.
     """
 
     number: int
     tick: Tick
     code: Code
+    rate: float | None = None
 
 
 class Holding(msgspec.Struct):

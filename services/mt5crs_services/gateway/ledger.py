@@ -64,6 +64,8 @@ class Ledger:
         self._installation = installation
         self._orders = 0
         self._writer = f"{os.getpid()}:{time.time_ns()}"
+        if path.exists() and not path.is_file():
+            raise LedgerError(f"{path} is no regular file")
         try:
             self._db = self._open(currency, first_balance)
         except sqlite3.Error as error:

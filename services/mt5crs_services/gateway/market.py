@@ -57,6 +57,20 @@ class StreamState(msgspec.Struct, frozen=True, array_like=True):
     far: StreamPoint = StreamPoint()
 
 
+class Around(msgspec.Struct, frozen=True):
+    """What a stream has around a tick.
+
+    Attributes:
+        quotes: The good ticks next to it, oldest first.
+        passed: The stream has gone on beyond its time.
+        begins_later: What was before it is not remembered any more.
+    """
+
+    quotes: list[Tick]
+    passed: bool
+    begins_later: bool
+
+
 Numbered = tuple[int, Tick]
 """A good tick and its number in the symbol's stream."""
 
@@ -201,6 +215,19 @@ class SymbolMarket:
         if oldest is None or (oldest.time_us > tick.time_us and not whole):
             return None
         return self._log.last_until(tick.time_us + (0 if tick.timed else UNTIMED_SLACK_US))
+
+    def around(self, tick: Tick) -> Around:
+        """The good ticks next to a moment, for a tick that is not among them."""
+        slack = 0 if tick.timed else UNTIMED_SLACK_US
+        before, within, after = self._log.good_around(tick.time_us - slack, tick.time_us + slack)
+        quotes = [before] if before is not None else []
+        quotes += [*within, *([after] if after is not None else [])]
+        if after is None and self.replaying and self._seen.quote is not None:
+            # An earlier process came further than this one has read again.
+            quotes.append(self._seen.quote)
+        if not quotes and self.quote is not None:
+            quotes.append(self.quote)
+        return Around(quotes, after is not None, before is None and after is not None)
 
     def passed(self, tick: Tick) -> bool:
         """Whether the stream has a good tick with a later time than this one."""

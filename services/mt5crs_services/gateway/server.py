@@ -3,7 +3,6 @@
 import logging
 import os
 import time
-import traceback
 from collections import Counter
 
 import msgspec
@@ -11,15 +10,16 @@ import zmq
 
 from mt5crs_services.gateway.brokers.paper import PaperBook
 from mt5crs_services.gateway.desk import Desk
+from mt5crs_services.gateway.leave import Leases
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
-from mt5crs_services.gateway.transaction import LedgerGoneError, LedgerTakenError, passes
+from mt5crs_services.gateway.transaction import LedgerGoneError, LedgerTakenError
 from mt5crs_services.service import BacklogServer, bind_router
-from mt5crs_shared import installation
+from mt5crs_shared import installation, machine
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import decode_config
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.installation import Installation, InstallationError
+from mt5crs_shared.installation import Installation, InstallationError, epochs_of
 from mt5crs_shared.ledger_schema import LedgerError
 from mt5crs_shared.messages import (
     ChildSpec,
@@ -83,7 +83,15 @@ class Gateway:
         self._ledger = ledger
         self._market = Market(config, ledger.streams(), int.from_bytes(os.urandom(6), "big"))
         self._book = PaperBook(config, self._market, ledger)
-        self._desk = Desk(config, self._market, ledger, self._book)
+        leases = Leases(installation)
+        self._desk = Desk(
+            config,
+            self._market,
+            ledger,
+            self._book,
+            leases.fault,
+            lambda: max(spec.epoch, epochs_of(time.time())),
+        )
         self._identities: dict[str, bytes] = {}
         self._watched = 0
         self._refused = 0
@@ -97,7 +105,7 @@ class Gateway:
             self._url,
             self._market.start_marks,
             [paths.endpoint("tape")],
-            last=self._market.rates.converted,
+            needs=self._market.rates.needs,
             own_feed=config.globals.feed is not None,
         )
         self._router = bind_router(context, paths, "gateway")
@@ -276,23 +284,22 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
             known.id,
         )
     except (FileNotFoundError, InstallationError) as error:
-        child.failed(f"the installation's file: {error}", permanent=False)
+        child.failed(f"the installation's file: {error}", permanent=False, error=error)
         child.close()
         raise
     except LedgerError as error:
-        passing = passes(error)
-        reason = str(error) if passing else f"{error}. {WHAT_TO_DO}"
-        child.failed(reason, permanent=not passing, trace=traceback.format_exc())
+        reason = str(error) if machine.passes(error) else f"{error}. {WHAT_TO_DO}"
+        child.failed(reason, permanent=True, error=error)
         child.close()
         raise
     try:
         Gateway(spec, child, context, ledger, known).run()
     except LedgerGoneError as error:
         reason = f"{error}. {WHAT_TO_DO}"
-        child.failed(reason, permanent=True, trace=traceback.format_exc())
+        child.failed(reason, permanent=True, error=error)
         raise
     except Exception as error:
-        child.failed(str(error) or repr(error), permanent=False, trace=traceback.format_exc())
+        child.failed(str(error) or repr(error), permanent=False, error=error)
         raise
     finally:
         ledger.close()

@@ -87,6 +87,20 @@ class TickLog:
         begin, size = index + len(self._ticks) + 1, len(self._ticks)
         return [(i - size, self._ticks[i]) for i in range(begin, size) if self._good[i]]
 
+    def good_around(
+        self, begin_us: int, end_us: int
+    ) -> tuple[Tick | None, list[Tick], Tick | None]:
+        """The last good tick up to a moment, those up to another, and the first one after it."""
+        size = len(self._ticks)
+        first, last = bisect_right(self._times, begin_us), bisect_right(self._times, end_us)
+        before = next((i for i in range(first - 1, -1, -1) if self._good[i]), None)
+        after = next((i for i in range(last, size) if self._good[i]), None)
+        return (
+            self._ticks[before] if before is not None else None,
+            [self._ticks[i] for i in range(first, last) if self._good[i]],
+            self._ticks[after] if after is not None else None,
+        )
+
     def newest_protects(self, since_us: int) -> bool:
         """Whether stops and targets look at the newest tick; see :meth:`protecting_after`."""
         return bool(self._ticks) and self._counts(-1, since_us)

@@ -1,5 +1,6 @@
 """One transaction of the ledger's only writer."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -15,17 +16,6 @@ class LedgerGoneError(LedgerError):
 
     What it wrote from then on, nobody would find again.
     """
-
-
-PASSING = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED}
-)
-"""What SQLite says while the disk is full or the file in use: the ledger itself is sound."""
-
-
-def passes(error: LedgerError) -> bool:
-    """Whether the trouble may be over at the next try, and the ledger needs no repair."""
-    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in PASSING
 
 
 class Transaction:
@@ -49,22 +39,27 @@ class Transaction:
             self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
             self._db.execute("BEGIN IMMEDIATE")
             row = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
-            if row != (self._writer,):
-                self._db.execute("ROLLBACK")
-                raise LedgerTakenError(f"{self._path}: another gateway writes this ledger now")
         except sqlite3.Error as error:
+            self._undo()
             raise LedgerError(f"{self._path}: {error}") from error
+        if row != (self._writer,):
+            self._undo()
+            raise LedgerTakenError(f"{self._path}: another gateway writes this ledger now")
 
     def __exit__(self, kind: type[BaseException] | None, error: object, _trace: object) -> None:
-        try:
-            self._db.execute("ROLLBACK" if kind else "COMMIT")
-        except sqlite3.Error as failure:
-            self._undo()
-            raise LedgerError(f"{self._path}: {failure}") from failure
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+            except sqlite3.Error as failure:
+                self._undo()
+                raise LedgerError(f"{self._path}: {failure}") from failure
+            return
+        self._undo()
         if isinstance(error, sqlite3.Error):
             raise LedgerError(f"{self._path}: {error}") from error
 
     def _undo(self) -> None:
-        """A commit that failed (disk full) may have left the transaction open."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        """Roll back; where SQLite has done so already, what led to it is the error to tell."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 import msgspec
-import psutil
 
 from mt5crs_supervisor.chaos import campaign, setting
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
@@ -17,7 +16,7 @@ from mt5crs_supervisor.chaos.installation import (
     kill,
     wait_for,
 )
-from mt5crs_supervisor.launcher import is_alive
+from mt5crs_supervisor.identity import birth, is_alive
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport
 
 SLOW = 1.0
@@ -154,7 +153,7 @@ def _revived(system: Installation, fault: Fault) -> Hit:
     name = fault.strategy
     old = system.child(name)
     assert old.pid is not None, "everybody runs"
-    born = psutil.Process(old.pid).create_time()
+    born = birth(old.pid)
     pid = old.pid
     kill(pid, signal.SIGSTOP)
     system.kill_supervisor()

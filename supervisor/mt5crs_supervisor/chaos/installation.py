@@ -16,7 +16,7 @@ import psutil
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.paths import VarPaths
 from mt5crs_supervisor.control import ControlClient, Reply, RestartRequest, StopRequest
-from mt5crs_supervisor.launcher import is_alive
+from mt5crs_supervisor.identity import is_alive
 from mt5crs_supervisor.registry import Entry, Listing
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport
 
@@ -184,7 +184,7 @@ class Installation:
         self._process.kill()
         self._process.wait()
         for entry in self.registered().values():
-            if entry.pid and is_alive(entry.pid, entry.create_time):
+            if entry.pid and is_alive(entry.pid, entry.born):
                 kill(entry.pid)
 
     def registered(self) -> dict[str, Entry]:

@@ -49,6 +49,7 @@ def write_config(
     speed: float = 0.0,
     paper: Mapping[str, Any] | None = None,
     currency: str = "USD",
+    restart: Mapping[str, Any] = RESTART,
 ) -> Path:
     """Write a configuration, and its symbols beside it: a new user's, but for the restarts.
 
@@ -60,13 +61,14 @@ def write_config(
         speed: How many times faster than the clock; 0: as fast as possible.
         paper: Frictions of the paper book.
         currency: The account's.
+        restart: Budgets and delays; empty: a new user's.
     """
     feed = {"kind": "replay", "files": [str(path) for path in replay], "speed": speed}
     document = {
         "strategies": [dict(strategy) for strategy in strategies],
         "global": {
             "zmq_market_url": f"tcp://localhost:{free_port()}",
-            "supervisor": {"restart": RESTART},
+            "supervisor": {"restart": dict(restart)},
             "feed": feed if replay else None,
             "paper": dict(paper or {}),
             "account_currency": currency,

@@ -12,7 +12,9 @@ from typing import TypeVar
 from mt5crs_shared import config_file
 from mt5crs_shared.config import SupervisorConfig
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.files import create
 from mt5crs_shared.paths import UMASK, VarPaths
+from mt5crs_supervisor import orphans
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 from mt5crs_supervisor.control import (
     ControlClient,
@@ -22,7 +24,7 @@ from mt5crs_supervisor.control import (
     RestartRequest,
     StopRequest,
 )
-from mt5crs_supervisor.launcher import is_alive
+from mt5crs_supervisor.identity import is_alive
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.single import Holder, holder, refusal
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport
@@ -72,7 +74,7 @@ def launch(
     try:
         os.umask(UMASK)
         paths.create()
-        with _output(paths).open("wb") as out:
+        with os.fdopen(create(_output(paths)), "wb") as out:
             return subprocess.Popen(
                 [*command, "--exit-with-parent"] if lifeline else command,
                 stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
@@ -134,7 +136,8 @@ def stop(paths: VarPaths, say: Callable[[str], None]) -> None:
     """
     found = holder(paths)
     if found is None:
-        raise NotRunning(f"no supervisor is running on {paths.var}")
+        _stop_orphans(paths, say)
+        return
     # One that is stopping already may have closed its socket; it is waited for all the same.
     with contextlib.suppress(NotRunning):
         ControlClient(paths.var).request(StopRequest())
@@ -142,9 +145,19 @@ def stop(paths: VarPaths, say: Callable[[str], None]) -> None:
     say(f"stopping pid {found.pid} ... (SIGKILL to its processes after {limit:g} s)")
     # Strategies go first, then the services: two time-outs.
     within = 2.0 * limit + STOP_SLACK
-    if not wait_for(lambda: not is_alive(found.pid, found.create_time), within):
+    if not wait_for(lambda: not is_alive(found.pid, found.born), within):
         raise ControlTimeout(f"pid {found.pid} is still there after {within:g} s")
     say("stopped")
+
+
+def _stop_orphans(paths: VarPaths, say: Callable[[str], None]) -> None:
+    """End what a killed supervisor has left."""
+    if not orphans.of(paths):
+        raise NotRunning(f"no supervisor is running on {paths.var}")
+    limit = SupervisorConfig().stop_timeout
+    say(f"no supervisor is running; ending what one has left ... (SIGKILL after {limit:g} s)")
+    ended = orphans.end(paths, "stop", limit)
+    say(f"stopped: {', '.join(ended)}")
 
 
 def restart(paths: VarPaths, name: str, say: Callable[[str], None]) -> None:

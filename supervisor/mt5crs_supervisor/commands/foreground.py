@@ -7,6 +7,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,9 @@ from setproctitle import setproctitle
 from mt5crs_shared import config_file, logs
 from mt5crs_shared.config import Config, FeedConfig
 from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor import orphans, relapse
 from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.relapse import Relapse
 from mt5crs_supervisor.status_report import EventLine
 from mt5crs_supervisor.supervisor import Supervisor
 
@@ -92,14 +95,43 @@ def run(
     setproctitle("mt5crs supervisor")
     if exit_with_parent:
         threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
+    relapses = relapse.earlier()
+    until = time.monotonic() + duration if duration is not None else None
+    if relapses:
+        until = relapses[-1].until
     try:
-        supervisor.run(duration)
-    except Exception:
-        logger.exception("the supervisor failed")
-        raise
+        supervisor.run(until, relapses[-1].what if relapses else "")
+    except Exception as error:
+        relapses.append(Relapse(time.monotonic(), relapse.describe(error), until))
+        failure = error
+    else:
+        return
     finally:
         if printer is not None:
             printer.close()
+    logger.critical("the supervisor failed", exc_info=failure)
+    _after_error(paths, failure, relapses, supervisor.stopping)
+
+
+def _after_error(
+    paths: VarPaths, error: Exception, relapses: list[Relapse], stopping: bool
+) -> None:
+    """Begin again in this process's place; where that does not help, say so and stay down.
+
+    Raises:
+        CommandError: It failed while it was stopping, or too often within too short a time.
+    """
+    down = stopping or relapse.are_too_many(relapses, time.monotonic())
+    decision = "it stays down" if down else "it begins again in place"
+    relapse.write_report(paths.crash, error, decision)
+    if not down:
+        relapse.begin_again(relapses)
+    living = orphans.described(orphans.of(paths))
+    when = "while it was stopping" if stopping else f"{relapse.MOST} times within a minute"
+    raise CommandError(
+        f"the supervisor failed {when} and stays down:"
+        f" {relapse.describe(error)}; see `crashes supervisor`. {living}"
+    )
 
 
 def with_feed(config: Config, feed: str | None) -> Config:

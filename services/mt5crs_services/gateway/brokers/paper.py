@@ -13,6 +13,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from mt5crs_services.gateway import risk
 from mt5crs_services.gateway.account import Account
 from mt5crs_services.gateway.brokers import deals, guard, pricing
@@ -143,15 +145,13 @@ class PaperBook:
             return "that tick is none of its symbol"
         touch = guard.touched_by(holding, market, tick, 0)
         if touch is not None:
-            # The strategy's rate is that of the tick that it names.
-            at_that_tick = said if touch.tick == tick else None
-            return self._end(holding, touch.tick, touch.code, said=at_that_tick)
+            return self._end_touched(holding, touch)
         if tick.timed and tick.time_us < position.open_time_us and not market.clock_returned:
             return f"position {ticket} was opened after that tick"
         code = touched(position, tick)
         if code is None:
             return f"that tick touches neither stop nor target of position {ticket}"
-        return self._end(holding, tick, code, said=said)
+        return self._end(holding, tick, code, self._rate(market, tick, said, holding.rate))
 
     def watch(self, market: SymbolMarket, tick: Tick) -> None:
         """Guard the positions of a symbol on the newest tick of its stream."""
@@ -159,6 +159,7 @@ class PaperBook:
             if holding.touch is None:
                 guard.look(holding, market, tick)
                 if holding.touch is not None:
+                    self._rate_touch(holding)
                     holding.due = self._due(holding)
 
     def settle(self) -> None:
@@ -196,7 +197,8 @@ class PaperBook:
                 f" the largest loss ({loss:.2f}) was closed"
             )
             logger.warning("stop-out of %s: %s", holding.position.strategy, reason)
-            self._end(holding, quote, Code.STOP_OUT, reason)
+            rate = self._rate(self._market.symbols[quote.symbol], quote)
+            self._end(holding, quote, Code.STOP_OUT, rate, reason)
 
     def save(self) -> None:
         """Record where the streams stand.
@@ -235,7 +237,9 @@ class PaperBook:
         )
 
     def _proposal(self, order: Order, tick: Tick, market: SymbolMarket) -> risk.Proposal:
-        rate = self._rate(market, tick, order.rate if tick == order.tick else None)
+        held = self._holdings.get(order.strategy)
+        said = order.rate if tick == order.tick else None
+        rate = self._rate(market, tick, said, held.rate if held is not None else None)
         price = pricing.deal_price(self._paper, market.spec, order.side, tick)
         return risk.Proposal(
             order=order,
@@ -264,6 +268,7 @@ class PaperBook:
         position = deals.position_of(order, fill, tick, place)
         holding = Holding(position, tick, rate)
         guard.arm(holding, market)
+        self._rate_touch(holding)
         holding.due = self._due(holding)
         result = OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill)
         others = tuple(self._by_symbol.get(order.symbol, ()))
@@ -271,28 +276,30 @@ class PaperBook:
         self._hold(holding)
         return result
 
-    def _close(self, order: Order, tick: Tick, said: float | None) -> OrderResult:
+    def _close(self, order: Order, tick: Tick, rate: float | None) -> OrderResult:
         holding = self._holdings[order.strategy]
-        fill = self._closing_fill(holding, order.order_id, tick, Code.FILLED, said)
+        fill = self._closing_fill(holding, order.order_id, tick, Code.FILLED, rate)
         result = OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill)
         self._book(fill, result, order, None, self._others(holding))
         self._release(holding)
         return result
 
     def _end_touched(self, holding: Holding, touch: Touch) -> Fill:
-        return self._end(holding, touch.tick, touch.code)
+        return self._end(holding, touch.tick, touch.code, touch.rate)
+
+    def _rate_touch(self, holding: Holding) -> None:
+        """Note a touch's rate while the stream stands where it was found."""
+        touch = holding.touch
+        if touch is not None and touch.rate is None:
+            rate = self._rate(self._market.symbols[touch.tick.symbol], touch.tick)
+            holding.touch = msgspec.structs.replace(touch, rate=rate)
 
     def _end(
-        self,
-        holding: Holding,
-        tick: Tick,
-        code: Code,
-        reason: str = "",
-        said: float | None = None,
+        self, holding: Holding, tick: Tick, code: Code, rate: float | None, reason: str = ""
     ) -> Fill:
         """Close a position without an order of its strategy."""
         order_id = f"{holding.position.ticket}:{code.lower()}"
-        fill = self._closing_fill(holding, order_id, tick, code, said)
+        fill = self._closing_fill(holding, order_id, tick, code, rate)
         result = OrderResult(order_id, "FILLED", code, detail=reason, fill=fill)
         self._book(fill, result, None, None, self._others(holding), reason)
         self._release(holding)
@@ -300,27 +307,38 @@ class PaperBook:
         return fill
 
     def _closing_fill(
-        self, holding: Holding, order_id: str, tick: Tick, code: Code, said: float | None
+        self, holding: Holding, order_id: str, tick: Tick, code: Code, rate: float | None
     ) -> Fill:
         position, market = holding.position, self._market.symbols[holding.position.symbol]
         # A position must always be able to close: without a price for the conversion, that of
         # the opening stands in.
-        rate = self._rate(market, tick, said) or holding.rate
-        return deals.closing(self._paper, market.spec, position, order_id, tick, code, rate)
+        worth = rate or holding.rate
+        return deals.closing(self._paper, market.spec, position, order_id, tick, code, worth)
 
-    def _rate(self, market: SymbolMarket, tick: Tick, said: float | None) -> float | None:
+    def _rate(
+        self,
+        market: SymbolMarket,
+        tick: Tick,
+        said: float | None = None,
+        earlier: float | None = None,
+    ) -> float | None:
         """The rate of a symbol's quote currency to the account's at a tick.
 
         Args:
             market: The symbol.
             tick: A tick of it.
-            said: The strategy's rate at that very tick. It has all that the rate depends on,
-                while the gateway's own stream may still be behind.
+            said: The strategy's rate at that very tick. It counts where the own stream has not
+                come to that tick yet: then it may lack what the rate depends on.
+            earlier: That at the position's opening, which `said` is compared with where the own
+                stream knows nothing.
         """
         own = self._market.rates.rate(market.spec, tick)
-        if said is None or market.spec.name not in self._market.rates.converted:
+        if said is None or market.spec.name not in self._market.rates.needs:
             return own
-        return said if own is None or abs(said - own) < MAX_OFF * own else own
+        if own is not None and market.number(tick, 0) is not None:
+            return own
+        known = own or earlier
+        return said if known is not None and abs(said - known) < MAX_OFF * known else own
 
     def _book(
         self,

@@ -26,6 +26,7 @@ class Proposal(msgspec.Struct, frozen=True):
         needed_margin: Margin that the position would hold, in the account's currency.
         free_margin: Margin that is free, in the account's currency.
         currency: The account's currency.
+        max_lots: The strategy's `max_position_size`; None: it does not matter here.
     """
 
     order: Order
@@ -36,3 +37,4 @@ class Proposal(msgspec.Struct, frozen=True):
     needed_margin: float = 0.0
     free_margin: float = 0.0
     currency: str = ""
+    max_lots: float | None = None

@@ -1,4 +1,4 @@
-"""The volume is one that the broker takes."""
+"""The volume is one that the broker takes, and within the strategy's limit."""
 
 import math
 
@@ -10,7 +10,10 @@ TOLERANCE = 1e-6
 
 
 def check(proposal: Proposal) -> Refusal | None:
-    """BAD_VOLUME unless the lots are a multiple of the step, between smallest and largest."""
+    """BAD_VOLUME unless the lots are a multiple of the step, between smallest and largest.
+
+    An opening order is held to the strategy's own limit besides.
+    """
     lots, symbol = proposal.order.lots, proposal.symbol
     if not math.isfinite(lots):
         return Refusal(Code.BAD_VOLUME, f"{lots} lots")
@@ -21,4 +24,7 @@ def check(proposal: Proposal) -> Refusal | None:
     steps = lots / symbol.lot_step
     if abs(steps - round(steps)) > TOLERANCE * max(steps, 1.0):
         return Refusal(Code.BAD_VOLUME, f"{lots:g} lots are not a multiple of {symbol.lot_step:g}")
+    limit = proposal.max_lots
+    if limit is not None and proposal.order.action == "OPEN" and lots > limit + slack:
+        return Refusal(Code.BAD_VOLUME, f"{lots:g} lots; its max_position_size is {limit:g}")
     return None

@@ -1,0 +1,194 @@
+"""A symbol whose ticks are of use only after another one's gets them after those, whoever died."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import zmq
+
+from mt5crs_services.ring import TickRing
+from mt5crs_services.service import BacklogServer
+from mt5crs_shared import wire
+from mt5crs_shared.backlog import BacklogRequest
+from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.stream import TickStream
+from mt5crs_shared.ticks import Tick
+from tests.system import free_port, wait_for
+
+START_US = 1_767_000_000_000_000
+YEN, CROSS = "USDJPY", "EURJPY"
+
+
+def tick(symbol: str, second: int) -> Tick:
+    price = 150.0 if symbol == YEN else 163.0
+    return Tick(symbol, START_US + second * 1_000_000, price + second / 1e3, price + 0.01 + second)
+
+
+class Market:
+    """A publisher, a tape that answers when it is told to, and a reader of both."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = VarPaths(folder)
+        paths.create()
+        self.context: zmq.Context[Any] = zmq.Context()
+        self.url = f"tcp://127.0.0.1:{free_port()}"
+        self.publisher = self.context.socket(zmq.XPUB)
+        self.publisher.setsockopt(zmq.LINGER, 0)
+        self.publisher.bind(self.url)
+        self.new_tape(paths)
+        # The cross pair first: the order of a configuration is the trader's.
+        self.stream = TickStream(
+            self.context,
+            self.url,
+            {CROSS: None, YEN: None},
+            [paths.endpoint("tape")],
+            needs={CROSS: YEN},
+        )
+        self.poller = zmq.Poller()
+        self.stream.register(self.poller)
+        self.taken: list[Tick] = []
+        heard = set()
+        while len(heard) < 4:
+            heard.add(self.publisher.recv())
+
+    def new_tape(self, paths: VarPaths, generation: int = 1) -> None:
+        self.rings = {symbol: TickRing(symbol, 1000, generation) for symbol in (YEN, CROSS)}
+        self.tape = BacklogServer(self.context, paths, "tape", self.rings)
+        self.questions: dict[str, tuple[bytes, BacklogRequest]] = {}
+
+    def record(self, *ticks: Tick) -> None:
+        for each in ticks:
+            self.rings[each.symbol].append(each)
+
+    def publish(self, *ticks: Tick) -> None:
+        for each in ticks:
+            self.publisher.send(wire.encode(each))
+
+    def turn(self) -> None:
+        events = dict(self.poller.poll(5))
+        for batch in self.stream.read(events):
+            self.taken.extend(batch.ticks)
+
+    def hear(self) -> None:
+        """Take the reader's questions without answering them; the newest of a symbol counts."""
+        while self.tape.socket.poll(0):
+            sender, body = self.tape.socket.recv_multipart()
+            request = msgspec.msgpack.decode(body, type=BacklogRequest)
+            self.questions[request.symbol] = (sender, request)
+
+    def answer(self, symbol: str) -> None:
+        """Wait for the next question about a symbol and answer it."""
+
+        def asked() -> bool:
+            self.turn()
+            self.hear()
+            return symbol in self.questions
+
+        wait_for(asked, f"a question about {symbol}")
+        sender, request = self.questions.pop(symbol)
+        reply = self.tape._answer(request, True)
+        self.tape.socket.send_multipart([sender, msgspec.msgpack.encode(reply)])
+        self.turn()
+
+    def until(self, condition: Callable[[], bool], *answering: str) -> None:
+        """Turn, and answer questions about these symbols, until something is so."""
+
+        def look() -> bool:
+            self.turn()
+            self.hear()
+            for symbol in [s for s in answering if s in self.questions]:
+                self.answer(symbol)
+            return condition()
+
+        wait_for(look, "the stream")
+
+    def settle(self) -> None:
+        """Give what is on its way time to come, where nothing is to come of it."""
+        end = time.monotonic() + 0.1
+        while time.monotonic() < end:
+            self.turn()
+
+    def close(self) -> None:
+        self.stream.close()
+        self.tape.close()
+        self.publisher.close()
+        self.context.term()
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Iterator[Market]:
+    opened = Market(tmp_path / "var")
+    yield opened
+    opened.close()
+
+
+def test_an_answer_that_is_newer_than_the_other_symbols_is_held_until_that_has_come(
+    market: Market,
+) -> None:
+    market.record(tick(YEN, 0), tick(CROSS, 1))
+    market.answer(YEN)
+    # The tape goes on between the two answers: in a fast replay by minutes.
+    market.record(*(tick(symbol, second) for second in range(2, 60) for symbol in (YEN, CROSS)))
+    market.answer(CROSS)
+    market.settle()
+    assert [t for t in market.taken if t.symbol == CROSS] == []
+    market.answer(YEN)
+    market.until(lambda: len(market.taken) == 118)
+    assert [t.symbol for t in market.taken] == [YEN] * 59 + [CROSS] * 59
+
+
+def joined(market: Market) -> None:
+    """Bring both symbols to the live stream."""
+    market.record(tick(YEN, 0), tick(CROSS, 1))
+    market.publish(tick(YEN, 0), tick(CROSS, 1))
+    market.until(lambda: market.stream.joined, YEN, CROSS)
+    assert market.taken == [tick(YEN, 0), tick(CROSS, 1)]
+
+
+def test_live_ticks_wait_while_those_of_the_other_symbol_wait_for_the_tapes_word(
+    market: Market,
+) -> None:
+    market.record(tick(YEN, 0), tick(CROSS, 1))
+    market.publish(tick(CROSS, 1))
+    market.until(lambda: len(market.taken) == 2, YEN, CROSS)
+    fresh = [tick(YEN, 2), tick(CROSS, 4), tick(YEN, 5), tick(CROSS, 7)]
+    market.publish(*fresh)
+    market.settle()
+    assert market.taken == [tick(YEN, 0), tick(CROSS, 1)]
+    assert market.stream.mark(CROSS).seq == 1  # type: ignore[union-attr]
+    market.record(*fresh[:2])
+    market.until(lambda: len(market.taken) == 6, YEN)
+    assert market.taken[2:] == [tick(YEN, 2), tick(YEN, 5), tick(CROSS, 4), tick(CROSS, 7)]
+    market.publish(tick(YEN, 8), tick(CROSS, 9))
+    market.until(lambda: len(market.taken) == 8)
+
+
+def test_two_symbols_that_follow_the_market_wait_for_nothing(market: Market) -> None:
+    joined(market)
+    both = [tick(symbol, second) for second in range(2, 100) for symbol in (CROSS, YEN)]
+    market.publish(*both)
+    market.until(lambda: len(market.taken) == 2 + len(both))
+    assert market.taken[2:] == both
+
+
+def test_an_answer_is_taken_after_a_second_where_the_tapes_numbers_cannot_be_compared(
+    market: Market,
+) -> None:
+    joined(market)
+    # Of one symbol the live stream lacks a tick: it alone asks, another run of the tape.
+    market.record(tick(CROSS, 3), tick(YEN, 3))
+    paths_generation = 2
+    for symbol, ring in market.rings.items():
+        again = TickRing(symbol, 1000, paths_generation)
+        for each in (tick(YEN, 0), tick(YEN, 3)) if symbol == YEN else ring._ticks:
+            again.append(each)
+        market.rings[symbol] = again
+    market.stream._readers[CROSS].rejoin()
+    begun = time.monotonic()
+    market.publish(tick(CROSS, 4))
+    market.record(tick(CROSS, 4))
+    market.until(lambda: tick(CROSS, 4) in market.taken, CROSS)
+    assert 0.9 < time.monotonic() - begun < 5.0
