@@ -29,6 +29,7 @@ class Account(msgspec.Struct, frozen=True):
         spans: How many spans there are.
         lost: Ticks outside of every span that were not processed.
         twice: Ticks that were processed and should not have been.
+        unknown: Spans whose ends were never published in that order.
         missed_times: Event times of what was missed.
     """
 
@@ -40,6 +41,7 @@ class Account(msgspec.Struct, frozen=True):
     spans: int
     lost: int
     twice: int
+    unknown: int
     missed_times: frozenset[int]
 
 
@@ -65,17 +67,17 @@ def account(published: Sequence[Published], spans: Iterable[Span], processed: in
         published: The ticks of its symbol, in their order.
         spans: What its journal names.
         processed: Its own count.
-
-    Raises:
-        ValueError: A span begins or ends with a tick that was never published.
     """
     spans = list(spans)
     places: defaultdict[int, list[int]] = defaultdict(list)
     for place, (tick, _) in enumerate(published):
         places[tick.time_us].append(place)
     missing: set[int] = set()
+    unknown = 0
     for begin, end in spans:
-        missing.update(range(*_between(places[begin], places[end], (begin, end))))
+        between = _between(places[begin], places[end])
+        unknown += between is None
+        missing.update(between or ())
     judge = TickSanity()
     verdicts = [
         judge.judge(tick) for place, (tick, _) in enumerate(published) if place not in missing
@@ -90,17 +92,18 @@ def account(published: Sequence[Published], spans: Iterable[Span], processed: in
         spans=len(spans),
         lost=max(good - processed, 0),
         twice=max(processed - good, 0),
+        unknown=unknown,
         missed_times=frozenset(published[place].tick.time_us for place in missing),
     )
 
 
-def _between(begins: list[int], ends: list[int], span: Span) -> tuple[int, int]:
+def _between(begins: list[int], ends: list[int]) -> range | None:
     """Places after the one and before the other; the nearest, where a tick was repeated."""
     pairs = [(end - begin, begin + 1, end) for begin in begins for end in ends if begin < end]
     if not pairs:
-        raise ValueError(f"nothing was published from {span[0]} to {span[1]}")
+        return None
     _, first, last = min(pairs)
-    return first, last
+    return range(first, last)
 
 
 def given_up(journal: Path) -> list[int]:

@@ -48,6 +48,8 @@ def violations(untouched: Outcome, struck: Outcome, planned: int) -> Iterator[st
                 yield f"{run}: {name} lost {found.lost} ticks without a word"
             if found.twice:
                 yield f"{run}: {name} processed {found.twice} ticks that it should not have"
+            if found.unknown:
+                yield f"{run}: {name} names {found.unknown} spans that there were not"
         if outcome.leftovers:
             yield f"{run}: left behind: {', '.join(outcome.leftovers)}"
         if not outcome.evidence.books_agree:

@@ -11,6 +11,9 @@ from mt5crs_shared.ticks import Tick
 SEARCH_US = 60_000_000
 """How far before its own time a tick is looked for: publishers' clocks step back a little."""
 
+LONGEST_HOLE_US = 3_600_000_000
+"""A hole up to this long is told by its times alone; readers go on live after a longer one."""
+
 REMEMBERED = 64
 """Tails that were looked for in vain; who asks again has only the newer ticks looked through."""
 
@@ -151,11 +154,16 @@ class TickRing:
         When the connection to a publisher breaks, one reader has heard a few ticks more than
         another.
         """
+        # What is newer than all that is here may fall into a hole whose end is not here yet.
+        if not tick.timed or self._newest_time_us() <= tick.time_us:
+            return None
         for seq in reversed(self._breaks):
             index = seq - self._first_seq
-            if index > 0 and tick.timed:
+            if index > 0:
                 before, after = self._ticks[index - 1], self._ticks[index]
-                if before.time_us <= tick.time_us < after.time_us:
+                # A first tick of a clock that had run ahead ends no hole of now.
+                latest = min(after.time_us, tick.time_us + LONGEST_HOLE_US)
+                if before.time_us <= tick.time_us < after.time_us == latest:
                     return index
         return None
 

@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.backlog import BacklogReply, BacklogRequest
@@ -11,6 +12,11 @@ from mt5crs_shared.ticks import Tick
 
 def ticks(count: int, start: int = 0, step_us: int = 1000) -> list[Tick]:
     return [Tick("EURUSD", (start + i) * step_us, 1.1 + (start + i) % 7, 2.0) for i in range(count)]
+
+
+def quotes(count: int) -> list[Tick]:
+    """Ticks at prices that are believed."""
+    return [Tick("EURUSD", i * 1000, 1.1 + i % 7 * 1e-5, 1.2) for i in range(count)]
 
 
 def ring_of(some: list[Tick], keep: int = 100_000, generation: int = 5) -> TickRing:
@@ -295,7 +301,7 @@ def test_quotes_without_a_time_are_not_taken_for_others_by_a_single_one() -> Non
 
 
 def test_a_reader_that_heard_more_before_a_hole_goes_on_after_it() -> None:
-    stream = ticks(60)
+    stream = quotes(60)
     reader = CatchUp("EURUSD")
     reader.on_live(stream[19])
     ring = ring_of(stream[:20])
@@ -313,3 +319,19 @@ def test_a_reader_that_heard_more_before_a_hole_goes_on_after_it() -> None:
         reader.on_live(tick)
     assert ask(ring, reader) == stream[45:48]
     assert (reader.joined, reader.missed) == (True, 0)
+
+
+def test_a_reader_before_a_hole_that_is_still_open_is_not_sent_back_to_an_earlier_one() -> None:
+    stream, day_us = quotes(60), 86_400_000_000
+    ring = ring_of(stream[:20])
+    # After an earlier hole the publisher's clock had run ahead for a while.
+    for number, tick in enumerate(stream[24:28]):
+        ahead = replace(tick, time_us=tick.time_us + day_us)
+        ring.append(ahead, broken=number == 0)
+    for tick in stream[28:40]:
+        ring.append(tick)
+    reader = CatchUp("EURUSD", ring_of(stream[:43]).mark())
+    assert ask(ring, reader) == []
+    for number, tick in enumerate(stream[50:52]):
+        ring.append(tick, broken=number == 0)
+    assert ask(ring, reader) == stream[50:52]
