@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -26,6 +26,9 @@ from mt5crs_supervisor.chaos.installation import ChaosError
 
 LIFE = 45.0
 """Seconds after which another system is made, with the other kind of market."""
+
+LONGEST = 60
+"""Characters of a process's name that are shown."""
 
 MARKETS: tuple[Market, Market] = ("feed", "publisher")
 
@@ -78,37 +81,34 @@ class Tally:
         ]
 
 
-def act_of(seed: str, acts: Iterable[Act]) -> tuple[Act, Random]:
-    """What a step does, and the random numbers that it does it with."""
-    random = Random(seed)
-    known = tuple(acts)
-    (act,) = random.choices(known, [WEIGHTS[each] for each in known])
-    return act, random
+def act_of(seed: str, acts: Sequence[Act]) -> Act:
+    """What a step does, of what may be done."""
+    (act,) = Random(f"act {seed}").choices(acts, [WEIGHTS[each] for each in acts])
+    return act
 
 
 def live(
     folder: Path,
     market: Market,
-    seeds: Iterator[str],
-    acts: Iterable[Act],
+    steps: Iterable[tuple[str, Act]],
     tally: Tally,
-    tell: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> None:
     """One system, from its start to its end, and steps as long as there are seeds."""
     scene = Scene(folder, market)
+    seed = "the start"
     try:
-        for seed in seeds:
-            act, random = act_of(seed, acts)
-            tell(f"{seed}: {act}")
+        for seed, act in steps:
             try:
-                result = step(scene, act, random, folder)
+                result = step(scene, act, Random(seed), folder)
             except ChaosError as error:
                 tally.blame(seed, f"{act}: {error}")
                 tell(tally.violations[-1])
                 return
             before = len(tally.violations)
             tally.add(seed, result)
-            tell(f"  {result.said}; {', '.join(d.who for d in result.deaths) or 'nobody'} fell")
+            fell = ", ".join(death.who for death in result.deaths) or "nobody"
+            tell(f"{seed}: {result.said}; {fell} fell")
             for violation in tally.violations[before:]:
                 tell(violation)
             if result.violations:
@@ -116,14 +116,14 @@ def live(
     finally:
         tally.slowest = max(tally.slowest, scene.slowest)
         for name in scene.close():
-            tally.blame(seed, f"a process outlived the stop: {name}")
+            tally.blame(seed, f"a process outlived the stop: {name[:LONGEST]}")
 
 
 def fuzz(
     folder: Path,
     seconds: float,
     seed: int,
-    acts: Iterable[Act] = tuple(WEIGHTS),
+    acts: Sequence[Act] = tuple(WEIGHTS),
     life: float = LIFE,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Tally:
@@ -132,16 +132,17 @@ def fuzz(
     numbers = itertools.count()
     until = time.monotonic() + seconds
 
-    def seeds(market: Market, end: float) -> Iterator[str]:
+    def steps(market: Market, end: float) -> Iterator[tuple[str, Act]]:
         while time.monotonic() < end:
-            yield f"{market}:{seed}:{next(numbers)}"
+            name = f"{market}:{seed}:{next(numbers)}"
+            yield name, act_of(name, acts)
 
     for number, market in enumerate(itertools.cycle(MARKETS)):
         now = time.monotonic()
         if now >= until:
             return tally
         end = min(now + life, until)
-        live(folder / str(number), market, seeds(market, end), acts, tally, tell)
+        live(folder / str(number), market, steps(market, end), tally, tell)
     raise AssertionError("a cycle has no end")
 
 
@@ -159,7 +160,7 @@ def main(seconds: float, seed: int, only: str | None, alone: str | None, quiet: 
         if alone is not None:
             tally = Tally()
             market = next(m for m in MARKETS if alone.startswith(m))
-            live(Path(folder) / "alone", market, iter([alone]), acts, tally, tell)
+            live(Path(folder) / "alone", market, [(alone, act_of(alone, acts))], tally, tell)
         else:
             tally = fuzz(Path(folder), seconds, seed, acts, tell=tell)
     click.echo("\n".join(tally.lines()))

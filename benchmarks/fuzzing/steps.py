@@ -298,7 +298,7 @@ def _between(
         return Result(f"{said}: gone with the run", Counter(), [], violations + scene.heal(()))
     damage = files.Damage(path, kind, random, aside)
     scene.system.start()
-    deaths = []
+    deaths: list[Death] = []
     try:
         report = _first_word(scene)
         if report is not None:

@@ -62,7 +62,7 @@ def messages(socket: str, strategy: str, symbol: str, epoch: int) -> list[bytes]
 
 def _supervisor(name: str, _symbol: str, epoch: int) -> list[bytes]:
     said: list[msgspec.Struct] = [
-        Hello(name, "strategy", 1, 1.0, epoch, "", True),
+        Hello(name, "strategy", 1, epoch, "", True),
         Ready(name, 1, epoch),
         Beat(name, 1, epoch, 1, "running", metrics=StrategyMetrics(ticks_processed=1)),
         FirstTick(name, 1, epoch, time.monotonic()),
