@@ -3,7 +3,8 @@
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -121,13 +122,17 @@ def given_up(journal: Path) -> list[int]:
         db.close()
 
 
-def comparable_until(one: Account, other: Account, given_up: Iterable[int]) -> float:
-    """Event time until which two runs of a strategy must be equal, us.
+def comparable_until(
+    one: Mapping[str, Account], other: Mapping[str, Account], given_up: Iterable[int]
+) -> float:
+    """Event time until which two runs must be equal, us.
 
-    They part where one of them has missed a tick that the other has not, and where an order was
-    given up: both stand in the journal.
+    They part where somebody in one of them has missed a tick that he has not in the other, since
+    one symbol converts the profit of another, and where an order was given up: all of it stands
+    in the journals.
     """
-    return min([*(one.missed_times ^ other.missed_times), *given_up], default=math.inf)
+    heard = [one[name].missed_times ^ other[name].missed_times for name in one]
+    return min([*chain.from_iterable(heard), *given_up], default=math.inf)
 
 
 TIMES = {"decisions": 0, "orders": 4, "deals": 8}

@@ -1,6 +1,7 @@
 """What a campaign with an outside publisher proved, for people."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from benchmarks.outside import account
 from benchmarks.outside.run import Outcome
@@ -28,13 +29,19 @@ def accounts(untouched: Outcome, struck: Outcome) -> str:
 def compared(untouched: Outcome, struck: Outcome) -> tuple[str, list[str]]:
     """A table of the lines that had to be equal, and where they are not."""
     rows, differences = [], []
-    for name, one in untouched.accounts.items():
-        given_up = [*untouched.given_up[name], *struck.given_up[name]]
-        until = account.comparable_until(one, struck.accounts[name], given_up)
+    given_up = {
+        name: [*untouched.given_up[name], *struck.given_up[name]] for name in struck.given_up
+    }
+    until = account.comparable_until(
+        untouched.accounts, struck.accounts, chain.from_iterable(given_up.values())
+    )
+    for name in untouched.accounts:
         parted, lines = account.parted(untouched.evidence, struck.evidence, name, until)
         logs = struck.evidence
         all_lines = sum(len(log[name]) for log in (logs.decisions, logs.orders, logs.deals))
-        rows.append([name, f"{lines:,}", f"{all_lines:,}", str(len(given_up)), str(len(parted))])
+        rows.append(
+            [name, f"{lines:,}", f"{all_lines:,}", str(len(given_up[name])), str(len(parted))]
+        )
         differences += [str(difference) for difference in parted]
     head = ["strategy", "lines compared", "of", "orders given up", "logs that differ"]
     return table(head, rows), differences

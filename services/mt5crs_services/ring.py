@@ -168,7 +168,12 @@ class TickRing:
         return None
 
     def _search(self, tail: tuple[Tick, ...]) -> int | None:
-        """Index of the tick that a reader took last: the best match of its tail, newest first."""
+        """Index of the tick that a reader took last: the best match of its tail.
+
+        Of several that are equally good the oldest, where ticks have a time: a publisher that
+        repeats itself says the same again later. What is taken twice so is late, and known as
+        that; what is left out is lost. Without times it is the newest, since prices repeat.
+        """
         wanted = [content(tick) for tick in reversed(tail)]
         key, last = tuple(wanted), tail[-1]
         best, best_length = None, 0
@@ -177,9 +182,9 @@ class TickRing:
             if last.timed and self._ticks[index].time_us != last.time_us:
                 continue  # Nearly all of them; looked at first, since there are many.
             length = self._match(index, wanted)
-            if length > best_length:
+            if length > best_length or (last.timed and length == best_length > 0):
                 best, best_length = index, length
-            if best_length == len(wanted):
+            if best_length == len(wanted) and not last.timed:
                 break
         # Prices alone repeat: without times only the whole tail names a place.
         if best is None or (not last.timed and best_length < len(wanted)):

@@ -158,13 +158,22 @@ class CatchUp:
 
     def join_now(self) -> list[Tick]:
         """Give up waiting for the tape: go on with the live ticks, after the last one taken."""
-        last = self._tail[-1] if self._tail else None
-        fresh = [t for t in self._live if last is None or t.time_us > last.time_us]
+        newest_us = self._tail[-1].time_us if self._tail else -1
+        known = {*self._from_tape, *map(content, self._tail)}
+        # The last one taken may have been from the future; what is older all the same is late, and
+        # known as that.
+        fresh = [
+            tick
+            for tick in self._live
+            if tick.time_us > newest_us or (tick.timed and content(tick) not in known)
+        ]
         self.duplicates += len(self._live) - len(fresh)
         self._live.clear()
         self._joined = True
         if fresh:
-            self._note_break(0, fresh[0])
+            newer = (n for n, tick in enumerate(fresh) if tick.time_us > newest_us)
+            first = next(newer, 0)
+            self._note_break(first, fresh[first])
         for tick in fresh:
             self._take(tick)
         return fresh

@@ -335,3 +335,20 @@ def test_a_reader_before_a_hole_that_is_still_open_is_not_sent_back_to_an_earlie
     for number, tick in enumerate(stream[50:52]):
         ring.append(tick, broken=number == 0)
     assert ask(ring, reader) == stream[50:52]
+
+
+def test_a_reader_that_stopped_before_a_burst_of_repeated_ticks_loses_none_by_it() -> None:
+    stream = quotes(60)
+    reader = CatchUp("EURUSD", ring_of(stream[:31], generation=4).mark())
+    published = [*stream[:50], *stream[10:45], *stream[50:]]
+    assert ask(ring_of(published), reader) == published[31:]
+
+
+def test_a_tick_from_the_future_before_a_hole_swallows_none_of_those_after_it() -> None:
+    stream, day_us = quotes(40), 86_400_000_000
+    ahead = replace(stream[19], time_us=stream[19].time_us + day_us)
+    reader = CatchUp("EURUSD", ring_of([*stream[:20], ahead]).mark())
+    for tick in [*stream[15:20], *stream[25:30]]:
+        reader.on_live(tick)
+    assert reader.join_now() == stream[25:30]
+    assert len(reader.take_breaks()) == 1
