@@ -249,6 +249,10 @@ def _file(scene: Scene, random: Random, aside: Path, between: bool) -> Result:
     except FileNotFoundError:
         return Result(said + ": gone by itself", Counter(), [], [])
     try:
+        if path == scene.paths.socket_file("control"):
+            # Nobody can ask anything meanwhile; afterwards all must be as it was.
+            time.sleep(LATER)
+            damage.undo()
         deaths, violations = _watch(scene, random, before, since, whose)
     except ChaosError as error:
         raise ChaosError(f"{said}: {error}") from error
