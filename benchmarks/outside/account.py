@@ -4,7 +4,7 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice, product
 from pathlib import Path
 
 import msgspec
@@ -69,16 +69,23 @@ def account(published: Sequence[Published], spans: Iterable[Span], processed: in
         spans: What its journal names.
         processed: Its own count.
     """
-    spans = list(spans)
     places: defaultdict[int, list[int]] = defaultdict(list)
     for place, (tick, _) in enumerate(published):
         places[tick.time_us].append(place)
-    missing: set[int] = set()
-    unknown = 0
-    for begin, end in spans:
-        between = _between(places[begin], places[end])
-        unknown += between is None
-        missing.update(between or ())
+    readings = [_readings(places[begin], places[end]) for begin, end in spans]
+    known = [ranges for ranges in readings if ranges]
+    accounts = (
+        _account(
+            published, set().union(*ranges), processed, len(readings), len(readings) - len(known)
+        )
+        for ranges in islice(product(*known), MOST_READINGS)
+    )
+    return min(accounts, key=lambda found: found.lost + found.twice)
+
+
+def _account(
+    published: Sequence[Published], missing: set[int], processed: int, spans: int, unknown: int
+) -> Account:
     judge = TickSanity()
     verdicts = [
         judge.judge(tick) for place, (tick, _) in enumerate(published) if place not in missing
@@ -90,7 +97,7 @@ def account(published: Sequence[Published], spans: Iterable[Span], processed: in
         judged_bad=len(verdicts) - good,
         missed=len(missing),
         unsent=sum(not published[place].sent for place in missing),
-        spans=len(spans),
+        spans=spans,
         lost=max(good - processed, 0),
         twice=max(processed - good, 0),
         unknown=unknown,
@@ -98,13 +105,12 @@ def account(published: Sequence[Published], spans: Iterable[Span], processed: in
     )
 
 
-def _between(begins: list[int], ends: list[int]) -> range | None:
-    """Places after the one and before the other; the nearest, where a tick was repeated."""
-    pairs = [(end - begin, begin + 1, end) for begin in begins for end in ends if begin < end]
-    if not pairs:
-        return None
-    _, first, last = min(pairs)
-    return range(first, last)
+def _readings(begins: list[int], ends: list[int]) -> list[range]:
+    """The places that a span may mean: a tick at its begin or end may have been repeated.
+
+    None of them where it was not published in that order.
+    """
+    return [range(begin + 1, end) for begin in begins for end in ends if begin < end]
 
 
 def given_up(journal: Path) -> list[int]:
@@ -134,6 +140,9 @@ def comparable_until(
     heard = [one[name].missed_times ^ other[name].missed_times for name in one]
     return min([*chain.from_iterable(heard), *given_up], default=math.inf)
 
+
+MOST_READINGS = 64
+"""Ways to read a strategy's spans that are tried; the one that fits its count is believed."""
 
 TIMES = {"decisions": 0, "orders": 4, "deals": 8}
 """Where each log's lines have their event time."""
