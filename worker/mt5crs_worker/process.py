@@ -14,7 +14,7 @@ from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.flight import FlightRecorder
-from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
+from mt5crs_shared.messages import ChildSpec, Phase, Registered, StrategyMetrics
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.rates import RateBook
 from mt5crs_shared.stream import Batch, TickStream
@@ -188,8 +188,9 @@ class Worker:
             raise
 
     def _trade(self) -> None:
+        held = self._register()
         if self._cold:
-            self._register()
+            self._reconcile(held)
         while not self._child.stopping:
             events = self._child.poll(min(self._stream.timeout(), CHECKPOINT_EVERY))
             if self._gateway.socket in events:
@@ -273,7 +274,7 @@ class Worker:
             self._decide_from_us = -(2**62)
             self._save()
         if self._phase == "recovering":
-            self._register()
+            self._reconcile(self._register())
             self._settle_intents()
             self._tell_recovery()
             self._phase = "running"
@@ -295,13 +296,22 @@ class Worker:
         found = f"began {begun}, took {taken} ticks from the tape, {gone} are gone; {held}"
         self._journal.event("recovered", found)
 
-    def _register(self) -> None:
-        """Tell the gateway which spawn trades now, and believe its ledger about the position."""
-        bot = self._instance.bot
+    def _register(self) -> Registered:
+        """Tell the gateway which spawn trades now, before anything is decided on its books.
+
+        Raises:
+            ReplacedError: A newer process trades.
+            BooksError: They are not those of this strategy's past.
+        """
         word = self._gateway.register()
         if word.refused:
             raise ReplacedError(f"the gateway refuses this process: {word.refused}")
         books.refuse_foreign(self._strategy.symbol, self._journal, self._gateway, word.position)
+        return word
+
+    def _reconcile(self, word: Registered) -> None:
+        """Believe the ledger about the position, as far as the ticks have been taken."""
+        bot = self._instance.bot
         if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
             self._journal.event(
                 "reconciled",
