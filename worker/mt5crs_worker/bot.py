@@ -153,6 +153,11 @@ class TradingBot:
         self.realised += fill.profit - fill.commission
         self.position = None
 
+    def open(self, position: Position, fill: Fill) -> None:
+        """Take an opening deal of this strategy, and the position that it made, into account."""
+        self.realised -= fill.commission
+        self.position = position
+
     def _open(self, side: Side, moment: Moment) -> Outcome:
         if moment.rate is None:
             return Outcome("NO_TRADE", detail=f"no trade: {moment.no_rate}")
@@ -171,15 +176,13 @@ class TradingBot:
             return Outcome("NO_TRADE", detail=f"no trade: {reason} ({spread:.3g})")
         order = self._opening_order(side, size, moment)
         result = self._broker.submit(order)
-        if result.status != "FILLED" or result.fill is None:
+        if result.fill is None or result.position is None:
             outcome = _not_done(result)
             if outcome.action == "REFUSED":
                 self.refused = (moment.bar_us, side)
             return outcome
-        fill = result.fill
-        self.realised -= fill.commission
-        self.position = _position_of(order, fill)
-        return Outcome("OPEN", fill.lots, (result,))
+        self.open(result.position, result.fill)
+        return Outcome("OPEN", result.fill.lots, (result,))
 
     def _opening_order(self, side: Side, size: PositionSize, moment: Moment) -> Order:
         tick, digits = moment.tick, self._symbol.digits
@@ -241,21 +244,3 @@ def _not_done(result: OrderResult) -> Outcome:
     said = f"{result.code}: {result.detail}" if result.detail else str(result.code)
     detail = f"order {'not sent' if missed else 'refused'}: {said}"
     return Outcome("MISSED" if missed else "REFUSED", 0.0, (result,), detail)
-
-
-def _position_of(order: Order, fill: Fill) -> Position:
-    return Position(
-        ticket=fill.ticket,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        magic=order.magic,
-        side=fill.side,
-        lots=fill.lots,
-        open_price=fill.price,
-        open_time_us=fill.time_us,
-        stop_loss=fill.stop_loss,
-        take_profit=fill.take_profit,
-        open_bid=order.tick.bid,
-        open_ask=order.tick.ask,
-        open_place=order.place,
-    )

@@ -270,7 +270,7 @@ class PaperBook:
         guard.arm(holding, market)
         self._rate_touch(holding)
         holding.due = self._due(holding)
-        result = OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill)
+        result = OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill, position=position)
         others = tuple(self._by_symbol.get(order.symbol, ()))
         self._book(fill, result, order, holding, (*others, holding))
         self._hold(holding)
