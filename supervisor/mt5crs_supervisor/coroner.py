@@ -158,7 +158,7 @@ class Coroner:
         except OSError:
             stacks = ""
         path = self._paths.flight_file(child.name)
-        return _Remains(stacks, flight.read(path, child.plan.symbol))
+        return _Remains(stacks, flight.read(path, child.plan.symbol, child.epoch))
 
 
 def _times(death: Death, replacement: Times | None) -> CrashTimes:

@@ -107,7 +107,7 @@ class Worker:
             age=lambda tick: self._stream.age(tick),
             max_age=strategy.max_signal_age,
         )
-        self._flight = FlightRecorder(self._paths.flight_file(strategy.name))
+        self._flight = FlightRecorder(self._paths.flight_file(strategy.name), self._spec.epoch)
         checkpoint = self._load_checkpoint()
         self._child.poller.register(self._gateway.socket, zmq.POLLIN)
         self._waiting.register(self._gateway.socket, zmq.POLLIN)
