@@ -112,7 +112,7 @@ class TradingBot:
     ) -> None:
         self.position = position
         self.realised = realised
-        self.refused: tuple[int, Side] | None = None
+        self.refused: tuple[int, tuple[Side, ...]] | None = None
         self._config = config
         self._symbol = symbol
         self._first_balance = first_balance
@@ -130,7 +130,7 @@ class TradingBot:
             return Outcome("NONE")
         side: Side | None = None if signal == EXIT else ("BUY" if signal == BUY else "SELL")
         held = self.position
-        if held is None and side is not None and self.refused == (moment.bar_us, side):
+        if held is None and side in self._refused_on(moment.bar_us):
             # On every tick the same answer: two records on the disk each time, and nothing new.
             return Outcome("NO_TRADE", detail="no trade: refused on this bar already")
         if held is None:
@@ -179,10 +179,14 @@ class TradingBot:
         if result.fill is None or result.position is None:
             outcome = _not_done(result)
             if outcome.action == "REFUSED":
-                self.refused = (moment.bar_us, side)
+                self.refused = (moment.bar_us, (*self._refused_on(moment.bar_us), side))
             return outcome
         self.open(result.position, result.fill)
         return Outcome("OPEN", result.fill.lots, (result,))
+
+    def _refused_on(self, bar_us: int) -> tuple[Side, ...]:
+        """The sides that were refused since a bar was closed."""
+        return self.refused[1] if self.refused is not None and self.refused[0] == bar_us else ()
 
     def _opening_order(self, side: Side, size: PositionSize, moment: Moment) -> Order:
         tick, digits = moment.tick, self._symbol.digits
