@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mt5crs_shared.orders import Fill
@@ -95,6 +95,13 @@ turn = st.one_of(
     wishes=st.lists(plans, min_size=1, max_size=20),
     turns=st.lists(turn, max_size=40),
     latency_ms=st.sampled_from([0.0, 0.0, 1.5]),
+)
+# The clock returns at the second of two equal ticks, and that one ends the position.
+@example(
+    moves=[(0, 0, 1, "good"), *[(0, n, 1, "late") for n in (0, -2, 0)], (0, 0, 1, "good")],
+    wishes=[Plan("SELL", 0.0, STEP)],
+    turns=[],
+    latency_ms=0.0,
 )
 def test_deals_do_not_depend_on_who_is_ahead(
     moves: list[tuple[int, int, int, str]],
