@@ -1,27 +1,32 @@
 """The proof: a strategy that is killed all day makes the decisions of one that never died.
 
 Real days are replayed twice through whole systems, once untouched and once with a fault every
-second or so; decisions, orders and deals are compared line by line, ticks are counted. Exit code
-1 on any difference. Writes its section to docs/benchmarks.md.
+second or so; decisions, orders and deals are compared line by line, ticks are counted. Beside the
+recorded EURUSD and XAUUSD there is a cross pair with the symbol that converts its profit, made up
+at the recorded times. Exit code 1 on any difference, or where a system does not come back. Writes
+its section to docs/benchmarks.md.
 """
 
 import sys
 import tempfile
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import click
 
 from benchmarks.tables import machine, table, write
+from mt5crs_services.feed.files import read_ticks
 from mt5crs_shared import recorded
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.wire import format_iso
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.faults import Injury
-from mt5crs_supervisor.chaos.installation import Installation
+from mt5crs_supervisor.chaos.installation import ChaosError, Installation
 from tests.chaos.strategies import RECORD
 from tests.system import shipped_symbols
 
@@ -41,6 +46,14 @@ STRATEGIES: list[dict[str, Any]] = [
     },
     {"name": "cross", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S30"},
     {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S30"},
+    {"name": "yen", "symbol": "EURJPY", "strategy": CROSS, "timeframe": "S30"},
+    {
+        "name": "each_tick",
+        "symbol": "EURUSD",
+        "strategy": CROSS,
+        "timeframe": "M1",
+        "evaluate": "tick",
+    },
 ]
 VICTIMS = [strategy["name"] for strategy in STRATEGIES]
 WITNESS = "witness"
@@ -54,12 +67,30 @@ LONGEST_DAY = 29 * 3600.0
 """Seconds from the first tick of both files to the last."""
 
 
-def installation(folder: Path, speed: float = 0.0) -> Installation:
+def with_cross_pair(folder: Path) -> dict[str, Path]:
+    """The recorded days, and EURJPY with USDJPY beside them, the same each time.
+
+    USDJPY is a random walk with a step at each recorded tick of EURUSD, EURJPY the product of both.
+    """
+    random, dollar, point = Random("USDJPY"), 102.0, 0.001
+    files = {symbol: folder / f"{symbol}_made_up.csv" for symbol in ("USDJPY", "EURJPY")}
+    with files["USDJPY"].open("w") as converter, files["EURJPY"].open("w") as cross:
+        for file in (converter, cross):
+            file.write("timestamp,bid,ask\n")
+        for euro in read_ticks(DAYS["EURUSD"]):
+            dollar = round(dollar * (1.0 + random.gauss(0.0, 2e-5)), 3)
+            ask, moment = dollar + 10 * point, format_iso(euro.time_us)
+            converter.write(f"{moment},{dollar:.3f},{ask:.3f}\n")
+            cross.write(f"{moment},{euro.bid * dollar:.3f},{euro.ask * ask:.3f}\n")
+    return DAYS | files
+
+
+def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> Installation:
     """A system that replays the days, in a folder of its own; to be hurt where it has a pace."""
     folder.mkdir()
     var = folder / "var"
     victims = [setting.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
-    symbols = shipped_symbols(DAYS)
+    symbols = shipped_symbols(days)
     file = folder / "strategies.yaml"
     witness = {
         "name": WITNESS,
@@ -69,7 +100,7 @@ def installation(folder: Path, speed: float = 0.0) -> Installation:
         "params": {"file": str(folder / "seen")},
     }
     strategies = [*victims, witness]
-    setting.write_config(file, strategies, symbols, list(DAYS.values()), speed)
+    setting.write_config(file, strategies, symbols, list(days.values()), speed)
     return Installation(file, var, cwd=ROOT)
 
 
@@ -123,14 +154,18 @@ def main(
     # Recoveries take their time too; the last fault must come before the last tick.
     pace = speed if speed is not None else LONGEST_DAY / (faults * every * 2.5 + 20.0)
     plan = campaign.plan(seed, faults, every, kinds, VICTIMS)
-    published = {symbol: recorded.count_rows(day, Mt5crsError) for symbol, day in DAYS.items()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(exist_ok=True)
+        days = with_cross_pair(folder)
+        published = {s: recorded.count_rows(day, Mt5crsError) for s, day in days.items()}
         click.echo(f"untouched: {sum(published.values()):,} ticks as fast as possible")
-        untouched = trial.run(installation(folder / "untouched"), published)
+        untouched = trial.run(installation(folder / "untouched", days), published)
         click.echo(f"with {faults} faults, seed {seed}, {pace:.0f} times real speed")
-        struck = trial.run(installation(folder / "struck", pace), published, plan, tell)
+        try:
+            struck = trial.run(installation(folder / "struck", days, pace), published, plan, tell)
+        except ChaosError as error:
+            raise SystemExit(f"A BOUND IS BROKEN: {error}") from error
         late = lateness(folder / "struck" / "seen", struck.injuries, pace)
     result = verdict.judge(untouched, struck, published, SYMBOL_OF, faults)
     for difference in result.differences:
@@ -168,7 +203,11 @@ def report(result: verdict.Verdict, late: list[float], seed: int, published: dic
             for r in result.recoveries
         ],
     )
-    what = f"{machine()}; {ticks} ticks of 2014-05-05, four strategies, seed {seed}."
+    what = (
+        f"{machine()}; {ticks} ticks of 2014-05-05 (the\n"
+        f"pairs with JPY are made up at the times of EURUSD), {len(SYMBOL_OF)} strategies, seed"
+        f" {seed}."
+    )
     text = f"{what}\n\n{counts}\n\n{times}"
     if late:
         p50, p95 = verdict.percentile(late, 0.5), verdict.percentile(late, 0.95)

@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from typing import Literal
 
 from mt5crs_shared.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
-from mt5crs_shared.catch_up import content
+from mt5crs_shared.catch_up import Content, content
 from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
 
 SEARCH_US = 60_000_000
 """How far before its own time a tick is looked for: publishers' clocks step back a little."""
+
+LONGEST_HOLE_US = 3_600_000_000
+"""A hole up to this long is told by its times alone; readers go on live after a longer one."""
+
+REMEMBERED = 64
+"""Tails that were looked for in vain; who asks again has only the newer ticks looked through."""
 
 JUDGED = 64
 """Newest ticks that are looked at to find a time that can be believed."""
@@ -32,6 +38,7 @@ class TickRing:
         self._first_seq = 1
         self._history_seq = 0
         self._breaks: list[int] = []
+        self._absent: dict[tuple[Content, ...], int] = {}
 
     def __len__(self) -> int:
         return len(self._ticks)
@@ -134,26 +141,60 @@ class TickRing:
         if found is not None:
             return "ok", found + 1, 0
         last = mark.tail[-1]
+        hole = self._hole_around(last)
+        if hole is not None:
+            return "ok", hole, 0
         if self._ticks and last.timed and last.time_us < self._ticks[0].time_us:
             return "trimmed", 0, -1
         return "unknown", 0, 0
 
+    def _hole_around(self, tick: Tick) -> int | None:
+        """Index of the first tick after the hole that a reader's last one falls into.
+
+        When the connection to a publisher breaks, one reader has heard a few ticks more than
+        another.
+        """
+        # What is newer than all that is here may fall into a hole whose end is not here yet.
+        if not tick.timed or self._newest_time_us() <= tick.time_us:
+            return None
+        for seq in reversed(self._breaks):
+            index = seq - self._first_seq
+            if index > 0:
+                before, after = self._ticks[index - 1], self._ticks[index]
+                # A first tick of a clock that had run ahead ends no hole of now.
+                latest = min(after.time_us, tick.time_us + LONGEST_HOLE_US)
+                if before.time_us <= tick.time_us < after.time_us == latest:
+                    return index
+        return None
+
     def _search(self, tail: tuple[Tick, ...]) -> int | None:
         """Index of the tick that a reader took last: the best match of its tail, newest first."""
         wanted = [content(tick) for tick in reversed(tail)]
+        key, last = tuple(wanted), tail[-1]
         best, best_length = None, 0
-        for index in range(len(self._ticks) - 1, -1, -1):
-            length = 0
-            while (
-                length < min(len(wanted), index + 1)
-                and content(self._ticks[index - length]) == wanted[length]
-            ):
-                length += 1
+        searched = max(self._absent.get(key, 0) - self._first_seq + 1, 0)
+        for index in range(len(self._ticks) - 1, searched - 1, -1):
+            if last.timed and self._ticks[index].time_us != last.time_us:
+                continue  # Nearly all of them; looked at first, since there are many.
+            length = self._match(index, wanted)
             if length > best_length:
                 best, best_length = index, length
             if best_length == len(wanted):
                 break
         # Prices alone repeat: without times only the whole tail names a place.
-        if not tail[-1].timed and best_length < len(wanted):
+        if best is None or (not last.timed and best_length < len(wanted)):
+            self._absent[key] = self.newest_seq
+            if len(self._absent) > REMEMBERED:
+                del self._absent[next(iter(self._absent))]
             return None
         return best
+
+    def _match(self, index: int, wanted: list[Content]) -> int:
+        """How many ticks up to this one are those, newest first."""
+        length = 0
+        while (
+            length < min(len(wanted), index + 1)
+            and content(self._ticks[index - length]) == wanted[length]
+        ):
+            length += 1
+        return length

@@ -28,6 +28,9 @@ WAITING = 100_000
 _HEADER = b"MT5CRSTAPE1\n"
 _TIMED, _HISTORY, _BROKEN = 1, 2, 4
 
+_MOST_NAMES = 100_000
+"""Bytes of the largest list of symbols."""
+
 
 class TapeFileError(Mt5crsError):
     """The tape's folder cannot be written. The tape goes on in memory and says so."""
@@ -160,8 +163,12 @@ class TapeFiles:
         self._file, self._records = opened, 0
 
     def _known_symbols(self) -> list[str]:
+        path = self._folder / "symbols.txt"
+        if path.exists() and (not path.is_file() or path.stat().st_size > _MOST_NAMES):
+            # A FIFO would be waited for; a device or a large file has no end.
+            self._set_aside(path, "is no list of symbols")
         try:
-            return (self._folder / "symbols.txt").read_text().split()
+            return path.read_text().split()
         except (FileNotFoundError, UnicodeDecodeError):
             return []
 
@@ -183,6 +190,8 @@ class TapeFiles:
 
         A price under another symbol's name costs money.
         """
+        if path.exists() and not path.is_file():
+            TapeFiles._set_aside(path, "is no regular file")
         if path.exists() and path.stat().st_size > 0:
             fault = TapeFiles._fault(path, symbols)
             if fault is None:
@@ -190,17 +199,23 @@ class TapeFiles:
                 if excess:
                     os.truncate(path, path.stat().st_size - excess)
                 return
-            aside = path.with_suffix(f".damaged-{int(path.stat().st_mtime)}")
-            path.replace(aside)
-            logger.warning("%s %s; set aside as %s", path, fault, aside.name)
+            TapeFiles._set_aside(path, fault)
         if path.name.startswith("current"):
             path.write_bytes(_HEADER)
 
     @staticmethod
+    def _set_aside(path: Path, fault: str) -> None:
+        aside = path.with_suffix(f".damaged-{int(path.lstat().st_mtime)}")
+        path.replace(aside)
+        logger.warning("%s %s; set aside as %s", path, fault, aside.name)
+
+    @staticmethod
     def _fault(path: Path, symbols: int) -> str | None:
+        with path.open("rb") as file:
+            # Looked at before the rest is read: it may be a gigabyte of something else.
+            if file.read(len(_HEADER)) != _HEADER:
+                return "is no tape of this version"
         data = path.read_bytes()
-        if not data.startswith(_HEADER):
-            return "is no tape of this version"
         # Every record's number at once: there can be a million, and the tape is waited for.
         first = len(_HEADER) + _NUMBER_AT
         low, high = data[first :: _RECORD.size], data[first + 1 :: _RECORD.size]

@@ -191,7 +191,12 @@ class CatchUp:
         live = [content(tick) for tick in self._live]
         starts = list(_overlaps(taken, live))
         if not starts:
-            return []
+            unheard = _unheard(taken, live)
+            starts = list(_overlaps(taken, live[unheard:])) if unheard else []
+            if not starts:
+                return []
+            self._leave_out(taken[: starts[0]], unheard)
+            live = live[unheard:]
         if len(starts) > 1 and self._ambiguous < PATIENCE:
             self._ambiguous += 1
             return []
@@ -205,6 +210,31 @@ class CatchUp:
         for tick in fresh:
             self._take(tick)
         return fresh
+
+    def _leave_out(self, before: list[Content], count: int) -> None:
+        """Go by the tape: later ticks have been taken, so these cannot be any more."""
+        newest_us = before[-1][0] if before else -1
+        for _ in range(count):
+            # What is no newer is what the publisher has said before.
+            fresh = content(self._live.popleft())[0] > newest_us
+            self.missed += fresh
+            self.duplicates += not fresh
+
+
+def _unheard(taken: list[Content], live: list[Content]) -> int:
+    """How many of the first live ticks the tape lacks for good; 0: none, or nobody knows yet.
+
+    Whoever connects to a publisher before the tape does hears more than the tape, which will never
+    have that. It shows by later live ticks that the tape has: in their order, to the end of what it
+    has or of what is live.
+    """
+    known = set(taken)
+    for first in range(1, len(live)):
+        # Without a time a single quote may be another one of the same price.
+        enough = first + (1 if live[first][0] else TAIL) <= len(live)
+        if enough and live[first] in known and list(_overlaps(taken, live[first:])):
+            return first
+    return 0
 
 
 def _overlaps(taken: list[Content], live: list[Content]) -> Iterable[int]:

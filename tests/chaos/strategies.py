@@ -10,6 +10,7 @@ from pathlib import Path
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.ticks import Tick
 from mt5crs_worker.bars import BarWindow
+from mt5crs_worker.examples.ma_cross import MovingAverageCross
 from mt5crs_worker.strategy import HOLD, Signal, Strategy
 
 RECORD = struct.Struct("<qq")
@@ -102,6 +103,12 @@ class Faulty(Recorder):
                 self._hoarding = 10
             case _:
                 raise ValueError(f"no such fault: {fault}")
+
+
+class QuickCross(MovingAverageCross):
+    """Decides from the tenth bar on: for streams of a minute."""
+
+    warmup = 10
 
 
 class Unbootable(Strategy):

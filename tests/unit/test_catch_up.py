@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.backlog import BacklogReply, BacklogRequest
@@ -11,6 +12,11 @@ from mt5crs_shared.ticks import Tick
 
 def ticks(count: int, start: int = 0, step_us: int = 1000) -> list[Tick]:
     return [Tick("EURUSD", (start + i) * step_us, 1.1 + (start + i) % 7, 2.0) for i in range(count)]
+
+
+def quotes(count: int) -> list[Tick]:
+    """Ticks at prices that are believed."""
+    return [Tick("EURUSD", i * 1000, 1.1 + i % 7 * 1e-5, 1.2) for i in range(count)]
 
 
 def ring_of(some: list[Tick], keep: int = 100_000, generation: int = 5) -> TickRing:
@@ -248,3 +254,84 @@ def test_going_on_without_the_tape_is_an_interruption() -> None:
     assert reader.join_now() == stream[15:20]
     (found,) = reader.take_breaks()
     assert (found.before, found.after) == (stream[9], stream[15])
+
+
+def test_a_reader_that_heard_what_the_tape_did_not_joins_all_the_same() -> None:
+    # After a new start with an outside publisher, whoever connects first hears more than the tape.
+    stream = ticks(40)
+    ring = ring_of(stream[:10])
+    for number, tick in enumerate(stream[13:25]):
+        ring.append(tick, broken=number == 0)
+    reader = CatchUp("EURUSD")
+    for tick in stream[11:20]:
+        assert reader.on_live(tick) == ()
+    taken = ask(ring, reader)
+    assert taken == [*stream[:10], *stream[13:25]]
+    assert reader.joined
+    assert reader.missed == 2
+    assert [found.after for found in reader.take_breaks()] == [stream[13]]
+    live = [got for tick in stream[20:30] for got in reader.on_live(tick)]
+    assert live == stream[25:30]
+
+
+def test_a_reader_that_heard_more_than_the_tape_waits_for_a_tape_that_lags_behind() -> None:
+    stream = ticks(40)
+    ring = ring_of(stream[:10])
+    reader = CatchUp("EURUSD")
+    for tick in stream[12:15]:
+        reader.on_live(tick)
+    taken = ask(ring, reader)
+    assert not reader.joined
+    for tick in stream[10:14]:
+        ring.append(tick)
+    taken += ask(ring, reader)
+    assert (taken, reader.missed) == (stream[:15], 0)
+
+
+def test_quotes_without_a_time_are_not_taken_for_others_by_a_single_one() -> None:
+    def quote(number: int) -> Tick:
+        return Tick("EURUSD", number, 1.1 + number % 5, 2.0, timed=False)
+
+    reader = CatchUp("EURUSD")
+    for number in (50, 7):
+        reader.on_live(quote(number))
+    # The tape is still far behind; that it has had the price of the second one says nothing.
+    ask(ring_of([quote(number) for number in (1, 2, 3)]), reader)
+    assert not reader.joined
+
+
+def test_a_reader_that_heard_more_before_a_hole_goes_on_after_it() -> None:
+    stream = quotes(60)
+    reader = CatchUp("EURUSD")
+    reader.on_live(stream[19])
+    ring = ring_of(stream[:20])
+    ask(ring, reader)
+    for tick in stream[20:33]:
+        assert reader.on_live(tick) == (tick,)
+    # Both lose the publisher, the reader a little later.
+    reader.rejoin()
+    assert ask(ring, reader) == []
+    for number, tick in enumerate(stream[40:45]):
+        ring.append(tick, broken=number == 0)
+    assert ask(ring, reader) == stream[40:45]
+    assert [found.before for found in reader.take_breaks()] == [stream[32]]
+    for tick in stream[44:48]:
+        reader.on_live(tick)
+    assert ask(ring, reader) == stream[45:48]
+    assert (reader.joined, reader.missed) == (True, 0)
+
+
+def test_a_reader_before_a_hole_that_is_still_open_is_not_sent_back_to_an_earlier_one() -> None:
+    stream, day_us = quotes(60), 86_400_000_000
+    ring = ring_of(stream[:20])
+    # After an earlier hole the publisher's clock had run ahead for a while.
+    for number, tick in enumerate(stream[24:28]):
+        ahead = replace(tick, time_us=tick.time_us + day_us)
+        ring.append(ahead, broken=number == 0)
+    for tick in stream[28:40]:
+        ring.append(tick)
+    reader = CatchUp("EURUSD", ring_of(stream[:43]).mark())
+    assert ask(ring, reader) == []
+    for number, tick in enumerate(stream[50:52]):
+        ring.append(tick, broken=number == 0)
+    assert ask(ring, reader) == stream[50:52]

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from mt5crs_shared import config_file, rates
 from mt5crs_supervisor.chaos import campaign, verdict
 from mt5crs_supervisor.chaos.campaign import MEANINGS, Fault, Kind
 from mt5crs_supervisor.chaos.evidence import Evidence, Line
 from mt5crs_supervisor.chaos.faults import ACTS, Injury
 from mt5crs_supervisor.chaos.trial import Outcome
+from mt5crs_supervisor.commands.chaos import with_cross_pair
 
 ROOT = Path(__file__).parents[2]
 LINES: list[Line] = [(1, "a"), (2, "b"), (3, "c")]
@@ -46,6 +49,20 @@ def test_every_kind_is_done_and_explained() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
     for kind, meaning in MEANINGS.items():
         assert f"| `{kind}` | {meaning} |" in page
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR", "GBP", "CHF", "JPY"])
+def test_the_command_has_a_cross_pair_in_any_account(currency: str) -> None:
+    shipped = config_file.load(ROOT / "config" / "strategies.yaml")
+    account = msgspec.structs.replace(shipped.globals, account_currency=currency)
+    config = msgspec.structs.replace(shipped, globals=account, strategies=())
+    found = with_cross_pair(config)
+    (own,) = found.enabled
+    traded = found.symbols[own.symbol]
+    converter = rates.converter(traded, currency, found.symbols)
+    assert converter is not None
+    assert {converter.base_currency, converter.quote_currency} == {traded.quote_currency, currency}
+    assert with_cross_pair(found) is found
 
 
 def test_an_equal_run_holds() -> None:

@@ -1,8 +1,9 @@
 """The tape on disk: what was written comes back under its own name, or not at all."""
 
 import contextlib
+import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,34 @@ def test_a_file_that_is_no_tape_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "current.tape").write_bytes(b"something else")
     assert load(tmp_path, "EURUSD") == []
     assert len(list(tmp_path.glob("current.damaged-*"))) == 1
+
+
+def a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def an_endless_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_gigabyte(path: Path) -> None:
+    path.write_bytes(b"")
+    os.truncate(path, 1 << 30)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("make", [Path.mkdir, a_fifo, an_endless_device, a_gigabyte])
+@pytest.mark.parametrize("name", ["current.tape", "previous.tape", "symbols.txt"])
+def test_what_stands_where_a_file_belongs_is_set_aside_unread(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    write(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    make(tmp_path / name)
+    kept = [EURO, CABLE] if name == "previous.tape" else []
+    assert load(tmp_path, "AUDUSD", "EURUSD", "GBPUSD") == kept
+    write(tmp_path)
+    assert load(tmp_path, "EURUSD", "GBPUSD") == [*kept, EURO, CABLE]
 
 
 @contextlib.contextmanager

@@ -21,6 +21,9 @@ from mt5crs_shared.config import FeedConfig, SymbolSpec
 from mt5crs_shared.ticks import Tick
 from mt5crs_shared.wire import parse_iso
 
+_LARGEST_STATE = 1_000_000
+"""Bytes; a file of `KEPT_MINUTES` states has some thousand for each symbol."""
+
 KEPT_MINUTES = 30
 """Minutes of a synthetic market that a respawned feed makes again, to answer for the past."""
 
@@ -140,6 +143,9 @@ class SyntheticSource:
     def _load(self) -> list[_Minute]:
         if self._file is None or not self._file.exists():
             return []
+        check_regular(self._file)
+        if self._file.stat().st_size > _LARGEST_STATE:
+            return []
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=list[_Minute])
         except msgspec.MsgspecError:
@@ -155,18 +161,32 @@ class SyntheticSource:
 _POSITION = struct.Struct("<16sqq")
 
 
+def check_regular(path: Path) -> None:
+    """See that what stands where a file of ours belongs is a file, or nothing.
+
+    Raises:
+        FeedFileError: A FIFO would be waited for, a device has no end. The feed does not begin.
+    """
+    if (path.exists() or path.is_symlink()) and not path.is_file():
+        raise files.FeedFileError(f"{path} is no regular file: remove it, and restart the feed")
+
+
 class Position:
     """How many ticks of a source have been published, in a file that outlives this process.
 
     Args:
         path: The file; None: it is only remembered here.
         identity: What the source is made of; the count of another one is of no use.
+
+    Raises:
+        FeedFileError: Something else stands where the file belongs.
     """
 
     def __init__(self, path: Path | None, identity: str) -> None:
         self._digest = hashlib.blake2b(identity.encode(), digest_size=16).digest()
         self._map: mmap.mmap | bytearray = bytearray(_POSITION.size)
         if path is not None:
+            check_regular(path)
             if not path.exists() or path.stat().st_size != _POSITION.size:
                 path.write_bytes(bytes(_POSITION.size))
             with path.open("r+b") as file:

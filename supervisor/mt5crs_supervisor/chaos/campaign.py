@@ -32,6 +32,8 @@ class Kind(enum.StrEnum):
     GATEWAY_AND_SUPERVISOR = "gateway+supervisor"
     FEED_AND_SUPERVISOR = "feed+supervisor"
     ALL = "all"
+    PAUSE = "pause"
+    SUPERVISOR_PAUSE = "supervisor-pause"
 
 
 MEANINGS: dict[Kind, str] = {
@@ -57,6 +59,8 @@ MEANINGS: dict[Kind, str] = {
     Kind.GATEWAY_AND_SUPERVISOR: "The same with the gateway.",
     Kind.FEED_AND_SUPERVISOR: "The same with the feed.",
     Kind.ALL: "Every process at once, as in a power cut; then a new start.",
+    Kind.PAUSE: "The whole tree stands still for some seconds, as when a machine sleeps.",
+    Kind.SUPERVISOR_PAUSE: "The supervisor alone stands still for as long.",
 }
 
 ALONE = frozenset(

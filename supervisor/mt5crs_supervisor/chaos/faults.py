@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mt5crs_supervisor.chaos import setting
+from mt5crs_supervisor.chaos import campaign, setting
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.installation import (
     ChaosError,
@@ -17,10 +17,13 @@ from mt5crs_supervisor.chaos.installation import (
     wait_for,
 )
 from mt5crs_supervisor.identity import birth, is_alive
-from mt5crs_supervisor.status_report import StatusReport
+from mt5crs_supervisor.status_report import ChildStatus, StatusReport
 
 SLOW = 1.0
 """Seconds that a slow gateway stands still."""
+
+PAUSED = 4.5
+"""Seconds of a pause: longer than a process may be silent by default."""
 
 OBEYS_WITHIN = 5.0
 """Seconds that a strategy has for making a deal."""
@@ -220,6 +223,36 @@ def _and_supervisor(name: str | None) -> Callable[[Installation, Fault], Hit]:
     return act
 
 
+def _pause(system: Installation, fault: Fault) -> Hit:
+    pids = system.tree()
+    for pid in pids:
+        kill(pid, signal.SIGSTOP)
+    time.sleep(PAUSED)
+    # Now the supervisor is the first to go on, now the last.
+    for pid in pids if fault.apart > campaign.APART / 2.0 else reversed(pids):
+        kill(pid, signal.SIGCONT)
+    _hear_everybody(system)
+    return ()
+
+
+def _supervisor_pause(system: Installation, _fault: Fault) -> Hit:
+    kill(system.supervisor_pid, signal.SIGSTOP)
+    time.sleep(PAUSED)
+    kill(system.supervisor_pid, signal.SIGCONT)
+    _hear_everybody(system)
+    return ()
+
+
+def _hear_everybody(system: Installation) -> None:
+    """Wait for a beat of every child: until then a pause could still be taken for its fault."""
+    woke = time.monotonic()
+
+    def spoke(child: ChildStatus) -> bool:
+        return child.beat_age is not None and child.beat_age < time.monotonic() - woke
+
+    wait_for(lambda: all(map(spoke, children_of(system.status()))), "everybody's word")
+
+
 def _all(system: Installation, _fault: Fault) -> Hit:
     names = tuple(system.pids())
     system.kill_all()
@@ -255,4 +288,6 @@ ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
     Kind.GATEWAY_AND_SUPERVISOR: _and_supervisor("gateway"),
     Kind.FEED_AND_SUPERVISOR: _and_supervisor("feed"),
     Kind.ALL: _all,
+    Kind.PAUSE: _pause,
+    Kind.SUPERVISOR_PAUSE: _supervisor_pause,
 }

@@ -15,7 +15,7 @@ import psutil
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor.control import ControlClient
+from mt5crs_supervisor.control import ControlClient, Reply, RestartRequest, StopRequest
 from mt5crs_supervisor.identity import is_alive
 from mt5crs_supervisor.registry import Entry, Listing
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport
@@ -104,6 +104,20 @@ class Installation:
         assert self._process is not None, "it has been started"
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the supervisor has ended; None: it lives, or was not started."""
+        return self._process.poll() if self._process is not None else None
+
+    def request(self, request: StopRequest | RestartRequest) -> Reply:
+        """Ask the supervisor for something.
+
+        Raises:
+            NotRunning: There is none.
+            ControlTimeout: It did not answer.
+        """
+        return self._client.request(request)
+
     def status(self) -> StatusReport:
         """What the supervisor says.
 
@@ -132,7 +146,7 @@ class Installation:
             ChaosError: The supervisor has ended.
             NotRunning: It does not answer yet.
         """
-        if self._process is not None and self._process.poll() is not None:
+        if self.exit_code is not None:
             words = (self.paths.var / "supervisor.out").read_text(errors="replace")
             raise ChaosError(f"the supervisor ended: {words[-LAST_WORDS:]}")
         report = self.status()
@@ -145,6 +159,12 @@ class Installation:
             return wait_for(self.running, "every child RUNNING")
         except ChaosError as error:
             raise ChaosError(f"{error}: {self._complaints()}") from None
+
+    def tree(self) -> list[int]:
+        """Every process of this installation, the supervisor first; adopted children too."""
+        pids = [self.supervisor_pid, *(pid for pid in self.pids().values() if pid)]
+        below = psutil.Process(self.supervisor_pid).children(recursive=True)
+        return list(dict.fromkeys([*pids, *(process.pid for process in below)]))
 
     def kill_supervisor(self) -> None:
         """SIGKILL the supervisor alone."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mt5crs_shared.config import SymbolSpec
+from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.paths import VarPaths
 
 RESTART = {
@@ -29,6 +29,12 @@ LIMITS = {"memory": "300MB", "memory_hard": "600MB"}
 SABOTAGED = "mt5crs_worker.sabotage:Sabotaged"
 """By name only: see the arrows."""
 
+CROSSING = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
+"""The strategy of a campaign's own cross pair; by name only as well."""
+
+CROSS_PAIRS = {"USD": ("EURJPY", "USDJPY"), "EUR": ("GBPUSD", "EURUSD")}
+"""For an account in a currency: what is traded, and what converts its profit."""
+
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 PRICES = {"XAUUSD": 1900.0, "GBPUSD": 1.27}
 YEN = 150.0
@@ -39,9 +45,10 @@ def write_config(
     file: Path,
     strategies: Sequence[Mapping[str, Any]],
     symbols: Sequence[Mapping[str, Any]],
-    replay: Sequence[Path],
-    speed: float,
+    replay: Sequence[Path] = (),
+    speed: float = 0.0,
     paper: Mapping[str, Any] | None = None,
+    currency: str = "USD",
     restart: Mapping[str, Any] = RESTART,
 ) -> Path:
     """Write a configuration, and its symbols beside it: a new user's, but for the restarts.
@@ -50,18 +57,21 @@ def write_config(
         file: The YAML file.
         strategies: Its entries.
         symbols: Entries of ``symbols.yaml``.
-        replay: What the feed publishes.
+        replay: What the feed publishes; without, there is none.
         speed: How many times faster than the clock; 0: as fast as possible.
         paper: Frictions of the paper book.
+        currency: The account's.
         restart: Budgets and delays; empty: a new user's.
     """
+    feed = {"kind": "replay", "files": [str(path) for path in replay], "speed": speed}
     document = {
         "strategies": [dict(strategy) for strategy in strategies],
         "global": {
             "zmq_market_url": f"tcp://localhost:{free_port()}",
             "supervisor": {"restart": dict(restart)},
-            "feed": {"kind": "replay", "files": [str(path) for path in replay], "speed": speed},
+            "feed": feed if replay else None,
             "paper": dict(paper or {}),
+            "account_currency": currency,
         },
     }
     file.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -80,6 +90,24 @@ def sabotaged(entry: Mapping[str, Any], paths: VarPaths) -> dict[str, Any]:
 def orders_for(strategy: str, paths: VarPaths) -> Path:
     """The file that tells a sabotaged strategy what to do."""
     return paths.run / f"{strategy}.sabotage"
+
+
+def cross_pair(currency: str) -> tuple[StrategyConfig, dict[str, SymbolSpec]]:
+    """A strategy whose profit another symbol converts, and the specifications of both.
+
+    Args:
+        currency: The account's.
+    """
+    traded, converter = CROSS_PAIRS.get(currency, ("EURUSD", f"USD{currency}"))
+    digits = {symbol: 3 if symbol.endswith("JPY") else 5 for symbol in (traded, converter)}
+    specs = {
+        symbol: SymbolSpec(symbol, 1e5, digits[symbol], 0.01, 0.01, 50.0, symbol[3:], symbol[:3])
+        for symbol in (traded, converter)
+    }
+    strategy = StrategyConfig(
+        name="chaos_cross_pair", symbol=traded, strategy=CROSSING, timeframe="S15"
+    )
+    return strategy, specs
 
 
 def make_up(folder: Path, symbols: Sequence[SymbolSpec], ticks: int, seed: int) -> dict[str, Path]:

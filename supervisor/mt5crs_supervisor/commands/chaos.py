@@ -41,6 +41,7 @@ def run(
     config = config_file.load(config_path)
     if not config.enabled:
         raise CommandError("no strategy is enabled: there is nobody to hurt")
+    config = with_cross_pair(config)
     plan = campaign.plan(seed, faults, every, _kinds(only), [s.name for s in config.enabled])
     folder = Path(tempfile.mkdtemp(prefix="mt5crs-chaos-"))
     result = None
@@ -53,6 +54,24 @@ def run(
             click.echo(f"everything is left in {folder}", err=True)
     _print(result, as_json)
     return result.holds
+
+
+def with_cross_pair(config: Config) -> Config:
+    """The configuration, with a cross pair of ours where it trades none.
+
+    A profit that other ticks convert is the first to differ where something was lost.
+    """
+    currency = config.globals.account_currency
+    if any(
+        rates.converter(config.symbols[s.symbol], currency, config.symbols) for s in config.enabled
+    ):
+        return config
+    strategy, symbols = setting.cross_pair(currency)
+    return msgspec.structs.replace(
+        config,
+        strategies=(*config.strategies, strategy),
+        symbols={**symbols, **config.symbols},
+    )
 
 
 def _compare(
@@ -95,7 +114,8 @@ def _installation(
     symbols = [msgspec.to_builtins(config.symbols[symbol]) for symbol in files]
     file = folder / "strategies.yaml"
     speed = SPEED if hurt else 0.0
-    setting.write_config(file, entries, symbols, list(files.values()), speed)
+    currency = config.globals.account_currency
+    setting.write_config(file, entries, symbols, list(files.values()), speed, currency=currency)
     return Installation(file, var)
 
 

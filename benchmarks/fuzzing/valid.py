@@ -1,0 +1,105 @@
+"""Messages that their receivers understand, for every socket: what mutations begin with."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from mt5crs_shared import wire
+from mt5crs_shared.backlog import BacklogRequest, TickMark
+from mt5crs_shared.messages import (
+    Beat,
+    Failed,
+    Fence,
+    FirstTick,
+    Hello,
+    QueryOrder,
+    Ready,
+    Register,
+    StrategyMetrics,
+    Submit,
+    Touched,
+)
+from mt5crs_shared.orders import Order
+from mt5crs_shared.ticks import Tick
+
+PRICES = {"EURUSD": 1.1, "EURJPY": 165.0, "USDJPY": 150.0}
+
+
+def tick(symbol: str) -> Tick:
+    """A believable quote of this moment."""
+    bid = PRICES[symbol] * (1.0 + 1e-5 * (time.time_ns() // 10**7 % 9))
+    return Tick(symbol, time.time_ns() // 1000, bid, bid * 1.0001)
+
+
+def market() -> list[bytes]:
+    """A frame of each shape."""
+    found = []
+    for symbol in PRICES:
+        quote = tick(symbol)
+        fields = {"symbol": symbol, "bid": quote.bid, "ask": quote.ask}
+        stamped = {**fields, "timestamp": quote.time_us / 1e6, "volume": 1.0}
+        found += [
+            wire.encode(quote),
+            msgspec.json.encode(stamped),
+            msgspec.json.encode({"type": "TICK", **fields, "time": quote.time_us // 1000}),
+            f"{symbol} ".encode() + msgspec.json.encode(stamped),
+        ]
+    return found
+
+
+def messages(socket: str, strategy: str, symbol: str, epoch: int) -> list[bytes]:
+    """What one of our sockets understands.
+
+    Args:
+        socket: Its name, as `VarPaths.socket_file` has it.
+        strategy: In whose name.
+        symbol: Its symbol.
+        epoch: Its spawn.
+    """
+    return MAKERS[socket](strategy, symbol, epoch)
+
+
+def _supervisor(name: str, _symbol: str, epoch: int) -> list[bytes]:
+    said: list[msgspec.Struct] = [
+        Hello(name, "strategy", 1, epoch, "", True),
+        Ready(name, 1, epoch),
+        Beat(name, 1, epoch, 1, "running", metrics=StrategyMetrics(ticks_processed=1)),
+        FirstTick(name, 1, epoch, time.monotonic()),
+        Failed(name, 1, epoch, "no reason"),
+    ]
+    return [msgspec.msgpack.encode(word) for word in said]
+
+
+def _control(_name: str, _symbol: str, _epoch: int) -> list[bytes]:
+    # No "stop", and nobody's real name: what an operator asks for is done.
+    return [b'{"type":"status"}', b'{"type":"restart","name":"nobody"}']
+
+
+def _gateway(name: str, symbol: str, epoch: int) -> list[bytes]:
+    quote = tick(symbol)
+    order = Order(f"{name}:x", name, epoch, symbol, 0, "OPEN", "BUY", 0.01, quote)
+    said: list[msgspec.Struct] = [
+        Register(name, epoch),
+        Submit(order),
+        QueryOrder(name, order.order_id),
+        Touched(name, epoch, 1, quote),
+        Fence(name, epoch),
+    ]
+    return [msgspec.msgpack.encode(word) for word in said]
+
+
+def _backlog(_name: str, symbol: str, _epoch: int) -> list[bytes]:
+    mark = TickMark(1, 1, (tick(symbol),) * 3)
+    asked = [BacklogRequest(n, symbol, after) for n, after in ((1, None), (2, mark))]
+    return [msgspec.msgpack.encode(question) for question in asked]
+
+
+MAKERS: Mapping[str, Callable[[str, str, int], list[bytes]]] = {
+    "supervisor": _supervisor,
+    "control": _control,
+    "gateway": _gateway,
+    "tape": _backlog,
+    "gateway-backlog": _backlog,
+    "feed": _backlog,
+}

@@ -1,0 +1,152 @@
+"""Every tick that was published: processed by everyone, or inside a span that the journal names."""
+
+import math
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.outside.publisher import Published
+from mt5crs_shared.sanity import TickSanity
+from mt5crs_shared.wire import parse_iso
+from mt5crs_supervisor.chaos.evidence import Difference, Evidence, Line, differences
+
+Span = tuple[int, int]
+"""Times of the last tick before an interruption and of the first one after it, us."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What became of the ticks of one strategy.
+
+    Attributes:
+        published: Ticks of its symbol, repeated and impossible ones included.
+        processed: By its own count.
+        judged_bad: Of those that it should have had, the ones that are not to be believed.
+        missed: Ticks inside the spans that its journal names.
+        unsent: Of those, published while the publisher had no socket.
+        spans: How many spans there are.
+        lost: Ticks outside of every span that were not processed.
+        twice: Ticks that were processed and should not have been.
+        unknown: Spans whose ends were never published in that order.
+        missed_times: Event times of what was missed.
+    """
+
+    published: int
+    processed: int
+    judged_bad: int
+    missed: int
+    unsent: int
+    spans: int
+    lost: int
+    twice: int
+    unknown: int
+    missed_times: frozenset[int]
+
+
+def spans_of(journal: Path) -> list[Span]:
+    """The spans of time that a strategy's journal calls interrupted.
+
+    Raises:
+        sqlite3.Error: The journal cannot be read.
+    """
+    db = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        told = db.execute("SELECT detail FROM events WHERE kind = 'interrupted'").fetchall()
+    finally:
+        db.close()
+    words = [detail.partition(": ")[0].split() for (detail,) in told]
+    return [(parse_iso(begin), parse_iso(end)) for _, begin, _, end in words]
+
+
+def account(published: Sequence[Published], spans: Iterable[Span], processed: int) -> Account:
+    """Compare a strategy's count with what it should be, tick by tick.
+
+    Args:
+        published: The ticks of its symbol, in their order.
+        spans: What its journal names.
+        processed: Its own count.
+    """
+    spans = list(spans)
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, (tick, _) in enumerate(published):
+        places[tick.time_us].append(place)
+    missing: set[int] = set()
+    unknown = 0
+    for begin, end in spans:
+        between = _between(places[begin], places[end])
+        unknown += between is None
+        missing.update(between or ())
+    judge = TickSanity()
+    verdicts = [
+        judge.judge(tick) for place, (tick, _) in enumerate(published) if place not in missing
+    ]
+    good = verdicts.count("good")
+    return Account(
+        published=len(published),
+        processed=processed,
+        judged_bad=len(verdicts) - good,
+        missed=len(missing),
+        unsent=sum(not published[place].sent for place in missing),
+        spans=len(spans),
+        lost=max(good - processed, 0),
+        twice=max(processed - good, 0),
+        unknown=unknown,
+        missed_times=frozenset(published[place].tick.time_us for place in missing),
+    )
+
+
+def _between(begins: list[int], ends: list[int]) -> range | None:
+    """Places after the one and before the other; the nearest, where a tick was repeated."""
+    pairs = [(end - begin, begin + 1, end) for begin in begins for end in ends if begin < end]
+    if not pairs:
+        return None
+    _, first, last = min(pairs)
+    return range(first, last)
+
+
+def given_up(journal: Path) -> list[int]:
+    """Event times of orders that were given up for their age, or for want of a lease.
+
+    Raises:
+        sqlite3.Error: The journal cannot be read.
+    """
+    db = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        told = db.execute("SELECT order_id FROM orders WHERE code IN ('STALE', 'NO_LEASE')")
+        # An order's id is strategy, time, place, action.
+        return [int(order_id.split(":")[-3]) for (order_id,) in told]
+    finally:
+        db.close()
+
+
+def comparable_until(one: Account, other: Account, given_up: Iterable[int]) -> float:
+    """Event time until which two runs of a strategy must be equal, us.
+
+    They part where one of them has missed a tick that the other has not, and where an order was
+    given up: both stand in the journal.
+    """
+    return min([*(one.missed_times ^ other.missed_times), *given_up], default=math.inf)
+
+
+TIMES = {"decisions": 0, "orders": 4, "deals": 8}
+"""Where each log's lines have their event time."""
+
+
+def parted(
+    one: Evidence, other: Evidence, strategy: str, until_us: float
+) -> tuple[list[Difference], int]:
+    """Where the logs of a strategy differ before a time, and how many lines were compared."""
+    cut_one, cut_other = (_before(e, strategy, until_us) for e in (one, other))
+    compared = sum(len(getattr(cut_one, log)[strategy]) for log in TIMES)
+    return differences(cut_one, cut_other, [strategy]), compared
+
+
+def _before(evidence: Evidence, strategy: str, until_us: float) -> Evidence:
+    def cut(log: str) -> dict[str, list[Line]]:
+        lines: list[Line] = getattr(evidence, log)[strategy]
+        return {strategy: [line for line in lines if float(str(line[TIMES[log]])) < until_us]}
+
+    logs = {log: cut(log) for log in TIMES}
+    return msgspec.structs.replace(evidence, **logs)

@@ -1,0 +1,213 @@
+"""One run with an outside publisher: with faults of our processes, or without."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from benchmarks.outside import account
+from benchmarks.outside.account import Account
+from benchmarks.outside.publisher import Plan, read_log
+from benchmarks.outside.stream import Event
+from mt5crs_shared.paths import VarPaths
+from mt5crs_supervisor.chaos import campaign, evidence, setting, trial
+from mt5crs_supervisor.chaos.campaign import Fault, Kind
+from mt5crs_supervisor.chaos.evidence import Evidence
+from mt5crs_supervisor.chaos.faults import Injury, inflict
+from mt5crs_supervisor.chaos.installation import ChaosError, Installation
+from mt5crs_supervisor.status_report import StatusReport
+from tests.system import ROOT, shipped_symbols
+
+KINDS = tuple(kind for kind in Kind if "feed" not in kind)
+"""Faults of a system that has no feed."""
+
+GENTLE = tuple(
+    kind
+    for kind in KINDS
+    if kind not in (Kind.ALL, Kind.PAUSE, Kind.HANG, Kind.LOOP, Kind.MEMORY, Kind.REVIVED)
+)
+"""Of those, the ones after which nothing is missed and no order is too old, as a rule."""
+
+SETTLED = 3.0
+"""Seconds without progress after the last tick, after which nothing more comes."""
+
+CROSS = "tests.chaos.strategies:QuickCross"
+
+
+def _crosses(name: str, symbol: str, evaluate: str = "bar") -> dict[str, Any]:
+    return {
+        "name": name,
+        "symbol": symbol,
+        "strategy": CROSS,
+        "params": {"fast": 3, "slow": 8},
+        "timeframe": "S1",
+        "evaluate": evaluate,
+    }
+
+
+STRATEGIES = [
+    _crosses("euro", "EURUSD"),
+    _crosses("yen", "EURJPY"),
+    _crosses("each_tick", "EURUSD", "tick"),
+]
+"""By the wall's clock: a day lasts minutes, and so a bar a second."""
+
+LISTENERS = 4
+"""Subscriptions to symbols of these: EURJPY comes with USDJPY."""
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """What both runs have in common.
+
+    Attributes:
+        days: A file of ticks for each symbol.
+        speed: Seconds of a recording in one of the stream.
+        seconds: Of the stream.
+        events: What befalls the publisher.
+    """
+
+    days: Mapping[str, Path]
+    speed: float
+    seconds: float
+    events: Sequence[Event]
+
+    @property
+    def strategies(self) -> list[dict[str, Any]]:
+        """Those whose symbols there are."""
+        return [*STRATEGIES, _crosses("gold", "XAUUSD")] if "XAUUSD" in self.days else STRATEGIES
+
+
+def plan(seed: int, count: int, every: float, kinds: Sequence[Kind], scene: Scene) -> list[Fault]:
+    """A campaign whose first half has gentle kinds only, so that the runs are equal for a while."""
+    names = [entry["name"] for entry in scene.strategies]
+    gentle = [kind for kind in kinds if kind in GENTLE] or kinds
+    first = campaign.plan(seed, count // 2, every, gentle, names)
+    begin = first[-1].at if first else 0.0
+    rest = campaign.plan(seed + 1, count - len(first), every, kinds, names)
+    return [*first, *(msgspec.structs.replace(f, at=round(begin + f.at, 3)) for f in rest)]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A run and what it left.
+
+    Attributes:
+        injuries: The faults, as they went.
+        evidence: Its logs.
+        accounts: What became of each strategy's ticks.
+        given_up: Event times of the orders that each strategy gave up.
+        leftovers: Processes that did not end when the system was stopped.
+    """
+
+    injuries: tuple[Injury, ...]
+    evidence: Evidence
+    accounts: dict[str, Account]
+    given_up: dict[str, list[int]]
+    leftovers: tuple[str, ...]
+
+
+def run(
+    folder: Path,
+    scene: Scene,
+    faults: Sequence[Fault] = (),
+    on_injury: Callable[[Injury], None] = lambda _injury: None,
+) -> Outcome:
+    """Publish a scene to a system of its own, from the first tick to the last.
+
+    Raises:
+        ChaosError: It does not come back from a fault, or the publisher ended.
+    """
+    system, url = _installation(folder, scene, hurt=bool(faults))
+    plan = Plan(
+        url=url.replace("localhost", "127.0.0.1"),
+        days=dict(scene.days),
+        speed=scene.speed,
+        seconds=scene.seconds,
+        events=list(scene.events),
+        listeners=LISTENERS + 2 * len(scene.days) + ("XAUUSD" in scene.days),
+        log=folder / "published",
+        done=folder / "done",
+    )
+    injuries: list[Injury] = []
+    leftovers: list[str] = []
+    publisher: subprocess.Popen[bytes] | None = None
+    system.start()
+    try:
+        system.wait_running()
+        publisher = _publish(folder, plan)
+        began = time.monotonic()
+        for fault in faults:
+            time.sleep(max(began + fault.at - time.monotonic(), 0.0))
+            injuries.append(inflict(system, fault, began))
+            on_injury(injuries[-1])
+        report = _last_tick(system, plan, publisher)
+    finally:
+        if publisher is not None:
+            publisher.kill()
+            publisher.wait()
+        leftovers = system.close()
+    published = read_log(plan.log, list(plan.days))
+    accounts = {
+        s.process.name: account.account(
+            published[s.symbol],
+            account.spans_of(system.paths.journal(s.process.name)),
+            s.metrics.ticks_processed,
+        )
+        for s in report.strategies
+        if s.metrics is not None
+    }
+    return Outcome(
+        injuries=tuple(injuries),
+        evidence=evidence.gather(system.paths, trial.taken(report)),
+        accounts=accounts,
+        given_up={name: account.given_up(system.paths.journal(name)) for name in accounts},
+        leftovers=tuple(leftovers),
+    )
+
+
+def _installation(folder: Path, scene: Scene, hurt: bool) -> tuple[Installation, str]:
+    folder.mkdir()
+    var = folder / "var"
+    entries = scene.strategies
+    if hurt:
+        entries = [setting.sabotaged(entry, VarPaths(var)) for entry in entries]
+    file = folder / "strategies.yaml"
+    setting.write_config(file, entries, shipped_symbols(set(scene.days)))
+    url: str = yaml.safe_load(file.read_text())["global"]["zmq_market_url"]
+    return Installation(file, var, cwd=ROOT), url
+
+
+def _publish(folder: Path, plan: Plan) -> "subprocess.Popen[bytes]":
+    file = folder / "plan.json"
+    file.write_bytes(msgspec.json.encode(plan, enc_hook=str))
+    with (folder / "publisher.out").open("wb") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.outside.publisher", str(file)],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _last_tick(
+    system: Installation, plan: Plan, publisher: "subprocess.Popen[bytes]"
+) -> StatusReport:
+    """Wait until everything was published and nothing moves any more."""
+    while not plan.done.exists():
+        if publisher.poll() is not None:
+            said = plan.log.with_name("publisher.out").read_text()
+            raise ChaosError(f"the publisher ended: {said}")
+        time.sleep(0.2)  # between two looks
+    moved, last = time.monotonic(), None
+    while time.monotonic() - moved < SETTLED:
+        report = system.wait_running()
+        now = trial.taken(report)
+        if now != last:
+            moved, last = time.monotonic(), now
+        time.sleep(0.2)  # as above
+    return report

@@ -1,0 +1,52 @@
+"""What a ring answers does not hang on what it was asked before, and it is quick about it."""
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mt5crs_services.ring import TickRing
+from mt5crs_shared.backlog import BacklogRequest, TickMark
+from mt5crs_shared.ticks import Tick
+
+few = st.builds(
+    Tick,
+    st.just("EURUSD"),
+    st.integers(1, 6),
+    st.sampled_from([1.1, 1.2]),
+    st.just(1.3),
+    timed=st.booleans(),
+)
+tails = st.lists(few, min_size=1, max_size=3).map(tuple)
+
+
+@given(st.lists(st.one_of(few, tails), max_size=40), st.integers(3, 20))
+def test_a_question_is_answered_as_if_it_were_the_first(
+    steps: list[Tick | tuple[Tick, ...]], keep: int
+) -> None:
+    ring, appended = TickRing("EURUSD", keep, 5), []
+    for step in steps:
+        if isinstance(step, Tick):
+            ring.append(step)
+            appended.append(step)
+            continue
+        fresh = TickRing("EURUSD", keep, 5)
+        for tick in appended:
+            fresh.append(tick)
+        question = BacklogRequest(1, "EURUSD", TickMark(4, 1, step))
+        assert ring.answer(question) == fresh.answer(question)
+
+
+def test_asking_again_for_what_is_not_there_does_not_search_everything_again() -> None:
+    # Each reader asks thirty times a second; a tape that was busy with that was taken for hung.
+    ring = TickRing("EURUSD", 100_000, 5)
+    for number in range(190_000):
+        ring.append(Tick("EURUSD", number * 1000, 1.1, 1.2))
+    mark = TickMark(4, 1, (Tick("EURUSD", 150_000_001, 1.1, 1.2),))
+    question = BacklogRequest(1, "EURUSD", mark)
+    times = []
+    for _ in range(10):
+        begun = time.perf_counter()
+        assert ring.answer(question).status == "unknown"
+        times.append(time.perf_counter() - begun)
+    assert min(times[1:]) < times[0] / 10.0
