@@ -26,7 +26,7 @@ from mt5crs_supervisor.control import ControlClient
 from mt5crs_supervisor.status_report import ChildStatus, StatusReport, StrategyStatus
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a condition may take on a busy machine before the test fails."""
 
 

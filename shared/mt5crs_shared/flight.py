@@ -19,7 +19,9 @@ from mt5crs_shared.ticks import Tick
 SLOTS = 50
 """Ticks remembered."""
 
-_HEADER = struct.Struct("<qq")
+_HEADER = struct.Struct("<qqq")
+"""Epoch of the spawn, ticks begun, ticks ended."""
+
 _SLOT = struct.Struct("<qdd?")
 _SIZE = _HEADER.size + SLOTS * _SLOT.size
 
@@ -40,13 +42,16 @@ class FlightRecorder:
     """The worker's end.
 
     Args:
-        path: The file; what an earlier process left in it is overwritten.
+        path: The file; an earlier process's is replaced.
+        epoch: Number of this spawn.
     """
 
-    def __init__(self, path: Path) -> None:
-        replace_file(path, bytes(_SIZE))
+    def __init__(self, path: Path, epoch: int) -> None:
+        # A new file: an earlier process that was stopped and wakes up writes into its own.
+        replace_file(path, _HEADER.pack(epoch, 0, 0).ljust(_SIZE, b"\0"))
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _SIZE)
+        self._epoch = epoch
         self._begun = 0
 
     def begin(self, tick: Tick) -> None:
@@ -54,11 +59,11 @@ class FlightRecorder:
         at = _HEADER.size + self._begun % SLOTS * _SLOT.size
         _SLOT.pack_into(self._map, at, tick.time_us, tick.bid, tick.ask, tick.timed)
         self._begun += 1
-        _HEADER.pack_into(self._map, 0, self._begun, self._begun - 1)
+        _HEADER.pack_into(self._map, 0, self._epoch, self._begun, self._begun - 1)
 
     def end(self) -> None:
         """It has been processed."""
-        _HEADER.pack_into(self._map, 0, self._begun, self._begun)
+        _HEADER.pack_into(self._map, 0, self._epoch, self._begun, self._begun)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -73,15 +78,21 @@ class FlightRecorder:
         self._map[: _HEADER.size] = before
 
 
-def read(path: Path, symbol: str) -> Flight:
-    """What the recorder of a process that has ended held; nothing where there is no such file."""
+def read(path: Path, symbol: str, epoch: int) -> Flight:
+    """What the recorder of a process that has ended held.
+
+    Nothing where it had none: one that dies before it has made its file leaves an earlier one's,
+    whose tick it has not seen.
+    """
     try:
         data = read_regular(path, _SIZE + 1)
     except OSError:
         data = b""
     if len(data) != _SIZE:
         return Flight((), None)
-    begun, ended = _HEADER.unpack_from(data)
+    written_by, begun, ended = _HEADER.unpack_from(data)
+    if written_by != epoch:
+        return Flight((), None)
     ticks = []
     for number in range(max(begun - SLOTS, 0), begun):
         at = _HEADER.size + number % SLOTS * _SLOT.size

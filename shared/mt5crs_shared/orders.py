@@ -159,24 +159,6 @@ class Fill(msgspec.Struct, frozen=True):
     take_profit: float = 0.0
 
 
-class OrderResult(msgspec.Struct, frozen=True):
-    """The gateway's word on an order, the same however often it is asked.
-
-    Attributes:
-        order_id: The order's id.
-        status: FILLED, REJECTED (nothing was done), or UNKNOWN (ask again; never send again).
-        code: Why.
-        detail: For people.
-        fill: The deal, where there was one.
-    """
-
-    order_id: str
-    status: Literal["FILLED", "REJECTED", "UNKNOWN"]
-    code: Code
-    detail: str = ""
-    fill: Fill | None = None
-
-
 class Position(msgspec.Struct, frozen=True):
     """An open position as the ledger holds it.
 
@@ -209,6 +191,27 @@ class Position(msgspec.Struct, frozen=True):
     open_bid: float = 0.0
     open_ask: float = 0.0
     open_place: int = 0
+
+
+class OrderResult(msgspec.Struct, frozen=True):
+    """The gateway's word on an order, the same however often it is asked.
+
+    Attributes:
+        order_id: The order's id.
+        status: FILLED, REJECTED (nothing was done), or UNKNOWN (ask again; never send again).
+        code: Why.
+        detail: For people.
+        fill: The deal, where there was one.
+        position: The position that it opened, as the ledger has it: with a latency, its opening
+            quote is not the one that was decided on.
+    """
+
+    order_id: str
+    status: Literal["FILLED", "REJECTED", "UNKNOWN"]
+    code: Code
+    detail: str = ""
+    fill: Fill | None = None
+    position: Position | None = None
 
 
 def touched(position: Position, tick: Tick) -> Code | None:

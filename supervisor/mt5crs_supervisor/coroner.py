@@ -157,7 +157,8 @@ class Coroner:
         except OSError:
             found = b""
         path = self._paths.flight_file(child.name)
-        return _Remains(found.decode(errors="replace"), flight.read(path, child.plan.symbol))
+        recorded = flight.read(path, child.plan.symbol, child.epoch)
+        return _Remains(found.decode(errors="replace"), recorded)
 
 
 def _times(death: Death, replacement: Times | None) -> CrashTimes:

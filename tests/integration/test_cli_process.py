@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.system import ROOT, Pulse, System, wait_for
+from tests.system import PATIENCE, ROOT, Pulse, System, wait_for
 
 STRATEGIES = [
     {"name": "euro", "symbol": "EURUSD", "model_path": str(ROOT / "models/baseline_v1.json")},
@@ -145,7 +145,7 @@ def test_the_books_are_open_while_it_runs_and_afterwards(tmp_path: Path) -> None
 
 def test_two_starts_at_once_make_one_system(installation: CommandLine, market: Pulse) -> None:
     both = [installation.popen("start", "--detach") for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in both]
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in both]
     codes = sorted(process.returncode for process in both)
     assert codes == [0, 1], outputs
     assert installation.call("status").returncode == 0
@@ -158,7 +158,7 @@ def test_ctrl_c_ends_a_start_in_order(installation: CommandLine, market: Pulse, 
     # As a terminal does it: to the whole group.
     for _ in range(times):
         os.killpg(process.pid, signal.SIGINT)
-    output = process.communicate(timeout=30)[0]
+    output = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 0, output
     assert "stopping ... (SIGKILL after 10 s)" in output
     assert output.splitlines()[-1].split()[1:3] == ["supervisor", "stopped"]
@@ -176,7 +176,7 @@ def test_ctrl_c_during_the_imports_prints_no_traceback(installation: CommandLine
 
     wait_for(importing, "the forkserver in the middle of its imports")
     os.killpg(process.pid, signal.SIGINT)
-    printed, _ = process.communicate(timeout=30.0)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in printed
     assert process.returncode in (0, 1)
     wait_for(lambda: not any(h.is_running() for h in helpers), "the helpers' end")
@@ -190,7 +190,7 @@ def test_a_reader_that_goes_away_does_not_stop_it(installation: CommandLine, mar
     installation.wait_running()
     assert installation.call("restart", "euro").returncode == 0
     assert installation.call("stop").returncode == 0
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_start_that_fails_says_why(installation: CommandLine) -> None:
@@ -243,7 +243,7 @@ class TestDemo:
         wait_for(lambda: installation.processed("euro") > 0, "the first ticks")
         os.killpg(process.pid, signal.SIGINT)
         os.killpg(process.pid, signal.SIGINT)
-        output = process.communicate(timeout=30)[0]
+        output = process.communicate(timeout=PATIENCE)[0]
         assert process.returncode == 0, output
         assert "demo over after" in output
         installation.assert_nothing_left()
@@ -281,7 +281,7 @@ class TestDemo:
         assert "20260105_quote.csv holds 20260105, which no enabled strategy of" in warning
         assert waiting == "waiting for a subscriber: start the strategies\n"
         feed.send_signal(signal.SIGINT)
-        assert feed.wait(30) == 0
+        assert feed.wait(PATIENCE) == 0
 
     def test_a_port_in_use_is_told(self, installation: CommandLine, market: Pulse) -> None:
         result = installation.call("demo")
@@ -297,7 +297,7 @@ class TestFeed:
         feed = installation.popen("feed", "synthetic", "--speed", "20", "--history-minutes", "5")
         wait_for(lambda: installation.processed("euro") > 20, "ticks")
         feed.send_signal(signal.SIGINT)
-        output = feed.communicate(timeout=30)[0]
+        output = feed.communicate(timeout=PATIENCE)[0]
         assert feed.returncode == 0, output
         assert "published" in output
 
@@ -335,7 +335,7 @@ class TestFeed:
         assert "20260105_quote.csv holds 20260105, which no enabled strategy of" in warning
         assert waiting == "waiting for a subscriber: start the strategies\n"
         feed.send_signal(signal.SIGINT)
-        assert feed.wait(30) == 0
+        assert feed.wait(PATIENCE) == 0
 
     def test_a_port_in_use_is_told(self, installation: CommandLine, market: Pulse) -> None:
         result = installation.call("feed", "synthetic")

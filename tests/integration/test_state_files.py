@@ -16,6 +16,18 @@ from tests.integration.test_cli_process import FAST, STRATEGIES, CommandLine
 from tests.system import wait_for
 
 CABLE = STRATEGIES[1]
+LATE = """
+import time
+from pathlib import Path
+from mt5crs_worker.examples.ma_cross import MovingAverageCross
+
+class Late(MovingAverageCross):
+    def __init__(self, config, symbol):
+        super().__init__(config, symbol)
+        if Path("late").exists():
+            time.sleep(7.0)
+"""
+"""Longer than a feed of ours waits for strategies."""
 
 
 @pytest.fixture
@@ -70,6 +82,24 @@ def test_a_strategy_trades_on_no_books_but_its_own(system: CommandLine) -> None:
         file.unlink()
     assert "the ledger does not know it" in refusal(system)
     assert system.json("positions") == []
+
+
+def test_books_are_looked_at_before_a_tick_is(system: CommandLine, tmp_path: Path) -> None:
+    """A strategy that comes so late that the tape has ticks for it, which it would decide on."""
+    (tmp_path / "late.py").write_text(LATE)
+    document = yaml.safe_load(system.config.read_text())
+    document["strategies"][0]["strategy"] = "late:Late"
+    document["strategies"][0]["timeframe"] = "S1"
+    system.config.write_text(yaml.safe_dump(document))
+    stopped_with_a_position(system)
+    for file in system.var.glob("ledger.db*"):
+        file.unlink()
+    (tmp_path / "late").touch()
+    system.call("start", "--detach")
+    wait_for(lambda: system.strategy("cable").process.state == "QUARANTINED", "the refusal")
+    assert "the ledger does not know it" in system.strategy("cable").process.last_error
+    assert system.json("orders") == []
+    assert system.call("stop").returncode == 0
 
 
 def test_a_copied_folder_and_a_cleared_one_leave_the_running_system_alone(

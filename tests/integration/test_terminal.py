@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 from tests.chaos.crosses import CROSS
@@ -15,12 +16,31 @@ STRATEGIES = [
 ]
 
 
+DEFAULT = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class InTerminal(System):
+    """An installation that ends with its terminal, also where these tests do not."""
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", DEFAULT, *super().command(*arguments)]
+
+
 def test_the_end_of_the_terminal_stops_strategies_first(tmp_path: Path) -> None:
-    with running(tmp_path, STRATEGIES, FEED) as system:
+    system = InTerminal(tmp_path, STRATEGIES, FEED)
+    system.start()
+    try:
+        system.wait_running()
         assert system.process is not None
         # As the kernel does it: to the whole group.
         os.killpg(system.process.pid, signal.SIGHUP)
         assert system.process.wait(PATIENCE) == 0
+    finally:
+        system.stop()
     printed = (tmp_path / "supervisor.out").read_text()
     assert "SIGHUP; stopping" in printed
     stopped = re.findall(r"  (\w+) +stopped +(.+)", printed)

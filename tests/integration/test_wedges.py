@@ -28,7 +28,7 @@ from tests.system import System, running, wait_for
 
 FEED = {"feed": {"kind": "synthetic", "speed": 20.0, "history_minutes": 10}}
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
-ANSWERS_WITHIN = 10.0
+ANSWERS_WITHIN = 30.0
 """Seconds, on a busy machine; a wedged supervisor never answers."""
 
 
@@ -108,6 +108,7 @@ def test_who_leaves_its_session_does_not_keep_the_supervisor(tmp_path: Path) -> 
             assert system.process.wait(ANSWERS_WITHIN) == 0
         finally:
             escaped.kill()
+            psutil.wait_procs([escaped], ANSWERS_WITHIN)
 
 
 def test_a_forkserver_that_stands_still_keeps_nobody_from_stopping(system: System) -> None:

@@ -1,7 +1,7 @@
 """A gateway without sockets, and a strategy that trades with it tick by tick."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +160,14 @@ class Office:
         return position
 
     def touch(self, position: Position, on: Tick, epoch: int = 1) -> PositionClosed:
+        answer = self.ask_touch(position, on, epoch)
+        assert answer is not None
+        return answer
+
+    def ask_touch(self, position: Position, on: Tick, epoch: int = 1) -> PositionClosed | None:
+        """Name the tick that ended a position; the gateway may have to see it first."""
         answer = self.ask(Touched(position.strategy, epoch, position.ticket, on))
-        assert isinstance(answer, PositionClosed)
+        assert answer is None or isinstance(answer, PositionClosed)
         return answer
 
     def register(self, strategy: str = "euro", epoch: int = 1) -> Registered:
@@ -200,15 +206,19 @@ class Trader:
         self._todo: list[Order] = []
         self.next = 0
         self.waiting: Order | None = None
+        self._ending: Callable[[], bool] | None = None
 
     @property
     def done(self) -> bool:
-        return self.next == len(self._ticks) and self.waiting is None
+        idle = self.waiting is None and self._ending is None
+        return self.next == len(self._ticks) and idle
 
     def step(self) -> None:
-        """Take the next tick, or ask again what became of the order that is on its way."""
+        """Take the next tick, or ask again what became of the request that is on its way."""
         if self.waiting is not None:
             self._send(self.waiting)
+        elif self._ending is not None:
+            self._ending()
         elif self._todo:
             self._send(self._todo.pop(0))
         elif self.next < len(self._ticks):
@@ -220,16 +230,29 @@ class Trader:
             self.next += 1
             good = self._sanity.judge(on) == "good"
             held = self._position
-            if good or (held and self._sanity.protects and on.time_us >= held.open_time_us):
-                self._look_for_the_end(on)
-            if good:
-                self._take(on, place, plan)
+            looks = good or (held and self._sanity.protects and on.time_us >= held.open_time_us)
+            if not looks or self._knows_the_end(on, lambda: self._go_on(on, place, plan, good)):
+                self._go_on(on, place, plan, good)
 
-    def _look_for_the_end(self, on: Tick) -> None:
+    def _go_on(self, on: Tick, place: int, plan: Plan, good: bool) -> None:
+        if good:
+            self._take(on, place, plan)
+
+    def _knows_the_end(self, on: Tick, then: Callable[[], None]) -> bool:
+        """Whether it is known what a tick did to the position; if not, `then` comes later."""
         held = self._position
-        ends = held is not None and touched(held, on) is not None
-        if ends and held is not None and self.office.touch(held, on).fill is not None:
+        if held is None or touched(held, on) is None:
+            return True
+        answer = self.office.ask_touch(held, on)
+        if answer is None:
+            self._ending = lambda: self._knows_the_end(on, then)
+            return False
+        if answer.fill is not None:
             self._position = None
+        if self._ending is not None:
+            self._ending = None
+            then()
+        return True
 
     def _take(self, on: Tick, place: int, plan: Plan) -> None:
         held = self._position

@@ -29,33 +29,49 @@ def tick(n: int) -> Tick:
 def test_the_recorder_remembers_the_last_ticks_and_the_one_at_hand(count: int, dies: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "flight"
-        recorder = FlightRecorder(path)
+        recorder = FlightRecorder(path, 7)
         for n in range(count):
             recorder.begin(tick(n))
             if not (dies and n == count - 1):
                 recorder.end()
-        found = flight.read(path, "EURUSD")
+        found = flight.read(path, "EURUSD", 7)
     assert found.ticks == tuple(tick(n) for n in range(max(count - SLOTS, 0), count))
     assert found.unfinished == (tick(count - 1) if dies and count else None)
 
 
 def test_a_death_while_waiting_for_the_gateway_is_not_the_ticks_fault(tmp_path: Path) -> None:
     path = tmp_path / "flight"
-    recorder = FlightRecorder(path)
+    recorder = FlightRecorder(path, 7)
     recorder.begin(tick(1))
     with recorder.waiting():
-        assert flight.read(path, "EURUSD").unfinished is None
-    assert flight.read(path, "EURUSD").unfinished == tick(1)
+        assert flight.read(path, "EURUSD", 7).unfinished is None
+    assert flight.read(path, "EURUSD", 7).unfinished == tick(1)
     recorder.end()
     with recorder.waiting():
         pass
-    assert flight.read(path, "EURUSD") == flight.Flight((tick(1),), None)
+    assert flight.read(path, "EURUSD", 7) == flight.Flight((tick(1),), None)
+
+
+def test_a_process_that_dies_at_its_boot_is_not_blamed_on_an_earlier_ones_tick(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "flight"
+    old = FlightRecorder(path, 7)
+    old.begin(tick(1))
+    assert flight.read(path, "EURUSD", 7).unfinished == tick(1)
+    assert flight.read(path, "EURUSD", 8) == flight.Flight((), None)
+    new = FlightRecorder(path, 8)
+    new.begin(tick(2))
+    # The old one was stopped, and wakes up beside it.
+    old.end()
+    old.begin(tick(3))
+    assert flight.read(path, "EURUSD", 8) == flight.Flight((tick(2),), tick(2))
 
 
 def test_no_recorder_tells_nothing(tmp_path: Path) -> None:
-    assert flight.read(tmp_path / "none", "EURUSD") == flight.Flight((), None)
+    assert flight.read(tmp_path / "none", "EURUSD", 7) == flight.Flight((), None)
     (tmp_path / "short").write_bytes(b"x")
-    assert flight.read(tmp_path / "short", "EURUSD") == flight.Flight((), None)
+    assert flight.read(tmp_path / "short", "EURUSD", 7) == flight.Flight((), None)
 
 
 def test_two_deaths_on_the_same_tick_make_it_poison() -> None:

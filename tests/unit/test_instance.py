@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt5crs_services.feed.synthetic import SyntheticMarket
+from mt5crs_services.gateway.brokers import deals
 from mt5crs_shared.backlog import TickMark
 from mt5crs_shared.config import RiskConfig, StrategyConfig, SymbolSpec
 from mt5crs_shared.messages import StrategyMetrics
@@ -80,7 +81,9 @@ class Book:
             stop_loss=order.stop_loss,
             take_profit=order.take_profit,
         )
-        return OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill)
+        held = deals.position_of(order, fill, order.tick, order.place)
+        opened = held if order.action == "OPEN" else None
+        return OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill, position=opened)
 
 
 class Scripted(Strategy):

@@ -347,6 +347,10 @@ def test_with_a_latency_an_order_fills_on_a_later_tick(tmp_path: Path) -> None:
     assert strategy == "euro"
     assert office.submit(request) == answer.result  # type: ignore[union-attr]
     assert office.fills()[0].price == 1.1501
+    # The strategy keeps what the ledger has: the quote that it was filled on.
+    opened = answer.result.position  # type: ignore[union-attr]
+    assert opened == office.book.position("euro") == office.ledger.holdings()[0].position
+    assert (opened.open_bid, opened.open_ask) == (1.15, 1.1501)
     # Ahead of the strategy, the own stream has the later tick already: answered at once.
     position = office.book.position("euro")
     assert position is not None

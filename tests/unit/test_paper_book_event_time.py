@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mt5crs_shared.orders import Fill
@@ -41,7 +41,10 @@ def make_ticks(moves: list[tuple[int, int, int, str]]) -> list[Tick]:
             new = Tick("EURUSD", time_us, 0.0, new.ask)
         elif kind == "far":
             new = Tick("EURUSD", time_us, new.bid * 1.2, new.ask * 1.2)
-        elif kind == "late":
+        elif kind == "late" and ticks:
+            # Not before the first one, where the clock would return: see guarantees.md.
+            new = Tick("EURUSD", max(time_us - 5_000, ticks[0].time_us), new.bid, new.ask)
+        elif kind == "returned":
             new = Tick("EURUSD", time_us - 5_000, new.bid, new.ask)
         elif kind == "again" and ticks:
             new = ticks[-1]
@@ -95,6 +98,13 @@ turn = st.one_of(
     wishes=st.lists(plans, min_size=1, max_size=20),
     turns=st.lists(turn, max_size=40),
     latency_ms=st.sampled_from([0.0, 0.0, 1.5]),
+)
+# The clock returns at the second of two equal ticks, and that one ends the position.
+@example(
+    moves=[(0, 0, 1, "good"), *[(0, n, 1, "returned") for n in (0, -2, 0)], (0, 0, 1, "good")],
+    wishes=[Plan("SELL", 0.0, STEP)],
+    turns=[],
+    latency_ms=0.0,
 )
 def test_deals_do_not_depend_on_who_is_ahead(
     moves: list[tuple[int, int, int, str]],

@@ -112,7 +112,7 @@ class TradingBot:
     ) -> None:
         self.position = position
         self.realised = realised
-        self.refused: tuple[int, Side] | None = None
+        self.refused: tuple[int, tuple[Side, ...]] | None = None
         self._config = config
         self._symbol = symbol
         self._first_balance = first_balance
@@ -130,7 +130,7 @@ class TradingBot:
             return Outcome("NONE")
         side: Side | None = None if signal == EXIT else ("BUY" if signal == BUY else "SELL")
         held = self.position
-        if held is None and side is not None and self.refused == (moment.bar_us, side):
+        if held is None and side in self._refused_on(moment.bar_us):
             # On every tick the same answer: two records on the disk each time, and nothing new.
             return Outcome("NO_TRADE", detail="no trade: refused on this bar already")
         if held is None:
@@ -153,6 +153,11 @@ class TradingBot:
         self.realised += fill.profit - fill.commission
         self.position = None
 
+    def open(self, position: Position, fill: Fill) -> None:
+        """Take an opening deal of this strategy, and the position that it made, into account."""
+        self.realised -= fill.commission
+        self.position = position
+
     def _open(self, side: Side, moment: Moment) -> Outcome:
         if moment.rate is None:
             return Outcome("NO_TRADE", detail=f"no trade: {moment.no_rate}")
@@ -171,15 +176,17 @@ class TradingBot:
             return Outcome("NO_TRADE", detail=f"no trade: {reason} ({spread:.3g})")
         order = self._opening_order(side, size, moment)
         result = self._broker.submit(order)
-        if result.status != "FILLED" or result.fill is None:
+        if result.fill is None or result.position is None:
             outcome = _not_done(result)
             if outcome.action == "REFUSED":
-                self.refused = (moment.bar_us, side)
+                self.refused = (moment.bar_us, (*self._refused_on(moment.bar_us), side))
             return outcome
-        fill = result.fill
-        self.realised -= fill.commission
-        self.position = _position_of(order, fill)
-        return Outcome("OPEN", fill.lots, (result,))
+        self.open(result.position, result.fill)
+        return Outcome("OPEN", result.fill.lots, (result,))
+
+    def _refused_on(self, bar_us: int) -> tuple[Side, ...]:
+        """The sides that were refused since a bar was closed."""
+        return self.refused[1] if self.refused is not None and self.refused[0] == bar_us else ()
 
     def _opening_order(self, side: Side, size: PositionSize, moment: Moment) -> Order:
         tick, digits = moment.tick, self._symbol.digits
@@ -241,21 +248,3 @@ def _not_done(result: OrderResult) -> Outcome:
     said = f"{result.code}: {result.detail}" if result.detail else str(result.code)
     detail = f"order {'not sent' if missed else 'refused'}: {said}"
     return Outcome("MISSED" if missed else "REFUSED", 0.0, (result,), detail)
-
-
-def _position_of(order: Order, fill: Fill) -> Position:
-    return Position(
-        ticket=fill.ticket,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        magic=order.magic,
-        side=fill.side,
-        lots=fill.lots,
-        open_price=fill.price,
-        open_time_us=fill.time_us,
-        stop_loss=fill.stop_loss,
-        take_profit=fill.take_profit,
-        open_bid=order.tick.bid,
-        open_ask=order.tick.ask,
-        open_place=order.place,
-    )

@@ -8,7 +8,7 @@ import msgspec
 from mt5crs_shared.backlog import TickMark
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_shared.orders import Fill, touched
+from mt5crs_shared.orders import Fill, OrderResult, touched
 from mt5crs_shared.rates import RateBook
 from mt5crs_shared.sanity import TickSanity
 from mt5crs_shared.ticks import Tick
@@ -182,6 +182,16 @@ class StrategyInstance:
         self._received += 1
         self._bad += 1
         self._places.place(tick)
+
+    def settle(self, result: OrderResult) -> None:
+        """Take what became of an order that an earlier process decided."""
+        if result.fill is None:
+            return
+        if result.position is not None:
+            self.bot.open(result.position, result.fill)
+        else:
+            self.bot.apply(result.fill)
+        self._contained(self.strategy.on_fill, result.fill)
 
     def warm_up(self, bars: list[Bar]) -> None:
         """Begin with bars of a history file; those the window already has are left out."""

@@ -51,7 +51,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         state: The strategy's own.
         metrics: Counters.
         rates: What is known of the symbols that convert the profit's currency.
-        refused: The closed bar on which an order to open was refused last, and its side.
+        refused: The closed bar on which orders to open were refused last, and their sides.
     """
 
     identity: str
@@ -68,7 +68,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     state: dict[Any, Any]
     metrics: StrategyMetrics
     rates: dict[str, KeptRate] = {}
-    refused: tuple[int, Side] | None = None
+    refused: tuple[int, tuple[Side, ...]] | None = None
 
 
 _decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode

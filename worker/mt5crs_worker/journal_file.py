@@ -11,7 +11,7 @@ from mt5crs_shared.errors import Mt5crsError
 
 logger = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 """Of the tables and of `journal.Checkpoint`; a file of another version is set aside."""
 
 PRUNE_EVERY = 1_000

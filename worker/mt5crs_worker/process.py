@@ -14,13 +14,14 @@ from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.flight import FlightRecorder
-from mt5crs_shared.messages import ChildSpec, Phase, StrategyMetrics
+from mt5crs_shared.messages import ChildSpec, Phase, Registered, StrategyMetrics
+from mt5crs_shared.orders import Order
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.rates import RateBook
 from mt5crs_shared.stream import Batch, TickStream
 from mt5crs_shared.ticks import Tick
 from mt5crs_shared.wire import format_iso
-from mt5crs_worker import books, trouble
+from mt5crs_worker import books, trouble, unsettled
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.instance import StrategyInstance, identity_of
@@ -105,7 +106,7 @@ class Worker:
             age=lambda tick: self._stream.age(tick),
             max_age=strategy.max_signal_age,
         )
-        self._flight = FlightRecorder(self._paths.flight_file(strategy.name))
+        self._flight = FlightRecorder(self._paths.flight_file(strategy.name), self._spec.epoch)
         checkpoint = self._load_checkpoint()
         self._child.poller.register(self._gateway.socket, zmq.POLLIN)
         self._waiting.register(self._gateway.socket, zmq.POLLIN)
@@ -188,8 +189,9 @@ class Worker:
             raise
 
     def _trade(self) -> None:
+        held = self._register()
         if self._cold:
-            self._register()
+            self._reconcile(held)
         while not self._child.stopping:
             events = self._child.poll(min(self._stream.timeout(), CHECKPOINT_EVERY))
             if self._gateway.socket in events:
@@ -273,19 +275,23 @@ class Worker:
             self._decide_from_us = -(2**62)
             self._save()
         if self._phase == "recovering":
-            self._register()
-            self._settle_intents()
+            self._reconcile(self._register())
+            unsettled.settle(
+                self._journal, self._gateway, self._instance, self._spec.epoch, self._fresh
+            )
             self._tell_recovery()
             self._phase = "running"
             self._child.beat_soon()
             self._save()
 
-    def _settle_intents(self) -> None:
-        """Ask what became of orders that an earlier process recorded and nobody decided again."""
-        for order in self._journal.unsettled():
-            result = self._gateway.query(order.order_id)
-            self._journal.settle(result)
-            self._journal.event("settled", f"{order.order_id}: {result.status} {result.code}")
+    def _fresh(self, order: Order) -> bool:
+        """Whether an order that an earlier process decided may still be sent.
+
+        Also in a replay, where nothing is stale: what was decided long before the newest tick
+        would open a position behind this strategy's back.
+        """
+        behind = (self._instance.last_tick_time_us - order.tick.time_us) / 1e6
+        return max(self._stream.age(order.tick), behind) <= self._strategy.max_signal_age
 
     def _tell_recovery(self) -> None:
         instance, position = self._instance, self._instance.bot.position
@@ -295,13 +301,22 @@ class Worker:
         found = f"began {begun}, took {taken} ticks from the tape, {gone} are gone; {held}"
         self._journal.event("recovered", found)
 
-    def _register(self) -> None:
-        """Tell the gateway which spawn trades now, and believe its ledger about the position."""
-        bot = self._instance.bot
+    def _register(self) -> Registered:
+        """Tell the gateway which spawn trades now, before anything is decided on its books.
+
+        Raises:
+            ReplacedError: A newer process trades.
+            BooksError: They are not those of this strategy's past.
+        """
         word = self._gateway.register()
         if word.refused:
             raise ReplacedError(f"the gateway refuses this process: {word.refused}")
         books.refuse_foreign(self._strategy.symbol, self._journal, self._gateway, word.position)
+        return word
+
+    def _reconcile(self, word: Registered) -> None:
+        """Believe the ledger about the position, as far as the ticks have been taken."""
+        bot = self._instance.bot
         if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
             self._journal.event(
                 "reconciled",

@@ -2,6 +2,7 @@
 
 from mt5crs_services.gateway.holding import Holding, Touch
 from mt5crs_services.gateway.market import SymbolMarket
+from mt5crs_shared.catch_up import content
 from mt5crs_shared.orders import touched
 from mt5crs_shared.ticks import Tick
 
@@ -44,3 +45,15 @@ def touched_by(holding: Holding, market: SymbolMarket, tick: Tick, place: int) -
     if number is not None:
         return touch if touch.number <= number else None
     return touch if touch.tick.time_us <= tick.time_us else None
+
+
+def named(holding: Holding, market: SymbolMarket, tick: Tick) -> Touch | None:
+    """The position's touch, where its strategy names a tick that it saw touch.
+
+    Of equal ticks the strategy does not say which one it means; at any of them the deal is the
+    same.
+    """
+    touch = holding.touch
+    if touch is not None and content(touch.tick) == content(tick):
+        return touch
+    return touched_by(holding, market, tick, 0)

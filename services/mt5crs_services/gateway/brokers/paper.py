@@ -143,7 +143,7 @@ class PaperBook:
         position, market = holding.position, self._market.symbols[holding.position.symbol]
         if tick.symbol != position.symbol or not (tick.bid > 0.0 and tick.ask > 0.0):
             return "that tick is none of its symbol"
-        touch = guard.touched_by(holding, market, tick, 0)
+        touch = guard.named(holding, market, tick)
         if touch is not None:
             return self._end_touched(holding, touch)
         if tick.timed and tick.time_us < position.open_time_us and not market.clock_returned:
@@ -270,7 +270,7 @@ class PaperBook:
         guard.arm(holding, market)
         self._rate_touch(holding)
         holding.due = self._due(holding)
-        result = OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill)
+        result = OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill, position=position)
         others = tuple(self._by_symbol.get(order.symbol, ()))
         self._book(fill, result, order, holding, (*others, holding))
         self._hold(holding)
