@@ -183,12 +183,13 @@ def test_a_start_waits_for_no_file(system: System) -> None:
             file.unlink()
             os.mkfifo(file)
     system.start()
-    wait_for(lambda: system.service("gateway").state == "QUARANTINED", "the gateway's complaint")
-    assert "ledger.db is no regular file" in system.service("gateway").last_error
-    wait_for(lambda: system.service("tape").state == "RUNNING", "the tape")
-    (system.var / "ledger.db").unlink()
-    restarted = subprocess.run(system.command("restart", "gateway"), capture_output=True)
-    assert restarted.returncode == 0, restarted.stderr
+    for name, file in (("gateway", "ledger.db"), ("feed", "state/feed.position")):
+        wait_for(lambda n=name: system.service(n).state == "QUARANTINED", f"{name}'s complaint")
+        assert f"{file} is no regular file" in system.service(name).last_error
+        (system.var / file).unlink()
+        (system.var / "state/feed.json").unlink(missing_ok=True)
+        restarted = subprocess.run(system.command("restart", name), capture_output=True)
+        assert restarted.returncode == 0, restarted.stderr
     system.wait_running()
 
 
