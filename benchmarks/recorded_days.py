@@ -1,0 +1,96 @@
+"""The decision, order and deal logs of the recorded days, as hashes: what may not change unnoticed.
+
+Replays each day through a whole system as fast as possible, once without frictions and once with
+latency, slippage and commission, and compares the logs' hashes with those in recorded_days.json.
+Exit code 1 where one differs; with --renew the file is written instead. A change that is meant to
+alter what a strategy does, or what a deal costs, renews it in the same commit and says why.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from benchmarks.equivalence import CROSS, DATA, STRATEGIES, with_cross_pair
+from mt5crs_shared import recorded
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_supervisor.chaos import setting, trial
+from mt5crs_supervisor.chaos.installation import Installation
+from tests.system import shipped_symbols
+
+FILE = Path(__file__).with_name("recorded_days.json")
+FRICTIONS = {"latency_ms": 250.0, "slippage_points": 2.0, "commission_per_lot": 3.5}
+KIWI = {"name": "kiwi", "symbol": "NZDUSD", "strategy": CROSS, "timeframe": "M1"}
+
+Hashes = dict[str, dict[str, str]]
+"""By run, then by log: lines and BLAKE2b of it."""
+
+
+def days(folder: Path) -> dict[str, dict[str, Path]]:
+    """The files of each day, by symbol; a cross pair and its converter are made up beside one."""
+    first = {**with_cross_pair(folder), "NZDUSD": DATA / "NZDUSD_2014-05-05.csv.gz"}
+    return {"2014-05-05": first, "2014-05-06": {"EURUSD": DATA / "EURUSD_2014-05-06.csv.gz"}}
+
+
+def logs(folder: Path, files: Mapping[str, Path], paper: Mapping[str, float]) -> dict[str, str]:
+    """Replay one day through a system of its own; its logs, hashed."""
+    folder.mkdir()
+    strategies: list[dict[str, Any]] = [s for s in (*STRATEGIES, KIWI) if s["symbol"] in files]
+    config = folder / "strategies.yaml"
+    setting.write_config(
+        config, strategies, shipped_symbols(files), list(files.values()), 0.0, paper
+    )
+    published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
+    found = trial.run(Installation(config, folder / "var"), published).evidence
+    hashed = {"balance": repr(found.balance)}
+    for kind in ("decisions", "orders", "deals"):
+        for name, lines in getattr(found, kind).items():
+            digest = hashlib.blake2b(msgspec.json.encode(lines), digest_size=16).hexdigest()
+            hashed[f"{kind} of {name}"] = f"{len(lines)} {digest}"
+    return hashed
+
+
+def hashes() -> Hashes:
+    """Of every day, with frictions and without."""
+    found = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for day, files in days(folder).items():
+            for name, paper in (("plain", {}), ("frictions", FRICTIONS)):
+                click.echo(f"{day}, {name}", err=True)
+                found[f"{day} {name}"] = logs(folder / f"{day}_{name}", files, paper)
+    return found
+
+
+def differences(found: Hashes, kept: Hashes) -> list[str]:
+    """Which logs differ, for people."""
+    parted = []
+    for run in sorted(found.keys() | kept.keys()):
+        new, old = found.get(run, {}), kept.get(run, {})
+        for log in sorted(new.keys() | old.keys()):
+            if new.get(log) != old.get(log):
+                parted.append(f"{run}: {log}: {old.get(log, 'none')} -> {new.get(log, 'none')}")
+    return parted
+
+
+@click.command()
+@click.option("--renew", is_flag=True, help="Write the file.")
+def main(renew: bool) -> None:
+    """Replay, compare, and say what differs."""
+    found = hashes()
+    if renew:
+        FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        return
+    parted = differences(found, json.loads(FILE.read_text()))
+    click.echo("\n".join(parted) or "every log is the same")
+    sys.exit(1 if parted else 0)
+
+
+if __name__ == "__main__":
+    main()
