@@ -5,7 +5,8 @@ files replaced while it runs and between two runs. Exit code 1 where a process d
 hit, where one that is given up does not say why, or where the supervisor dies or does not answer.
 
 What is done in a step is a function of its seed, which is printed with every violation;
-`python -m benchmarks.fuzz --step SEED` does that step alone, in a fresh system.
+`python -m benchmarks.fuzz --step SEED` does that step alone, in a fresh system. Of files and
+processes there it chooses among those that there are: a longer run may have had others.
 """
 
 import itertools

@@ -236,13 +236,17 @@ FLOODS: dict[str, Callable[[Scene, str, Random], contextlib.AbstractContextManag
 
 def _file(scene: Scene, random: Random, aside: Path, between: bool) -> Result:
     before = scene.epochs()
+    # What a run takes away at its end cannot be replaced between two.
+    outlived = scene.system.close() if between else []
     path = random.choice(files.present(scene.paths))
     kind = random.choice(files.kinds(path))
     whose = files.owner(path, scene.paths, list(before))
-    said = f"{path.relative_to(scene.paths.var)} {kind}" + (", between two runs" if between else "")
-    counts = Counter({(kind, "files"): 1})
+    said = f"{path.relative_to(scene.paths.var)} {kind}"
     if between:
-        return _between(scene, random, aside, path, kind, whose, said)
+        damage = files.Damage(path, kind, random, aside)
+        violations = [Violation(name, "outlived the stop") for name in outlived]
+        return _between(scene, damage, kind, whose, f"{said}, between two runs", violations)
+    counts = Counter({(kind, "files"): 1})
     since = time.monotonic()
     try:
         damage = files.Damage(path, kind, random, aside)
@@ -270,7 +274,11 @@ def _watch(
     deaths, violations = _judge(scene, before, since, {whose}, whose)
     if whose in before:
         # The next process of its owner finds the file like that.
-        kill(scene.system.pid(whose)) if random.randrange(2) else scene.restart(whose)
+        pid = scene.system.child(whose).pid
+        if pid is not None and random.randrange(2):
+            kill(pid)
+        else:
+            scene.restart(whose)
         time.sleep(LATER)
         more, worse = _judge(scene, before, time.monotonic(), {whose}, whose)
         deaths, violations = (
@@ -292,15 +300,15 @@ def _unexplained(scene: Scene, whose: str) -> list[Violation]:
 
 
 def _between(
-    scene: Scene, random: Random, aside: Path, path: Path, kind: str, whose: str, said: str
+    scene: Scene,
+    damage: files.Damage,
+    kind: str,
+    whose: str,
+    said: str,
+    violations: list[Violation],
 ) -> Result:
-    """The system is stopped, finds the file like that at its start, and gets it back."""
-    violations = [Violation(name, "outlived the stop") for name in scene.system.close()]
+    """The system finds the file like that at its start, and gets it back after its end."""
     counts = Counter({(kind, "between runs"): 1})
-    if not path.exists():
-        scene.system.start()
-        return Result(f"{said}: gone with the run", Counter(), [], violations + scene.heal(()))
-    damage = files.Damage(path, kind, random, aside)
     scene.system.start()
     deaths: list[Death] = []
     try:

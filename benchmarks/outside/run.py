@@ -33,8 +33,12 @@ GENTLE = tuple(
 )
 """Of those, the ones after which nothing is missed and no order is too old, as a rule."""
 
-SETTLED = 3.0
-"""Seconds without progress after the last tick, after which nothing more comes."""
+SETTLED = 30.0
+"""Seconds without progress after the last tick, after which nothing more comes.
+
+A strategy that heard more than the tape waits ten for its word, and another ten for the symbol
+that converts its profit.
+"""
 
 CROSS = "tests.chaos.strategies:QuickCross"
 
@@ -203,9 +207,15 @@ def _last_tick(
             said = plan.log.with_name("publisher.out").read_text()
             raise ChaosError(f"the publisher ended: {said}")
         time.sleep(0.2)  # between two looks
+    published = read_log(plan.log, list(plan.days))
+    newest = {symbol: ticks[-1].tick.time_us for symbol, ticks in published.items()}
     moved, last = time.monotonic(), None
     while time.monotonic() - moved < SETTLED:
         report = system.wait_running()
+        if all(
+            s.metrics and s.metrics.last_tick_time_us == newest[s.symbol] for s in report.strategies
+        ):
+            break
         now = trial.taken(report)
         if now != last:
             moved, last = time.monotonic(), now
