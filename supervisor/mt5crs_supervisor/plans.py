@@ -30,7 +30,10 @@ def services(config: Config, ledger: Path) -> list[Plan]:
         config: The configuration.
         ledger: The account's; the symbols of its open positions are kept as well.
     """
-    symbols = _guarded(ledger) | _symbols(config, config.enabled)
+    wanted = _guarded(ledger) | _symbols(config, config.enabled)
+    # In one order, whatever is held just now: another payload would be another configuration, and
+    # its processes would not be adopted.
+    symbols = dict(sorted(wanted.items()))
     enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=symbols)
     payload = msgspec.json.encode(enabled)
     names = ["tape", "gateway"] + (["feed"] if config.globals.feed is not None else [])

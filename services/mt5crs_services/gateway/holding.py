@@ -32,6 +32,7 @@ class Holding(msgspec.Struct):
         rate: Price of the quote currency in the account's at the opening.
         seen: Number of the last tick that it need not be checked on; None: it waits for its
             opening tick in the gateway's own stream.
+        by_time: The stream has not shown the opening tick, only later times than its.
         touch: The tick that ends it, until the strategy has had its say about earlier ones.
         due: Monotonic time at which it is closed without the strategy's word.
     """
@@ -40,5 +41,6 @@ class Holding(msgspec.Struct):
     opening: Tick
     rate: float
     seen: int | None = None
+    by_time: bool = False
     touch: Touch | None = None
     due: float = 0.0

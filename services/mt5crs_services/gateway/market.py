@@ -171,6 +171,10 @@ class SymbolMarket:
         index = self._log.find(tick, place)
         return None if index is None else self.count + 1 + index
 
+    def has(self, tick: Tick, place: int) -> bool:
+        """Whether a good tick is here."""
+        return self._log.find(tick, place) is not None
+
     def place(self, tick: Tick, number: int) -> int:
         """The place among equal ones of a tick that is in the ring."""
         place = 0

@@ -16,6 +16,7 @@ def arm(holding: Holding, market: SymbolMarket) -> None:
     if since is None:
         return
     holding.seen = market.count
+    holding.by_time = not market.has(holding.opening, holding.position.open_place)
     for number, tick in since:
         code = touched(holding.position, tick)
         if code is not None:
@@ -25,6 +26,9 @@ def arm(holding: Holding, market: SymbolMarket) -> None:
 
 def look(holding: Holding, market: SymbolMarket, tick: Tick) -> None:
     """Look at the newest tick of the stream that counts; `holding.touch` says what came of it."""
+    if holding.by_time and not market.passed(holding.opening):
+        # The clock had run ahead, and came back to before the opening: that is still to come.
+        holding.seen, holding.by_time, holding.touch = None, False, None
     if holding.touch is not None:
         return
     if holding.seen is None:

@@ -1,0 +1,63 @@
+"""Which ticks of the gateway's stream end a position, where the publisher's clock runs ahead."""
+
+from mt5crs_services.gateway.brokers import guard
+from mt5crs_services.gateway.holding import Holding
+from mt5crs_services.gateway.market import SymbolMarket
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_shared.orders import Position
+from mt5crs_shared.ticks import Tick
+
+SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR")
+SECOND, DAY = 1_000_000, 86_400_000_000
+BEGIN = 1_767_571_200 * SECOND
+AHEAD = range(10, 14)
+"""Seconds in which the publisher's clock was two days ahead."""
+
+
+def tick(second: int, bid: float = 1.1) -> Tick:
+    ahead = 2 * DAY if second in AHEAD else 0
+    return Tick("EURUSD", BEGIN + second * SECOND + ahead, bid, bid + 0.0001)
+
+
+def ended_at(stream: list[Tick], opening: Tick) -> Tick | None:
+    """The tick that ends a position whose opening tick the stream has still to show."""
+    position = Position(
+        ticket=1,
+        strategy="euro",
+        symbol="EURUSD",
+        magic=7,
+        side="BUY",
+        lots=0.1,
+        open_price=opening.ask,
+        open_time_us=opening.time_us,
+        stop_loss=1.095,
+        take_profit=0.0,
+    )
+    holding, market = Holding(position, opening, 1.0), SymbolMarket(SPEC, None, 1)
+    for one in stream:
+        market.add(one)
+        guard.look(holding, market, one)
+        if holding.touch is not None:
+            return holding.touch.tick
+    return None
+
+
+def test_a_dip_before_the_opening_ends_nothing_though_the_clock_had_run_ahead() -> None:
+    stream = [tick(second, 1.09 if second == 20 else 1.1) for second in range(68)]
+    assert ended_at(stream, stream[-1]) is None
+
+
+def test_one_after_the_opening_does() -> None:
+    stream = [tick(second, 1.09 if second in (20, 70) else 1.1) for second in range(80)]
+    assert ended_at(stream, stream[67]) == stream[70]
+
+
+def test_an_opening_that_the_stream_never_shows_is_known_by_later_times() -> None:
+    stream = [tick(second, 1.09 if second in (20, 70) else 1.1) for second in range(80)]
+    opening = stream.pop(67)
+    assert ended_at(stream, opening) == stream[69]
+
+
+def test_a_position_opened_while_the_clock_was_ahead_is_guarded_when_it_is_back() -> None:
+    stream = [tick(second, 1.09 if second == 20 else 1.1) for second in range(30)]
+    assert ended_at(stream, stream[13]) == stream[20]

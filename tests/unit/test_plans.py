@@ -1,0 +1,21 @@
+"""What a child's plan depends on, and what it does not."""
+
+from pathlib import Path
+
+import pytest
+
+from mt5crs_shared import config_file
+from mt5crs_shared.config import SymbolSpec
+from mt5crs_supervisor import plans
+from tests.system import ROOT
+
+
+def test_what_is_held_just_now_makes_no_other_plan_of_a_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = config_file.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
+    ledger = tmp_path / "ledger.db"
+    flat = plans.services(config, ledger)
+    held: dict[str, SymbolSpec] = {"GBPUSD": config.symbols["GBPUSD"]}
+    monkeypatch.setattr(plans, "_guarded", lambda _ledger: held)
+    assert plans.services(config, ledger) == flat
