@@ -17,6 +17,7 @@ import msgspec
 from setproctitle import setproctitle
 
 from mt5crs_shared import last_words, logs, machine
+from mt5crs_shared.environment import SAFE_PATH
 from mt5crs_shared.files import create
 from mt5crs_shared.messages import ChildSpec, Failed
 from mt5crs_shared.paths import UMASK, VarPaths
@@ -86,6 +87,9 @@ def run(encoded_spec: bytes, preload_module: str) -> None:
     spec = _decode(encoded_spec)
     paths = VarPaths.of(spec)
     _own_session()
+    if SAFE_PATH[1] in os.environ:
+        for variable in SAFE_PATH:
+            os.environ.pop(variable, None)
     os.umask(UMASK)
     setproctitle(f"mt5crs {spec.name}")
     last_words.prepare(paths.words_file(spec.name))

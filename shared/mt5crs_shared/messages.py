@@ -87,6 +87,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         last_reason: Why the last signal led to less than a deal; empty after a deal.
         error_count: Exceptions in the strategy's code.
         errors_in_a_row: Those since the last evaluation without one.
+        fill_errors_in_a_row: Deals in a row that the strategy's `on_fill` failed on.
         last_error: The last of them, for people.
         last_tick_time_us: Event time of the last processed tick; 0: none yet.
         last_tick_age: Seconds since a tick was processed, by the monotonic clock; -1: none yet.
@@ -115,6 +116,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     last_reason: str = ""
     error_count: int = 0
     errors_in_a_row: int = 0
+    fill_errors_in_a_row: int = 0
     last_error: str = ""
     last_tick_time_us: int = 0
     last_tick_age: float = -1.0

@@ -1,5 +1,6 @@
 """The console entry point, and ``python -m mt5crs_supervisor``."""
 
+import os
 import sys
 
 
@@ -14,4 +15,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # `python -m` looks into the current folder first: a trader's signal.py would be taken for the
+    # standard library's. The folder is looked into last, see `commands.foreground`.
+    sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]  # noqa: PTH109
     main()

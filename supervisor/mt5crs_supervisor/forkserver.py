@@ -16,6 +16,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Final
 
+from mt5crs_shared.environment import SAFE_PATH
 from mt5crs_shared.messages import Kind
 from mt5crs_supervisor import descriptors
 
@@ -57,12 +58,20 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # The server is started as `python -c`, which looks into the current folder first: a trader's
+    # signal.py would be taken for the standard library's.
+    own = "PYTHONSAFEPATH" not in os.environ
+    if own:
+        os.environ.update(dict.fromkeys(SAFE_PATH, "1"))
     try:
         # Where it has to start this helper, multiprocessing lets Ctrl-C through again.
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
+        if own:
+            for name in SAFE_PATH:
+                os.environ.pop(name, None)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

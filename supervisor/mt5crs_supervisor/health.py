@@ -47,7 +47,7 @@ def of_silence(
     """
     if silent <= settings.hang_after or _is_starved(silent, settings, load, cpu_before):
         return None
-    return Verdict(Cause.HANG, f"no beat for {silent:.1f} s")
+    return Verdict(Cause.HANG, f"no heartbeat for {silent:.1f} s: it hangs, or computes too long")
 
 
 def of_memory(rss: int, limits: LimitsConfig) -> Verdict | None:

@@ -31,8 +31,9 @@ def described(orphans: Mapping[str, Entry]) -> str:
     listed = ", ".join(f"{name} (pid {entry.pid})" for name, entry in orphans.items())
     count = "1 process lives" if len(orphans) == 1 else f"{len(orphans)} processes live"
     return (
-        f"{count} on without one: {listed}. They open no position any more; `start` takes them"
-        " over, `stop` ends them, and left alone they end by themselves"
+        f"{count} on without one: {listed}. When their leases end, in a few seconds, they open no"
+        " position any more; `start` takes them over, `stop` ends them, and left alone they end by"
+        " themselves, half a minute after it"
     )
 
 

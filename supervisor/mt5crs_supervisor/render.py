@@ -275,5 +275,6 @@ def _note(child: ChildStatus) -> str:
         wait = f"; next try in {duration(child.retry_in)}" if child.retry_in is not None else ""
         return f"{child.last_error}{wait}"
     if child.state == State.QUARANTINED:
-        return f"given up after: {child.last_error}; mend it, then restart {child.name}"
+        what_now = f"see `crashes {child.name}`, mend it, then `restart {child.name}`"
+        return f"given up after: {child.last_error}; {what_now}"
     return ""

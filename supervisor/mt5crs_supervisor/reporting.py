@@ -147,8 +147,9 @@ def _child(child: Child, now: float) -> ChildStatus:
     beat = child.beat
     spawned = child.times.spawned
     error = child.last_error
-    if beat is not None and beat.metrics is not None and beat.metrics.errors_in_a_row:
-        error = beat.metrics.last_error
+    metrics = beat.metrics if beat is not None else None
+    if metrics is not None and (metrics.errors_in_a_row or metrics.fill_errors_in_a_row):
+        error = metrics.last_error
     return ChildStatus(
         name=child.name,
         kind=child.plan.kind,

@@ -167,3 +167,12 @@ class StatusReport(msgspec.Struct, frozen=True):
     services: tuple[ChildStatus, ...]
     totals: Totals
     events: tuple[EventLine, ...]
+
+
+def still_open(report: StatusReport) -> str:
+    """What a trader has to know of positions that a stop leaves open; empty: there are none."""
+    rows = (*report.strategies, *report.former)
+    held = [f"{row.process.name} {row.position_lots:+g}" for row in rows if row.position_lots]
+    if not held:
+        return ""
+    return f"; nobody looks at the stops of what stays open until the next start: {', '.join(held)}"

@@ -26,7 +26,7 @@ from mt5crs_shared.messages import (
     Stop,
 )
 from mt5crs_shared.paths import UMASK, VarPaths
-from mt5crs_supervisor import adoption, descriptors, fences, plans
+from mt5crs_supervisor import adoption, descriptors, fences, plans, reporting
 from mt5crs_supervisor.child import Child
 from mt5crs_supervisor.control import ControlServer
 from mt5crs_supervisor.coroner import Coroner
@@ -40,7 +40,7 @@ from mt5crs_supervisor.registry import Entry, Registry
 from mt5crs_supervisor.restart_policy import RestartPolicy
 from mt5crs_supervisor.sequence import StartStopOrder
 from mt5crs_supervisor.single import SingleInstance
-from mt5crs_supervisor.status_report import EventLine
+from mt5crs_supervisor.status_report import EventLine, still_open
 from mt5crs_supervisor.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -296,7 +296,8 @@ class Supervisor:
         self._context.term()
         if self.installation.is_at(self.paths.installation):
             self.paths.remove_traces([child.name for child in self.children])
-        self._note("supervisor", "stopped", "every process has ended")
+        held = still_open(reporting.report(self, self._monotonic()))
+        self._note("supervisor", "stopped", f"every process has ended{held}")
         self._single.release()
         self._wakeup.close()
 

@@ -49,6 +49,14 @@ class Dawdler(Recorder):
         return HOLD
 
 
+class Slow(Recorder):
+    """Takes a while for each tick, and is sound all the same."""
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        time.sleep(0.05)  # what it is here for
+        return super().on_tick(tick, bars)
+
+
 class Faulty(Recorder):
     """Does what the file ``params["trigger"]`` says, once; ``params["always"]`` at every tick.
 

@@ -147,7 +147,7 @@ def test_a_hang_is_noticed_and_ended(scene: Scene, fault: str) -> None:
     scene.run_on()
     scene.assert_undisturbed()
     scene.assert_complete("victim")
-    assert "no beat for" in scene.system.strategy("victim").process.last_error
+    assert "no heartbeat for" in scene.system.strategy("victim").process.last_error
 
 
 def test_a_flood_of_output_stays_in_bounded_files(scene: Scene) -> None:

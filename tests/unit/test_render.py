@@ -131,7 +131,7 @@ def test_backoff_and_quarantine_say_why_and_what_next() -> None:
     given_up = child("two", state="QUARANTINED", last_error="bad model", pid=None)
     text = shown(report(strategy(waiting), strategy(given_up)))
     assert "one: exit code 3; next try in 2.0s" in text
-    assert "two: given up after: bad model; mend it, then restart two" in text
+    assert "two: given up after: bad model; see `crashes two`, mend it, then `restart two`" in text
 
 
 @pytest.mark.parametrize(

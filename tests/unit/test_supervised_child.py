@@ -183,7 +183,7 @@ def test_a_silent_child_writes_its_stacks_and_is_killed(bench: Bench) -> None:
     bench.child.on_exit(ExitStatus(-9), 3.3)
     (death,) = bench.actions.buried
     assert (death.cause, death.killed_at, death.at) == (Cause.HANG, 3.2, 3.3)
-    assert bench.child.last_error == "no beat for 3.0 s"
+    assert bench.child.last_error.startswith("no heartbeat for 3.0 s")
     assert bench.child.state is State.STARTING
 
 

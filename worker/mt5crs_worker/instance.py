@@ -312,7 +312,7 @@ class StrategyInstance:
         signal = answer.signal
         changed = signal != self._last_signal
         self._last_signal = signal
-        outcome, errors = Outcome("NONE"), self._tally.metrics.error_count
+        outcome = Outcome("NONE")
         if signal != HOLD:
             outcome = self.bot.on_signal(signal, self._moment(tick, place, answer.note))
             self._tally.signal(outcome)
@@ -321,8 +321,7 @@ class StrategyInstance:
         # On every tick, most evaluations say what the last one said: those are not worth a line.
         if self.config.evaluate == "bar" or changed or outcome.order_ids:
             self._decisions.append(self._decision(answer, tick, place, outcome))
-        if self._tally.metrics.error_count == errors:
-            self._tally.sound()
+        self._tally.sound()
 
     def _moment(self, tick: Tick, place: int, note: str) -> Moment:
         rate = self._rates.rate(self.symbol, tick)
@@ -353,7 +352,9 @@ class StrategyInstance:
         try:
             call(fill)
         except (Exception, SystemExit) as error:
-            self._tally.error(error)
+            self._tally.fill_error(error)
+        else:
+            self._tally.fill_sound()
 
     def _restore(self, saved: Checkpoint) -> None:
         self.window = BarWindow.from_bytes(saved.window)

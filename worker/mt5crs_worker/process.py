@@ -30,8 +30,8 @@ from mt5crs_worker.journal_file import JournalError, ReplacedError
 
 logger = logging.getLogger(__name__)
 
-PULSE_TICKS = 200
-"""Ticks of one batch after which the supervisor is served in between."""
+SERVE_EVERY = 0.2
+"""Seconds after which the supervisor is served between two ticks, however slow each one is."""
 
 CHECKPOINT_EVERY = 1.0
 """Seconds between checkpoints while ticks come but no bar closes."""
@@ -63,6 +63,7 @@ class Worker:
         self._saved_at = time.monotonic()
         self._saved_ticks = 0
         self._last_tick_at = 0.0
+        self._served_at = time.monotonic()
         self._begun = time.monotonic()
         self._poison = {content(tick) for tick in spec.poison}
 
@@ -202,6 +203,7 @@ class Worker:
             if self._stream.caught_up:
                 self._on_caught_up()
             self._child.service(self._report)
+            self._served_at = time.monotonic()
             self._save_if_due()
         self._save()
         self._instance.shutdown()
@@ -224,7 +226,7 @@ class Worker:
             if not self._first_tick_told:
                 self._first_tick_told = True
                 self._child.first_tick()
-            if number % PULSE_TICKS == PULSE_TICKS - 1:
+            if time.monotonic() - self._served_at > SERVE_EVERY:
                 self._pump(0.0)
         for found in batch.breaks:
             self._tell_break(found)
@@ -330,6 +332,7 @@ class Worker:
         with self._flight.waiting():
             events = self._child.poll(timeout, self._waiting)
         self._child.service(self._report)
+        self._served_at = time.monotonic()
         if self._child.stopping:
             raise StopRequested
         return events

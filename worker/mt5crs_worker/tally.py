@@ -49,13 +49,26 @@ class Tally:
         )
 
     def error(self, error: BaseException) -> None:
-        """Count an exception in the strategy's code, and log it."""
+        """Count an exception in an evaluation, and log it."""
+        row = self._counts.errors_in_a_row + 1
+        self._counts = msgspec.structs.replace(self._counts, errors_in_a_row=row)
+        self._failed(error)
+
+    def fill_error(self, error: BaseException) -> None:
+        """Count an exception in `on_fill`, and log it."""
+        row = self._counts.fill_errors_in_a_row + 1
+        self._counts = msgspec.structs.replace(self._counts, fill_errors_in_a_row=row)
+        self._failed(error)
+
+    def fill_sound(self) -> None:
+        """`on_fill` went through without an error."""
+        if self._counts.fill_errors_in_a_row:
+            self._counts = msgspec.structs.replace(self._counts, fill_errors_in_a_row=0)
+
+    def _failed(self, error: BaseException) -> None:
         counts = self._counts
         self._counts = msgspec.structs.replace(
-            counts,
-            error_count=counts.error_count + 1,
-            errors_in_a_row=counts.errors_in_a_row + 1,
-            last_error=described(error),
+            counts, error_count=counts.error_count + 1, last_error=described(error)
         )
         key = (type(error).__name__, place_of(error))
         times = self._failures[key] = self._failures.get(key, 0) + 1

@@ -38,6 +38,8 @@ def faults(config: Config) -> list[Unusable]:
 
 def main() -> None:
     """Read a configuration from stdin, and write what was found to stdout."""
+    # As at a start: where Python would, and then in the folder that the trader works in.
+    sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
     # What a strategy prints is not the answer.
     answer = os.dup(1)
     os.dup2(2, 1)

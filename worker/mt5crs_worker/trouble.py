@@ -19,10 +19,15 @@ REWOUND = 50
 
 def of_strategy(config: Config, counts: StrategyMetrics) -> str:
     """What a strategy's code raises again and again; empty: it does not."""
-    times = counts.errors_in_a_row
-    if times < config.globals.supervisor.degraded_after_errors:
+    enough = config.globals.supervisor.degraded_after_errors
+    times, fills = counts.errors_in_a_row, counts.fill_errors_in_a_row
+    if times >= enough:
+        what = f"the strategy's code failed x{times} in a row, nothing is decided"
+    elif fills >= enough:
+        what = f"its on_fill failed on the last {fills} deals; it trades on"
+    else:
         return ""
-    return f"the strategy's code failed x{times} in a row, nothing is decided: {counts.last_error}"
+    return f"{what}: {counts.last_error}"
 
 
 def of_market(

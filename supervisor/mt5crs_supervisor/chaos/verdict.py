@@ -60,6 +60,13 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.detected == self.faults and not any((*counts, *rest))
 
 
+UNLIKE = (
+    "Every tick was taken, and the decisions differ: the strategy itself decides otherwise the"
+    " second time.\nDoes it keep something outside of `state`, or read a clock, random numbers or"
+    " the network? See docs/strategies.md"
+)
+
+
 def judge(
     untouched: Outcome,
     found: Outcome,
@@ -127,7 +134,8 @@ def lines(verdict: Verdict) -> list[str]:
         f"{r.kind:<24}{r.faults:>8}{r.p50:>9.0f}{r.p95:>9.0f}{r.longest:>9.0f}"
         for r in verdict.recoveries
     ]
-    return [*table, "", "every bound is kept" if verdict.holds else "A BOUND IS BROKEN"]
+    hint = [f"\n{UNLIKE}"] if verdict.differing and not verdict.ticks_lost else []
+    return [*table, *hint, "", "every bound is kept" if verdict.holds else "A BOUND IS BROKEN"]
 
 
 def percentile(values: Sequence[float], share: float) -> float:

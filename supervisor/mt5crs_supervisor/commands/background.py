@@ -27,7 +27,7 @@ from mt5crs_supervisor.control import (
 from mt5crs_supervisor.identity import is_alive
 from mt5crs_supervisor.lifecycle import State
 from mt5crs_supervisor.single import Holder, holder, refusal
-from mt5crs_supervisor.status_report import ChildStatus, StatusReport
+from mt5crs_supervisor.status_report import ChildStatus, StatusReport, still_open
 
 UP_WITHIN = 30.0
 """Seconds that a start may take before the command returns all the same."""
@@ -138,16 +138,19 @@ def stop(paths: VarPaths, say: Callable[[str], None]) -> None:
     if found is None:
         _stop_orphans(paths, say)
         return
+    held = ""
     # One that is stopping already may have closed its socket; it is waited for all the same.
     with contextlib.suppress(NotRunning):
-        ControlClient(paths.var).request(StopRequest())
+        client = ControlClient(paths.var)
+        held = still_open(client.status())
+        client.request(StopRequest())
     limit = _stop_timeout(found)
     say(f"stopping pid {found.pid} ... (SIGKILL to its processes after {limit:g} s)")
     # Strategies go first, then the services: two time-outs.
     within = 2.0 * limit + STOP_SLACK
     if not wait_for(lambda: not is_alive(found.pid, found.born), within):
         raise ControlTimeout(f"pid {found.pid} is still there after {within:g} s")
-    say("stopped")
+    say(f"stopped{held}")
 
 
 def _stop_orphans(paths: VarPaths, say: Callable[[str], None]) -> None:
@@ -182,11 +185,22 @@ def restart(paths: VarPaths, name: str, say: Callable[[str], None]) -> None:
         return child if child is not None and child.epoch > before.epoch and settled else None
 
     after = wait_for(fresh, RESTARTED_WITHIN) or child_of(client.status(), name)
+    hint = _changed_since(client.status())
     if after is None or after.epoch <= before.epoch:
         raise ControlTimeout(f"{name} has no new process after {RESTARTED_WITHIN:g} s")
     if after.state in (State.QUARANTINED, State.BACKOFF):
-        raise CommandError(f"{name} is {after.state}: {after.last_error}")
-    say(f"{name} is {after.state} (pid {before.pid or 'none'} -> {after.pid})")
+        raise CommandError(f"{name} is {after.state}: {after.last_error}{hint}")
+    say(f"{name} is {after.state} (pid {before.pid or 'none'} -> {after.pid}){hint}")
+
+
+def _changed_since(report: StatusReport) -> str:
+    """A restart does not read the YAML again; empty: it has not changed since the start."""
+    try:
+        changed = Path(report.config).stat().st_mtime > time.time() - report.uptime
+    except OSError:
+        return ""
+    note = f"{report.config} has changed since the start: `stop` and `start` take it up"
+    return f"; {note}" if changed else ""
 
 
 def wait_for(condition: Callable[[], T], within: float) -> T:

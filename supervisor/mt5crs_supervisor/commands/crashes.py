@@ -21,14 +21,16 @@ def crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     """Print a line for each death; of one child, also its last death in full."""
     folder = VarPaths(var_dir).crash
     found = crash.load(folder, name)
-    if name is not None and not found:
+    paths = VarPaths(var_dir)
+    lives = name is not None and paths.log_file(name).exists()
+    if name is not None and not found and not lives:
         known = {report.name for report in crash.load(folder)}
         if known:
             raise unknown_name(name, known, "child that ever died")
     if as_json:
         show.print_json(found)
     elif not found:
-        click.echo("Nobody has died yet.")
+        click.echo(f"{name} has never died." if name else "Nobody has died yet.")
     else:
         show.print_lines(overview(found))
         if name is not None:

@@ -62,7 +62,7 @@ def _tried(module: str, payload: bytes) -> list[Unusable]:
     field = "strategy" if module == STRATEGY else "files"
     try:
         done = subprocess.run(
-            [sys.executable, "-m", module],
+            [sys.executable, "-P", "-m", module],
             input=payload,
             capture_output=True,
             timeout=WITHIN,

@@ -1,0 +1,117 @@
+"""What traders do without a thought: slow code, files named like Python's own, a bug in on_fill."""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from mt5crs_shared.orders import Fill
+from mt5crs_supervisor.chaos import setting
+from mt5crs_worker.examples.ma_cross import MovingAverageCross
+from tests.chaos.crosses import CROSS, SPEC
+from tests.integration.test_cli_process import FAST, STRATEGIES, CommandLine
+from tests.system import ROOT, running, wait_for
+
+TICKS = 300
+"""Slow takes 50 ms for each: fifteen seconds in one batch, five times what counts as a hang."""
+
+
+class BadFill(MovingAverageCross):
+    """Trades, and fails whenever it is told of a deal."""
+
+    def on_fill(self, fill: Fill) -> None:
+        raise RuntimeError("a bug in on_fill")
+
+
+def test_a_slow_strategy_with_a_backlog_is_not_taken_for_hung(tmp_path: Path) -> None:
+    file = setting.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
+    slow = {
+        "name": "slow",
+        "symbol": "EURUSD",
+        "strategy": "tests.chaos.strategies:Slow",
+        "evaluate": "tick",
+        "timeframe": "S1",
+        "params": {"file": str(tmp_path / "seen")},
+    }
+    feed = {"feed": {"kind": "replay", "files": [str(file)], "speed": 0.0}}
+    with running(tmp_path, [slow], feed) as system:
+        pid = system.pid("slow")
+        wait_for(lambda: system.processed("slow") == TICKS, "every tick")
+        assert (system.pid("slow"), system.strategy("slow").process.restarts) == (pid, 0)
+
+
+def test_files_named_like_pythons_own_shadow_nothing(tmp_path: Path) -> None:
+    mine = {"name": "mine", "symbol": "EURUSD", "strategy": "my_strategies:Mine"}
+    system = CommandLine(tmp_path, [mine], {"feed": FAST})
+    for name in ("signal", "logging", "queue", "numpy", "statistics"):
+        (tmp_path / f"{name}.py").write_text("BUY_WHEN = 1\n")
+    source = (ROOT / "worker/mt5crs_worker/examples/ma_cross.py").read_text()
+    (tmp_path / "my_strategies.py").write_text(source + "\n\nclass Mine(MovingAverageCross): ...\n")
+    valid = system.call("validate")
+    assert valid.returncode == 0, valid.stdout + valid.stderr
+    started = system.call("start", "--detach")
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        wait_for(lambda: system.processed("mine") > 0, "ticks")
+    finally:
+        assert system.call("stop").returncode == 0
+    front = system.popen("start")
+    try:
+        system.wait_running()
+    finally:
+        front.send_signal(signal.SIGINT)
+        output = front.communicate()[0]
+    assert front.returncode == 0, output
+    assert "Traceback" not in output
+
+
+def test_validate_looks_for_a_class_where_start_does(tmp_path: Path) -> None:
+    entry = {"name": "mine", "symbol": "EURUSD", "strategy": "statistics:Mine"}
+    system = CommandLine(tmp_path, [entry])
+    source = (ROOT / "worker/mt5crs_worker/examples/ma_cross.py").read_text()
+    (tmp_path / "statistics.py").write_text(source + "\n\nclass Mine(MovingAverageCross): ...\n")
+    result = system.call("validate")
+    assert result.returncode == 4
+    assert "statistics has no class Mine" in result.stderr
+
+
+def test_a_bug_in_on_fill_is_told(tmp_path: Path) -> None:
+    bad = {**STRATEGIES[1], "name": "bad", "strategy": f"{__name__}:BadFill"}
+    with running(tmp_path, [bad], {"feed": FAST}) as system:
+        told = re.compile(r"its on_fill failed on the last \d+ deals; it trades on: ").match
+        wait_for(lambda: told(system.strategy("bad").process.degraded), "that it is DEGRADED")
+        assert "a bug in on_fill" in system.strategy("bad").process.last_error
+
+
+def test_a_stop_says_what_stays_open(tmp_path: Path) -> None:
+    system = CommandLine(tmp_path, [STRATEGIES[1]], {"feed": FAST})
+    assert system.call("start", "--detach").returncode == 0
+    said = ""
+    for _ in range(10):
+        wait_for(lambda: system.strategy("cable").position_lots, "a position")
+        said = system.call("stop").stdout.splitlines()[-1]
+        if "cable" in said:
+            break
+        system.call("start", "--detach")  # it was closed in the last moment
+    assert re.search(r"stops of what stays open until the next start: cable [+-]0\.\d+$", said)
+
+
+def test_a_restart_says_that_the_file_has_changed(tmp_path: Path) -> None:
+    system = CommandLine(tmp_path, [STRATEGIES[1]], {"feed": FAST})
+    assert system.call("start", "--detach").returncode == 0
+    try:
+        assert "has changed" not in system.call("restart", "cable").stdout
+        system.config.write_text(system.config.read_text() + "\n")
+        assert (
+            "has changed since the start: `stop` and `start`"
+            in system.call("restart", "cable").stdout
+        )
+    finally:
+        assert system.call("stop").returncode == 0
+
+
+def test_who_never_died_has_no_black_box(tmp_path: Path) -> None:
+    plain = {"name": "one", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"}
+    with running(tmp_path, [plain], {"feed": FAST}) as system:
+        result = subprocess.run(system.command("crashes", "one"), capture_output=True, text=True)
+        assert (result.returncode, result.stdout) == (0, "one has never died.\n")
