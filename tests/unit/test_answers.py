@@ -1,6 +1,7 @@
 """What a strategy answers is checked before anything else sees it: nonsense orders nothing."""
 
 import collections
+import re
 import sys
 from typing import Any, ClassVar
 
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 from mt5crs_shared.backlog import TickMark
 from mt5crs_shared.config import StrategyConfig, SymbolSpec
 from mt5crs_shared.orders import Fill
-from mt5crs_worker.answers import AnswerError, StateError, ask_bar, one_line, plain_state
+from mt5crs_worker import answers
+from mt5crs_worker.answers import (
+    AnswerError,
+    StateError,
+    ask_bar,
+    one_line,
+    place_of,
+    plain_state,
+)
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import (
@@ -291,3 +300,25 @@ def test_an_answer_error_is_no_reason_to_stop() -> None:
         ask_bar(one.strategy, one.window)
     Told.answer = BUY
     assert ask_bar(one.strategy, one.window).signal is BUY
+
+
+def test_the_place_of_an_error_is_the_traders_line() -> None:
+    def asked() -> None:
+        BarWindow().append("no bar")  # type: ignore[arg-type]
+
+    with pytest.raises(Exception) as raised:
+        asked()
+    assert re.fullmatch(r"test_answers\.py:\d+", place_of(raised.value))
+
+
+def test_an_error_that_no_line_of_theirs_raised_names_no_line_of_ours() -> None:
+    with pytest.raises(TypeError) as raised:
+        exec(compile("int([])", answers.__file__, "exec"))
+    raised.value.__traceback__ = raised.tb.tb_next  # without this test's own line
+    assert place_of(raised.value) == ""
+
+
+def test_the_place_of_a_syntax_error_is_where_it_stands() -> None:
+    with pytest.raises(SyntaxError) as raised:
+        compile("def f(:\n", "/home/trader/my.py", "exec")
+    assert place_of(raised.value) == "my.py:1"

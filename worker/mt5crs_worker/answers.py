@@ -10,6 +10,7 @@ import operator
 import reprlib
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -28,6 +29,8 @@ ERROR_LENGTH: Final = 500
 STATE_DEPTH: Final = 50
 """Lists and dicts within each other that a state may have."""
 
+
+_PACKAGE = str(Path(__file__).parent)
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
@@ -146,9 +149,20 @@ def described(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """``my_strategies.py:12``: where an error was raised; empty: nobody knows."""
-    where = traceback.extract_tb(error.__traceback__)
-    return f"{where[-1].filename.rpartition('/')[2]}:{where[-1].lineno}" if where else ""
+    """``my_strategies.py:12``: the trader's line that an error came from; empty: none."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not _is_ours(frame.filename)]
+    # Rather the line that called a library than one of the library.
+    theirs = [frame for frame in theirs if "site-packages" not in frame.filename] or theirs
+    return f"{Path(theirs[-1].filename).name}:{theirs[-1].lineno}" if theirs else ""
+
+
+def _is_ours(filename: str) -> bool:
+    """Whether a file is this package's, or the import system's, and no strategy."""
+    ours = filename.startswith(f"{_PACKAGE}/") and not filename.startswith(f"{_PACKAGE}/examples/")
+    return ours or filename.startswith("<frozen ")
 
 
 def one_line(text: str, length: int) -> str:
