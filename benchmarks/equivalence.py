@@ -108,13 +108,15 @@ def lateness(seen: Path, injuries: Sequence[Injury], speed: float) -> list[float
     """How much later than others the latest tick was that the witness saw during each fault, ms.
 
     A tick is due at its event time by the replay's pace; how late all ticks of that while are
-    anyhow (the first one's phase) is left out.
+    anyhow (the first one's phase) is left out, and so is a fault right after a pause of the whole
+    tree, whose ticks the witness is still making up for.
     """
     notes = list(RECORD.iter_unpack(seen.read_bytes()))
     moments = [at for _, at in notes]
     found = []
-    for injury in injuries:
-        if injury.fault.kind in campaign.ALONE:
+    for number, injury in enumerate(injuries):
+        paused = number > 0 and injuries[number - 1].fault.kind is Kind.PAUSE
+        if injury.fault.kind in campaign.ALONE and not paused:
             begin, end = injury.wall * 1e6, (injury.wall + injury.recovery) * 1e6
             during = notes[bisect_left(moments, begin - 2e5) : bisect_right(moments, end)]
             delays = [at - event / speed for event, at in during]
