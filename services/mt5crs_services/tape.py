@@ -11,6 +11,7 @@ from mt5crs_services.service import BacklogServer
 from mt5crs_services.tape_file import Recorded, TapeFileError, TapeFiles
 from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import Config, decode_config
+from mt5crs_shared.market_socket import new_context
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import TAPE_PRESENCE, Batch, TickStream
@@ -43,7 +44,7 @@ class Tape:
         config = decode_config(spec.payload)
         settings = config.globals
         paths = VarPaths.of(spec)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = new_context()
         self._child = Child(spec, settings.supervisor, self._context, preloaded)
         self._files = TapeFiles(paths.tape, sorted(config.symbols), settings.tape.file_ticks)
         self._rings = self._load(config, settings.tape.ticks_per_symbol)

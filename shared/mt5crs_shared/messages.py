@@ -357,6 +357,15 @@ class PositionClosed(msgspec.Struct, frozen=True, tag=True):
     detail: str = ""
 
 
+class Unregistered(msgspec.Struct, frozen=True, tag=True):
+    """Nothing was done: this gateway has begun since, and the spawn has to register first.
+
+    It may have another ledger than the one before, on which the strategy must not trade.
+    """
+
+    strategy: str
+
+
 class Fence(msgspec.Struct, frozen=True, tag=True):
     """The supervisor's word to the gateway: refuse lower epochs of this strategy from now on."""
 
@@ -365,4 +374,4 @@ class Fence(msgspec.Struct, frozen=True, tag=True):
 
 
 ToGateway = Register | Submit | QueryOrder | Touched | Fence
-FromGateway = Registered | Answer | PositionClosed
+FromGateway = Registered | Answer | PositionClosed | Unregistered

@@ -22,7 +22,10 @@ def survivors(
     for name, entry in registry.survivors().items():
         if not is_alive(entry.pid, entry.born):
             continue
-        handle = AdoptedHandle(entry.pid, entry.born)
+        try:
+            handle = AdoptedHandle(entry.pid, entry.born)
+        except ProcessLookupError:
+            continue  # It has ended since.
         child = children.get(name)
         if child is None or child.plan.config_hash != entry.config_hash:
             note(name, "superseded", f"pid {entry.pid} runs another configuration")

@@ -265,7 +265,9 @@ class Child:
 
     def next_deadline(self, now: float) -> float:
         """Seconds until `on_time` has something to do that cannot wait for the usual turn."""
-        due = [at for at in (self._retry_at, self._kill_at) if at is not None]
+        # There is nobody to kill before the launcher has answered.
+        kill_at = self._kill_at if self.handle is not None else None
+        due = [at for at in (self._retry_at, kill_at) if at is not None]
         return max(min(due) - now, 0.0) if due else 3600.0
 
     def _judge(self, now: float) -> None:

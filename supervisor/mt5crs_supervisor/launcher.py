@@ -272,15 +272,19 @@ class ForkserverLauncher:
     def _start(self, spec: ChildSpec) -> Handle:
         self._begun += 1
         try:
-            return self._fork(spec)
-        except OSError:
-            # Its socket may be gone: temporary folders are cleared now and then.
-            forkserver.discard()
-            return self._fork(spec)
+            return ProcessHandle(self._forked(spec))
         finally:
             self._ended = self._begun
 
-    def _fork(self, spec: ChildSpec) -> Handle:
+    def _forked(self, spec: ChildSpec) -> "multiprocessing.process.BaseProcess":
+        try:
+            return self._fork(spec)
+        except (FileNotFoundError, ConnectionRefusedError):
+            # Its socket is gone: temporary folders are cleared now and then. Nobody was asked.
+            forkserver.discard()
+            return self._fork(spec)
+
+    def _fork(self, spec: ChildSpec) -> "multiprocessing.process.BaseProcess":
         process = self._context.Process(  # type: ignore[attr-defined]  # both contexts have it
             target=entry.run,
             args=(msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]),
@@ -289,7 +293,8 @@ class ForkserverLauncher:
         )
         with _bare_main(), forkserver.uninterrupted():
             process.start()
-        return ProcessHandle(process)
+        found: multiprocessing.process.BaseProcess = process
+        return found
 
 
 @contextlib.contextmanager

@@ -30,14 +30,13 @@ def services(config: Config, ledger: Path) -> list[Plan]:
         config: The configuration.
         ledger: The account's; the symbols of its open positions are kept as well.
     """
-    wanted = _guarded(ledger) | _symbols(config, config.enabled)
-    # In one order, whatever is held just now: another payload would be another configuration, and
-    # its processes would not be adopted.
-    symbols = dict(sorted(wanted.items()))
-    enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=symbols)
-    payload = msgspec.json.encode(enabled)
+    own = _symbols(config, config.enabled)
+    enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=own)
+    # What is held just now makes no other configuration: its processes are adopted all the same.
+    digest = hashlib.blake2b(msgspec.json.encode(enabled), digest_size=16).hexdigest()
+    watched = msgspec.structs.replace(enabled, symbols=_guarded(ledger) | own)
+    payload = msgspec.json.encode(watched)
     names = ["tape", "gateway"] + (["feed"] if config.globals.feed is not None else [])
-    digest = hashlib.blake2b(payload, digest_size=16).hexdigest()
     return [
         Plan(name, name, ENTRIES[name], payload, digest)  # type: ignore[arg-type]  # it is a Kind
         for name in names

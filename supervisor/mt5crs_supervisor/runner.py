@@ -72,7 +72,12 @@ class MultiStrategyRunner:
     def _run_until(self, until: float | None) -> None:
         relapses: list[Relapse] = []
         while True:
-            supervisor = Supervisor(self.config, self._paths)
+            try:
+                supervisor = Supervisor(self.config, self._paths)
+            except Exception:
+                if relapses:
+                    orphans.end(self._paths, self.config.path, ENDED_WITHIN)
+                raise
             try:
                 supervisor.run(until, relapses[-1].what if relapses else "")
                 return

@@ -24,7 +24,12 @@ from mt5crs_shared.messages import (
     Kind,
     Lease,
     Ready,
+    Register,
+    Registered,
+    Submit,
     ToGateway,
+    Touched,
+    Unregistered,
 )
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.ticks import Tick
@@ -194,6 +199,7 @@ class GatewayCaller:
     """A strategy's side of the gateway's socket."""
 
     def __init__(self, var: Path, strategy: str, epoch: int = 1) -> None:
+        self._epoch = epoch
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         paths = VarPaths(var)
@@ -226,6 +232,14 @@ class GatewayCaller:
         return message
 
     def ask(self, message: ToGateway) -> FromGateway:
-        """Send, and take the next message."""
+        """Send, and take the next message; a gateway that has begun anew is introduced to first."""
         self.send(message)
-        return self.receive()
+        answer = self.receive()
+        while isinstance(answer, Unregistered) and not isinstance(message, Submit | Touched):
+            answer = self.receive()  # that was said to an earlier message
+        if isinstance(answer, Unregistered):
+            self.send(Register(answer.strategy, self._epoch))
+            assert isinstance(self.receive(), Registered)
+            self.send(message)
+            answer = self.receive()
+        return answer

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 import zmq
 
 from mt5crs_shared import wire
-from mt5crs_shared.market_socket import SIMULATED, MarketSocket
+from mt5crs_shared.market_socket import SIMULATED, MarketSocket, new_context
 from mt5crs_shared.ticks import Tick
 from tests.system import free_port, wait_for
 
@@ -20,7 +21,9 @@ def context() -> Iterator["zmq.Context[zmq.Socket[bytes]]"]:
         yield opened
 
 
-def publish(url: str, market: MarketSocket, first: int, simulated: bool = False) -> None:
+def publish(
+    url: str, market: MarketSocket, first: int, simulated: bool = False, pause: float = 0.0
+) -> None:
     """A publisher's life: a greeting, COUNT ticks to its first subscriber, and its end."""
 
     def subscribed() -> bool:
@@ -37,6 +40,7 @@ def publish(url: str, market: MarketSocket, first: int, simulated: bool = False)
         socket.bind(url)
         wait_for(subscribed, "a subscriber")
         for number in range(first, first + COUNT):
+            time.sleep(pause)
             tick = Tick("EURUSD", 1_400_000_000_000_000 + number * 1000, 1.1, 1.2)
             socket.send(wire.encode(tick))
         socket.close(10_000)
@@ -81,3 +85,18 @@ def test_what_waits_from_two_publishers_is_left_to_the_tape(
         assert market.simulated
     finally:
         market.close()
+
+
+def test_ticks_that_wait_take_little_memory() -> None:
+    """A strategy that waits for its gateway reads none, for as long as that takes."""
+    context, url = new_context(), f"tcp://127.0.0.1:{free_port()}"
+    market = MarketSocket(context, url, ["EURUSD"])
+    try:
+        before = psutil.Process().memory_info().rss
+        publish(url, market, 0, pause=0.0003)  # one by one, as a market does
+        grown = psutil.Process().memory_info().rss - before
+        assert len(read_until_interrupted(market)) == COUNT
+        assert grown < COUNT * 4_000
+    finally:
+        market.close()
+        context.term()

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,53 @@ def test_a_strategy_trades_on_no_books_but_its_own(system: CommandLine) -> None:
         file.unlink()
     assert "the ledger does not know it" in refusal(system)
     assert system.json("positions") == []
+
+
+@pytest.mark.parametrize("what", ["removed", "older copy"])
+def test_a_strategy_that_runs_does_not_trade_on_over_another_ledger(
+    system: CommandLine, what: str
+) -> None:
+    assert system.call("start", "--detach").returncode == 0
+    wait_for(lambda: system.strategy("cable").deals >= 2, "deals")
+    copy = system.folder / "copy.db"
+    with sqlite3.connect(system.var / "ledger.db") as db, sqlite3.connect(copy) as other:
+        db.backup(other)
+    before = system.strategy("cable").deals
+    wait_for(lambda: system.strategy("cable").deals >= before + 4, "more deals")
+    for file in system.var.glob("ledger.db*"):
+        file.unlink()
+    if what == "older copy":
+        shutil.copy(copy, system.var / "ledger.db")
+    wait_for(lambda: system.service("gateway").state == "QUARANTINED", "the gateway's end")
+    assert system.call("restart", "gateway").returncode == 0
+    wait_for(lambda: system.strategy("cable").process.state == "QUARANTINED", "the refusal")
+    assert "the ledger does not know it" in system.strategy("cable").process.last_error
+    assert system.call("stop").returncode == 0
+
+
+def test_nothing_is_lost_with_what_sqlite_keeps_beside_the_ledger(system: CommandLine) -> None:
+    assert system.call("start", "--detach").returncode == 0
+    wait_for(lambda: system.strategy("cable").deals >= 2, "deals")
+    first = system.pid("gateway")
+    (system.var / "ledger.db-wal").unlink()
+    wait_for(lambda: system.pids()["gateway"] not in (None, first), "another gateway")
+    deals = system.strategy("cable").deals
+    wait_for(lambda: system.strategy("cable").deals >= deals + 2, "deals")
+    assert system.call("stop").returncode == 0
+    assert system.call("start", "--detach").returncode == 0
+    assert system.strategy("cable").process.state == "RUNNING"
+    assert system.call("stop").returncode == 0
+
+
+def test_a_journal_that_is_taken_away_is_noticed(system: CommandLine) -> None:
+    assert system.call("start", "--detach").returncode == 0
+    wait_for(lambda: system.strategy("cable").deals >= 1, "a deal")
+    first = system.pid("cable")
+    (system.var / "state" / "cable.db").unlink()
+    system.wait_back("cable", first)
+    said = [event.detail for event in system.status().events if event.kind == "died"]
+    assert "cable.db was removed or replaced while it was in use" in said[0]
+    assert system.call("stop").returncode == 0
 
 
 def test_books_are_looked_at_before_a_tick_is(system: CommandLine, tmp_path: Path) -> None:

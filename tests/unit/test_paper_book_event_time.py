@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mt5crs_shared.orders import Fill
 from mt5crs_shared.ticks import Tick
-from tests.unit.gateway_cases import START_US, Office, Plan, Trader, config
+from tests.unit.gateway_cases import START_US, Office, Plan, Trader, config, order, tick
 
 STEP = 0.0005
 
@@ -122,3 +122,19 @@ def test_the_market_of_these_tests_makes_deals_of_every_kind(latency_ms: float) 
     wishes = [Plan("BUY", STEP, 3 * STEP), Plan("HOLD"), Plan("SELL", 2 * STEP, STEP)]
     codes = {fill.code.value for fill in play(moves, wishes, [], latency_ms)}
     assert codes == {"FILLED", "STOP_LOSS", "TAKE_PROFIT"}
+
+
+def test_an_order_on_a_tick_from_the_future_does_not_wait_for_that_future(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", config(latency_ms=30.0))
+    second = 1_000_000
+    before = [tick(n * second) for n in range(10)]
+    ahead = tick(110 * second)
+    office.feed(*before, ahead)
+    request = order(ahead)
+    assert office.ask_submit(request) is None
+    returned = [tick((10 + n) * second) for n in range(3)]
+    office.feed(*returned)
+    result = office.ask_submit(request)
+    assert result is not None
+    assert result.fill is not None
+    assert result.fill.time_us == returned[-1].time_us

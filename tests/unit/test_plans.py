@@ -16,6 +16,9 @@ def test_what_is_held_just_now_makes_no_other_plan_of_a_service(
     config = config_file.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
     ledger = tmp_path / "ledger.db"
     flat = plans.services(config, ledger)
-    held: dict[str, SymbolSpec] = {"GBPUSD": config.symbols["GBPUSD"]}
-    monkeypatch.setattr(plans, "_guarded", lambda _ledger: held)
-    assert plans.services(config, ledger) == flat
+    for symbol in ("GBPUSD", "XAUUSD"):
+        held: dict[str, SymbolSpec] = {symbol: config.symbols[symbol]}
+        monkeypatch.setattr(plans, "_guarded", lambda _ledger, held=held: held)
+        found = plans.services(config, ledger)
+        assert [plan.config_hash for plan in found] == [plan.config_hash for plan in flat]
+        assert all(symbol.encode() in plan.payload for plan in found)

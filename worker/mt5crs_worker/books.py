@@ -1,13 +1,8 @@
 """Whether the ledger is that of a strategy's own past."""
 
-from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.orders import Code, Position
-from mt5crs_worker.gateway_client import GatewayClient
+from mt5crs_worker.gateway_client import BooksError, GatewayClient
 from mt5crs_worker.journal import Journal
-
-
-class BooksError(Mt5crsError):
-    """The ledger is not that of this strategy's past. It stops, until the operator decides."""
 
 
 def refuse_foreign(

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 import zmq
 
+from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import (
     Answer,
     FromGateway,
@@ -19,6 +20,7 @@ from mt5crs_shared.messages import (
     Submit,
     ToGateway,
     Touched,
+    Unregistered,
 )
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position
 from mt5crs_shared.ticks import Tick
@@ -37,6 +39,10 @@ UNDECIDED = frozenset({Code.NOT_SEEN, Code.NO_LEASE})
 
 _decode = msgspec.msgpack.Decoder(FromGateway).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class BooksError(Mt5crsError):
+    """The ledger is not that of this strategy's past. It stops, until the operator decides."""
 
 
 class StopRequested(BaseException):
@@ -66,6 +72,7 @@ class GatewayClient:
         lease: The supervisor's leave to open positions, while it is valid.
         age: Seconds since a tick was the market's newest, by the feed's clock.
         max_age: Age beyond which a decision is not sent any more.
+        introduce: Registers with a gateway that has begun anew, and looks at its ledger.
         monotonic: The monotonic clock, seconds.
     """
 
@@ -81,6 +88,7 @@ class GatewayClient:
         lease: Callable[[], Lease | None],
         age: Callable[[Tick], float],
         max_age: float,
+        introduce: Callable[[], object],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._strategy = strategy
@@ -90,6 +98,7 @@ class GatewayClient:
         self._lease = lease
         self._age = age
         self._max_age = max_age
+        self._introduce = introduce
         self._monotonic = monotonic
         self._closed: dict[int, PositionClosed] = {}
         self.waiting_since: float | None = None
@@ -221,6 +230,10 @@ class GatewayClient:
             if self.socket not in self._pump(left):
                 continue
             while (message := self.read()) is not None:
+                if isinstance(message, Unregistered):
+                    # What was asked was not done; it is asked again after this.
+                    self._introduce()
+                    return None
                 found = match(message)
                 if found is not None:
                     self.waiting_since = None

@@ -24,6 +24,7 @@ from mt5crs_worker.answers import (
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
 from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
+from mt5crs_worker.gateway_client import BooksError
 from mt5crs_worker.journal import Checkpoint, Decision
 from mt5crs_worker.journal_file import JournalError, ReplacedError
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
@@ -150,6 +151,7 @@ class StrategyInstance:
         Raises:
             JournalError: Nothing may be traded unrecorded; the process must end.
             ReplacedError: A newer process of this strategy trades; this one must end.
+            BooksError: The gateway has another ledger than before; this process must end.
             StateError: The strategy's state cannot be kept; it must not trade.
         """
         if tick.symbol != self.symbol.name:
@@ -170,7 +172,7 @@ class StrategyInstance:
             if tick.time_us < newest_us:
                 self._rewind(tick.time_us)
             self._process(tick, place, decide)
-        except (JournalError, ReplacedError, StateError):
+        except (JournalError, ReplacedError, BooksError, StateError):
             raise
         except (Exception, SystemExit) as error:
             self._tally.error(error)

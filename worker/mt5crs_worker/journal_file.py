@@ -82,9 +82,20 @@ class JournalFile:
             self.db = self._open_sound()
         except sqlite3.Error as error:
             raise JournalError(f"{path}: {error}") from error
+        self._inode = path.stat().st_ino
 
     def writing(self, synchronous: str) -> "Transaction":
-        """A transaction: FULL is on the disk when it is over, NORMAL outlives this process."""
+        """A transaction: FULL is on the disk when it is over, NORMAL outlives this process.
+
+        Raises:
+            JournalError: The file is not in its place any more: nobody would find what is written.
+        """
+        try:
+            inode = self.path.stat().st_ino
+        except FileNotFoundError:
+            inode = 0
+        if inode != self._inode:
+            raise JournalError(f"{self.path} was removed or replaced while it was in use")
         return Transaction(self.db, self.path, synchronous, self._epoch)
 
     def wrote(self, rows: int) -> None:

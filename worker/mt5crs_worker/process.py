@@ -14,6 +14,7 @@ from mt5crs_shared.child import Child, Report
 from mt5crs_shared.config import StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.flight import FlightRecorder
+from mt5crs_shared.market_socket import new_context
 from mt5crs_shared.messages import ChildSpec, Phase, Registered, StrategyMetrics
 from mt5crs_shared.orders import Order
 from mt5crs_shared.paths import VarPaths
@@ -53,7 +54,7 @@ class Worker:
         self._config = decode_config(spec.payload)
         self._strategy: StrategyConfig = self._config.strategies[0]
         self._paths = VarPaths.of(spec)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = new_context()
         settings = self._config.globals.supervisor
         self._child = Child(spec, settings, self._context, preloaded)
         self._waiting = self._child.new_poller()
@@ -106,6 +107,7 @@ class Worker:
             lease=lambda: self._child.lease,
             age=lambda tick: self._stream.age(tick),
             max_age=strategy.max_signal_age,
+            introduce=lambda: self._register(),
         )
         self._flight = FlightRecorder(self._paths.flight_file(strategy.name), self._spec.epoch)
         checkpoint = self._load_checkpoint()

@@ -15,7 +15,7 @@ from mt5crs_services.gateway.account import Total, made_by, parts_of
 from mt5crs_services.gateway.holding import Holding
 from mt5crs_services.gateway.market import StreamState
 from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
-from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction
+from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction, WalGoneError
 from mt5crs_shared import ledger_schema
 from mt5crs_shared.config import RetentionConfig, SymbolSpec
 from mt5crs_shared.ledger_schema import (
@@ -191,6 +191,7 @@ class Ledger:
 
         Raises:
             LedgerGoneError: Somebody has removed or replaced it.
+            WalGoneError: Somebody has removed what SQLite keeps beside it.
         """
         try:
             inode = self.path.stat().st_ino
@@ -198,6 +199,11 @@ class Ledger:
             inode = 0
         if inode != self._inode:
             raise LedgerGoneError(f"{self.path} was removed or replaced while it was in use")
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        if not wal.exists():
+            # It is still open here: what it holds goes into the ledger itself, and nothing is lost.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raise WalGoneError(f"{wal} was removed while it was in use; the ledger has all of it")
 
     def close(self) -> None:
         """Close the file."""

@@ -13,7 +13,11 @@ from mt5crs_services.gateway.desk import Desk
 from mt5crs_services.gateway.leave import Leases
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.market import Market
-from mt5crs_services.gateway.transaction import LedgerGoneError, LedgerTakenError
+from mt5crs_services.gateway.transaction import (
+    LedgerGoneError,
+    LedgerTakenError,
+    WalGoneError,
+)
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared import installation, machine
 from mt5crs_shared.child import Child, Report
@@ -21,15 +25,18 @@ from mt5crs_shared.config import decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.installation import Installation, InstallationError, epochs_of
 from mt5crs_shared.ledger_schema import LedgerError
+from mt5crs_shared.market_socket import new_context
 from mt5crs_shared.messages import (
     ChildSpec,
     Fence,
     FromGateway,
     QueryOrder,
     Register,
+    Registered,
     Submit,
     ToGateway,
     Touched,
+    Unregistered,
 )
 from mt5crs_shared.paths import VarPaths
 from mt5crs_shared.stream import Batch, TickStream
@@ -93,6 +100,7 @@ class Gateway:
             lambda: max(spec.epoch, epochs_of(time.time())),
         )
         self._identities: dict[str, bytes] = {}
+        self._registered: set[tuple[str, int]] = set()
         self._watched = 0
         self._refused = 0
         self._trouble = ""
@@ -160,8 +168,8 @@ class Gateway:
             try:
                 message = _decode(body)
                 self._check_speaker(sender, message)
-                answer = self._desk.handle(message)
-                self._remember(sender, message)
+                answer = self._unknown(message) or self._desk.handle(message)
+                self._remember(sender, message, answer)
             except (LedgerTakenError, LedgerGoneError):
                 raise
             except Exception as error:
@@ -192,8 +200,24 @@ class Gateway:
             what = type(message).__name__
             raise ForgedError(f"a {what} of {said}, epoch {epoch}, that did not come from it")
 
-    def _remember(self, sender: bytes, message: ToGateway) -> None:
-        """Where a strategy's newest process is, for what it is told unasked."""
+    def _unknown(self, message: ToGateway) -> Unregistered | None:
+        """What is said to a spawn that has not looked at this gateway's ledger; None: it has."""
+        match message:
+            case Submit(order=order):
+                strategy, epoch = order.strategy, order.epoch
+            case Touched(strategy=strategy, epoch=epoch):
+                pass
+            case _:
+                return None
+        # A spawn that was replaced hears that instead.
+        replaced = epoch < self._desk.newest(strategy)
+        known = replaced or (strategy, epoch) in self._registered
+        return None if known else Unregistered(strategy)
+
+    def _remember(self, sender: bytes, message: ToGateway, answer: FromGateway | None) -> None:
+        """Who has looked at the ledger, and where a strategy's newest process is."""
+        if isinstance(message, Register) and isinstance(answer, Registered) and not answer.refused:
+            self._registered.add((message.strategy, message.epoch))
         match message:
             case Submit(order=speaker):
                 strategy, epoch = speaker.strategy, speaker.epoch
@@ -214,7 +238,7 @@ class Gateway:
                 self._ledger.check_in_place()
                 self._book.save()
                 self._trouble = ""
-        except (LedgerTakenError, LedgerGoneError):
+        except (LedgerTakenError, LedgerGoneError, WalGoneError):
             raise
         except LedgerError as error:
             if not self._trouble:
@@ -272,7 +296,7 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
     config = decode_config(spec.payload)
     settings = config.globals
     path = VarPaths.of(spec).ledger
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = new_context()
     child = Child(spec, settings.supervisor, context, preloaded)
     try:
         known = installation.load(VarPaths.of(spec).installation)

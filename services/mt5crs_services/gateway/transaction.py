@@ -18,6 +18,13 @@ class LedgerGoneError(LedgerError):
     """
 
 
+class WalGoneError(LedgerError):
+    """What SQLite keeps beside the ledger was removed in use. The gateway ends, and begins again.
+
+    The ledger itself has all that was booked.
+    """
+
+
 class Transaction:
     """``with`` this: commit, or roll back and raise LedgerError.
 

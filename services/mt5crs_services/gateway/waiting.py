@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mt5crs_services.gateway.market import Market
+from mt5crs_services.gateway.market import Market, SymbolMarket
 from mt5crs_shared.orders import Order
 from mt5crs_shared.ticks import Tick
 
@@ -41,7 +41,7 @@ class Waiting:
         if since is None and market.passed(order.tick):
             since = market.later(order.tick)
         for number, tick in since or ():
-            if self._fits(order, tick):
+            if self._fits(order, tick, market):
                 return Due(order, tick, market.place(tick, number))
         return None
 
@@ -61,13 +61,18 @@ class Waiting:
         waiting = self._orders.get(tick.symbol)
         if not waiting:
             return []
-        due = [order for order in waiting if self._fits(order, tick)]
+        market = self._market.symbols[tick.symbol]
+        due = [order for order in waiting if self._fits(order, tick, market)]
         if not due:
             return []
         self._orders[tick.symbol] = [order for order in waiting if order not in due]
-        market = self._market.symbols[tick.symbol]
         place = market.place(tick, market.count)
         return [Due(order, tick, place) for order in due]
 
-    def _fits(self, order: Order, tick: Tick) -> bool:
-        return tick.time_us >= order.tick.time_us + self._latency_us and not tick.crossed
+    def _fits(self, order: Order, tick: Tick, market: SymbolMarket) -> bool:
+        if tick.crossed:
+            return False
+        # Good ticks go back in time only where the clock had run ahead, at the order's own: what
+        # comes after its return is later, whatever its time says.
+        returned = tick.time_us < order.tick.time_us and market.has(order.tick, order.place)
+        return returned or tick.time_us >= order.tick.time_us + self._latency_us
