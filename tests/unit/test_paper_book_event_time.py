@@ -138,3 +138,19 @@ def test_an_order_on_a_tick_from_the_future_does_not_wait_for_that_future(tmp_pa
     assert result is not None
     assert result.fill is not None
     assert result.fill.time_us == returned[-1].time_us
+
+
+def test_a_position_that_was_opened_in_the_future_can_be_closed_before_it(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", config())
+    second = 1_000_000
+    before = [tick(n * second) for n in range(10)]
+    ahead = tick(110 * second)
+    office.feed(*before, ahead)
+    position = office.open(ahead)
+    returned = [tick((10 + n) * second) for n in range(4)]
+    office.feed(*returned)
+    early = order(before[-1], "SELL", ticket=position.ticket)
+    refused = office.submit(early)
+    assert refused.detail == f"position {position.ticket} was opened after that tick"
+    closed = office.submit(order(returned[-1], "SELL", ticket=position.ticket))
+    assert closed.status == "FILLED", closed

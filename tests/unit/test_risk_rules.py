@@ -78,7 +78,7 @@ def proposal(symbol: SymbolSpec = EURUSD, **given: Any) -> Proposal:
         (closing, {"side": "BUY", "ticket": 7_000_001, "held": HELD}, Code.NO_POSITION),
         (
             closing,
-            {"side": "SELL", "ticket": 7_000_001, "held": HELD, "on": tick(-1)},
+            {"side": "SELL", "ticket": 7_000_001, "held": HELD, "before_opening": True},
             Code.NO_POSITION,
         ),
         (

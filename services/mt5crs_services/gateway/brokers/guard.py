@@ -40,6 +40,20 @@ def look(holding: Holding, market: SymbolMarket, tick: Tick) -> None:
             holding.touch = Touch(market.count, tick, code)
 
 
+def is_before_opening(holding: Holding, market: SymbolMarket, tick: Tick, place: int) -> bool:
+    """Whether a tick came before the opening: by the stream's order, where it has both.
+
+    Times say so too, but not where the publisher's clock had run ahead at the opening.
+    """
+    if not tick.timed or tick.time_us >= holding.position.open_time_us:
+        return False
+    opened = market.number(holding.opening, holding.position.open_place)
+    found = market.number(tick, place)
+    if opened is not None and found is not None:
+        return found < opened
+    return not market.clock_returned
+
+
 def touched_by(holding: Holding, market: SymbolMarket, tick: Tick, place: int) -> Touch | None:
     """The position's touch, where it lies at or before a tick in the symbol's stream."""
     touch = holding.touch

@@ -111,7 +111,7 @@ class PaperBook:
             if touch is not None:
                 self._end_touched(held, touch)
         opening = order.action == "OPEN"
-        proposal = self._proposal(order, tick, market)
+        proposal = self._proposal(order, tick, place, market)
         refusal = risk.first_refusal(risk.OPENING if opening else risk.CLOSING, proposal)
         if refusal is not None:
             return self._refuse(order, refusal)
@@ -236,7 +236,9 @@ class PaperBook:
             position=holding.position if holding is not None else None,
         )
 
-    def _proposal(self, order: Order, tick: Tick, market: SymbolMarket) -> risk.Proposal:
+    def _proposal(
+        self, order: Order, tick: Tick, place: int, market: SymbolMarket
+    ) -> risk.Proposal:
         held = self._holdings.get(order.strategy)
         said = order.rate if tick == order.tick else None
         rate = self._rate(market, tick, said, held.rate if held is not None else None)
@@ -245,7 +247,8 @@ class PaperBook:
             order=order,
             tick=tick,
             symbol=market.spec,
-            held=self.position(order.strategy),
+            held=held.position if held is not None else None,
+            before_opening=held is not None and guard.is_before_opening(held, market, tick, place),
             rate=rate,
             needed_margin=pricing.margin(self._paper, market.spec, order.lots, price, rate or 0.0),
             free_margin=self._equity() - self._margin(),

@@ -18,7 +18,7 @@ def check(proposal: Proposal) -> Refusal | None:
         return Refusal(Code.NO_POSITION, f"position {held.ticket} is one of {held.symbol}")
     if held.side == order.side:
         return Refusal(Code.NO_POSITION, f"a {order.side} does not close a {held.side}")
-    if order.tick.timed and proposal.tick.time_us < held.open_time_us:
+    if proposal.before_opening:
         return Refusal(Code.NO_POSITION, f"position {held.ticket} was opened after that tick")
     if not math.isclose(held.lots, order.lots, abs_tol=TOLERANCE):
         return Refusal(Code.BAD_VOLUME, f"{order.lots:g} lots, the position has {held.lots:g}")

@@ -22,6 +22,7 @@ class Proposal(msgspec.Struct, frozen=True):
         tick: The quote it would fill on.
         symbol: Its symbol.
         held: The strategy's open position.
+        before_opening: The quote came before the one that the position was opened on.
         rate: Price of the quote currency in the account's; None: not known.
         needed_margin: Margin that the position would hold, in the account's currency.
         free_margin: Margin that is free, in the account's currency.
@@ -33,6 +34,7 @@ class Proposal(msgspec.Struct, frozen=True):
     tick: Tick
     symbol: SymbolSpec
     held: Position | None = None
+    before_opening: bool = False
     rate: float | None = None
     needed_margin: float = 0.0
     free_margin: float = 0.0
