@@ -204,8 +204,7 @@ class Worker:
                 self._process(batch)
             if self._stream.caught_up:
                 self._on_caught_up()
-            self._child.service(self._report)
-            self._served_at = time.monotonic()
+            self._serve()
             self._save_if_due()
         self._save()
         self._instance.shutdown()
@@ -333,11 +332,15 @@ class Worker:
         """Serve supervisor and gateway while ticks wait."""
         with self._flight.waiting():
             events = self._child.poll(timeout, self._waiting)
-        self._child.service(self._report)
-        self._served_at = time.monotonic()
+        self._serve()
         if self._child.stopping:
             raise StopRequested
         return events
+
+    def _serve(self) -> None:
+        """Hear the supervisor and beat where it is time; noted, for the ticks of a batch."""
+        self._child.service(self._report)
+        self._served_at = time.monotonic()
 
     def _save_if_due(self) -> None:
         ticks = self._instance.ticks_processed - self._saved_ticks

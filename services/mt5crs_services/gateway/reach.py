@@ -44,7 +44,7 @@ def doubt(market: SymbolMarket, tick: Tick, place: int) -> Doubt | None:
     Returns:
         None where it is believed; also where the stream has no quote at all to compare with.
     """
-    if market.number(tick, place) is not None:
+    if market.has(tick, place):
         return None
     around = market.around(tick)
     known = around.quotes

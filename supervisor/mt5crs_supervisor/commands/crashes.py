@@ -19,9 +19,9 @@ TICKS_SHOWN = 5
 
 def crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     """Print a line for each death; of one child, also its last death in full."""
-    folder = VarPaths(var_dir).crash
-    found = crash.load(folder, name)
     paths = VarPaths(var_dir)
+    folder = paths.crash
+    found = crash.load(folder, name)
     lives = name is not None and paths.log_file(name).exists()
     if name is not None and not found and not lives:
         known = {report.name for report in crash.load(folder)}

@@ -338,7 +338,7 @@ class PaperBook:
         own = self._market.rates.rate(market.spec, tick)
         if said is None or market.spec.name not in self._market.rates.needs:
             return own
-        if own is not None and market.number(tick, 0) is not None:
+        if own is not None and market.has(tick, 0):
             return own
         known = own or earlier
         return said if known is not None and abs(said - known) < MAX_OFF * known else own
