@@ -1,5 +1,6 @@
 """What is left of a death: a black box, a poison tick skipped, a memory hog replaced, adoption."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -144,7 +145,8 @@ def test_after_a_power_cut_everybody_goes_on(scene: Scene) -> None:
     assert scene.system.process is not None
     epochs = scene.system.epochs()
     for process in scene.system.processes():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     scene.system.process.wait()
     wait_for(lambda: not scene.system.processes(), "everybody dead")
     # It is not forced to the disk at every spawn; ledger and journals remember who wrote last.

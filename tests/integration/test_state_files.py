@@ -1,5 +1,6 @@
 """What a tired trader does to the files of a system: nothing of it may cost money."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -39,7 +40,8 @@ def system(tmp_path: Path) -> Iterator[CommandLine]:
         yield made
     finally:
         for process in made.processes():
-            process.terminate()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
         wait_for(lambda: not made.processes(), "the end")
 
 
