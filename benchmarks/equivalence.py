@@ -19,10 +19,10 @@ import click
 
 from benchmarks.tables import machine, table, write
 from mt5crs_services.feed.files import read_ticks
-from mt5crs_shared import recorded
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.wire import format_iso
+from mt5crs_shared.market import recorded
+from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.faults import Injury

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.strategy import HOLD, ModelStrategy, Signal

@@ -15,8 +15,8 @@ import click
 from benchmarks.tables import machine, table, write
 from mt5crs_services.gateway.account import Account
 from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_shared.config import RetentionConfig
-from mt5crs_worker.journal import Journal
+from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_worker.trading.journal import Journal
 
 ROUNDS = 20
 KEEP_ALL = RetentionConfig(days=36_500, rows=10**9)

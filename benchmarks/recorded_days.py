@@ -18,8 +18,8 @@ import click
 import msgspec
 
 from benchmarks.equivalence import CROSS, DATA, STRATEGIES, with_cross_pair
-from mt5crs_shared import recorded
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.market import recorded
 from mt5crs_supervisor.chaos import setting, trial
 from mt5crs_supervisor.chaos.installation import Installation
 from tests.system import shipped_symbols

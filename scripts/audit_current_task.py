@@ -14,15 +14,15 @@ CLASSES = (
     "mt5crs_worker.instance:StrategyInstance",
     "mt5crs_supervisor.runner:MultiStrategyRunner",
     "mt5crs_worker.adapter:LiveStrategyAdapter",
-    "mt5crs_worker.bot:TradingBot",
+    "mt5crs_worker.trading.bot:TradingBot",
 )
 
 
 def configuration() -> str:
     """The configuration exists and loads."""
-    from mt5crs_shared import config_file
+    from mt5crs_shared.configuration import loading
 
-    config = config_file.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
+    config = loading.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
     return f"{len(config.strategies)} strategies, {len(config.enabled)} enabled"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_shared.config import (
+from mt5crs_shared.configuration.structs import (
     FeedConfig,
     GlobalConfig,
     LimitsConfig,
@@ -22,10 +22,10 @@ from mt5crs_shared.config import (
     RiskConfig,
     StrategyConfig,
     SupervisorConfig,
-    SymbolSpec,
     TapeConfig,
 )
-from mt5crs_shared.yaml_structs import PATTERNS
+from mt5crs_shared.configuration.yaml_structs import PATTERNS
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 BEGIN, END = "<!-- fields -->\n", "<!-- end of fields -->\n"

@@ -16,8 +16,8 @@ from typing import Any
 
 import zmq
 
-from mt5crs_shared import wire
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_supervisor import MultiStrategyRunner
 
 ROOT = Path(__file__).resolve().parents[1]

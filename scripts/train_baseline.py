@@ -23,13 +23,14 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from mt5crs_services.feed.files import count_rows, merge, read_ticks
 from mt5crs_services.feed.synthetic import MINUTE_US, SyntheticMarket
-from mt5crs_shared.config import FeedConfig, RiskConfig, SymbolSpec, Timeframe
+from mt5crs_shared.configuration.structs import FeedConfig, RiskConfig, Timeframe
+from mt5crs_shared.configuration.symbols_file import load_symbols
+from mt5crs_shared.configuration.yaml_nodes import Report
 from mt5crs_shared.errors import ConfigError, Mt5crsError
-from mt5crs_shared.sanity import TickSanity
-from mt5crs_shared.symbols_file import load_symbols
-from mt5crs_shared.ticks import Tick
-from mt5crs_shared.wire import format_iso, parse_iso
-from mt5crs_shared.yaml_nodes import Report
+from mt5crs_shared.market.sanity import TickSanity
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire import format_iso, parse_iso
 from mt5crs_worker.adapter import LiveStrategyAdapter
 from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarBuilder, BarWindow
 from mt5crs_worker.features import FEATURES, WINDOW, compute

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from random import Random
 
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.process.paths import VarPaths
 
 SPARSE = 1 << 30
 NOBODYS = ("crash", "supervisor.out")

@@ -12,11 +12,11 @@ import yaml
 import zmq
 
 from benchmarks.fuzzing import valid
-from mt5crs_shared import wire
+from mt5crs_shared.market import wire
 from mt5crs_supervisor.chaos.installation import ChaosError, Installation, children_of, wait_for
 from mt5crs_supervisor.chaos.setting import free_port
-from mt5crs_supervisor.control import ControlTimeout, NotRunning, RestartRequest
-from mt5crs_supervisor.status_report import ChildStatus, StatusReport
+from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning, RestartRequest
+from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from tests.system import ROOT, shipped_symbols
 
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"

@@ -15,7 +15,7 @@ import zmq
 
 from benchmarks.fuzzing import bodies, files, valid
 from benchmarks.fuzzing.scene import STRATEGIES, SYMBOL_OF, Death, Scene, Violation, fallen
-from mt5crs_shared import installation
+from mt5crs_shared.process import installation
 from mt5crs_supervisor.chaos.installation import ChaosError, children_of, kill
 
 MESSAGES = 60

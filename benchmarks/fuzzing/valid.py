@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from mt5crs_shared import wire
-from mt5crs_shared.backlog import BacklogRequest, TickMark
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.backlog import BacklogRequest, TickMark
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
     Beat,
     Failed,
@@ -20,8 +21,7 @@ from mt5crs_shared.messages import (
     Submit,
     Touched,
 )
-from mt5crs_shared.orders import Order
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.trading.orders import Order
 
 PRICES = {"EURUSD": 1.1, "EURJPY": 165.0, "USDJPY": 150.0}
 

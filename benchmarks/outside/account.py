@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.outside.publisher import Published
-from mt5crs_shared.sanity import TickSanity
-from mt5crs_shared.wire import parse_iso
+from mt5crs_shared.market.sanity import TickSanity
+from mt5crs_shared.market.wire import parse_iso
 from mt5crs_supervisor.chaos.evidence import Difference, Evidence, Line, differences
 
 Span = tuple[int, int]

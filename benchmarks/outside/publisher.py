@@ -16,9 +16,9 @@ import zmq
 
 from benchmarks.outside import stream
 from benchmarks.outside.stream import Event, Trouble
-from mt5crs_shared import wire
-from mt5crs_shared.stream import TAPE_PRESENCE
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.stream import TAPE_PRESENCE
+from mt5crs_shared.market.ticks import Tick
 
 LISTENERS_WITHIN = 30.0
 TAPE_WITHIN = 5.0

@@ -14,13 +14,13 @@ from benchmarks.outside import account
 from benchmarks.outside.account import Account
 from benchmarks.outside.publisher import Plan, read_log
 from benchmarks.outside.stream import Event
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, evidence, setting, trial
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.evidence import Evidence
 from mt5crs_supervisor.chaos.faults import Injury, inflict
 from mt5crs_supervisor.chaos.installation import ChaosError, Installation
-from mt5crs_supervisor.status_report import StatusReport
+from mt5crs_supervisor.operator.status_report import StatusReport
 from tests.system import ROOT, shipped_symbols
 
 KINDS = tuple(kind for kind in Kind if "feed" not in kind)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mt5crs_services.feed.files import read_ticks
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.ticks import Tick
 
 BEGIN_US = 1_767_571_200_000_000
 """2026-01-05: event time of the first tick, in every run the same."""

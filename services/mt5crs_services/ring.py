@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from mt5crs_shared.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
-from mt5crs_shared.catch_up import Content, content
-from mt5crs_shared.sanity import TickSanity
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
+from mt5crs_shared.market.catch_up import Content, content
+from mt5crs_shared.market.sanity import TickSanity
+from mt5crs_shared.market.ticks import Tick
 
 SEARCH_US = 60_000_000
 """How far before its own time a tick is looked for: publishers' clocks step back a little."""

@@ -9,8 +9,8 @@ import zmq
 from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
-from mt5crs_shared.backlog import BacklogReply, BacklogRequest
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.market.backlog import BacklogReply, BacklogRequest
+from mt5crs_shared.process.paths import VarPaths
 
 logger = logging.getLogger(__name__)
 

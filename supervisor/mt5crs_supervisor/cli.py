@@ -118,7 +118,7 @@ def start(
 
         detached.start(setup.config, setup.var_dir, duration)
         return
-    from mt5crs_supervisor import forkserver
+    from mt5crs_supervisor.processes import forkserver
 
     forkserver.ensure()
     from mt5crs_supervisor.commands import foreground
@@ -138,7 +138,7 @@ def start(
 @pass_setup
 def stop(setup: Setup) -> None:
     """Stop everything in order, and wait until it is gone."""
-    from mt5crs_shared.paths import VarPaths
+    from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands import background
 
     background.stop(VarPaths(setup.running), click.echo)
@@ -162,7 +162,7 @@ def status(setup: Setup, as_json: bool, watch: bool) -> None:
 @pass_setup
 def restart(setup: Setup, name: str) -> None:
     """Give NAME, a strategy or a service, a fresh process; also out of quarantine."""
-    from mt5crs_shared.paths import VarPaths
+    from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands import background
 
     background.restart(VarPaths(setup.running), name, click.echo)
@@ -176,7 +176,7 @@ def restart(setup: Setup, name: str) -> None:
 @pass_setup
 def logs(setup: Setup, name: str, lines: int, follow: bool) -> None:
     """Show the log of NAME; without one, the supervisor's."""
-    from mt5crs_shared.paths import VarPaths
+    from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands import logview
 
     logview.show(VarPaths(setup.running), name, lines, follow)

@@ -9,15 +9,21 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_shared import config_file
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.wire import format_iso
-from mt5crs_supervisor import orphans, relapse, reporting
-from mt5crs_supervisor.control import ControlClient, ControlTimeout, NotRunning, StopRequest
-from mt5crs_supervisor.lifecycle import State
-from mt5crs_supervisor.relapse import Relapse
-from mt5crs_supervisor.status_report import StatusReport, StrategyStatus
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.deaths import begin_again
+from mt5crs_supervisor.deaths.begin_again import Relapse
+from mt5crs_supervisor.operator import orphans, reporting
+from mt5crs_supervisor.operator.control import (
+    ControlClient,
+    ControlTimeout,
+    NotRunning,
+    StopRequest,
+)
+from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatus
 from mt5crs_supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -44,7 +50,7 @@ class MultiStrategyRunner:
     """
 
     def __init__(self, config_path: str | Path, var_dir: str | Path | None = None) -> None:
-        self.config = config_file.load(Path(config_path))
+        self.config = loading.load(Path(config_path))
         chosen = var_dir if var_dir is not None else os.environ.get("MT5CRS_VAR", "var")
         self._paths = VarPaths(Path(chosen))
         self._last: StatusReport | None = None
@@ -83,8 +89,8 @@ class MultiStrategyRunner:
                 return
             except Exception as error:
                 logger.critical("the supervisor failed", exc_info=error)
-                relapses.append(Relapse(time.monotonic(), relapse.describe(error), until))
-                if supervisor.stopping or relapse.are_too_many(relapses, time.monotonic()):
+                relapses.append(Relapse(time.monotonic(), begin_again.describe(error), until))
+                if supervisor.stopping or begin_again.are_too_many(relapses, time.monotonic()):
                     # This process lives on: its children would wait for another supervisor.
                     orphans.end(self._paths, self.config.path, ENDED_WITHIN)
                     raise

@@ -12,7 +12,7 @@ from random import Random
 
 import zmq
 
-from mt5crs_shared.config import Config
+from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.messages import (
     Beat,
     ChildSpec,
@@ -25,23 +25,25 @@ from mt5crs_shared.messages import (
     Recycle,
     Stop,
 )
-from mt5crs_shared.paths import UMASK, VarPaths
-from mt5crs_supervisor import adoption, descriptors, fences, plans, reporting
-from mt5crs_supervisor.child import Child
-from mt5crs_supervisor.control import ControlServer
-from mt5crs_supervisor.coroner import Coroner
-from mt5crs_supervisor.launcher import ForkserverLauncher, Handle
-from mt5crs_supervisor.lifecycle import ALIVE
-from mt5crs_supervisor.links import Links
-from mt5crs_supervisor.operator import Operator
-from mt5crs_supervisor.pauses import Pauses
-from mt5crs_supervisor.records import Death, Plan, level_of
-from mt5crs_supervisor.registry import Entry, Registry
-from mt5crs_supervisor.restart_policy import RestartPolicy
-from mt5crs_supervisor.sequence import StartStopOrder
-from mt5crs_supervisor.single import SingleInstance
-from mt5crs_supervisor.status_report import EventLine, still_open
-from mt5crs_supervisor.wakeup import Wakeup
+from mt5crs_shared.process.paths import UMASK, VarPaths
+from mt5crs_supervisor.children import adoption, epochs, plans
+from mt5crs_supervisor.children.channel import Links
+from mt5crs_supervisor.children.child import Child
+from mt5crs_supervisor.children.lifecycle import ALIVE
+from mt5crs_supervisor.children.pauses import Pauses
+from mt5crs_supervisor.children.records import Death, Plan, level_of
+from mt5crs_supervisor.children.registry import Entry, Registry
+from mt5crs_supervisor.children.restart_policy import RestartPolicy
+from mt5crs_supervisor.children.sequence import StartStopOrder
+from mt5crs_supervisor.deaths.post_mortem import Coroner
+from mt5crs_supervisor.operator import reporting
+from mt5crs_supervisor.operator.actions import Operator
+from mt5crs_supervisor.operator.control import ControlServer
+from mt5crs_supervisor.operator.status_report import EventLine, still_open
+from mt5crs_supervisor.processes import descriptors
+from mt5crs_supervisor.processes.instance_lock import SingleInstance
+from mt5crs_supervisor.processes.launcher import ForkserverLauncher, Handle
+from mt5crs_supervisor.processes.self_pipe import Wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +89,8 @@ class Supervisor:
         descriptors.check(sum(map(len, wanted)))
         paths.create()
         self._single = SingleInstance(paths, config.path)
-        self.installation = fences.installation_of(paths)
-        self._registry = Registry(paths.registry, paths.var, fences.highest_epoch(paths))
+        self.installation = epochs.installation_of(paths)
+        self._registry = Registry(paths.registry, paths.var, epochs.highest_epoch(paths))
         self.begun = monotonic()
         self._wakeup = Wakeup()
         self._launcher = ForkserverLauncher(self._wakeup.wake)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mt5crs_shared.config import SymbolSpec
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_supervisor.chaos import setting
 from mt5crs_supervisor.chaos.installation import Installation
 from tests.system import shipped_symbols

@@ -7,8 +7,9 @@ import struct
 import time
 from pathlib import Path
 
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.examples.ma_cross import MovingAverageCross
 from mt5crs_worker.strategy import HOLD, Signal, Strategy

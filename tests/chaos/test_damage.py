@@ -16,7 +16,7 @@ import pytest
 
 from mt5crs_supervisor.chaos import evidence, setting, trial
 from mt5crs_supervisor.chaos.installation import Installation, kill, wait_for
-from mt5crs_supervisor.status_report import StrategyStatus
+from mt5crs_supervisor.operator.status_report import StrategyStatus
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mt5crs_shared.config import SymbolSpec
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.installation import Installation

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mt5crs_shared.child import OUTPUT_LIMIT
+from mt5crs_shared.process.supervision import OUTPUT_LIMIT
 from tests.chaos.strategies import RECORD
 from tests.system import Pulse, System, running, wait_for
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.outside import run, stream
 from benchmarks.outside.run import Scene
-from mt5crs_shared.config import SymbolSpec
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_supervisor.chaos import campaign, setting
 from mt5crs_supervisor.chaos.campaign import Kind
 from tests.system import shipped_symbols

@@ -11,9 +11,9 @@ from typing import Any, Self, TypeVar
 import msgspec
 import zmq
 
-from mt5crs_shared import entry, wire
-from mt5crs_shared.config import Config
-from mt5crs_shared.installation import load_or_make
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
     Beat,
     ChildSpec,
@@ -31,8 +31,9 @@ from mt5crs_shared.messages import (
     Touched,
     Unregistered,
 )
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.process import entry
+from mt5crs_shared.process.installation import load_or_make
+from mt5crs_shared.process.paths import VarPaths
 from tests.system import free_port
 
 T = TypeVar("T")
@@ -42,9 +43,9 @@ DEADLINE = 20.0
 
 ENTRIES: dict[Kind, str] = {
     "gateway": "mt5crs_services.gateway.server:main",
-    "tape": "mt5crs_services.tape:main",
+    "tape": "mt5crs_services.tape.server:main",
     "feed": "mt5crs_services.feed.server:main",
-    "strategy": "mt5crs_worker.process:main",
+    "strategy": "mt5crs_worker.process.main:main",
 }
 
 _encode = msgspec.msgpack.Encoder().encode

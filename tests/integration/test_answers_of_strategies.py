@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
-from mt5crs_supervisor import crash
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_supervisor.deaths import crash_report
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import Signal, Strategy
 from tests.system import Pulse, System, running, wait_for
@@ -94,5 +95,5 @@ def test_the_last_words_of_a_boot_are_never_lost(tmp_path: Path) -> None:
         for name in names:
             system.wait_state(name, "QUARANTINED")
             assert "it does not even start" in system.strategy(name).process.last_error
-            (box,) = crash.load(system.var / "crash", name)
+            (box,) = crash_report.load(system.var / "crash", name)
             assert "in __init__" in box.trace

@@ -10,9 +10,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mt5crs_shared import ledger_schema
-from mt5crs_shared.config import Config, GlobalConfig, StrategyConfig, SupervisorConfig, SymbolSpec
-from mt5crs_shared.ledger_schema import LedgerError
+from mt5crs_shared.configuration.structs import (
+    Config,
+    GlobalConfig,
+    StrategyConfig,
+    SupervisorConfig,
+)
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import (
     Answer,
     Beat,
@@ -27,10 +33,10 @@ from mt5crs_shared.messages import (
     Submit,
     Touched,
 )
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.ticks import Tick
-from mt5crs_shared.wire import format_iso
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.trading.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
 from tests.integration.processes import (
     DEADLINE,
     GatewayCaller,

@@ -7,9 +7,9 @@ import psutil
 import pytest
 import zmq
 
-from mt5crs_shared import wire
-from mt5crs_shared.market_socket import SIMULATED, MarketSocket, new_context
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.market_socket import SIMULATED, MarketSocket, new_context
+from mt5crs_shared.market.ticks import Tick
 from tests.system import free_port, wait_for
 
 COUNT = 5_000

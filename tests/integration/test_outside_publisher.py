@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from mt5crs_shared import wire
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.ticks import Tick
 from tests.chaos.strategies import RECORD
 from tests.system import PATIENCE, System, running, wait_for
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from mt5crs_services.feed.files import read_ticks
-from mt5crs_shared import recorded
-from mt5crs_shared.config import SymbolSpec
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.ticks import Tick
-from mt5crs_shared.wire import format_iso
+from mt5crs_shared.market import recorded
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire import format_iso
 from mt5crs_supervisor.chaos import evidence, setting, trial
 from mt5crs_supervisor.chaos.evidence import Evidence
 from mt5crs_supervisor.chaos.installation import Installation

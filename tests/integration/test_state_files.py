@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from mt5crs_shared.paths import ForeignFolderError, VarPaths
+from mt5crs_shared.process.paths import ForeignFolderError, VarPaths
 from tests.integration.test_cli_process import FAST, STRATEGIES, CommandLine
 from tests.system import wait_for
 

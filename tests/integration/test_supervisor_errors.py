@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor import MultiStrategyRunner, crash
-from mt5crs_supervisor.identity import is_alive
-from mt5crs_supervisor.operator import Operator
-from mt5crs_supervisor.orphans import described, of
-from mt5crs_supervisor.relapse import MOST
-from mt5crs_supervisor.single import holder
+from mt5crs_supervisor import MultiStrategyRunner
+from mt5crs_supervisor.deaths import crash_report
+from mt5crs_supervisor.deaths.begin_again import MOST
+from mt5crs_supervisor.operator.actions import Operator
+from mt5crs_supervisor.operator.orphans import described, of
+from mt5crs_supervisor.processes.identity import is_alive
+from mt5crs_supervisor.processes.instance_lock import holder
 from tests.chaos.crosses import CROSS
 from tests.integration.test_cli_process import CommandLine
 from tests.system import PATIENCE, ROOT, wait_for
@@ -31,7 +32,7 @@ CHILDREN = {"one", "two", "gateway", "tape", "feed"}
 FAULTY = """
 import sys
 from pathlib import Path
-from mt5crs_supervisor.operator import Operator
+from mt5crs_supervisor.operator.actions import Operator
 serve = Operator.serve
 def faulty(self):
     fault = Path({fault!r})
@@ -93,7 +94,7 @@ def test_an_error_of_the_supervisor_ends_no_child(system: Faulty) -> None:
     assert re.fullmatch(
         r"after an error of its own: RuntimeError: a bug in the supervisor, <string>:\d+", told[0]
     )
-    (box,) = crash.load(system.var / "crash", "supervisor")
+    (box,) = crash_report.load(system.var / "crash", "supervisor")
     assert "a bug in the supervisor" in box.trace
     assert "began_again" in printed(system)
     assert system.call("crashes", "supervisor").returncode == 0

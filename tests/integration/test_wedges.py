@@ -16,11 +16,12 @@ import psutil
 import pytest
 import zmq
 
-from mt5crs_shared import installation
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.messages import Beat
-from mt5crs_supervisor.control import ControlClient
-from mt5crs_supervisor.single import holder
+from mt5crs_shared.process import installation
+from mt5crs_supervisor.operator.control import ControlClient
+from mt5crs_supervisor.processes.instance_lock import holder
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import HOLD, Signal, Strategy
 from tests.chaos.crosses import CROSS

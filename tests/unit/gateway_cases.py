@@ -7,19 +7,21 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_services.gateway.brokers.paper import PaperBook
-from mt5crs_services.gateway.desk import Desk
+from mt5crs_services.gateway.brokers.paper.book import PaperBook
 from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_services.gateway.market import Market
-from mt5crs_shared.backlog import TAIL, TickMark
-from mt5crs_shared.config import (
+from mt5crs_services.gateway.order_service import Desk
+from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_shared.configuration.structs import (
     Config,
     GlobalConfig,
     PaperConfig,
     RiskConfig,
     StrategyConfig,
-    SymbolSpec,
 )
+from mt5crs_shared.market.backlog import TAIL, TickMark
+from mt5crs_shared.market.sanity import TickSanity
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
     Answer,
     FromGateway,
@@ -30,9 +32,7 @@ from mt5crs_shared.messages import (
     ToGateway,
     Touched,
 )
-from mt5crs_shared.orders import Fill, Order, OrderResult, Position, Side, touched
-from mt5crs_shared.sanity import TickSanity
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side, touched
 
 SYMBOLS = {
     name: SymbolSpec(name, contract, digits, 0.01, 0.01, 100.0, quote, base)

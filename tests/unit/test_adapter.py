@@ -15,7 +15,8 @@ import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared.config import RiskConfig, SymbolSpec
+from mt5crs_shared.configuration.structs import RiskConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_worker.adapter import LiveStrategyAdapter, ModelError
 from mt5crs_worker.features import FEATURES, FeatureError
 
@@ -205,7 +206,7 @@ def test_a_worker_has_one_thread_and_neither_sklearn_nor_pandas(model: Path) -> 
     script = f"""
 import sys, psutil
 import numpy as np
-from mt5crs_shared.config import RiskConfig
+from mt5crs_shared.configuration.structs import RiskConfig
 from mt5crs_worker.adapter import LiveStrategyAdapter
 adapter = LiveStrategyAdapter({str(model)!r}, 0.55, RiskConfig())
 adapter.probability(np.ones(18))

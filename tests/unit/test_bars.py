@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_worker.bars import (
     TIMEFRAME_US,
     WINDOW,

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
-from mt5crs_shared.backlog import BacklogReply, BacklogRequest
-from mt5crs_shared.catch_up import PATIENCE, CatchUp
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.backlog import BacklogReply, BacklogRequest
+from mt5crs_shared.market.catch_up import PATIENCE, CatchUp
+from mt5crs_shared.market.ticks import Tick
 
 
 def ticks(count: int, start: int = 0, step_us: int = 1000) -> list[Tick]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mt5crs_shared import config_file, rates
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.market import rates
 from mt5crs_supervisor.chaos import campaign, verdict
 from mt5crs_supervisor.chaos.campaign import MEANINGS, Fault, Kind
 from mt5crs_supervisor.chaos.evidence import Evidence, Line
@@ -53,7 +54,7 @@ def test_every_kind_is_done_and_explained() -> None:
 
 @pytest.mark.parametrize("currency", ["USD", "EUR", "GBP", "CHF", "JPY"])
 def test_the_command_has_a_cross_pair_in_any_account(currency: str) -> None:
-    shipped = config_file.load(ROOT / "config" / "strategies.yaml")
+    shipped = loading.load(ROOT / "config" / "strategies.yaml")
     account = msgspec.structs.replace(shipped.globals, account_currency=currency)
     config = msgspec.structs.replace(shipped, globals=account, strategies=())
     found = with_cross_pair(config)

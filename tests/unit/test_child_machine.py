@@ -13,13 +13,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from mt5crs_shared.config import RestartConfig
+from mt5crs_shared.configuration.structs import RestartConfig
 from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase
-from mt5crs_supervisor.child import Child
-from mt5crs_supervisor.launcher import ExitStatus
-from mt5crs_supervisor.lifecycle import ALIVE, State
-from mt5crs_supervisor.records import Plan
-from mt5crs_supervisor.restart_policy import RestartPolicy
+from mt5crs_supervisor.children.child import Child
+from mt5crs_supervisor.children.lifecycle import ALIVE, State
+from mt5crs_supervisor.children.records import Plan
+from mt5crs_supervisor.children.restart_policy import RestartPolicy
+from mt5crs_supervisor.processes.launcher import ExitStatus
 from tests.unit.test_supervised_child import SETTINGS, FakeActions, FakeHandle
 
 RESTART = RestartConfig(max_deaths=4, window=30.0, jitter=0.0, retry_after=200.0)

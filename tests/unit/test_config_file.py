@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mt5crs_shared.config import (
+from mt5crs_shared.configuration.loading import config_hash, load
+from mt5crs_shared.configuration.structs import (
     Config,
     GlobalConfig,
     PaperConfig,
@@ -16,7 +17,6 @@ from mt5crs_shared.config import (
     SupervisorConfig,
     TapeConfig,
 )
-from mt5crs_shared.config_file import config_hash, load
 from mt5crs_shared.errors import ConfigError, Problem
 from tests.unit.config_cases import (
     BAD_DOCUMENTS,

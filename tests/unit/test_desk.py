@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from mt5crs_services.gateway.transaction import LedgerTakenError
-from mt5crs_shared import ledger_schema
-from mt5crs_shared.ledger_schema import LedgerError
 from mt5crs_shared.messages import Answer, Fence, QueryOrder, Submit, Touched
-from mt5crs_shared.orders import Code, Order
+from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.trading.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, Order
 from tests.unit.gateway_cases import Office, config, order, tick
 
 

@@ -12,20 +12,21 @@ import pytest
 import yaml
 
 from mt5crs_services.feed.synthetic import SyntheticMarket
-from mt5crs_services.gateway.brokers import pricing
-from mt5crs_shared import config_file, wire
-from mt5crs_shared.config import (
+from mt5crs_services.gateway.brokers.paper import pricing
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import (
     GlobalConfig,
     PaperConfig,
     RiskConfig,
     StrategyConfig,
-    SymbolSpec,
 )
-from mt5crs_shared.orders import Position
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.cli import cli
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.instance import StrategyInstance
-from mt5crs_worker.sizing import position_size
+from mt5crs_worker.trading.sizing import position_size
 from scripts import config_table, module_table
 from tests.unit.test_instance import Book
 
@@ -124,7 +125,7 @@ def test_examples_of_configurations_are_accepted(page: Path, tmp_path: Path) -> 
     for block in blocks(page, "yaml"):
         if block.startswith("strategies:"):
             file.write_text(block)
-            assert config_file.load(file, cwd=ROOT).enabled
+            assert loading.load(file, cwd=ROOT).enabled
         else:
             msgspec.convert(yaml.safe_load(block)["global"], GlobalConfig)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt5crs_services.feed.files import FeedFileError, count_rows, merge, read_ticks
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.ticks import Tick
 
 DATA = Path(__file__).parents[3] / "shared/data"
 RECORDED = {

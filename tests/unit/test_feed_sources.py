@@ -8,7 +8,8 @@ import pytest
 
 from mt5crs_services.feed.files import FeedFileError
 from mt5crs_services.feed.sources import Position, SyntheticSource
-from mt5crs_shared.config import FeedConfig, SymbolSpec
+from mt5crs_shared.configuration.structs import FeedConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 
 EURUSD = SymbolSpec("EURUSD", 100_000.0, 5, 0.01, 0.01, 100.0, "USD", "EUR")
 

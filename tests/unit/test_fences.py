@@ -3,11 +3,11 @@
 import sqlite3
 from pathlib import Path
 
-from mt5crs_shared.installation import BEGUN
-from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor import fences
-from mt5crs_supervisor.registry import Entry, Registry
-from mt5crs_worker.journal import Journal
+from mt5crs_shared.process.installation import BEGUN
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children import epochs
+from mt5crs_supervisor.children.registry import Entry, Registry
+from mt5crs_worker.trading.journal import Journal
 
 
 def paths_in(folder: Path) -> VarPaths:
@@ -17,14 +17,14 @@ def paths_in(folder: Path) -> VarPaths:
 
 
 def test_nothing_has_been_fenced_in_an_empty_folder(tmp_path: Path) -> None:
-    assert fences.highest_epoch(paths_in(tmp_path)) == 0
+    assert epochs.highest_epoch(paths_in(tmp_path)) == 0
 
 
 def test_the_journal_of_the_newest_writer_counts(tmp_path: Path) -> None:
     paths = paths_in(tmp_path)
     for name, epoch in (("one", 3004), ("two", 2001)):
         Journal(paths.journal(name), epoch).close()
-    assert fences.highest_epoch(paths) == 3004
+    assert epochs.highest_epoch(paths) == 3004
 
 
 def test_the_ledger_counts_and_what_cannot_be_read_does_not(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_the_ledger_counts_and_what_cannot_be_read_does_not(tmp_path: Path) -> N
         db.execute("CREATE TABLE epochs (strategy TEXT PRIMARY KEY, epoch INTEGER NOT NULL)")
         db.execute("INSERT INTO epochs VALUES ('one', 5007)")
     db.close()
-    assert fences.highest_epoch(paths) == 5007
+    assert epochs.highest_epoch(paths) == 5007
 
 
 def early() -> float:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mt5crs_services.gateway import ledger as ledger_module
-from mt5crs_shared.config import RetentionConfig
-from mt5crs_shared.orders import Code
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.trading.orders import Code
 from mt5crs_worker.answers import BUY, SELL, Signal
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance

@@ -1,11 +1,11 @@
 """Which ticks of the gateway's stream end a position, where the publisher's clock runs ahead."""
 
-from mt5crs_services.gateway.brokers import guard
-from mt5crs_services.gateway.holding import Holding
-from mt5crs_services.gateway.market import SymbolMarket
-from mt5crs_shared.config import SymbolSpec
-from mt5crs_shared.orders import Position
-from mt5crs_shared.ticks import Tick
+from mt5crs_services.gateway.brokers.paper import stop_triggers
+from mt5crs_services.gateway.open_position import Holding
+from mt5crs_services.gateway.quotes.market import SymbolMarket
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.trading.orders import Position
 
 SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR")
 SECOND, DAY = 1_000_000, 86_400_000_000
@@ -36,7 +36,7 @@ def ended_at(stream: list[Tick], opening: Tick) -> Tick | None:
     holding, market = Holding(position, opening, 1.0), SymbolMarket(SPEC, None, 1)
     for one in stream:
         market.add(one)
-        guard.look(holding, market, one)
+        stop_triggers.look(holding, market, one)
         if holding.touch is not None:
             return holding.touch.tick
     return None

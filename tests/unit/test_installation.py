@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_shared import installation
-from mt5crs_shared.installation import InstallationError, load, load_or_make
+from mt5crs_shared.process import installation
+from mt5crs_shared.process.installation import InstallationError, load, load_or_make
 
 
 def test_it_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

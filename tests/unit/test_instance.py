@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt5crs_services.feed.synthetic import SyntheticMarket
-from mt5crs_services.gateway.brokers import deals
-from mt5crs_shared.backlog import TickMark
-from mt5crs_shared.config import RiskConfig, StrategyConfig, SymbolSpec
+from mt5crs_services.gateway.brokers.paper import deals
+from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
+from mt5crs_shared.market.backlog import TickMark
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, touched
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, touched
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance
-from mt5crs_worker.journal import Decision
 from mt5crs_worker.strategy import BUY, EXIT, HOLD, SELL, Signal, Strategy, StrategyError
+from mt5crs_worker.trading.journal import Decision
 
 SYMBOL = SymbolSpec("EURUSD", 100_000.0, 5, 0.01, 0.01, 100.0, "USD", "EUR")
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from mt5crs_shared.backlog import TickMark
-from mt5crs_shared.config import RetentionConfig
+from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_shared.market.backlog import TickMark
+from mt5crs_shared.market.sanity import SanityState
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_shared.orders import Code, Order, OrderResult
-from mt5crs_shared.sanity import SanityState
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_worker.bars import BarWindow
-from mt5crs_worker.journal import Checkpoint, Decision, Journal
-from mt5crs_worker.journal_file import JournalError, ReplacedError
+from mt5crs_worker.trading.journal import Checkpoint, Decision, Journal
+from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
 
 TICK = Tick("EURUSD", 5, 1.1, 1.2)
 ORDER = Order("s:5:0:OPEN", "s", 1, "EURUSD", 7, "OPEN", "BUY", 0.1, TICK)

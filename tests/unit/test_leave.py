@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.leave import STEP, EpochError, Leases, check_epoch
-from mt5crs_shared.installation import BEGUN, Installation, epochs_of
+from mt5crs_services.gateway.permission import STEP, EpochError, Leases, check_epoch
 from mt5crs_shared.messages import Lease, Submit
+from mt5crs_shared.process.installation import BEGUN, Installation, epochs_of
 from tests.unit.gateway_cases import order, tick
 
 HERE, ELSEWHERE = Installation("here", "a secret"), Installation("here", "another secret")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor.lifecycle import ALIVE, TABLE, Event, State, following
+from mt5crs_supervisor.children.lifecycle import ALIVE, TABLE, Event, State, following
 
 ROOT = Path(__file__).resolve().parents[2]
 

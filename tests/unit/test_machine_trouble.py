@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import zmq
 
-from mt5crs_shared import machine
-from mt5crs_shared.machine import EXIT_CODE
 from mt5crs_shared.messages import Failed
-from mt5crs_supervisor.launcher import ExitStatus
-from mt5crs_supervisor.lifecycle import State
+from mt5crs_shared.process import machine_trouble
+from mt5crs_shared.process.machine_trouble import EXIT_CODE
+from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.processes.launcher import ExitStatus
 from tests.unit.test_supervised_child import Bench
 
 
@@ -27,16 +27,16 @@ def raised_from(cause: BaseException) -> BaseException:
         return error
 
 
-@pytest.mark.parametrize("number", sorted(machine.ERRNOS))
+@pytest.mark.parametrize("number", sorted(machine_trouble.ERRNOS))
 def test_what_the_machine_has_not_got_passes(number: int) -> None:
-    assert machine.passes(OSError(number, "-"))
-    assert machine.passes(zmq.ZMQError(number))
-    assert machine.passes(raised_from(OSError(number, "-")))
+    assert machine_trouble.passes(OSError(number, "-"))
+    assert machine_trouble.passes(zmq.ZMQError(number))
+    assert machine_trouble.passes(raised_from(OSError(number, "-")))
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EINVAL])
 def test_what_somebody_did_wrong_does_not(number: int) -> None:
-    assert not machine.passes(raised_from(OSError(number, "-")))
+    assert not machine_trouble.passes(raised_from(OSError(number, "-")))
 
 
 def test_a_locked_file_passes_and_a_damaged_one_does_not(tmp_path: Path) -> None:
@@ -46,11 +46,11 @@ def test_a_locked_file_passes_and_a_damaged_one_does_not(tmp_path: Path) -> None
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError) as locked:
             sqlite3.connect(file, timeout=0.0).execute("SELECT * FROM t")
-    assert machine.passes(locked.value)
+    assert machine_trouble.passes(locked.value)
     file.write_bytes(b"x" * 1_000)
     with pytest.raises(sqlite3.DatabaseError) as damaged:
         sqlite3.connect(file).execute("SELECT * FROM t")
-    assert not machine.passes(damaged.value)
+    assert not machine_trouble.passes(damaged.value)
 
 
 def test_a_spawn_that_fails_is_nobodys_fault_and_is_tried_until_it_works(bench: Bench) -> None:

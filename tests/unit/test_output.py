@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_shared import entry
-from mt5crs_shared.entry import LINE
+from mt5crs_shared.process import entry
+from mt5crs_shared.process.entry import LINE
 
 
 def printed(caplog: pytest.LogCaptureFixture, *texts: str) -> list[str]:

@@ -9,7 +9,7 @@ from benchmarks.outside import stream
 from benchmarks.outside.account import Account, account, comparable_until
 from benchmarks.outside.publisher import Published
 from benchmarks.outside.stream import AHEAD_US, Event, Trouble
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.ticks import Tick
 
 TICKS = [
     Published(Tick("EURUSD", (n + 1) * 100_000, 1.1 + n % 7 * 1e-5, 1.2), not 20 <= n < 30)

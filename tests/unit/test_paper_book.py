@@ -3,10 +3,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mt5crs_services.gateway import market as market_module
-from mt5crs_shared.ledger_schema import total
+from mt5crs_services.gateway.quotes import market as market_module
 from mt5crs_shared.messages import PositionClosed
-from mt5crs_shared.orders import Code, Side
+from mt5crs_shared.trading.ledger_schema import total
+from mt5crs_shared.trading.orders import Code, Side
 from tests.unit.gateway_cases import Office, config, order, tick
 
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_shared import config_file
-from mt5crs_shared.config import SymbolSpec
-from mt5crs_supervisor import plans
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_supervisor.children import plans
 from tests.system import ROOT
 
 
 def test_what_is_held_just_now_makes_no_other_plan_of_a_service(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    config = config_file.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
+    config = loading.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
     ledger = tmp_path / "ledger.db"
     flat = plans.services(config, ledger)
     for symbol in ("GBPUSD", "XAUUSD"):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared.config import SymbolSpec
-from mt5crs_shared.rates import KEPT, LAG_US, RateBook, converter, needed
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.rates import KEPT, LAG_US, RateBook, converter, needed
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 
 
 def spec(name: str, base: str, quote: str) -> SymbolSpec:

@@ -5,15 +5,15 @@ import msgspec
 import pytest
 
 from mt5crs_shared.messages import AccountReport, StrategyMetrics
-from mt5crs_supervisor import render
-from mt5crs_supervisor.status_report import (
+from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.operator.status_report import (
     ChildStatus,
     EventLine,
     StatusReport,
     StrategyStatus,
     Totals,
 )
-from mt5crs_supervisor.table import Cell, Column, cells_of, clip, table
+from mt5crs_supervisor.operator.table import Cell, Column, cells_of, clip, table
 
 
 def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:

@@ -3,7 +3,7 @@
 import pytest
 
 from mt5crs_shared.messages import Beat, Phase, StrategyMetrics, Usage
-from mt5crs_supervisor import reporting
+from mt5crs_supervisor.operator import reporting
 from tests.unit.test_supervised_child import Bench
 
 

@@ -5,8 +5,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared.config import RestartConfig
-from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
+from mt5crs_shared.configuration.structs import RestartConfig
+from mt5crs_supervisor.children.restart_policy import Cause, RestartPolicy
 
 STEADY = RestartConfig(jitter=0.0)
 

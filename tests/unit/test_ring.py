@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt5crs_services.ring import TickRing
-from mt5crs_shared.backlog import BacklogRequest, TickMark
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.backlog import BacklogRequest, TickMark
+from mt5crs_shared.market.ticks import Tick
 
 few = st.builds(
     Tick,

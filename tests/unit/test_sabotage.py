@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import setting
 from mt5crs_worker.examples.ma_cross import MovingAverageCross
 from mt5crs_worker.strategy import ModelStrategy, StrategyError, load_strategy

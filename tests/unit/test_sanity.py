@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared.sanity import PRICES, TickSanity
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.sanity import PRICES, TickSanity
+from mt5crs_shared.market.ticks import Tick
 
 
 def tick(time_us: int, bid: float, ask: float | None = None) -> Tick:

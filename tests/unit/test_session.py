@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mt5crs_worker.session import is_open, silence
+from mt5crs_worker.process.market_hours import is_open, silence
 
 WEDNESDAY = datetime(2026, 1, 7, 12, 0, tzinfo=UTC)
 

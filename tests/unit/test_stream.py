@@ -11,11 +11,11 @@ import zmq
 
 from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
-from mt5crs_shared import wire
-from mt5crs_shared.backlog import BacklogRequest
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.stream import TickStream
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.backlog import BacklogRequest
+from mt5crs_shared.market.stream import TickStream
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.process.paths import VarPaths
 from tests.system import free_port, wait_for
 
 START_US = 1_767_000_000_000_000

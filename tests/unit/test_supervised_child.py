@@ -7,15 +7,15 @@ from random import Random
 
 import pytest
 
-from mt5crs_shared.config import LimitsConfig, RestartConfig, SupervisorConfig
+from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig, SupervisorConfig
 from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase, Usage
-from mt5crs_supervisor.child import Child
-from mt5crs_supervisor.health import STARVING
-from mt5crs_supervisor.launcher import ExitStatus, Load
-from mt5crs_supervisor.lifecycle import State
-from mt5crs_supervisor.pauses import Pauses
-from mt5crs_supervisor.records import Death, Plan, level_of
-from mt5crs_supervisor.restart_policy import Cause, RestartPolicy
+from mt5crs_supervisor.children.child import Child
+from mt5crs_supervisor.children.health import STARVING
+from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.children.pauses import Pauses
+from mt5crs_supervisor.children.records import Death, Plan, level_of
+from mt5crs_supervisor.children.restart_policy import Cause, RestartPolicy
+from mt5crs_supervisor.processes.launcher import ExitStatus, Load
 
 SETTINGS = SupervisorConfig()
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt5crs_services.feed.synthetic import MINUTE_US, MarketState, SyntheticMarket
-from mt5crs_shared.config import SymbolSpec
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 
 EURUSD = SymbolSpec("EURUSD", 100_000.0, 5, 0.01, 0.01, 100.0, "USD", "EUR", spread_points=8.0)
 XAUUSD = SymbolSpec("XAUUSD", 100.0, 2, 0.01, 0.01, 100.0, "USD", "XAU", spread_points=25.0)

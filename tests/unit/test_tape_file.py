@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_services import tape_file
-from mt5crs_services.tape_file import Recorded, TapeFileError, TapeFiles
-from mt5crs_shared.ticks import Tick
+from mt5crs_services.tape import tape_file
+from mt5crs_services.tape.tape_file import Recorded, TapeFileError, TapeFiles
+from mt5crs_shared.market.ticks import Tick
 
 EURO = Tick("EURUSD", 1_000_000, 1.1, 1.2)
 CABLE = Tick("GBPUSD", 2_000_000, 1.3, 1.4)

@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_services.gateway.market import SymbolMarket
-from mt5crs_services.gateway.tick_log import TickLog
-from mt5crs_shared.ticks import Tick
+from mt5crs_services.gateway.quotes.market import SymbolMarket
+from mt5crs_services.gateway.quotes.tick_log import TickLog
+from mt5crs_shared.market.ticks import Tick
 from tests.unit.gateway_cases import SYMBOLS, tick
 
 ticks = st.builds(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared import wire
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.ticks import Tick
 
 NOW = 1_767_261_600_000_000
 

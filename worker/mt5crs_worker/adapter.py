@@ -12,11 +12,12 @@ import numpy.typing as npt
 import xgboost
 from xgboost.core import XGBoostError
 
-from mt5crs_shared.config import RiskConfig, SymbolSpec
+from mt5crs_shared.configuration.structs import RiskConfig
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_worker.answers import BUY, HOLD, SELL, Signal
 from mt5crs_worker.features import FEATURES, FeatureError
-from mt5crs_worker.sizing import PositionSize, position_size
+from mt5crs_worker.trading.sizing import PositionSize, position_size
 
 _OBJECTIVES = ("binary:logistic", "reg:logistic")
 _SHAPE = (len(FEATURES),)

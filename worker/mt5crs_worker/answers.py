@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_worker.bars import BarWindow
 
 NOTE_LENGTH: Final = 500

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from mt5crs_shared.config import Timeframe
+from mt5crs_shared.configuration.structs import Timeframe
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.recorded import read_rows
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.recorded import read_rows
+from mt5crs_shared.market.ticks import Tick
 
 WINDOW: Final = 256
 """Closed bars that features are computed over."""

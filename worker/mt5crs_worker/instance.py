@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from mt5crs_shared.backlog import TickMark
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.backlog import TickMark
+from mt5crs_shared.market.rates import RateBook
+from mt5crs_shared.market.sanity import TickSanity
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_shared.orders import Fill, OrderResult, touched
-from mt5crs_shared.rates import RateBook
-from mt5crs_shared.sanity import TickSanity
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.trading.orders import Fill, OrderResult, touched
 from mt5crs_worker.answers import (
     HOLD,
     Answer,
@@ -22,13 +23,13 @@ from mt5crs_worker.answers import (
     plain_state,
 )
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
-from mt5crs_worker.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.features import average_true_range
-from mt5crs_worker.gateway_client import BooksError
-from mt5crs_worker.journal import Checkpoint, Decision
-from mt5crs_worker.journal_file import JournalError, ReplacedError
+from mt5crs_worker.process.tally import Tally
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
-from mt5crs_worker.tally import Tally
+from mt5crs_worker.trading.bot import Broker, Moment, Outcome, TradingBot
+from mt5crs_worker.trading.gateway_client import BooksError
+from mt5crs_worker.trading.journal import Checkpoint, Decision
+from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
 
 logger = logging.getLogger(__name__)
 

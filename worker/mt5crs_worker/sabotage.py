@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
-from mt5crs_shared.orders import Fill
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import Signal, Strategy, class_of
 

@@ -8,10 +8,11 @@ import operator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
+from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.orders import Fill
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_worker import features
 from mt5crs_worker.adapter import LiveStrategyAdapter
 from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, described, plain_state, shown

@@ -19,9 +19,10 @@ from rich.progress import (
 from mt5crs_services.feed.publisher import FeedError, Publisher, make_source
 from mt5crs_services.feed.sources import Position
 from mt5crs_services.service import BacklogServer
-from mt5crs_shared import wire
-from mt5crs_shared.config import FeedConfig, SymbolSpec
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.configuration.structs import FeedConfig
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.process.paths import VarPaths
 
 FLUSH = 60.0
 """Seconds that queued ticks get to leave at the end."""

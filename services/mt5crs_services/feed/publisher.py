@@ -12,13 +12,14 @@ import zmq
 from mt5crs_services.feed.files import FeedFileError
 from mt5crs_services.feed.sources import Position, ReplaySource, Source, SyntheticSource
 from mt5crs_services.ring import TickRing
-from mt5crs_shared import wire
-from mt5crs_shared.config import FeedConfig, SymbolSpec
+from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market_socket import BUFFER, SIMULATED
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.stream import TAPE_PRESENCE
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.market_socket import BUFFER, SIMULATED
+from mt5crs_shared.market.stream import TAPE_PRESENCE
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.process.paths import VarPaths
 
 logger = logging.getLogger(__name__)
 

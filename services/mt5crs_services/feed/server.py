@@ -5,10 +5,10 @@ import zmq
 from mt5crs_services.feed.publisher import FeedError, Publisher, identity, make_source
 from mt5crs_services.feed.sources import Position
 from mt5crs_services.service import BacklogServer
-from mt5crs_shared.child import Child, Report
-from mt5crs_shared.config import FeedConfig, decode_config
+from mt5crs_shared.configuration.structs import FeedConfig, decode_config
 from mt5crs_shared.messages import ChildSpec
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.process.supervision import Child, Report
 
 FLUSH = 2.0
 """Seconds that queued ticks get to leave at the end."""

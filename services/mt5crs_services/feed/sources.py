@@ -17,9 +17,10 @@ import msgspec
 
 from mt5crs_services.feed import files
 from mt5crs_services.feed.synthetic import MINUTE_US, MarketState, SyntheticMarket
-from mt5crs_shared.config import FeedConfig, SymbolSpec
-from mt5crs_shared.ticks import Tick
-from mt5crs_shared.wire import parse_iso
+from mt5crs_shared.configuration.structs import FeedConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire import parse_iso
 
 _LARGEST_STATE = 1_000_000
 """Bytes; a file of `KEPT_MINUTES` states has some thousand for each symbol."""

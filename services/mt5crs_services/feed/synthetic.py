@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
-from mt5crs_shared.config import SymbolSpec
-from mt5crs_shared.ticks import Tick
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.ticks import Tick
 
 MINUTE_US: Final = 60_000_000
 """Microseconds in a minute; minute n begins at n times this, in us since the epoch."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_services.feed.files import FeedFileError, read_ticks
-from mt5crs_shared.config import Config, decode_config
+from mt5crs_shared.configuration.structs import Config, decode_config
 from mt5crs_shared.errors import Unusable
 
 

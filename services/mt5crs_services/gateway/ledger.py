@@ -12,13 +12,14 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_services.gateway.account import Total, made_by, parts_of
-from mt5crs_services.gateway.holding import Holding
-from mt5crs_services.gateway.market import StreamState
+from mt5crs_services.gateway.open_position import Holding
+from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
 from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction, WalGoneError
-from mt5crs_shared import ledger_schema
-from mt5crs_shared.config import RetentionConfig, SymbolSpec
-from mt5crs_shared.ledger_schema import (
+from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.trading.ledger_schema import (
     DDL,
     DEAL_COLUMNS,
     INSTALLATION,
@@ -26,7 +27,7 @@ from mt5crs_shared.ledger_schema import (
     VERSION,
     LedgerError,
 )
-from mt5crs_shared.orders import Fill, Order, OrderResult
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult
 
 PRUNE_EVERY = 1_000
 """Orders recorded between two prunings."""

@@ -8,24 +8,21 @@ from collections import Counter
 import msgspec
 import zmq
 
-from mt5crs_services.gateway.brokers.paper import PaperBook
-from mt5crs_services.gateway.desk import Desk
-from mt5crs_services.gateway.leave import Leases
+from mt5crs_services.gateway.brokers.paper.book import PaperBook
 from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_services.gateway.market import Market
+from mt5crs_services.gateway.order_service import Desk
+from mt5crs_services.gateway.permission import Leases
+from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.transaction import (
     LedgerGoneError,
     LedgerTakenError,
     WalGoneError,
 )
 from mt5crs_services.service import BacklogServer, bind_router
-from mt5crs_shared import installation, machine
-from mt5crs_shared.child import Child, Report
-from mt5crs_shared.config import decode_config
+from mt5crs_shared.configuration.structs import decode_config
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.installation import Installation, InstallationError, epochs_of
-from mt5crs_shared.ledger_schema import LedgerError
-from mt5crs_shared.market_socket import new_context
+from mt5crs_shared.market.market_socket import new_context
+from mt5crs_shared.market.stream import Batch, TickStream
 from mt5crs_shared.messages import (
     ChildSpec,
     Fence,
@@ -38,8 +35,11 @@ from mt5crs_shared.messages import (
     Touched,
     Unregistered,
 )
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.stream import Batch, TickStream
+from mt5crs_shared.process import installation, machine_trouble
+from mt5crs_shared.process.installation import Installation, InstallationError, epochs_of
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.process.supervision import Child, Report
+from mt5crs_shared.trading.ledger_schema import LedgerError
 
 logger = logging.getLogger(__name__)
 
@@ -312,7 +312,7 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
         child.close()
         raise
     except LedgerError as error:
-        reason = str(error) if machine.passes(error) else f"{error}. {WHAT_TO_DO}"
+        reason = str(error) if machine_trouble.passes(error) else f"{error}. {WHAT_TO_DO}"
         child.failed(reason, permanent=True, error=error)
         child.close()
         raise

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from mt5crs_shared.ledger_schema import LedgerError
+from mt5crs_shared.trading.ledger_schema import LedgerError
 
 
 class LedgerTakenError(LedgerError):

@@ -16,8 +16,8 @@ from mt5crs_supervisor.chaos.installation import (
     kill,
     wait_for,
 )
-from mt5crs_supervisor.identity import birth, is_alive
-from mt5crs_supervisor.status_report import ChildStatus, StatusReport
+from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
+from mt5crs_supervisor.processes.identity import birth, is_alive
 
 SLOW = 1.0
 """Seconds that a slow gateway stands still."""

@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
-from mt5crs_shared.config import StrategyConfig, SymbolSpec
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.process.paths import VarPaths
 
 RESTART = {
     "backoff": 0.02,

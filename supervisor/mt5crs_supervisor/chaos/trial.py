@@ -11,7 +11,7 @@ from mt5crs_supervisor.chaos.campaign import Fault
 from mt5crs_supervisor.chaos.evidence import Evidence
 from mt5crs_supervisor.chaos.faults import Injury, inflict
 from mt5crs_supervisor.chaos.installation import ChaosError, Installation
-from mt5crs_supervisor.status_report import StatusReport
+from mt5crs_supervisor.operator.status_report import StatusReport
 
 SETTLED = 10.0
 """Seconds without any progress after which ticks that are still missing count as lost."""

@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from mt5crs_shared import config_file
-from mt5crs_shared.config import SupervisorConfig
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import SupervisorConfig
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.files import create
-from mt5crs_shared.paths import UMASK, VarPaths
-from mt5crs_supervisor import orphans
+from mt5crs_shared.process.files import create
+from mt5crs_shared.process.paths import UMASK, VarPaths
+from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
-from mt5crs_supervisor.control import (
+from mt5crs_supervisor.operator import orphans
+from mt5crs_supervisor.operator.control import (
     ControlClient,
     ControlTimeout,
     NotRunning,
@@ -24,10 +25,9 @@ from mt5crs_supervisor.control import (
     RestartRequest,
     StopRequest,
 )
-from mt5crs_supervisor.identity import is_alive
-from mt5crs_supervisor.lifecycle import State
-from mt5crs_supervisor.single import Holder, holder, refusal
-from mt5crs_supervisor.status_report import ChildStatus, StatusReport, still_open
+from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, still_open
+from mt5crs_supervisor.processes.identity import is_alive
+from mt5crs_supervisor.processes.instance_lock import Holder, holder, refusal
 
 UP_WITHIN = 30.0
 """Seconds that a start may take before the command returns all the same."""
@@ -229,7 +229,7 @@ def under_way(child: ChildStatus) -> bool:
 def _stop_timeout(found: Holder) -> float:
     """Of the configuration that it runs, as far as that can still be read."""
     try:
-        return config_file.load(Path(found.config)).globals.supervisor.stop_timeout
+        return loading.load(Path(found.config)).globals.supervisor.stop_timeout
     except ConfigError:
         return SupervisorConfig().stop_timeout
 

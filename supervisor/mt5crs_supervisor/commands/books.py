@@ -8,14 +8,15 @@ from pathlib import Path
 
 import click
 
-from mt5crs_shared import config_file, ledger_schema
+from mt5crs_shared.configuration import loading
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.ledger_schema import OrderRecord
-from mt5crs_shared.orders import Position
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.trading.ledger_schema import OrderRecord
+from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
-from mt5crs_supervisor.table import Cell, Column, column, table
+from mt5crs_supervisor.operator.table import Cell, Column, column, table
 
 STATUS_COLOURS = {"FILLED": "green", "REJECTED": "red", "PENDING": "yellow"}
 
@@ -105,7 +106,7 @@ def _check_name(name: str, config: Path, orders_: Sequence[OrderRecord]) -> None
     """Refuse a name that neither the ledger nor the configuration knows."""
     known = {order.strategy for order in orders_}
     with contextlib.suppress(ConfigError):
-        known |= {strategy.name for strategy in config_file.load(config).strategies}
+        known |= {strategy.name for strategy in loading.load(config).strategies}
     if name not in known:
         raise unknown_name(name, known, "strategy")
 

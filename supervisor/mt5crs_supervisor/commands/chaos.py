@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_shared import config_file, rates
-from mt5crs_shared.config import Config
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market import rates
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.faults import Injury
@@ -38,7 +39,7 @@ def run(
         CommandError: A kind of fault is unknown, or no strategy is enabled.
         ChaosError: The system did not come back from a fault.
     """
-    config = config_file.load(config_path)
+    config = loading.load(config_path)
     if not config.enabled:
         raise CommandError("no strategy is enabled: there is nobody to hurt")
     config = with_cross_pair(config)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from mt5crs_shared.paths import VarPaths
-from mt5crs_shared.ticks import Tick
-from mt5crs_shared.wire import format_iso
-from mt5crs_supervisor import crash
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
-from mt5crs_supervisor.crash import CrashReport
-from mt5crs_supervisor.table import Cell, column, table
+from mt5crs_supervisor.deaths import crash_report
+from mt5crs_supervisor.deaths.crash_report import CrashReport
+from mt5crs_supervisor.operator.table import Cell, column, table
 
 TICKS_SHOWN = 5
 """Of the last ticks, in the full view."""
@@ -21,10 +21,10 @@ def crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     """Print a line for each death; of one child, also its last death in full."""
     paths = VarPaths(var_dir)
     folder = paths.crash
-    found = crash.load(folder, name)
+    found = crash_report.load(folder, name)
     lives = name is not None and paths.log_file(name).exists()
     if name is not None and not found and not lives:
-        known = {report.name for report in crash.load(folder)}
+        known = {report.name for report in crash_report.load(folder)}
         if known:
             raise unknown_name(name, known, "child that ever died")
     if as_json:

@@ -10,15 +10,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_shared import config_file
-from mt5crs_shared.config import FeedConfig
-from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor import render
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import FeedConfig
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import background, show
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.control import ControlClient, ControlTimeout, NotRunning
-from mt5crs_supervisor.lifecycle import State
-from mt5crs_supervisor.status_report import StatusReport
+from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.status_report import StatusReport
 
 FEED = FeedConfig(kind="synthetic", speed=10.0, history_minutes=300)
 PLAIN_EVERY = 5.0
@@ -113,7 +113,7 @@ class Demo:
         )
 
     def _own_feed(self) -> bool:
-        return config_file.load(self._config).globals.feed is not None
+        return loading.load(self._config).globals.feed is not None
 
     def _print_lines(self) -> None:
         told: set[tuple[str, str, str, str]] = set()
@@ -183,7 +183,7 @@ def run(config: Path, var_dir: Path, duration: float | None) -> None:
         AlreadyRunning: The folder has a supervisor.
         CommandError: It could not be started, or failed.
     """
-    config_file.load(config)
+    loading.load(config)
     paths = VarPaths(var_dir)
     background.refuse_second(paths)
     Demo(config, paths, duration).run()

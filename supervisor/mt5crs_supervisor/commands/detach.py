@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from mt5crs_shared import config_file
-from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor import render
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children.lifecycle import ALIVE
 from mt5crs_supervisor.commands import background
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.lifecycle import ALIVE
+from mt5crs_supervisor.operator import render
 
 
 def start(config: Path, var_dir: Path, duration: float | None) -> None:
@@ -20,7 +20,7 @@ def start(config: Path, var_dir: Path, duration: float | None) -> None:
         AlreadyRunning: The folder has a supervisor.
         CommandError: The supervisor ended while starting, or not everything works.
     """
-    config_file.load(config)
+    loading.load(config)
     paths = VarPaths(var_dir)
     background.refuse_second(paths)
     options = [] if duration is None else ["--duration", str(duration)]

@@ -5,7 +5,7 @@ import enum
 from collections.abc import Iterable
 
 from mt5crs_shared.errors import ConfigError, Mt5crsError
-from mt5crs_supervisor.control import ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 
 
 class ExitCode(enum.IntEnum):

@@ -10,11 +10,13 @@ from typing import Any
 import click
 import msgspec
 
-from mt5crs_shared import config_file, rates, recorded, symbols_file
-from mt5crs_shared.config import FeedConfig, SymbolSpec
+from mt5crs_shared.configuration import loading, symbols_file
+from mt5crs_shared.configuration.structs import FeedConfig
+from mt5crs_shared.configuration.yaml_nodes import Report
+from mt5crs_shared.configuration.yaml_structs import describe
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.yaml_nodes import Report
-from mt5crs_shared.yaml_structs import describe
+from mt5crs_shared.market import rates, recorded
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 
 COMMAND = "mt5crs_services.feed.command:run"
@@ -42,7 +44,7 @@ def synthetic(
     if symbols:
         specs = _specs(symbols, config_path)
     else:
-        config = config_file.load(config_path)
+        config = loading.load(config_path)
         specs = {s.symbol: config.symbols[s.symbol] for s in config.strategies}
     _publish({"kind": "synthetic", **options}, specs, url, config_path, var_dir)
 
@@ -63,7 +65,7 @@ def replay(options: Mapping[str, Any], url: str | None, config_path: Path, var_d
 def _warn_of_strangers(files: Sequence[str], symbol: str | None, config_path: Path) -> None:
     """Say which files nobody is going to listen to, as far as there is a configuration."""
     with contextlib.suppress(ConfigError):
-        config = config_file.load(config_path)
+        config = loading.load(config_path)
         traded = [strategy.symbol for strategy in config.enabled]
         wanted = rates.needed(traded, config.globals.account_currency, config.symbols)
         for file in files:
@@ -85,7 +87,7 @@ def _publish(
     var_dir: Path,
 ) -> None:
     feed = _feed(fields)
-    address = url or config_file.load(config_path).globals.zmq_market_url
+    address = url or loading.load(config_path).globals.zmq_market_url
     run: Run = pkgutil.resolve_name(COMMAND)
     run(feed, symbols, address, var_dir, sys.stderr.isatty())
 

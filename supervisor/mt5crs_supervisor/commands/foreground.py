@@ -13,13 +13,15 @@ from pathlib import Path
 import msgspec
 from setproctitle import setproctitle
 
-from mt5crs_shared import config_file, logs
-from mt5crs_shared.config import Config, FeedConfig
-from mt5crs_shared.paths import VarPaths
-from mt5crs_supervisor import orphans, relapse
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import Config, FeedConfig
+from mt5crs_shared.process import logs
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.relapse import Relapse
-from mt5crs_supervisor.status_report import EventLine
+from mt5crs_supervisor.deaths import begin_again
+from mt5crs_supervisor.deaths.begin_again import Relapse
+from mt5crs_supervisor.operator import orphans
+from mt5crs_supervisor.operator.status_report import EventLine
 from mt5crs_supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ def run(
         quiet: Print no events.
         exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
     """
-    config = with_feed(config_file.load(config_path), feed)
+    config = with_feed(loading.load(config_path), feed)
     paths = VarPaths(var_dir)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
@@ -95,14 +97,14 @@ def run(
     setproctitle("mt5crs supervisor")
     if exit_with_parent:
         threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
-    relapses = relapse.earlier()
+    relapses = begin_again.earlier()
     until = time.monotonic() + duration if duration is not None else None
     if relapses:
         until = relapses[-1].until
     try:
         supervisor.run(until, relapses[-1].what if relapses else "")
     except Exception as error:
-        relapses.append(Relapse(time.monotonic(), relapse.describe(error), until))
+        relapses.append(Relapse(time.monotonic(), begin_again.describe(error), until))
         failure = error
     else:
         return
@@ -121,16 +123,16 @@ def _after_error(
     Raises:
         CommandError: It failed while it was stopping, or too often within too short a time.
     """
-    down = stopping or relapse.are_too_many(relapses, time.monotonic())
+    down = stopping or begin_again.are_too_many(relapses, time.monotonic())
     decision = "it stays down" if down else "it begins again in place"
-    relapse.write_report(paths.crash, error, decision)
+    begin_again.write_report(paths.crash, error, decision)
     if not down:
-        relapse.begin_again(relapses)
+        begin_again.begin_again(relapses)
     living = orphans.described(orphans.of(paths))
-    when = "while it was stopping" if stopping else f"{relapse.MOST} times within a minute"
+    when = "while it was stopping" if stopping else f"{begin_again.MOST} times within a minute"
     raise CommandError(
         f"the supervisor failed {when} and stays down:"
-        f" {relapse.describe(error)}; see `crashes supervisor`. {living}"
+        f" {begin_again.describe(error)}; see `crashes supervisor`. {living}"
     )
 
 

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from mt5crs_shared.paths import VarPaths
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
-from mt5crs_supervisor.table import plain, safe
+from mt5crs_supervisor.operator.table import plain, safe
 
 BLOCK = 65_536
 LOOK_EVERY = 0.2

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_supervisor import render
-from mt5crs_supervisor.control import ControlClient
-from mt5crs_supervisor.status_report import StatusReport
+from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.operator.control import ControlClient
+from mt5crs_supervisor.operator.status_report import StatusReport
 
 EVERY = 1.0
 """Seconds between two looks."""

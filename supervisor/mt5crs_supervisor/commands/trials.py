@@ -9,14 +9,15 @@ from typing import Final
 
 import msgspec
 
-from mt5crs_shared import yaml_nodes
-from mt5crs_shared.config import Config
+from mt5crs_shared.configuration import yaml_nodes
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.configuration.yaml_nodes import Node, Report
 from mt5crs_shared.errors import Mark, Problem, Unusable
-from mt5crs_shared.yaml_nodes import Node, Report
-from mt5crs_supervisor import forkserver, plans
-from mt5crs_supervisor.launcher import ExitStatus
+from mt5crs_supervisor.children import plans
+from mt5crs_supervisor.processes import forkserver
+from mt5crs_supervisor.processes.launcher import ExitStatus
 
-STRATEGY: Final = "mt5crs_worker.trial"
+STRATEGY: Final = "mt5crs_worker.process.trial"
 FEED: Final = "mt5crs_services.feed.trial"
 """Modules that try, by name only: the supervisor imports neither worker nor services."""
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from mt5crs_shared import config_file
-from mt5crs_shared.config import StrategyConfig
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.errors import ConfigError
 from mt5crs_supervisor.commands import trials
-from mt5crs_supervisor.render import nearby
+from mt5crs_supervisor.operator.render import nearby
 
 
 def validate(path: Path) -> None:
@@ -17,7 +17,7 @@ def validate(path: Path) -> None:
     Raises:
         ConfigError: It is refused, or names something that cannot be used.
     """
-    config = config_file.load(path)
+    config = loading.load(path)
     if problems := trials.problems(config, path):
         raise ConfigError(tuple(problems))
     longest = max(len(s.name) for s in config.strategies)

@@ -1,0 +1,1 @@
+"""The paper book: a broker that fills in event time."""

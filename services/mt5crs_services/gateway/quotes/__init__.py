@@ -1,0 +1,1 @@
+"""What the gateway itself has seen of the market, and whether an order's tick fits to it."""

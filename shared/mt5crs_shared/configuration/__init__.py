@@ -1,0 +1,1 @@
+"""The configuration: its structs, and how the trader's files become them."""

@@ -1,0 +1,90 @@
+"""``symbols.yaml``: what the broker says of each symbol."""
+
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.configuration.yaml_nodes import Node, Report, read
+from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
+from mt5crs_shared.errors import Mark
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+
+FILE_NAME = "symbols.yaml"
+
+
+class Symbols(msgspec.Struct, frozen=True):
+    """What a symbols file holds.
+
+    Attributes:
+        names: Every symbol it names, also those whose entry is refused.
+        specs: The good entries.
+    """
+
+    names: frozenset[str]
+    specs: dict[str, SymbolSpec]
+
+
+def places(config_file: Path, cwd: Path) -> tuple[Path, ...]:
+    """Where the symbols file may be, the best place first.
+
+    Args:
+        config_file: Absolute path of the strategies file.
+        cwd: Absolute path of the working folder.
+    """
+    folder = config_file.parent
+    folders = (folder, folder / "config", folder.parent / "config", cwd / "config")
+    return tuple(dict.fromkeys(place / FILE_NAME for place in folders))
+
+
+def load_symbols(file: Path, report: Report) -> Symbols | None:
+    """Read a symbols file.
+
+    Args:
+        file: Absolute path.
+        report: Gets every problem.
+
+    Returns:
+        What it holds, or None where it cannot be read as a list of symbols.
+    """
+    root = read(file, report)
+    if root is None:
+        return None
+    if not isinstance(root.value, dict):
+        report.add(root.mark, "", "not a mapping", "a mapping with the key symbols")
+        return None
+    for key, node in root.value.items():
+        if key != "symbols":
+            unknown_key(key, node, "", ["symbols"], report)
+    node = root.value.get("symbols", Node(None, "", root.mark, root.mark))
+    if not isinstance(node.value, list) or not node.value:
+        report.add(node.mark, "symbols", "no symbols", "a list of symbols")
+        return None
+    parsed = [
+        parse_struct(SymbolSpec, item, f"symbols[{index}]", report)
+        for index, item in enumerate(node.value)
+    ]
+    return _collect(parsed, report)
+
+
+def _collect(parsed: list[Parsed[SymbolSpec]], report: Report) -> Symbols:
+    seen: dict[str, Mark] = {}
+    specs: dict[str, SymbolSpec] = {}
+    for entry in parsed:
+        name = entry.fields.get("name")
+        if name in seen:
+            found = f"{name} is already in line {seen[name].line}"
+            report.add(entry.mark("name"), entry.where("name"), found, "each symbol once")
+        elif name is not None:
+            seen[name] = entry.mark("name")
+        if entry.good:
+            spec = entry.build()
+            _check_lots(entry, spec, report)
+            specs.setdefault(spec.name, spec)
+    return Symbols(frozenset(seen), specs)
+
+
+def _check_lots(entry: Parsed[SymbolSpec], spec: SymbolSpec, report: Report) -> None:
+    for key, lots in (("lot_min", spec.lot_min), ("lot_step", spec.lot_step)):
+        if lots > spec.lot_max:
+            found = f"{lots:g} lots, over lot_max {spec.lot_max:g}"
+            report.add(entry.mark(key), entry.where(key), found, f"at most {spec.lot_max:g}")

@@ -1,0 +1,76 @@
+"""What came after this tick? Questions of readers, answers of the tape; msgpack on ipc sockets."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from mt5crs_shared.market.ticks import Tick
+
+TAIL = 8
+"""Ticks in a mark."""
+
+Count = Annotated[int, Meta(ge=0, lt=2**62)]
+
+
+class TickMark(msgspec.Struct, frozen=True, array_like=True):
+    """Where a reader stands in a symbol's stream.
+
+    Attributes:
+        generation: The tape's run in which `seq` was counted.
+        seq: Number of the last tick taken, counted by the tape from 1.
+        tail: The last ticks taken, newest last, at most :data:`TAIL`; they find the place again
+            where the number cannot.
+    """
+
+    generation: Count
+    seq: Count
+    tail: Annotated[tuple[Tick, ...], Meta(min_length=1, max_length=TAIL)]
+
+
+class BacklogRequest(msgspec.Struct, frozen=True, tag=True):
+    """Ask for the ticks of a symbol after a mark; without one, for all there are."""
+
+    request_id: Count
+    symbol: str
+    after: TickMark | None
+    limit: Annotated[int, Meta(ge=1, le=50_000)] = 5_000
+
+
+class BacklogReply(msgspec.Struct, frozen=True, tag=True):
+    """Ticks from the tape.
+
+    Attributes:
+        request_id: The request's.
+        symbol: The symbol.
+        status: ``ok``; ``trimmed``: the mark lies before the oldest tick kept, and `missed` ticks
+            are gone; ``unknown``: no such tick on the tape, or not yet.
+        generation: The tape's run.
+        first_seq: Number of the first tick in `ticks`.
+        ticks: In the order they were published.
+        newest_seq: Number of the newest tick on the tape; more to ask for while it is higher.
+        history_seq: Ticks up to this number were handed over for warming up, not published.
+        newest_time_us: Event time of the newest tick.
+        missed: Ticks that are gone, -1 where nobody can count them.
+        breaks: Numbers of ticks in `ticks` before which some may be missing: nobody of ours was
+            connected then.
+        simulated: The market is one of our own feeds, which waits for its readers.
+        live: Whoever answers follows the market: what is newer will be here in a moment.
+        newest: Number of the newest tick of every symbol at the moment of the answer: with these
+            of the others, nothing is missing that was published before `ticks`.
+    """
+
+    request_id: int
+    symbol: str
+    status: Literal["ok", "trimmed", "unknown"]
+    generation: int
+    first_seq: int
+    ticks: tuple[Tick, ...]
+    newest_seq: int
+    history_seq: int
+    newest_time_us: int
+    missed: int = 0
+    breaks: tuple[int, ...] = ()
+    simulated: bool = False
+    live: bool = True
+    newest: dict[str, int] = {}

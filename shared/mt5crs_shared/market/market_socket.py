@@ -1,0 +1,227 @@
+"""The market's socket: what a publisher sends, decoded; what is refused, counted."""
+
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Literal
+
+import msgspec
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from mt5crs_shared.market import wire
+from mt5crs_shared.market.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+SIMULATED = b"\x00mt5crs-simulated"
+"""What our own feeds greet each subscriber with: this market waits for its readers."""
+
+RECEIVE_LIMIT = 256
+"""Messages taken in one go, so that the loop beats in between."""
+
+READ_AHEAD = 1_000
+"""Messages that wait in a reader of a feed of ours, which waits for its slowest reader."""
+
+BUFFER = 65_536
+"""Bytes of the kernel's buffers there, for the same reason."""
+
+TELL_EVERY = 60.0
+"""Seconds between two lines of the log about frames that were refused."""
+
+ZERO_COPY_RECV = 10
+"""ZMQ_ZERO_COPY_RECV of zmq.h, which pyzmq has no name for."""
+
+Link = Literal["whole", "lost", "mixed"]
+"""Whether what waits was published on one connection: on the one that was lost, on two, or more."""
+
+
+def new_context() -> "zmq.Context[zmq.Socket[bytes]]":
+    """A process's ZMQ context, for a market whose ticks may have to wait.
+
+    Without the option a message that waits keeps the whole buffer that it was received in, 8 kB
+    instead of a quarter of one.
+    """
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    # Only a matter of memory, where libzmq was built without it.
+    with contextlib.suppress(zmq.ZMQError):
+        context.set(ZERO_COPY_RECV, 0)
+    return context
+
+
+class Received(msgspec.Struct, frozen=True):
+    """What one look at the socket brought.
+
+    Attributes:
+        ticks: In the order they were published, each with its time of receipt in us.
+        interrupted: The connection was lost after `ticks`. There are none where it is back
+            already, since nobody can tell which came before and which after.
+        whole: Everything that waited was taken.
+    """
+
+    ticks: list[tuple[Tick, int]]
+    interrupted: bool
+    whole: bool
+
+
+class Refusals:
+    """Frames that were not taken, by reason; told in the log now and then."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.counts: Counter[str] = Counter()
+        self.newest = ""
+        self._monotonic = monotonic
+        self._tell_at = monotonic()
+
+    @property
+    def total(self) -> int:
+        """Frames refused so far; those of other symbols do not count."""
+        return sum(n for reason, n in self.counts.items() if reason != wire.OTHER_SYMBOL)
+
+    def __str__(self) -> str:
+        counted = ", ".join(f"{n} {reason}" for reason, n in self.counts.most_common())
+        return f"{counted}; the newest begins {self.newest}" if counted else ""
+
+    def add(self, reason: str, frames: list[bytes]) -> None:
+        """Count one message."""
+        self.counts[reason] += 1
+        self.newest = repr(b" | ".join(frames[:3])[: wire.SHOWN])
+        now = self._monotonic()
+        if now >= self._tell_at and reason != wire.OTHER_SYMBOL:
+            self._tell_at = now + TELL_EVERY
+            logger.warning("frames that are no ticks are left out: %s", self)
+
+
+class MarketSocket:
+    """Subscribes to some symbols.
+
+    Args:
+        context: The process's ZMQ context.
+        url: Where ticks are published.
+        symbols: What to subscribe to.
+        presence: Subscribed to as well, for the publisher to see.
+        own_feed: The publisher is a feed of ours, a process of this installation: it waits for
+            readers that are slow, and its death is seen at once.
+        wall_us: Wall time in us since the epoch, for frames without a time.
+        monotonic: The monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        url: str,
+        symbols: Collection[str],
+        presence: bytes | None = None,
+        own_feed: bool = False,
+        wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.connected = False
+        self.simulated = own_feed
+        self.refusals = Refusals(monotonic)
+        self._own_feed = own_feed
+        self._symbols = frozenset(symbols)
+        self._wall_us = wall_us
+        self._ever_connected = False
+        self._link: Link = "whole"
+        self._greeted = False
+        self.socket = context.socket(zmq.SUB)
+        self._set_options(url)
+        self.socket.setsockopt(zmq.SUBSCRIBE, SIMULATED)
+        if presence is not None:
+            self.socket.setsockopt(zmq.SUBSCRIBE, presence)
+        for symbol in symbols:
+            for prefix in wire.subscriptions(symbol):
+                self.socket.setsockopt(zmq.SUBSCRIBE, prefix)
+        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
+        self.socket.connect(url)
+
+    def read(self) -> Received:
+        """Take what waits, about RECEIVE_LIMIT messages."""
+        ticks: list[tuple[Tick, int]] = []
+        self._greeted = False
+        while True:
+            known = self._link
+            whole = self._take_waiting(ticks)
+            # Looked at last: the word of an interruption, or of its end, is here before anything
+            # that came after it.
+            self._look_at_link()
+            if self._link == "mixed":
+                self._drop_waiting()
+                self._link = "whole"
+                return Received([], True, True)
+            if self._link == "whole" or not whole:
+                return Received(ticks, False, whole)
+            if known == "lost":
+                self._link = "whole"
+                return Received(ticks, True, True)
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self.socket.disable_monitor()
+        self.socket.close(0)
+        self.monitor.close(0)
+
+    def _set_options(self, url: str) -> None:
+        self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
+        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        if self._own_feed:
+            self.socket.setsockopt(zmq.RCVHWM, READ_AHEAD)
+            self.socket.setsockopt(zmq.RCVBUF, BUFFER)
+            return
+        # Without a bound of our own: at a bound libzmq stops reading, its own heartbeats too, and
+        # the publisher's answer to them is taken for dead.
+        self.socket.setsockopt(zmq.RCVHWM, 0)
+        if url.startswith("tcp"):
+            self.socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
+            self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1000)
+
+    def _take(self, frames: list[bytes], ticks: list[tuple[Tick, int]]) -> None:
+        if frames[0] == SIMULATED:
+            self.simulated = self._greeted = True
+            return
+        received_us = self._wall_us()
+        try:
+            tick = wire.decode(frames, received_us)
+        except wire.BadFrameError as error:
+            self.refusals.add(error.reason, frames)
+            return
+        if tick.symbol in self._symbols:
+            ticks.append((tick, received_us))
+        else:
+            self.refusals.add(wire.OTHER_SYMBOL, frames)
+
+    def _take_waiting(self, ticks: list[tuple[Tick, int]]) -> bool:
+        """Take at most RECEIVE_LIMIT messages; True where no more wait."""
+        for _ in range(RECEIVE_LIMIT):
+            try:
+                frames = self.socket.recv_multipart(zmq.DONTWAIT, copy=True)
+            except zmq.Again:
+                return True
+            self._take(frames, ticks)
+        return False
+
+    def _look_at_link(self) -> None:
+        """Take the monitor's events."""
+        while _readable(self.monitor):
+            event = parse_monitor_message(self.monitor.recv_multipart())["event"]
+            self.connected = event == zmq.EVENT_CONNECTED
+            if self.connected:
+                self._ever_connected = True
+                self.simulated = self._own_feed or self._greeted
+                self._link = "whole" if self._link == "whole" else "mixed"
+            elif self._ever_connected and self._link == "whole":
+                logger.warning("the market socket was disconnected")
+                self._link = "lost"
+
+    def _drop_waiting(self) -> None:
+        """Leave everything that waits to the tape: it may be from before the interruption."""
+        ticks: list[tuple[Tick, int]] = []
+        while _readable(self.socket):
+            self._take(self.socket.recv_multipart(zmq.DONTWAIT, copy=True), ticks)
+
+
+def _readable(socket: "zmq.Socket[bytes]") -> bool:
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)

@@ -1,0 +1,355 @@
+"""The market as a reader of several symbols takes it: live socket, backlog, in one order."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+import zmq
+
+from mt5crs_shared.market.backlog import BacklogReply, TickMark
+from mt5crs_shared.market.catch_up import Break
+from mt5crs_shared.market.market_socket import MarketSocket, Refusals
+from mt5crs_shared.market.reader import ASK_AGAIN, Reader
+from mt5crs_shared.market.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+TAPE_PRESENCE = b"\x00mt5crs-tape"
+"""What a tape subscribes to beside its symbols, so that a feed of ours sees that it is there."""
+
+ANSWER_WITHIN = 1.0
+"""Seconds after which an unanswered question to the tape is asked again."""
+
+ASK_URGENTLY = 0.03
+"""Longest wait between two questions while live ticks wait for the answer."""
+
+HELPLESS_AFTER = 0.1
+"""Seconds that an authority's live ticks wait when nobody it can ask follows the market."""
+
+_decode_reply = msgspec.msgpack.Decoder(BacklogReply).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Ticks to process, in order.
+
+    Attributes:
+        ticks: All of one symbol when they come from the tape.
+        history: How many of the first ones were handed over for warming up.
+        feed_time_us: Newest event time that is believed, which ages are measured against.
+        live: They come straight from the market socket.
+        breaks: Where ticks may be missing.
+    """
+
+    ticks: list[Tick]
+    history: int
+    feed_time_us: int
+    live: bool
+    breaks: tuple[Break, ...] = ()
+
+
+class TickStream:
+    """Ticks of some symbols: first those that came since the marks, then live ones.
+
+    Args:
+        context: The process's ZMQ context.
+        market_url: Where ticks are published.
+        marks: For each symbol, where an earlier reader stopped; None: the tape's oldest tick.
+        sources: Addresses that answer :class:`BacklogRequest`, asked all at once.
+        give_up: Seconds after which waiting live ticks are taken without the sources' word.
+        presence: Subscribed to as well, for the publisher to see.
+        authority: Others follow this reader. Where no source follows the market either, it goes
+            on with the live ticks at once, since all would wait for each other.
+        needs: Symbols whose ticks are of use only after another one's, and that one's name. They
+            come after everything of the other that was published before them.
+        own_feed: The publisher is a feed of ours; see `MarketSocket`.
+        monotonic: The monotonic clock, seconds.
+        wall_us: Wall time in us since the epoch, for frames without a time.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        market_url: str,
+        marks: Mapping[str, TickMark | None],
+        sources: Iterable[str],
+        give_up: float = 10.0,
+        presence: bytes | None = None,
+        authority: bool = False,
+        needs: Mapping[str, str] | None = None,
+        own_feed: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._monotonic = monotonic
+        self._wall_us = wall_us
+        self._idle_at = monotonic()
+        self._lead_us = -(2**62)
+        self._give_up = give_up
+        self._authority = authority
+        self._readers = {symbol: Reader(symbol, mark) for symbol, mark in marks.items()}
+        needs = needs or {}
+        self._needs = {s: self._readers[needs[s]] for s in marks if needs.get(s) in marks}
+        self._tape_simulated = False
+        # Who hears a symbol hears the one that it needs: that is subscribed to before.
+        symbols = sorted(marks, key=lambda symbol: symbol in self._needs)
+        self._market = MarketSocket(
+            context, market_url, symbols, presence, own_feed, wall_us, monotonic
+        )
+        self._sources = [self._open_source(context, address) for address in sources]
+
+    @property
+    def connected(self) -> bool:
+        """The market socket has a publisher at its other end."""
+        return self._market.connected
+
+    @property
+    def simulated(self) -> bool:
+        """The market is one of our own feeds: time there is what its ticks say, and it waits."""
+        return self._market.simulated or self._tape_simulated
+
+    @property
+    def refusals(self) -> Refusals:
+        """Frames of the market socket that were not taken."""
+        return self._market.refusals
+
+    @property
+    def feed_time_us(self) -> int:
+        """Newest event time that is believed, us since the epoch; 0: none yet."""
+        readers = self._readers.values()
+        return max((max(r.clock.last_time_us, r.tape_time_us) for r in readers), default=0)
+
+    @property
+    def caught_up(self) -> bool:
+        """Every symbol has taken all that the tape had."""
+        return all(r.catch_up.caught_up for r in self._readers.values())
+
+    @property
+    def joined(self) -> bool:
+        """Every symbol follows the market."""
+        return all(r.catch_up.joined for r in self._readers.values())
+
+    @property
+    def duplicates(self) -> int:
+        """Live ticks that the tape had delivered already."""
+        return sum(r.catch_up.duplicates for r in self._readers.values())
+
+    @property
+    def missed(self) -> int:
+        """Ticks that were published but can no longer be had."""
+        return sum(r.catch_up.missed for r in self._readers.values())
+
+    def mark(self, symbol: str) -> TickMark | None:
+        """Where this reader stands in a symbol's stream."""
+        return self._readers[symbol].catch_up.mark
+
+    def register(self, poller: zmq.Poller) -> None:
+        """Have the poller wake for market and tape."""
+        for socket in (self._market.socket, self._market.monitor, *self._sources):
+            poller.register(socket, zmq.POLLIN)
+
+    def age(self, tick: Tick) -> float:
+        """Seconds since a tick was the newest, by the feed's clock.
+
+        Nothing grows old in a simulated market: it waits for its readers, and what an outage of
+        ours lasts there is a matter of its speed. Otherwise, while catching up: how far the tape
+        is ahead of it. Live: the smaller of two bounds, how long our own queue has not been
+        empty, and how far the feed's clock must be by now (the largest lead of event time over
+        wall time so far, added to wall time).
+        """
+        if self.simulated:
+            return 0.0
+        if not self.caught_up:
+            return (self.feed_time_us - tick.time_us) / 1e6
+        queued = self._monotonic() - self._idle_at
+        return min(queued, (self._wall_us() + self._lead_us - tick.time_us) / 1e6)
+
+    @property
+    def behind(self) -> float:
+        """Seconds since the queue of live ticks was last empty."""
+        return self._monotonic() - self._idle_at
+
+    def timeout(self) -> float:
+        """Seconds until there is something to do without any socket being ready."""
+        now = self._monotonic()
+        readers = self._readers.values()
+        due = [r.ask_at - now for r in readers if not r.catch_up.joined and not self._must_wait(r)]
+        due += [r.patient_until - now for r in readers if r.held is not None]
+        return max(min(due, default=3600.0), 0.0)
+
+    def read(self, events: Mapping[object, int]) -> Iterable[Batch]:
+        """Take what the ready sockets hold; the batches are to be processed in order."""
+        for number, source in enumerate(self._sources):
+            if source in events:
+                yield from self._read_source(number, source)
+        if self._market.socket in events or self._market.monitor in events:
+            yield from self._read_market()
+        else:
+            self._idle_at = self._monotonic()
+        yield from self._release()
+        yield from self._ask()
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self._market.close()
+        for source in self._sources:
+            source.close(0)
+
+    @staticmethod
+    def _open_source(
+        context: "zmq.Context[zmq.Socket[bytes]]", address: str
+    ) -> "zmq.Socket[bytes]":
+        source = context.socket(zmq.DEALER)
+        source.setsockopt(zmq.RECONNECT_IVL, 10)
+        source.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        # No queue for a source that is away: it is asked again, with a newer question.
+        source.setsockopt(zmq.IMMEDIATE, 1)
+        source.connect(address)
+        return source
+
+    def _read_market(self) -> Iterable[Batch]:
+        received = self._market.read()
+        now = self._monotonic()
+        if received.whole:
+            self._idle_at = now
+        ready: list[Tick] = []
+        for tick, received_us in received.ticks:
+            reader = self._readers[tick.symbol]
+            if reader.clock.judge(tick) == "good" and tick.time_us - received_us > self._lead_us:
+                self._lead_us = tick.time_us - received_us
+            if reader.held_live or (reader.catch_up.joined and self._must_wait(reader)):
+                reader.held_live.append(tick)
+            else:
+                ready.extend(reader.take_live(tick, now))
+        if ready:
+            yield Batch(ready, 0, self.feed_time_us, live=True)
+        if received.interrupted:
+            self._rejoin()
+
+    def _rejoin(self) -> None:
+        """What comes next must be aligned anew, since some may have been lost."""
+        self._tape_simulated = False
+        for reader in self._readers.values():
+            reader.rejoin()
+
+    def _read_source(self, number: int, source: "zmq.Socket[bytes]") -> Iterable[Batch]:
+        while True:
+            try:
+                reply = _decode_reply(source.recv(zmq.DONTWAIT))
+            except zmq.Again:
+                return
+            except Exception as error:
+                # Whatever it is that cannot be read: it is that message's fault alone.
+                logger.warning("an answer of the tape that cannot be read was ignored: %s", error)
+                continue
+            reader = self._readers.get(reply.symbol)
+            if reader is None or reader.held is not None:
+                continue
+            self._tape_simulated = self._tape_simulated or reply.simulated
+            yield from self._take_reply(reader, reply, number)
+            yield from self._release()
+
+    def _take_reply(self, reader: Reader, reply: BacklogReply, number: int) -> Iterable[Batch]:
+        """Take a source's answer, or hold it until what it needs is here."""
+        if not self._complete(reader, reply):
+            reader.hold(reply, number, self._monotonic())
+            self._needs[reply.symbol].hurry()
+            return
+        reader.held = None
+        ticks = reader.catch_up.on_backlog(reply)
+        reader.tape_time_us = reply.newest_time_us
+        self._schedule(reader, reply, bool(ticks))
+        if ticks or reply.live:
+            reader.helpless.clear()
+        else:
+            reader.helpless.add(number)
+        if ticks:
+            history = min(max(reply.history_seq - reply.first_seq + 1, 0), len(reply.ticks))
+            breaks = reader.catch_up.take_breaks()
+            yield Batch(ticks, history, self.feed_time_us, live=False, breaks=breaks)
+
+    def _complete(self, reader: Reader, reply: BacklogReply) -> bool:
+        """Whether all that was published before a reply's ticks is here, of what they need."""
+        other = self._needs.get(reply.symbol)
+        if other is None or reply.status == "unknown":
+            return True
+        if other.live_waits:
+            return False
+        if other.catch_up.reached(reply.generation, reply.newest.get(other.catch_up.symbol, 0)):
+            return True
+        # The numbers of another run of the tape say nothing; a live stream is no second behind.
+        seen_since = reader.held is reply and self._idle_at >= reader.patient_until
+        return other.catch_up.joined and seen_since
+
+    def _release(self) -> Iterable[Batch]:
+        """Take what was held and can be taken now."""
+        for symbol in self._needs:
+            reader = self._readers[symbol]
+            if reader.held is not None and self._complete(reader, reader.held):
+                yield from self._take_reply(reader, reader.held, reader.held_from)
+            if reader.held_live and not self._must_wait(reader):
+                waited, reader.held_live = reader.held_live, []
+                now = self._monotonic()
+                ready = [taken for tick in waited for taken in reader.take_live(tick, now)]
+                if ready:
+                    yield Batch(ready, 0, self.feed_time_us, live=True)
+
+    def _schedule(self, reader: Reader, reply: BacklogReply, progress: bool) -> None:
+        """When to ask for the next part: at once while there is more, seldom while there is not."""
+        last_seq = reply.first_seq + len(reply.ticks) - 1
+        if progress and reader.waiting_since is not None:
+            # Somebody knows: patience begins anew.
+            reader.waiting_since = self._monotonic()
+        if progress and last_seq < reply.newest_seq:
+            reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
+            return
+        longest = ASK_AGAIN[1] if reader.waiting_since is None else ASK_URGENTLY
+        reader.pause = min(reader.pause, longest)
+        reader.ask_at = min(reader.ask_at, self._monotonic() + reader.pause)
+        reader.pause *= 2
+
+    def _ask(self) -> Iterable[Batch]:
+        now = self._monotonic()
+        for reader in self._readers.values():
+            catch_up = reader.catch_up
+            if catch_up.joined:
+                reader.waiting_since = None
+                continue
+            if self._must_wait(reader) or reader.held is not None:
+                reader.waiting_since = now if reader.waiting_since is not None else None
+                continue
+            if self._hopeless(reader, now):
+                logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
+                ticks = catch_up.join_now()
+                if ticks:
+                    breaks = catch_up.take_breaks()
+                    yield Batch(ticks, 0, self.feed_time_us, live=True, breaks=breaks)
+            elif now >= reader.ask_at:
+                question = _encode(catch_up.request())
+                asked = [self._send(source, question) for source in self._sources]
+                reader.asked = sum(asked)
+                reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
+
+    def _must_wait(self, reader: Reader) -> bool:
+        """Its ticks need those of another symbol, which have not come yet."""
+        other = self._needs.get(reader.catch_up.symbol)
+        # Live ticks that wait for the tape's word are not there yet either.
+        return other is not None and (not other.catch_up.caught_up or other.live_waits)
+
+    def _hopeless(self, reader: Reader, now: float) -> bool:
+        """Live ticks wait, and it makes no sense to let them wait any longer."""
+        if reader.waiting_since is None:
+            return False
+        waited = now - reader.waiting_since
+        alone = self._authority and len(reader.helpless) >= reader.asked
+        return waited > (HELPLESS_AFTER if alone else self._give_up)
+
+    @staticmethod
+    def _send(source: "zmq.Socket[bytes]", question: bytes) -> bool:
+        """Ask; False where the source is not connected."""
+        try:
+            source.send(question, zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True

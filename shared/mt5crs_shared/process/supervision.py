@@ -1,0 +1,323 @@
+"""The side of a child process that its supervisor sees: beats, leases, stopping, orphanhood.
+
+Every child (strategy, gateway, tape, feed) runs one loop on one poller::
+
+    while not child.stopping:
+        ready = child.poll(timeout)
+        ...                          # the child's own work
+        child.service(report)        # beats, leases; returns at once
+
+The beat is sent by that loop and by nothing else, so a loop that stands still falls silent.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing import parent_process
+
+import msgspec
+import psutil
+import zmq
+
+from mt5crs_shared.configuration.structs import SupervisorConfig
+from mt5crs_shared.messages import (
+    AccountReport,
+    Beat,
+    ChildSpec,
+    Failed,
+    FirstTick,
+    FromChild,
+    FromSupervisor,
+    Hello,
+    Identify,
+    Lease,
+    Phase,
+    Ready,
+    Recycle,
+    Stop,
+    StrategyMetrics,
+    Usage,
+)
+from mt5crs_shared.process import installation, last_words, machine_trouble
+from mt5crs_shared.process.paths import VarPaths
+
+logger = logging.getLogger(__name__)
+
+_decode = msgspec.msgpack.Decoder(FromSupervisor).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+OUTPUT_LIMIT = 1_000_000
+"""Bytes that this process may write past `print` before what it wrote is thrown away."""
+
+SEND_QUEUE = 64
+"""Messages that wait for a supervisor that is away; more are dropped, beats grow old."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a child says of itself in a beat; see `messages.Beat` for the fields."""
+
+    phase: Phase
+    degraded: str = ""
+    metrics: StrategyMetrics | None = None
+    account: AccountReport | None = None
+    progress: int = 0
+
+
+class Child:
+    """Beats, leases, stop requests and orphanhood of this process.
+
+    Attributes:
+        recycling: This process uses too much memory, and is to end at the next good moment.
+
+    Args:
+        spec: What this process was told at its spawn.
+        settings: Heartbeat, lease and grace.
+        context: The process's own ZMQ context.
+        preloaded: Its modules were there before it was forked.
+        monotonic: The monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        spec: ChildSpec,
+        settings: SupervisorConfig,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        preloaded: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._monotonic = monotonic
+        self._preloaded = preloaded
+        self._process = psutil.Process()
+        self.recycling = False
+        self._stopping = False
+        self._loops = 0
+        self._model_hash = ""
+        self._lease = spec.lease
+        self._last_word = monotonic()
+        self._known = False
+        self._next_beat = 0.0
+        self._installation_file = VarPaths.of(spec).installation
+        self._output = VarPaths.of(spec).stderr_file(spec.name)
+        self._look_at = 0.0
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.IDENTITY, spec.identity)
+        self._socket.setsockopt(zmq.SNDHWM, SEND_QUEUE)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.connect(VarPaths.of(spec).endpoint("supervisor"))
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._sentinel = self._parent_sentinel()
+        self._pollers: list[zmq.Poller] = []
+        self.poller = self.new_poller()
+        self._orphaned = False
+        self._events: dict[object, int] = {}
+        self._install_signals()
+        self.poll(0.0)
+        # A process that was born after its supervisor's death does not even begin.
+        self._watch_parent(monotonic())
+        self._hello()
+
+    @property
+    def stopping(self) -> bool:
+        """Somebody asked this process to end."""
+        return self._stopping
+
+    @property
+    def lease(self) -> Lease | None:
+        """Leave to open positions, while it is valid."""
+        lease = self._lease
+        return lease if lease is not None and self._monotonic() < lease.until else None
+
+    def new_poller(self) -> zmq.Poller:
+        """A poller that wakes for the supervisor, for SIGTERM and for the parent's death."""
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._wake_read, zmq.POLLIN)
+        if self._sentinel is not None:
+            poller.register(self._sentinel, zmq.POLLIN)
+        self._pollers.append(poller)
+        return poller
+
+    def poll(self, timeout: float, poller: zmq.Poller | None = None) -> dict[object, int]:
+        """Wait for any registered socket, at most `timeout` seconds and until the next beat.
+
+        Args:
+            timeout: Seconds; 0.0 only looks.
+            poller: One of :meth:`new_poller`; None: :attr:`poller`.
+        """
+        until_beat = max(self._next_beat - self._monotonic(), 0.0)
+        milliseconds = round(min(timeout, until_beat) * 1000)
+        self._events = dict((poller or self.poller).poll(milliseconds))
+        return self._events
+
+    def ready(self, model_hash: str = "") -> None:
+        """Say that boot is over; of a strategy, with which model."""
+        self._model_hash = model_hash
+        self._send(Ready(self._spec.name, os.getpid(), self._spec.epoch, model_hash))
+
+    def first_tick(self) -> None:
+        """Say that this spawn has processed its first tick, and when."""
+        self._send(FirstTick(self._spec.name, os.getpid(), self._spec.epoch, self._monotonic()))
+
+    def failed(self, reason: str, permanent: bool, error: BaseException | None = None) -> None:
+        """Say why this process is about to exit.
+
+        Args:
+            reason: For people.
+            permanent: A restart cannot help, unless the error is the machine's.
+            error: What happened.
+        """
+        passing = error is not None and machine_trouble.passes(error)
+        words = Failed(
+            name=self._spec.name,
+            pid=os.getpid(),
+            epoch=self._spec.epoch,
+            reason=reason,
+            permanent=permanent and not passing,
+            passing=passing,
+            trace="".join(traceback.format_exception(error)) if error is not None else "",
+        )
+        # What is sent may not leave before this process has ended.
+        last_words.write(VarPaths.of(self._spec).words_file(words.name), words)
+        self._send(words)
+
+    def service(self, report: Callable[[], Report]) -> None:
+        """Read the supervisor's word, beat when it is time, notice what happened to the parent."""
+        self._loops += 1
+        if self._socket in self._events:
+            self._read()
+        now = self._monotonic()
+        self._watch_parent(now)
+        if now >= self._next_beat:
+            self._next_beat = now + self._settings.heartbeat
+            self._watch_installation(now)
+            self._bound_output()
+            self._beat(report())
+
+    def beat_soon(self) -> None:
+        """Something changed that the supervisor should hear at the next turn of the loop."""
+        self._next_beat = 0.0
+
+    def close(self) -> None:
+        """Give the sockets back; queued words get a moment to leave."""
+        signal.set_wakeup_fd(-1)
+        self._socket.close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def _beat(self, report: Report) -> None:
+        times = os.times()
+        usage = Usage(self._process.memory_info().rss, times.user + times.system)
+        self._send(
+            Beat(
+                name=self._spec.name,
+                pid=os.getpid(),
+                epoch=self._spec.epoch,
+                loops=self._loops,
+                phase=report.phase,
+                degraded=report.degraded,
+                usage=usage,
+                metrics=report.metrics,
+                account=report.account,
+                progress=report.progress,
+            )
+        )
+
+    def _hello(self) -> None:
+        self._send(
+            Hello(
+                name=self._spec.name,
+                kind=self._spec.kind,
+                pid=os.getpid(),
+                epoch=self._spec.epoch,
+                config_hash=self._spec.config_hash,
+                preloaded=self._preloaded,
+                model_hash=self._model_hash,
+            )
+        )
+
+    def _send(self, message: FromChild) -> None:
+        try:
+            self._socket.send(_encode(message), zmq.DONTWAIT)
+        except zmq.Again:
+            logger.debug("the supervisor does not read; a %s was dropped", type(message).__name__)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = _decode(self._socket.recv(zmq.DONTWAIT))
+            except zmq.Again:
+                return
+            self._last_word = self._monotonic()
+            self._known = True
+            match message:
+                case Lease(epoch=epoch) if epoch == self._spec.epoch:
+                    self._lease = message
+                case Stop():
+                    self._stopping = True
+                case Recycle():
+                    self.recycling = True
+                case Identify():
+                    self._hello()
+                case _:
+                    logger.warning("a lease for another epoch was ignored: %s", message)
+
+    def _watch_installation(self, now: float) -> None:
+        """End where the folder is gone, or another one now: nobody could find this process."""
+        if now < self._look_at:
+            return
+        self._look_at = now + self._settings.lease / 3.0
+        if not installation.is_at(self._installation_file, self._spec.installation):
+            logger.critical("%s is gone, or of another installation", self._installation_file)
+            self._stopping = True
+
+    def _bound_output(self) -> None:
+        """Empty the file of what was written to the descriptors of output, where it grows long."""
+        with contextlib.suppress(OSError):
+            size = self._output.stat().st_size
+            if size > OUTPUT_LIMIT:
+                os.truncate(self._output, 0)
+                said = "%s: %d bytes written past print() were thrown away; use print() or logging"
+                logger.warning(said, self._output.name, size)
+
+    def _watch_parent(self, now: float) -> None:
+        if self._wake_read.fileno() in self._events:
+            # It may be drained already: what a poll said is looked at more than once.
+            with contextlib.suppress(BlockingIOError):
+                self._wake_read.recv(64)
+        if self._sentinel is not None and self._sentinel in self._events:
+            for poller in self._pollers:
+                poller.unregister(self._sentinel)
+            self._sentinel = None
+            self._orphaned = True
+            logger.warning("the supervisor is gone; waiting for another one")
+            if not self._known:
+                # It may have died before it wrote down that this process exists: the next one
+                # would start another beside it.
+                logger.warning("it had not answered yet; this process ends")
+                self._stopping = True
+        if self._orphaned and now - self._last_word > self._settings.orphan_grace:
+            logger.warning("no supervisor came within the grace; this process ends")
+            self._stopping = True
+
+    @staticmethod
+    def _parent_sentinel() -> int | None:
+        parent = parent_process()
+        return parent.sentinel if parent is not None else None
+
+    def _install_signals(self) -> None:
+        """SIGTERM asks for the end and wakes the poller; SIGINT is the supervisor's business."""
+        self._wake_write.setblocking(False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _on_sigterm(self, _signum: int, _frame: object) -> None:
+        self._stopping = True

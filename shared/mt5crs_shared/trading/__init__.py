@@ -1,0 +1,1 @@
+"""Orders, what becomes of them, and the ledger that has them all."""

@@ -1,0 +1,322 @@
+"""The ledger's tables, and how to read them while the gateway runs.
+
+The gateway is the only writer (`mt5crs_services.gateway.ledger`). Amounts of money are REAL in
+the account's currency, rounded to :data:`MONEY_DIGITS`; :func:`total` adds them up exactly.
+"""
+
+import contextlib
+import math
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.market import rates
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading.orders import Code, Fill, Position
+
+VERSION = 3
+"""Of the tables."""
+
+INSTALLATION = "installation"
+"""Key in `meta` of the id of the installation that the ledger belongs to."""
+
+MONEY_DIGITS = 6
+"""Decimal digits of an amount: finer than any currency's coin, so that a commission on 0.01 lots
+is not rounded away, and coarse enough that every sum of amounts is exact (see `total`)."""
+
+DDL = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS epochs (strategy TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS orders (
+    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
+    epoch INTEGER NOT NULL, symbol TEXT NOT NULL, action TEXT NOT NULL, side TEXT NOT NULL,
+    lots REAL, time_us INTEGER NOT NULL, reason TEXT NOT NULL, request BLOB NOT NULL,
+    status TEXT NOT NULL, code TEXT, detail TEXT NOT NULL, ticket INTEGER NOT NULL, result BLOB,
+    recorded REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS orders_open ON orders (id) WHERE result IS NULL;
+CREATE TABLE IF NOT EXISTS deals (
+    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
+    symbol TEXT NOT NULL, ticket INTEGER NOT NULL, entry TEXT NOT NULL, side TEXT NOT NULL,
+    lots REAL NOT NULL, price REAL NOT NULL, time_us INTEGER NOT NULL, code TEXT NOT NULL,
+    profit REAL NOT NULL, commission REAL NOT NULL, stop_loss REAL NOT NULL,
+    take_profit REAL NOT NULL, balance REAL NOT NULL, recorded REAL NOT NULL,
+    UNIQUE (ticket, entry));
+CREATE TABLE IF NOT EXISTS totals (
+    strategy TEXT PRIMARY KEY, made INTEGER NOT NULL, deals INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS tickets (magic INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS positions (
+    ticket INTEGER PRIMARY KEY, strategy TEXT NOT NULL UNIQUE, symbol TEXT NOT NULL,
+    magic INTEGER NOT NULL, side TEXT NOT NULL, lots REAL NOT NULL, open_price REAL NOT NULL,
+    open_time_us INTEGER NOT NULL, stop_loss REAL NOT NULL, take_profit REAL NOT NULL,
+    open_bid REAL NOT NULL, open_ask REAL NOT NULL, open_place INTEGER NOT NULL,
+    timed INTEGER NOT NULL, rate REAL NOT NULL, seen INTEGER, touch BLOB);
+CREATE TABLE IF NOT EXISTS symbols (symbol TEXT PRIMARY KEY, spec BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS streams (symbol TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY, recorded REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
+"""
+"""`orders` holds what strategies asked for and what the book did by itself (then `request` is
+empty and `action` is CLOSE); `result` is NULL while an order waits for its tick. `totals` (in units
+of the last money digit) and `tickets` follow from `deals`. They, `streams` and the last four
+columns of `positions` are what the gateway goes on from. `symbols` has what symbols.yaml said of
+each symbol that could be traded, so that a position can be guarded and valued when the
+configuration names its symbol no more."""
+
+DEAL_COLUMNS = (
+    "order_id, strategy, symbol, ticket, entry, side, lots, price, time_us, code, profit,"
+    " commission, stop_loss, take_profit"
+)
+POSITION_COLUMNS = (
+    "ticket, strategy, symbol, magic, side, lots, open_price, open_time_us, stop_loss,"
+    " take_profit, open_bid, open_ask, open_place"
+)
+_decode_spec = msgspec.json.Decoder(SymbolSpec).decode
+_ORDER_COLUMNS = (
+    "order_id, strategy, epoch, symbol, action, side, lots, time_us, reason, status, code,"
+    " detail, ticket, recorded"
+)
+
+
+class LedgerError(Mt5crsError):
+    """The ledger is missing, damaged, or cannot be read or written; the message says which.
+
+    A reader reports it. The gateway books nothing and is asked again; where damage is found at the
+    start, the gateway ends for good, since the ledger is money and is never set aside silently.
+    """
+
+
+class Deal(msgspec.Struct, frozen=True):
+    """One row of the deals.
+
+    Attributes:
+        id: Number of the deal in the account, from 1.
+        fill: The deal.
+        balance: The account's balance after it.
+        recorded: Wall time of the booking, seconds since the epoch.
+    """
+
+    id: int
+    fill: Fill
+    balance: float
+    recorded: float
+
+
+class OrderRecord(msgspec.Struct, frozen=True):
+    """One row of the orders.
+
+    Attributes:
+        order_id: Its id.
+        strategy: Whose it is.
+        epoch: The spawn that sent it first; 0 where the book acted by itself.
+        symbol: Exact symbol.
+        action: OPEN or CLOSE.
+        side: Side of the deal.
+        lots: Volume; None where the request had none that is a number.
+        time_us: Event time of its tick.
+        reason: What led to it, for people.
+        status: FILLED, REJECTED, or PENDING while it waits for its tick.
+        code: Why; None while it waits.
+        detail: For people.
+        ticket: The position; 0 where there is none.
+        recorded: Wall time of the first record, seconds since the epoch.
+    """
+
+    order_id: str
+    strategy: str
+    epoch: int
+    symbol: str
+    action: str
+    side: str
+    lots: float | None
+    time_us: int
+    reason: str
+    status: str
+    code: Code | None
+    detail: str
+    ticket: int
+    recorded: float
+
+
+class StrategyBalance(msgspec.Struct, frozen=True):
+    """What one strategy has made: profit less commission, and the number of its deals."""
+
+    strategy: str
+    realised: float
+    deals: int
+
+
+class Balances(msgspec.Struct, frozen=True):
+    """The account's money, made of its deals.
+
+    Attributes:
+        currency: The account's currency.
+        first_balance: Where it began.
+        balance: First balance and what all deals made.
+        strategies: One entry for each strategy with a deal, by name.
+    """
+
+    currency: str
+    first_balance: float
+    balance: float
+    strategies: tuple[StrategyBalance, ...]
+
+
+def total(amounts: Iterable[float]) -> float:
+    """The sum of amounts, exact to :data:`MONEY_DIGITS` and the same in whatever order."""
+    return round(math.fsum(amounts), MONEY_DIGITS)
+
+
+def open_readonly(path: Path) -> sqlite3.Connection:
+    """Open a ledger for reading; the gateway may be writing at the same time.
+
+    Raises:
+        LedgerError: There is none, or it is no ledger of this version.
+    """
+    if not path.exists():
+        raise LedgerError(f"{path}: there is no ledger yet; the gateway makes it")
+    if not path.is_file():
+        raise LedgerError(f"{path} is no regular file")
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+        check_version(db, path)
+    except sqlite3.Error as error:
+        raise LedgerError(f"{path}: the ledger cannot be read: {error}") from error
+    return db
+
+
+def check_version(db: sqlite3.Connection, path: Path) -> None:
+    """See that the tables are of this version.
+
+    Raises:
+        LedgerError: They are of another one.
+        sqlite3.Error: It is no ledger.
+    """
+    row = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    if row is None or row[0] != str(VERSION):
+        found = "none" if row is None else row[0]
+        raise LedgerError(f"{path}: the ledger's version is {found}, not {VERSION}")
+
+
+def owner(path: Path) -> str:
+    """The installation that a ledger belongs to; empty: there is none, or it cannot be read."""
+    try:
+        with contextlib.closing(open_readonly(path)) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (INSTALLATION,)).fetchone()
+    except (LedgerError, sqlite3.Error):
+        return ""
+    return str(row[0]) if row is not None else ""
+
+
+def positions(db: sqlite3.Connection) -> list[Position]:
+    """The open positions, by strategy.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    rows = _rows(db, f"SELECT {POSITION_COLUMNS} FROM positions ORDER BY strategy")
+    return [Position(*row) for row in rows]  # type: ignore[arg-type]  # as declared in the DDL
+
+
+def deals(
+    db: sqlite3.Connection, strategy: str | None = None, limit: int | None = None
+) -> list[Deal]:
+    """Deals in the order they were booked.
+
+    Args:
+        db: The ledger.
+        strategy: Only this one's.
+        limit: Only the newest so many.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    rows = _newest(db, f"{DEAL_COLUMNS}, id, balance, recorded", "deals", strategy, limit)
+    return [Deal(row[14], fill_of(row[:14]), row[15], row[16]) for row in rows]  # type: ignore[arg-type]
+
+
+def orders(
+    db: sqlite3.Connection, strategy: str | None = None, limit: int | None = None
+) -> list[OrderRecord]:
+    """Orders in the order they came, refused and waiting ones included.
+
+    Args:
+        db: The ledger.
+        strategy: Only this one's.
+        limit: Only the newest so many.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    rows = _newest(db, _ORDER_COLUMNS, "orders", strategy, limit)
+    return [
+        msgspec.convert(dict(zip(OrderRecord.__struct_fields__, row, strict=True)), OrderRecord)
+        for row in rows
+    ]
+
+
+def balances(db: sqlite3.Connection) -> Balances:
+    """The account's balance and each strategy's share in it, added up from the deals.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    meta = {str(key): str(value) for key, value in _rows(db, "SELECT key, value FROM meta")}
+    amounts: dict[str, list[float]] = {}
+    for strategy, profit, commission in _rows(
+        db, "SELECT strategy, profit, commission FROM deals ORDER BY strategy, id"
+    ):
+        amounts.setdefault(str(strategy), []).extend((profit, -commission))  # type: ignore[arg-type,operator]
+    first = float(meta["first_balance"])
+    return Balances(
+        currency=meta["currency"],
+        first_balance=first,
+        balance=total([first, *(amount for made in amounts.values() for amount in made)]),
+        strategies=tuple(
+            StrategyBalance(name, total(made), len(made) // 2) for name, made in amounts.items()
+        ),
+    )
+
+
+def guarded(db: sqlite3.Connection) -> dict[str, SymbolSpec]:
+    """The symbols of the open positions, and those that convert their profit.
+
+    Whoever trades them now: a position is guarded as long as it is open.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    specs = {}
+    for symbol, spec in _rows(db, "SELECT symbol, spec FROM symbols"):
+        try:
+            specs[str(symbol)] = _decode_spec(spec)  # type: ignore[arg-type]  # anything else raises
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise LedgerError(f"the ledger's spec of {symbol} is damaged: {error}") from error
+    held = [str(symbol) for (symbol,) in _rows(db, "SELECT DISTINCT symbol FROM positions")]
+    ((currency,),) = _rows(db, "SELECT value FROM meta WHERE key = 'currency'")
+    return rates.needed(held, str(currency), specs)
+
+
+def fill_of(row: tuple[object, ...]) -> Fill:
+    """The deal in a row of :data:`DEAL_COLUMNS`."""
+    return msgspec.convert(dict(zip(Fill.__struct_fields__, row, strict=True)), Fill)
+
+
+def _newest(
+    db: sqlite3.Connection, columns: str, table: str, strategy: str | None, limit: int | None
+) -> list[tuple[object, ...]]:
+    where = "" if strategy is None else "WHERE strategy = :strategy"
+    query = f"SELECT {columns} FROM {table} {where} ORDER BY id DESC LIMIT :limit"
+    rows = _rows(db, query, {"strategy": strategy, "limit": -1 if limit is None else limit})
+    return rows[::-1]
+
+
+def _rows(
+    db: sqlite3.Connection, query: str, values: dict[str, object] | None = None
+) -> list[tuple[object, ...]]:
+    try:
+        return db.execute(query, values or {}).fetchall()
+    except sqlite3.Error as error:
+        raise LedgerError(f"the ledger cannot be read: {error}") from error

@@ -1,0 +1,78 @@
+"""From a configuration to the children that it asks for."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.configuration.loading import config_hash
+from mt5crs_shared.configuration.structs import Config, StrategyConfig
+from mt5crs_shared.market import rates
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.trading.ledger_schema import LedgerError
+from mt5crs_supervisor.children.records import Plan
+
+ENTRIES = {
+    "gateway": "mt5crs_services.gateway.server:main",
+    "tape": "mt5crs_services.tape.server:main",
+    "feed": "mt5crs_services.feed.server:main",
+}
+"""Entry points of the services, by name only: the supervisor imports none of them."""
+
+STRATEGY_ENTRY = "mt5crs_worker.process.main:main"
+
+
+def services(config: Config, ledger: Path) -> list[Plan]:
+    """The services that a configuration needs: tape, gateway, and a feed where it names one.
+
+    Args:
+        config: The configuration.
+        ledger: The account's; the symbols of its open positions are kept as well.
+    """
+    own = _symbols(config, config.enabled)
+    enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=own)
+    # What is held just now makes no other configuration: its processes are adopted all the same.
+    digest = hashlib.blake2b(msgspec.json.encode(enabled), digest_size=16).hexdigest()
+    watched = msgspec.structs.replace(enabled, symbols=_guarded(ledger) | own)
+    payload = msgspec.json.encode(watched)
+    names = ["tape", "gateway"] + (["feed"] if config.globals.feed is not None else [])
+    return [
+        Plan(name, name, ENTRIES[name], payload, digest)  # type: ignore[arg-type]  # it is a Kind
+        for name in names
+    ]
+
+
+def strategies(config: Config) -> list[Plan]:
+    """One plan for each enabled strategy, in the order of the file."""
+    return [of_strategy(config, strategy) for strategy in config.enabled]
+
+
+def of_strategy(config: Config, strategy: StrategyConfig) -> Plan:
+    """The plan of one strategy, enabled or not."""
+    symbols = _symbols(config, (strategy,))
+    own = msgspec.structs.replace(config, strategies=(strategy,), symbols=symbols)
+    return Plan(
+        name=strategy.name,
+        kind="strategy",
+        entry=STRATEGY_ENTRY,
+        payload=msgspec.json.encode(own),
+        config_hash=config_hash(strategy, config.globals, symbols),
+        symbol=strategy.symbol,
+    )
+
+
+def _guarded(ledger: Path) -> dict[str, SymbolSpec]:
+    """What the ledger's open positions need; the gateway says what is wrong with a bad ledger."""
+    try:
+        with contextlib.closing(ledger_schema.open_readonly(ledger)) as db:
+            return ledger_schema.guarded(db)
+    except LedgerError:
+        return {}
+
+
+def _symbols(config: Config, strategies: Iterable[StrategyConfig]) -> dict[str, SymbolSpec]:
+    traded = [strategy.symbol for strategy in strategies]
+    return rates.needed(traded, config.globals.account_currency, config.symbols)

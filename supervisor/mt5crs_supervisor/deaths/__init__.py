@@ -1,0 +1,1 @@
+"""What follows from a death: black boxes, poison ticks, incidents."""

@@ -1,0 +1,88 @@
+"""After an error of its own the supervisor begins again in place; its children live on.
+
+A kill -9 of the supervisor harms no strategy, so an error in it must not either. It lets go of
+everything, and the same process begins anew and adopts the children, as after any death of it.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_supervisor.deaths import crash_report
+from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
+
+VARIABLE = "MT5CRS_RELAPSES"
+"""Environment variable that carries the errors so far into the next life of the process."""
+
+WITHIN = 60.0
+MOST = 3
+"""So many errors within so many seconds are too many: the supervisor stays down, and says so."""
+
+
+class Relapse(msgspec.Struct, frozen=True):
+    """One error.
+
+    Attributes:
+        at: Monotonic time, seconds.
+        what: For people.
+        until: Monotonic time at which the supervisor was to end; None: when asked to.
+    """
+
+    at: float
+    what: str
+    until: float | None = None
+
+
+def describe(error: Exception) -> str:
+    """An error, and where it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def are_too_many(relapses: Sequence[Relapse], now: float) -> bool:
+    """Whether to stay down after the last one."""
+    return sum(now - relapse.at < WITHIN for relapse in relapses) >= MOST
+
+
+def earlier() -> list[Relapse]:
+    """What went wrong in this process before; taken out of the environment."""
+    try:
+        return msgspec.json.decode(os.environ.pop(VARIABLE, "[]"), type=list[Relapse])
+    except msgspec.MsgspecError:
+        return []
+
+
+def write_report(folder: Path, error: Exception, decision: str) -> None:
+    """Keep a black box of an error of the supervisor, as of a child's death."""
+    report = CrashReport(
+        name="supervisor",
+        time=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        cause="error",
+        detail=describe(error),
+        pid=os.getpid(),
+        epoch=0,
+        exit="its children live on",
+        trace="".join(traceback.format_exception(error)),
+        stacks="",
+        unfinished=None,
+        ticks=(),
+        beats=(),
+        memory=(),
+        config_hash="",
+        model_hash="",
+        decision=decision,
+        times=CrashTimes(),
+    )
+    crash_report.write(folder, report)
+
+
+def begin_again(relapses: Sequence[Relapse]) -> None:
+    """Run this process's command again in its place; does not return."""
+    os.environ[VARIABLE] = msgspec.json.encode(relapses[-MOST:]).decode()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -1,0 +1,171 @@
+"""The control API: one JSON request, one JSON reply, on an ipc socket of the user's own."""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.operator.status_report import StatusReport
+
+logger = logging.getLogger(__name__)
+
+WAITING = 100
+"""Requests of one client that wait."""
+
+AT_ONCE = 20
+"""Requests answered before the supervisor looks at its children again."""
+
+PATIENCE = 0.25
+"""Seconds without an answer after which a client looks whether there still is a supervisor."""
+
+
+class StatusRequest(msgspec.Struct, frozen=True, tag="status"):
+    """How is everybody? Answered with a `StatusReport`."""
+
+
+class StopRequest(msgspec.Struct, frozen=True, tag="stop"):
+    """Stop everything, in order, and end. Answered at once with `Done`."""
+
+
+class RestartRequest(msgspec.Struct, frozen=True, tag="restart"):
+    """Give one child a fresh process and a clean record."""
+
+    name: str
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """It is done, or under way."""
+
+    detail: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """It was not done.
+
+    Attributes:
+        reason: For people.
+        known: The names that would have been right.
+    """
+
+    reason: str
+    known: tuple[str, ...] = ()
+
+
+Request = StatusRequest | StopRequest | RestartRequest
+Reply = Done | Refused
+
+
+class NotRunning(Mt5crsError):  # noqa: N818 - a state of affairs, and the name of an exit code
+    """There is no supervisor on this ``var`` folder. The command says so and ends with code 3."""
+
+
+class ControlTimeout(Mt5crsError):  # noqa: N818 - as above
+    """The supervisor lives but did not answer in time. The command ends with code 5."""
+
+
+class ControlServer:
+    """The supervisor's end.
+
+    Args:
+        context: The supervisor's ZMQ context.
+        paths: Where the socket is.
+    """
+
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", paths: VarPaths) -> None:
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 200)
+        self.socket.setsockopt(zmq.RCVHWM, WAITING)
+        self.socket.bind(paths.endpoint("control"))
+        self._decode = msgspec.json.Decoder(Request).decode
+
+    def requests(self) -> Iterator[tuple[bytes, Request]]:
+        """What is asked, and whom to answer."""
+        for _ in range(AT_ONCE):
+            try:
+                frames = self.socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            try:
+                request = self._decode(frames[-1])
+            except Exception as error:
+                # Whatever it is that cannot be read: it is that request's fault alone.
+                self.answer(frames[0], Refused(f"the request cannot be read: {error}"))
+                continue
+            yield frames[0], request
+
+    def answer(self, client: bytes, reply: Reply | StatusReport) -> None:
+        """Send a reply; a client that has gone does not matter."""
+        try:
+            self.socket.send_multipart([client, b"", msgspec.json.encode(reply)], zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            logger.info("a reply was not sent: %s", error)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self.socket.close()
+
+
+class ControlClient:
+    """The command line's end.
+
+    Args:
+        var_dir: The ``var`` folder of the installation.
+        timeout: Seconds to wait for a reply.
+    """
+
+    def __init__(self, var_dir: Path, timeout: float = 5.0) -> None:
+        self._paths = VarPaths(var_dir)
+        self._timeout = timeout
+
+    def status(self) -> StatusReport:
+        """Ask how everybody is.
+
+        Raises:
+            NotRunning: There is no supervisor.
+            ControlTimeout: It did not answer in time.
+        """
+        return msgspec.json.decode(self._ask(StatusRequest()), type=StatusReport)
+
+    def request(self, request: StopRequest | RestartRequest) -> Reply:
+        """Ask for something to be done.
+
+        Raises:
+            NotRunning: There is no supervisor.
+            ControlTimeout: It did not answer in time.
+        """
+        reply: Reply = msgspec.json.decode(self._ask(request), type=Reply)
+        return reply
+
+    def _ask(self, request: Request) -> bytes:
+        if not self._paths.socket_file("control").exists():
+            self._check_alive()
+        with zmq.Context() as context, context.socket(zmq.REQ) as client:
+            client.setsockopt(zmq.LINGER, 0)
+            client.connect(self._paths.endpoint("control"))
+            client.send(msgspec.json.encode(request))
+            deadline = time.monotonic() + self._timeout
+            while not client.poll(round(PATIENCE * 1000)):
+                self._check_alive()
+                if time.monotonic() > deadline:
+                    limit = f"{self._timeout:g} s"
+                    raise ControlTimeout(f"the supervisor did not answer within {limit}")
+            return client.recv()
+
+    def _check_alive(self) -> None:
+        """A killed supervisor leaves its socket's file behind, to which nobody will answer.
+
+        One that begins again after an error of its own has none for a moment.
+        """
+        # Imported when there is doubt: it costs a tenth of the time that `status` may take.
+        from mt5crs_supervisor.operator import orphans
+        from mt5crs_supervisor.processes.instance_lock import holder
+
+        if holder(self._paths) is None:
+            living = orphans.described(orphans.of(self._paths))
+            what = f"no supervisor is running on {self._paths.var}"
+            raise NotRunning(f"{what}; {living}" if living else what)

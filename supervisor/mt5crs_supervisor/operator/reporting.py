@@ -1,0 +1,227 @@
+"""From the supervisor's memory to the answer of `status`; asks nobody, waits for nothing."""
+
+import functools
+import os
+from collections import deque
+from typing import Protocol
+
+import psutil
+
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.messages import AccountReport, Beat, StrategyMoney
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.trading.orders import Position
+from mt5crs_supervisor.children.child import UP_PHASES, Child
+from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.operator.status_report import (
+    SCHEMA_VERSION,
+    ChildStatus,
+    EventLine,
+    StatusReport,
+    StrategyStatus,
+    Totals,
+)
+from mt5crs_supervisor.processes import forkserver
+
+EVENTS_SHOWN = 50
+
+NO_PROCESS = functools.partial(
+    ChildStatus,
+    kind="strategy",
+    phase="",
+    degraded="",
+    pid=None,
+    epoch=0,
+    uptime=None,
+    restarts=0,
+    retry_in=None,
+    beat_age=None,
+    recovery_ms=None,
+    preloaded=None,
+    memory=0,
+    cpu=0.0,
+    last_error="",
+    progress=0,
+)
+"""A child that is none."""
+
+RATE_BEATS = 8
+"""Beats that rates are taken over: a few seconds, so that they do not flicker."""
+
+RATE_LEAST = 0.3
+"""Seconds below which they say nothing: two beats can be read in one go."""
+
+
+class Reported(Protocol):
+    """What a report is made of; the supervisor has it all."""
+
+    config: Config
+    paths: VarPaths
+    stopping: bool
+    begun: float
+    events: deque[EventLine]
+    strategies: list[Child]
+    services: list[Child]
+
+
+def report(supervisor: Reported, now: float) -> StatusReport:
+    """The status of everything, at a monotonic time."""
+    account = _account(supervisor)
+    money = {m.strategy: m for m in account.strategies} if account is not None else {}
+    strategies = tuple(
+        _strategy(child, money.get(child.name), now) for child in supervisor.strategies
+    )
+    running = {child.name for child in supervisor.strategies}
+    former = tuple(_former(supervisor, m) for name, m in money.items() if name not in running)
+    services = tuple(_child(child, now) for child in supervisor.services)
+    return StatusReport(
+        schema=SCHEMA_VERSION,
+        pid=os.getpid(),
+        uptime=now - supervisor.begun,
+        stopping=supervisor.stopping,
+        config=supervisor.config.path,
+        var_dir=str(supervisor.paths.var),
+        market_url=supervisor.config.globals.zmq_market_url,
+        forkserver_pid=forkserver.pid(),
+        account=account,
+        strategies=strategies,
+        former=former,
+        services=services,
+        totals=_totals(strategies, former, services),
+        events=tuple(supervisor.events)[-EVENTS_SHOWN:],
+    )
+
+
+def _account(supervisor: Reported) -> AccountReport | None:
+    for child in supervisor.services:
+        if child.plan.kind == "gateway" and child.beat is not None:
+            return child.beat.account
+    return None
+
+
+def _strategy(child: Child, money: StrategyMoney | None, now: float) -> StrategyStatus:
+    beat = child.beat
+    metrics = beat.metrics if beat is not None else None
+    age = None
+    if metrics is not None and metrics.last_tick_age >= 0.0:
+        age = metrics.last_tick_age + now - child.beat_at
+    return StrategyStatus(
+        process=_child(child, now),
+        symbol=child.plan.symbol,
+        ticks_per_second=_rate(child),
+        last_tick_age=age,
+        metrics=metrics,
+        position_lots=_lots(money.position) if money is not None else 0.0,
+        realised=money.realised if money is not None else 0.0,
+        floating=money.floating if money is not None else 0.0,
+        deals=money.deals if money is not None else 0,
+    )
+
+
+def _former(supervisor: Reported, money: StrategyMoney) -> StrategyStatus:
+    """The row of a strategy that has no process, for what it left in the ledger."""
+    entry = next((s for s in supervisor.config.strategies if s.name == money.strategy), None)
+    position = money.position
+    known = position.symbol if position is not None else entry.symbol if entry is not None else ""
+    return StrategyStatus(
+        process=NO_PROCESS(name=money.strategy, state="REMOVED" if entry is None else "DISABLED"),
+        symbol=known,
+        ticks_per_second=0.0,
+        last_tick_age=None,
+        metrics=None,
+        position_lots=_lots(position),
+        realised=money.realised,
+        floating=money.floating,
+        deals=money.deals,
+    )
+
+
+def _lots(position: Position | None) -> float:
+    """Open volume, negative when short."""
+    if position is None:
+        return 0.0
+    return position.lots if position.side == "BUY" else -position.lots
+
+
+def _child(child: Child, now: float) -> ChildStatus:
+    beat = child.beat
+    spawned = child.times.spawned
+    error = child.last_error
+    metrics = beat.metrics if beat is not None else None
+    if metrics is not None and (metrics.errors_in_a_row or metrics.fill_errors_in_a_row):
+        error = metrics.last_error
+    return ChildStatus(
+        name=child.name,
+        kind=child.plan.kind,
+        state=child.state,
+        phase=beat.phase if beat is not None else "",
+        degraded=child.degraded,
+        pid=child.pid,
+        epoch=child.epoch,
+        uptime=now - spawned if child.pid is not None and spawned is not None else None,
+        restarts=child.restarts,
+        retry_in=max(child.retry_at - now, 0.0) if child.retry_at is not None else None,
+        beat_age=now - child.beat_at if beat is not None else None,
+        recovery_ms=child.recovery * 1000.0 if child.recovery is not None else None,
+        preloaded=child.preloaded,
+        memory=beat.usage.rss if beat is not None else 0,
+        cpu=_cpu(child),
+        last_error=error,
+        progress=beat.progress if beat is not None else 0,
+    )
+
+
+def _rate(child: Child) -> float:
+    span = _span(child, caught_up=True)
+    if span is None:
+        return 0.0
+    first, last, seconds = span
+    if first.metrics is None or last.metrics is None:
+        return 0.0
+    return max((last.metrics.ticks_processed - first.metrics.ticks_processed) / seconds, 0.0)
+
+
+def _cpu(child: Child) -> float:
+    span = _span(child)
+    if span is None:
+        return 0.0
+    first, last, seconds = span
+    return 100.0 * (last.usage.cpu - first.usage.cpu) / seconds
+
+
+def _span(child: Child, caught_up: bool = False) -> tuple[Beat, Beat, float] | None:
+    """Two beats and the seconds between them; None: too few, or too near to each other.
+
+    Args:
+        child: Whose beats.
+        caught_up: Only beats after it had caught up: what it took from the tape is no rate.
+    """
+    beats = [(b, at) for b, at in child.beats if not caught_up or b.phase in UP_PHASES]
+    if child.pid is None or not beats:
+        return None
+    (first, begun), (last, ended) = beats[-RATE_BEATS:][0], beats[-1]
+    return (first, last, ended - begun) if ended - begun >= RATE_LEAST else None
+
+
+def _totals(
+    strategies: tuple[StrategyStatus, ...],
+    former: tuple[StrategyStatus, ...],
+    services: tuple[ChildStatus, ...],
+) -> Totals:
+    processes = [s.process for s in strategies]
+    running = [p for p in processes if p.state == State.RUNNING]
+    counted = [s.metrics for s in strategies if s.metrics is not None]
+    own = psutil.Process().memory_info().rss
+    return Totals(
+        strategies=len(strategies),
+        running=len(running),
+        degraded=sum(bool(p.degraded) for p in running),
+        quarantined=sum(p.state == State.QUARANTINED for p in processes),
+        restarts=sum(p.restarts for p in processes),
+        ticks_per_second=sum(s.ticks_per_second for s in strategies),
+        signals=sum(m.signals_generated for m in counted),
+        orders=sum(m.orders_sent for m in counted),
+        realised=sum(s.realised for s in (*strategies, *former)),
+        floating=sum(s.floating for s in (*strategies, *former)),
+        memory=own + sum(c.memory for c in (*processes, *services)),
+    )

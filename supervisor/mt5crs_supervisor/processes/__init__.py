@@ -1,0 +1,1 @@
+"""Processes of the operating system: started, told apart, counted; and this one's own."""

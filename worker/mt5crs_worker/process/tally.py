@@ -1,0 +1,83 @@
+"""What a strategy's signals, orders and errors have come to, counted as the words say."""
+
+import logging
+
+import msgspec
+
+from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_worker.answers import described, place_of
+from mt5crs_worker.trading.bot import NOT_SENT, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+class Tally:
+    """Counts over all processes of a strategy; `metrics` of one begin the next one's.
+
+    An error is logged with its traceback when its line fails for the first time in this process,
+    and then, on one line, each time that it has doubled.
+
+    Args:
+        begun: Where an earlier process stopped.
+    """
+
+    def __init__(self, begun: StrategyMetrics) -> None:
+        self._counts = begun
+        self._failures: dict[tuple[str, str], int] = {}
+
+    @property
+    def metrics(self) -> StrategyMetrics:
+        """The counters of signals, orders and errors; the rest as it began."""
+        return self._counts
+
+    def signal(self, outcome: Outcome) -> None:
+        """Count a signal that was no HOLD, and what became of it."""
+        counts, results = self._counts, outcome.results
+        missed = sum(result.code in NOT_SENT for result in results)
+        filled = sum(result.status == "FILLED" for result in results)
+        refused = sum(result.status == "REJECTED" for result in results) - missed
+        is_reason_gone = bool(filled) and not outcome.detail
+        self._counts = msgspec.structs.replace(
+            counts,
+            signals_generated=counts.signals_generated + 1,
+            signals_untraded=counts.signals_untraded + (outcome.action == "NO_TRADE"),
+            orders_sent=counts.orders_sent + len(results) - missed,
+            orders_filled=counts.orders_filled + filled,
+            orders_rejected=counts.orders_rejected + refused,
+            orders_missed=counts.orders_missed + missed,
+            last_reason="" if is_reason_gone else outcome.detail or counts.last_reason,
+        )
+
+    def error(self, error: BaseException) -> None:
+        """Count an exception in an evaluation, and log it."""
+        row = self._counts.errors_in_a_row + 1
+        self._counts = msgspec.structs.replace(self._counts, errors_in_a_row=row)
+        self._failed(error)
+
+    def fill_error(self, error: BaseException) -> None:
+        """Count an exception in `on_fill`, and log it."""
+        row = self._counts.fill_errors_in_a_row + 1
+        self._counts = msgspec.structs.replace(self._counts, fill_errors_in_a_row=row)
+        self._failed(error)
+
+    def fill_sound(self) -> None:
+        """`on_fill` went through without an error."""
+        if self._counts.fill_errors_in_a_row:
+            self._counts = msgspec.structs.replace(self._counts, fill_errors_in_a_row=0)
+
+    def _failed(self, error: BaseException) -> None:
+        counts = self._counts
+        self._counts = msgspec.structs.replace(
+            counts, error_count=counts.error_count + 1, last_error=described(error)
+        )
+        key = (type(error).__name__, place_of(error))
+        times = self._failures[key] = self._failures.get(key, 0) + 1
+        if times == 1:
+            logger.error("the strategy's code failed", exc_info=error)
+        elif times & (times - 1) == 0:
+            logger.error("the strategy's code failed as before, x%d: %s", times, described(error))
+
+    def sound(self) -> None:
+        """An evaluation went through without an error."""
+        if self._counts.errors_in_a_row:
+            self._counts = msgspec.structs.replace(self._counts, errors_in_a_row=0)

@@ -1,0 +1,51 @@
+"""Tries what an entry of the YAML names, in a process of its own: ``validate`` asks for it.
+
+A class or a model may do anything while it is loaded; whatever it is, it happens here.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.configuration.structs import Config, decode_config
+from mt5crs_shared.errors import Mt5crsError, Unusable
+from mt5crs_worker.adapter import ModelError
+from mt5crs_worker.bars import HistoryError, load_history
+from mt5crs_worker.strategy import load_strategy
+
+
+def faults(config: Config) -> list[Unusable]:
+    """What the only strategy of a configuration names and cannot be used."""
+    (strategy,) = config.strategies
+    found: list[Unusable] = []
+    try:
+        load_strategy(strategy, config.symbols[strategy.symbol])
+    except ModelError as error:
+        found.append(Unusable("model_path", str(error)))
+    except Mt5crsError as error:
+        found.append(Unusable("strategy", str(error)))
+    if strategy.history is not None:
+        try:
+            bars = load_history(Path(strategy.history), strategy.timeframe)
+            if not bars:
+                found.append(Unusable("history", f"{strategy.history} has no whole bar"))
+        except HistoryError as error:
+            found.append(Unusable("history", str(error)))
+    return found
+
+
+def main() -> None:
+    """Read a configuration from stdin, and write what was found to stdout."""
+    # As at a start: where Python would, and then in the folder that the trader works in.
+    sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
+    # What a strategy prints is not the answer.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    found = faults(decode_config(sys.stdin.buffer.read()))
+    os.write(answer, msgspec.json.encode(found))
+
+
+if __name__ == "__main__":
+    main()

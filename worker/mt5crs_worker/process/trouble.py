@@ -1,0 +1,62 @@
+"""Why a strategy cannot do its work fully: what `status` says beside DEGRADED."""
+
+from datetime import UTC, datetime
+
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market.stream import TickStream
+from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_worker.process import market_hours
+
+REFUSED_AFTER = 5.0
+"""Seconds without a tick after which frames that were refused are the likely reason."""
+
+BEHIND = 2.0
+"""Seconds with ticks always waiting after which the strategy counts as behind its feed."""
+
+REWOUND = 50
+"""Late ticks in a row that mean: the feed's clock went back."""
+
+
+def of_strategy(config: Config, counts: StrategyMetrics) -> str:
+    """What a strategy's code raises again and again; empty: it does not."""
+    enough = config.globals.supervisor.degraded_after_errors
+    times, fills = counts.errors_in_a_row, counts.fill_errors_in_a_row
+    if times >= enough:
+        what = f"the strategy's code failed x{times} in a row, nothing is decided"
+    elif fills >= enough:
+        what = f"its on_fill failed on the last {fills} deals; it trades on"
+    else:
+        return ""
+    return f"{what}: {counts.last_error}"
+
+
+def of_market(
+    config: Config, stream: TickStream, silent_for: float, rewound: int, newest_us: int
+) -> str:
+    """What is wrong with the market as one strategy sees it; empty: nothing.
+
+    Args:
+        config: With the strategy as its only one.
+        stream: Its market.
+        silent_for: Seconds without a tick.
+        rewound: Late ticks in a row.
+        newest_us: Event time of the newest tick that was taken.
+    """
+    if not stream.connected:
+        return f"not connected to {config.globals.zmq_market_url}"
+    (strategy,) = config.strategies
+    if silent_for > REFUSED_AFTER and (refused := str(stream.refusals)):
+        return f"frames come, but none is a tick of {strategy.symbol}: {refused}; see docs/wire.md"
+    base = config.symbols[strategy.symbol].base_currency
+    limit = config.globals.supervisor.feed_silent_after
+    if silent := market_hours.silence(silent_for, limit, datetime.now(UTC), base):
+        return silent
+    if rewound >= REWOUND:
+        newest = datetime.fromtimestamp(newest_us / 1e6, UTC)
+        return (
+            f"the feed's clock went back: ticks older than {newest:%Y-%m-%d %H:%M:%S} were taken"
+            " already, and are left out; another market needs another --var-dir"
+        )
+    if stream.behind > BEHIND and not stream.simulated:
+        return f"behind the feed: ticks have been waiting for {stream.behind:.0f} s"
+    return ""

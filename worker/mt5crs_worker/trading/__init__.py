@@ -1,0 +1,1 @@
+"""From a signal to an order, and the journal that knows what became of it."""

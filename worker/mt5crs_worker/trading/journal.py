@@ -1,0 +1,258 @@
+"""One strategy's journal: decisions, orders, events, and the checkpoint that it restarts from."""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_shared.market.backlog import TickMark
+from mt5crs_shared.market.rates import RateState
+from mt5crs_shared.market.sanity import SanityState
+from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side
+from mt5crs_worker.answers import Signal
+from mt5crs_worker.bars import Bar
+from mt5crs_worker.trading.journal_file import JournalError, JournalFile
+
+logger = logging.getLogger(__name__)
+
+
+class KeptRate(msgspec.Struct, frozen=True, array_like=True):
+    """A converting symbol, as far as it has been read.
+
+    Attributes:
+        mark: The last tick taken.
+        state: What its ticks came to.
+    """
+
+    mark: TickMark | None
+    state: RateState
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """All that a strategy needs to go on after `mark` as if it had never stopped.
+
+    Attributes:
+        identity: What the state depends on (symbol, timeframe, class); another one begins anew.
+        mark: The last tick taken; None: born, and no tick taken yet.
+        decide_from_us: Event time from which ticks are decided on; earlier ones only warm up.
+        sanity: The judge of ticks.
+        open_bar: The bar that is not closed yet.
+        window: Closed bars, `BarWindow.to_bytes`.
+        pending: A bar was closed, and its decision waits for a quote that is not crossed.
+        place: Content and place of the last tick: (time_us, {(bid, ask): count}).
+        position: The open position.
+        realised: Realised profit less commission.
+        last_signal: The last signal.
+        state: The strategy's own.
+        metrics: Counters.
+        rates: What is known of the symbols that convert the profit's currency.
+        refused: The closed bar on which orders to open were refused last, and their sides.
+    """
+
+    identity: str
+    mark: TickMark | None
+    decide_from_us: int
+    sanity: SanityState
+    open_bar: Bar | None
+    window: bytes
+    pending: bool
+    place: tuple[int, list[tuple[float, float, int]]]
+    position: Position | None
+    realised: float
+    last_signal: Signal
+    state: dict[Any, Any]
+    metrics: StrategyMetrics
+    rates: dict[str, KeptRate] = {}
+    refused: tuple[int, tuple[Side, ...]] | None = None
+
+
+_decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One evaluation, as the decision log has it; event time only, so that two runs compare.
+
+    Attributes:
+        time_us: Event time of the tick it was made on.
+        place: The tick's place among equal ones.
+        bid: Its bid.
+        ask: Its ask.
+        bar_us: Start of the newest closed bar.
+        signal: -1 SELL, 0 HOLD, 1 BUY, 2 EXIT.
+        probability: The model's, if there is one.
+        action: What was done; see `bot.Action`.
+        lots: Volume opened.
+        order_ids: Orders that followed.
+        detail: Why nothing, or less, was done.
+        note: The strategy's own words.
+    """
+
+    time_us: int
+    place: int
+    bid: float
+    ask: float
+    bar_us: int
+    signal: int
+    probability: float | None
+    action: str
+    lots: float
+    order_ids: tuple[str, ...]
+    detail: str
+    note: str
+
+
+class Journal:
+    """The SQLite file of one strategy; the process of the newest epoch is the only writer.
+
+    A process that was stopped, replaced and woken again finds a newer epoch in the file at its
+    next write, which raises :class:`ReplacedError` and writes nothing.
+
+    Args:
+        path: The file; made where it is missing. A damaged one, or one of another version, is
+            set aside under a new name, and a fresh one begun.
+        epoch: Number of this spawn.
+        retention: How long decisions, orders and events are kept.
+
+    Raises:
+        JournalError: The file cannot be opened or made.
+        ReplacedError: A newer process has opened it.
+    """
+
+    def __init__(self, path: Path, epoch: int, retention: RetentionConfig | None = None) -> None:
+        self.path = path
+        self._file = JournalFile(path, epoch, retention or RetentionConfig())
+        self._db = self._file.db
+        self._window: bytes | None = None
+        if self._file.fault:
+            self.event("journal_set_aside", self._file.fault)
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where a file is now that was damaged, or of another version."""
+        return self._file.set_aside
+
+    def load(self) -> Checkpoint | None:
+        """The last checkpoint; None where there is none, or it cannot be read."""
+        row = self._db.execute(
+            "SELECT checkpoint.body, window.body FROM checkpoint JOIN window USING (id)"
+        ).fetchone()
+        if row is None:
+            return None
+        try:
+            checkpoint = _decode_checkpoint(row[0])
+        except msgspec.MsgspecError as error:
+            self.event("checkpoint_unreadable", str(error))
+            return None
+        return msgspec.structs.replace(checkpoint, window=row[1])
+
+    def save(self, checkpoint: Checkpoint, decisions: Sequence[Decision]) -> None:
+        """Store a checkpoint together with the decisions made since the last one.
+
+        Raises:
+            JournalError: It cannot be written.
+        """
+        # The window, by far the largest part, only changes when a bar closes.
+        window = None if checkpoint.window == self._window else checkpoint.window
+        body = msgspec.msgpack.encode(msgspec.structs.replace(checkpoint, window=b""))
+        now = time.time()
+        rows = [
+            (
+                d.time_us,
+                d.place,
+                d.bid,
+                d.ask,
+                d.bar_us,
+                d.signal,
+                d.probability,
+                d.action,
+                d.lots,
+                " ".join(d.order_ids),
+                d.detail,
+                d.note,
+                now,
+            )
+            for d in decisions
+        ]
+        with self._file.writing("NORMAL"):
+            self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", (body, now))
+            if window is not None:
+                self._db.execute("INSERT OR REPLACE INTO window VALUES (1, ?)", (window,))
+            self._db.executemany(
+                "INSERT INTO decisions (time_us, place, bid, ask, bar_us, signal, probability,"
+                " action, lots, order_ids, detail, note, time)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                rows,
+            )
+            self._file.wrote(len(rows))
+        self._window = checkpoint.window
+
+    def intend(self, order: Order) -> OrderResult | None:
+        """Record an order before it is sent; its result where an earlier process had one."""
+        row = self._db.execute(
+            "SELECT result FROM orders WHERE order_id = ?", (order.order_id,)
+        ).fetchone()
+        if row is not None:
+            return msgspec.msgpack.decode(row[0], type=OrderResult) if row[0] else None
+        with self._file.writing("FULL"):
+            self._db.execute(
+                "INSERT INTO orders (order_id, body, time) VALUES (?, ?, ?)",
+                (order.order_id, msgspec.msgpack.encode(order), time.time()),
+            )
+            self._file.wrote(1)
+        return None
+
+    def settle(self, result: OrderResult) -> None:
+        """Record what became of an order."""
+        with self._file.writing("NORMAL"):
+            self._db.execute(
+                "UPDATE orders SET status = ?, code = ?, result = ? WHERE order_id = ?",
+                (result.status, result.code, msgspec.msgpack.encode(result), result.order_id),
+            )
+
+    def book_exit(self, fill: Fill) -> None:
+        """Record a deal by which the book itself closed the position."""
+        result = OrderResult(fill.order_id, "FILLED", fill.code, fill=fill)
+        with self._file.writing("NORMAL"):
+            self._db.execute(
+                "INSERT OR REPLACE INTO orders VALUES (NULL, ?, ?, ?, 'FILLED', ?, ?)",
+                (fill.order_id, b"", time.time(), fill.code, msgspec.msgpack.encode(result)),
+            )
+
+    def newest_filled(self) -> str | None:
+        """The id of the newest order of this strategy's own that was filled."""
+        row = self._db.execute(
+            "SELECT order_id FROM orders WHERE status = 'FILLED' AND body != x''"
+            " ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return row[0] if row is not None else None
+
+    def unsettled(self) -> list[Order]:
+        """Orders that were recorded and whose fate is not: what a crash may leave behind."""
+        rows = self._db.execute("SELECT body FROM orders WHERE result IS NULL ORDER BY id")
+        return [msgspec.msgpack.decode(body, type=Order) for (body,) in rows]
+
+    def event(self, kind: str, detail: str) -> None:
+        """Record something that the trader may ask about later."""
+        logger.info("%s: %s", kind, detail)
+        with self._file.writing("NORMAL"):
+            self._db.execute(
+                "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)",
+                (time.time(), kind, detail),
+            )
+            self._file.wrote(1)
+
+    def abandon(self, error: JournalError) -> None:
+        """After an error: set the file aside if it is damaged, so that the next process can go on.
+
+        A full disk, or a file that may not be written, is not mended by that, and left alone.
+        """
+        self._file.abandon(error)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
