@@ -14,19 +14,19 @@ from hypothesis.stateful import (
 )
 
 from mt5crs_shared.configuration.structs import RestartConfig
-from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase
+from mt5crs_shared.messages import Beat, Failed, FirstTick, Phase
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
-from mt5crs_supervisor.children.records import Plan
+from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import RestartPolicy
 from mt5crs_supervisor.processes.launcher import ExitStatus
-from tests.unit.test_supervised_child import SETTINGS, FakeActions, FakeHandle
+from tests.unit.child_cases import SETTINGS, FakeDeaths, FakeHandle, FakeParent
 
 RESTART = RestartConfig(max_deaths=4, window=30.0, jitter=0.0, retry_after=200.0)
 LONG = 1_000.0
 
 
-class World(FakeActions):
+class World(FakeParent):
     """The operating system and the launcher, as the supervisor's hands reach them."""
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class World(FakeActions):
     def living(self) -> list[FakeHandle]:
         return [handle for handle in self.handles if handle not in self.gone]
 
-    def spawn(self, child: Child) -> ChildSpec:
+    def spawn(self, child: Child) -> int:
         assert not self.pending, "a second process was asked for before the first was there"
         assert not self.living, "a process was asked for while one lives"
         self.pending = True
-        spec = super().spawn(child)
-        self.epochs.append(spec.epoch)
-        return spec
+        epoch = super().spawn(child)
+        self.epochs.append(epoch)
+        return epoch
 
 
 class ChildMachine(RuleBasedStateMachine):
@@ -59,7 +59,7 @@ class ChildMachine(RuleBasedStateMachine):
         self.wanted = False
         plan = Plan("s", "strategy", "e", b"", "h", "EURUSD")
         policy = RestartPolicy(RESTART, Random(1))
-        self.child = Child(plan, policy, SETTINGS, self.world)
+        self.child = Child(plan, policy, SETTINGS, self.world, FakeDeaths())
 
     def pending(self) -> bool:
         return self.world.pending
@@ -111,17 +111,17 @@ class ChildMachine(RuleBasedStateMachine):
     @precondition(alive)
     @rule(phase=st.sampled_from(["recovering", "running", "waiting", "holding"]))
     def it_beats(self, phase: Phase) -> None:
-        self.child.on_beat(Beat("s", 1, self.child.epoch, 1, phase), self.now)
+        self.child.on_beat(Beat("s", 1, self.child.spawn.epoch, 1, phase), self.now)
 
     @precondition(alive)
     @rule()
     def it_takes_a_tick(self) -> None:
-        self.child.on_first_tick(FirstTick("s", 1, self.child.epoch, self.now))
+        self.child.on_first_tick(FirstTick("s", 1, self.child.spawn.epoch, self.now))
 
     @precondition(alive)
     @rule(permanent=st.booleans())
     def it_says_why_it_fails(self, permanent: bool) -> None:
-        self.child.on_failed(Failed("s", 1, self.child.epoch, "a reason", permanent))
+        self.child.on_failed(Failed("s", 1, self.child.spawn.epoch, "a reason", permanent))
 
     @precondition(alive)
     @rule(code=st.sampled_from([0, 1, -9, -11, None]))
@@ -134,7 +134,7 @@ class ChildMachine(RuleBasedStateMachine):
     @invariant()
     def one_process_at_a_time(self) -> None:
         assert len(self.world.living) + self.world.pending <= 1
-        assert self.child.handle is (self.world.living[0] if self.world.living else None)
+        assert self.child.spawn.handle is (self.world.living[0] if self.world.living else None)
 
     @invariant()
     def epochs_only_rise(self) -> None:
@@ -155,6 +155,11 @@ class ChildMachine(RuleBasedStateMachine):
     def nobody_wanted_rests_in_stopped(self) -> None:
         if self.wanted:
             assert self.child.state is not State.STOPPED
+
+    @invariant()
+    def who_is_killed_is_in_the_state_for_it(self) -> None:
+        if self.child.spawn.killed_at is not None and self.world.living:
+            assert self.child.state in (State.KILLING, State.STOPPING)
 
     @invariant()
     def nobody_fresh_is_killed(self) -> None:

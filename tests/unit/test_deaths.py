@@ -16,9 +16,9 @@ from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 from mt5crs_supervisor.deaths.incident import QUIET, STAGGER, IncidentWatch
 from mt5crs_supervisor.deaths.poison import PoisonWatch
-from mt5crs_supervisor.deaths.post_mortem import Coroner
+from mt5crs_supervisor.deaths.post_mortem import PostMortem
 from mt5crs_supervisor.processes.launcher import ExitStatus
-from tests.unit.test_supervised_child import Bench
+from tests.unit.child_cases import Bench
 
 
 def tick(n: int) -> Tick:
@@ -160,14 +160,14 @@ def test_an_incident_that_is_over_does_not_speak_for_the_quarantined(tmp_path: P
     told: list[str] = []
     paths = VarPaths(tmp_path)
     paths.create()
-    coroner = Coroner(paths, 4, lambda name, kind, detail: told.append(detail))
+    post_mortem = PostMortem(paths, 4, lambda name, kind, detail: told.append(detail))
     for name, state in (("a", State.QUARANTINED), ("b", State.BACKOFF), ("c", State.BACKOFF)):
         bench = Bench()
         bench.child.plan = msgspec.structs.replace(bench.child.plan, name=name)
         bench.run(0.0)
-        coroner.on_death(bench.child, 1.0, False)
+        post_mortem.on_death(bench.child, 1.0, False)
         bench.child.on_exit(ExitStatus(-9), 1.0)
         bench.child.state = state
-        coroner.write(bench.child, bench.actions.buried[0])
-    assert coroner.forgiven(1.0 + QUIET) == ("b", "c")
+        post_mortem.write_report(bench.child, bench.deaths.reports[0])
+    assert post_mortem.forgiven(1.0 + QUIET) == ("b", "c")
     assert told[-1] == "forgiven: b, c; quarantined: a; mend and restart them"

@@ -12,7 +12,7 @@ from mt5crs_shared.process import machine_trouble
 from mt5crs_shared.process.machine_trouble import EXIT_CODE
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.processes.launcher import ExitStatus
-from tests.unit.test_supervised_child import Bench
+from tests.unit.child_cases import Bench
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_spawn_that_fails_is_nobodys_fault_and_is_tried_until_it_works(bench: 
         bench.child.on_time(now)
         assert bench.child.state is State.STARTING
     assert "no memory" in bench.child.last_error
-    assert len(bench.actions.told) == 7, "a word at the tries 1, 2, 4 ... 64"
+    assert len(bench.parent.told) == 7, "a word at the tries 1, 2, 4 ... 64"
     bench.process()
     bench.child.on_ready(now)
     assert bench.child.state is State.RECOVERING
@@ -85,5 +85,5 @@ def test_a_machine_without_space_is_waited_for_without_end(bench: Bench, said: b
         bench.process()
         bench.child.on_ready(now)
     assert "not its own fault" in bench.child.last_error
-    assert not any(bench.actions.blamed), "no tick is suspected"
-    assert len(bench.actions.buried) == 7
+    assert not any(bench.deaths.blamed), "no tick is suspected"
+    assert len(bench.deaths.reports) == 7

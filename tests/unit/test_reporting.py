@@ -4,14 +4,14 @@ import pytest
 
 from mt5crs_shared.messages import Beat, Phase, StrategyMetrics, Usage
 from mt5crs_supervisor.operator import reporting
-from tests.unit.test_supervised_child import Bench
+from tests.unit.child_cases import Bench
 
 
 def beat(bench: Bench, at: float, ticks: int, cpu: float, phase: Phase = "running") -> None:
     metrics = StrategyMetrics(ticks_processed=ticks)
     child = bench.child
     child.on_beat(
-        Beat(child.name, 1, child.epoch, 0, phase, usage=Usage(0, cpu), metrics=metrics), at
+        Beat(child.name, 1, child.spawn.epoch, 0, phase, usage=Usage(0, cpu), metrics=metrics), at
     )
 
 

@@ -1,111 +1,20 @@
 """One child's life, event by event, with the clock in the test's hand."""
 
-import itertools
 import logging
 import signal
-from random import Random
 
 import pytest
 
-from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig, SupervisorConfig
-from mt5crs_shared.messages import Beat, ChildSpec, Failed, FirstTick, Phase, Usage
-from mt5crs_supervisor.children.child import Child
+from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig
+from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children.health import STARVING
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.pauses import Pauses
-from mt5crs_supervisor.children.records import Death, Plan, level_of
-from mt5crs_supervisor.children.restart_policy import Cause, RestartPolicy
+from mt5crs_supervisor.children.restart_policy import Cause
+from mt5crs_supervisor.children.spawn import SURVIVED
+from mt5crs_supervisor.operator.event_log import level_of
 from mt5crs_supervisor.processes.launcher import ExitStatus, Load
-
-SETTINGS = SupervisorConfig()
-
-
-class FakeHandle:
-    """A process that only remembers its signals."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.born = ""
-        self.exit_fd = -1
-        self.signals: list[int] = []
-        self.closed = False
-        self.load_now = Load(runnable=False, cpu=0.0)
-
-    def load(self) -> Load:
-        return self.load_now
-
-    def exit_status(self) -> ExitStatus | None:
-        return None
-
-    def kill(self, signum: int) -> None:
-        self.signals.append(signum)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class FakeActions:
-    """Records what a child asks for."""
-
-    def __init__(self) -> None:
-        self.spawned = 0
-        self.buried: list[Death] = []
-        self.blamed: list[bool] = []
-        self.recycled = 0
-        self.recoveries = 0
-        self.told: list[tuple[str, str]] = []
-
-    def spawn(self, child: Child) -> ChildSpec:
-        self.spawned += 1
-        return ChildSpec(child.name, "strategy", "e", self.spawned, "c", "h", "v", b"", spawned=0.0)
-
-    def fell(self, child: Child, now: float, own_doing: bool) -> float:
-        self.blamed.append(own_doing)
-        return 0.0
-
-    def bury(self, child: Child, death: Death) -> None:
-        self.buried.append(death)
-
-    def recycle(self, child: Child) -> None:
-        self.recycled += 1
-
-    def recovered(self, child: Child) -> None:
-        self.recoveries += 1
-
-    def tell(self, child: Child, kind: str, detail: str) -> None:
-        self.told.append((kind, detail))
-
-
-class Bench:
-    """A child on the bench."""
-
-    def __init__(
-        self, restart: RestartConfig | None = None, limits: LimitsConfig | None = None
-    ) -> None:
-        self.actions = FakeActions()
-        self.pids = itertools.count(100)
-        policy = RestartPolicy(restart or RestartConfig(jitter=0.0), Random(1))
-        plan = Plan("s", "strategy", "e", b"", "h", "EURUSD")
-        self.child = Child(plan, policy, SETTINGS, self.actions, limits)
-
-    def start(self, now: float) -> FakeHandle:
-        self.child.start(now)
-        return self.process()
-
-    def process(self) -> FakeHandle:
-        handle = FakeHandle(next(self.pids))
-        self.child.on_spawned(handle, 0.0)
-        return handle
-
-    def beat(self, now: float, phase: Phase = "running", megabytes: int = 50) -> None:
-        usage = Usage(megabytes * 1_000_000, 0.0)
-        self.child.on_beat(Beat("s", 1, self.child.epoch, 1, phase, usage=usage), now)
-
-    def run(self, now: float) -> FakeHandle:
-        handle = self.start(now)
-        self.child.on_ready(now)
-        self.beat(now)
-        return handle
+from tests.unit.child_cases import SETTINGS, Bench, FakeHandle
 
 
 @pytest.fixture
@@ -128,7 +37,7 @@ def test_the_first_death_is_answered_at_once(bench: Bench) -> None:
     handle = bench.run(0.0)
     bench.child.on_exit(ExitStatus(-9), 5.0)
     assert handle.closed
-    assert bench.actions.spawned == 2
+    assert bench.parent.spawned == 2
     assert bench.child.state is State.STARTING
     assert bench.child.restarts == 1
     assert bench.child.last_error == "killed by SIGKILL"
@@ -138,7 +47,7 @@ def test_a_death_is_an_error_and_its_reason_goes_with_the_repair(bench: Bench) -
     bench.run(0.0)
     bench.child.on_failed(Failed("one", 1, 1, "model x is damaged", permanent=True))
     bench.child.on_exit(ExitStatus(1), 5.0)
-    assert [level_of(kind) for kind, _ in bench.actions.told[-2:]] == [logging.ERROR] * 2
+    assert [level_of(kind) for kind, _ in bench.parent.told[-2:]] == [logging.ERROR] * 2
     assert "model x is damaged" in bench.child.last_error
     bench.child.restart(6.0)
     assert bench.child.last_error == ""
@@ -149,13 +58,13 @@ def test_the_recovery_time_runs_from_death_to_first_tick(bench: Bench) -> None:
     bench.child.on_exit(ExitStatus(-9), 5.0)
     bench.process()
     bench.child.on_first_tick(FirstTick("s", 1, 2, 5.03))
-    assert bench.child.recovery == pytest.approx(0.03)
+    assert bench.child.spawn.recovery == pytest.approx(0.03)
 
 
 def test_a_child_that_never_died_has_no_recovery_time(bench: Bench) -> None:
     bench.run(0.0)
     bench.child.on_first_tick(FirstTick("s", 1, 1, 0.5))
-    assert bench.child.recovery is None
+    assert bench.child.spawn.recovery is None
 
 
 def test_the_second_death_waits(bench: Bench) -> None:
@@ -179,9 +88,9 @@ def test_a_silent_child_writes_its_stacks_and_is_killed(bench: Bench) -> None:
     bench.child.on_time(SETTINGS.hang_after + 0.2)
     bench.child.on_time(SETTINGS.hang_after + 0.25)
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
-    assert [kind for kind, _ in bench.actions.told].count("hung") == 1
+    assert [kind for kind, _ in bench.parent.told].count("hung") == 1
     bench.child.on_exit(ExitStatus(-9), 3.3)
-    (death,) = bench.actions.buried
+    (death,) = bench.deaths.reports
     assert (death.cause, death.killed_at, death.at) == (Cause.HANG, 3.2, 3.3)
     assert bench.child.last_error.startswith("no heartbeat for 3.0 s")
     assert bench.child.state is State.STARTING
@@ -253,7 +162,7 @@ def test_recycling_an_adopted_process_is_no_death() -> None:
     bench.run(0.0)
     bench.beat(1.0, megabytes=101)
     bench.child.on_exit(ExitStatus(None), 2.0)
-    assert (bench.child.state, bench.actions.buried) == (State.STARTING, [])
+    assert (bench.child.state, bench.deaths.reports) == (State.STARTING, [])
 
 
 def test_stopping_is_gentle_first_and_then_not(bench: Bench) -> None:
@@ -264,7 +173,7 @@ def test_stopping_is_gentle_first_and_then_not(bench: Bench) -> None:
     assert handle.signals == [signal.SIGTERM, signal.SIGKILL]
     bench.child.on_exit(ExitStatus(-9), 12.0)
     assert bench.child.state is State.STOPPED
-    assert bench.actions.spawned == 1
+    assert bench.parent.spawned == 1
 
 
 def test_a_child_asked_to_stop_before_its_process_is_there_stops_when_it_comes(
@@ -308,7 +217,7 @@ def test_a_hung_child_that_is_asked_to_stop_is_killed_all_the_same(bench: Bench)
 def test_an_adopted_child_is_judged_like_any_other(bench: Bench) -> None:
     handle = FakeHandle(77)
     bench.child.adopt(handle, 41, 0.0)
-    assert (bench.child.state, bench.child.epoch) == (State.RECOVERING, 41)
+    assert (bench.child.state, bench.child.spawn.epoch) == (State.RECOVERING, 41)
     bench.beat(0.5)
     assert bench.child.state is State.RUNNING
     bench.child.on_time(4.0)
@@ -320,11 +229,11 @@ def test_a_child_over_its_memory_is_replaced_in_good_order_and_none_of_it_counts
     handle = bench.run(0.0)
     bench.beat(1.0, megabytes=101)
     bench.beat(1.5, megabytes=102)
-    assert (bench.actions.recycled, handle.signals) == (1, [])
+    assert (bench.parent.recycled, handle.signals) == (1, [])
     bench.child.on_exit(ExitStatus(0), 2.0)
     assert bench.child.state is State.STARTING
-    assert bench.actions.buried == []
-    assert bench.actions.spawned == 2
+    assert bench.deaths.reports == []
+    assert bench.parent.spawned == 2
 
 
 def test_a_child_far_over_its_memory_is_killed() -> None:
@@ -334,14 +243,14 @@ def test_a_child_far_over_its_memory_is_killed() -> None:
     bench.child.on_time(1.2)
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
     bench.child.on_exit(ExitStatus(-9), 1.3)
-    assert bench.actions.buried[0].cause is Cause.MEMORY
+    assert bench.deaths.reports[0].cause is Cause.MEMORY
     assert "121 MB of memory; the hard limit is 120 MB" in bench.child.last_error
 
 
 def test_a_kill_by_the_kernel_for_want_of_memory_is_called_so(bench: Bench) -> None:
     bench.run(0.0)
     bench.child.on_exit(ExitStatus(-9), 1.0, oom=True)
-    assert bench.actions.buried[0].cause is Cause.OOM
+    assert bench.deaths.reports[0].cause is Cause.OOM
 
 
 def test_a_kill_from_outside_is_not_its_own_doing() -> None:
@@ -351,7 +260,7 @@ def test_a_kill_from_outside_is_not_its_own_doing() -> None:
         bench.process()
         bench.child.on_ready(now * 100.0)
         bench.child.on_exit(ExitStatus(code), now * 100.0 + 1.0)
-        assert bench.actions.blamed[-1] is own
+        assert bench.deaths.blamed[-1] is own
         bench.child.on_time(now * 100.0 + 50.0)
 
 
@@ -377,4 +286,46 @@ def test_a_beat_takes_the_sentence_back(bench: Bench) -> None:
     bench.beat(late + 0.05)
     bench.child.on_time(late + 1.0)
     assert handle.signals == [signal.SIGUSR1]
-    assert bench.actions.told[-1][0] == "spared"
+    assert bench.child.state is State.RUNNING
+    assert "spared" in [kind for kind, _ in bench.parent.told]
+
+
+def test_a_beat_spares_nobody_who_is_to_stop(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    bench.child.on_time(4.0)
+    bench.child.stop(4.05)
+    bench.beat(4.06)
+    assert bench.child.state is State.STOPPING
+    bench.child.on_time(4.05 + SETTINGS.stop_timeout)
+    assert handle.signals == [signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL]
+
+
+def test_one_that_cannot_be_killed_is_told_of_once(bench: Bench) -> None:
+    handle = bench.run(0.0)
+    for now in (4.0, 4.2):
+        bench.child.on_time(now)
+        assert bench.child.state is State.KILLING
+    assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
+    bench.child.on_time(4.2 + SURVIVED)
+    assert "not_killed" not in [kind for kind, _ in bench.parent.told]
+    for later in (0.1, 0.3):
+        bench.child.on_time(4.2 + SURVIVED + later)
+    assert [kind for kind, _ in bench.parent.told].count("not_killed") == 1
+    assert f"process {handle.pid} is still there" in bench.child.last_error
+    assert bench.parent.spawned == 1
+    # When it has gone after all, it is a hang like any other.
+    bench.child.on_exit(ExitStatus(-9), 60.0)
+    assert bench.deaths.reports[0].cause is Cause.HANG
+    assert bench.child.state is State.STARTING
+
+
+def test_a_degraded_child_is_told_of_when_it_begins_and_when_it_ends(bench: Bench) -> None:
+    bench.run(0.0)
+    for now, why in ((1.0, "the feed is silent for 5 s"), (1.5, "the feed is silent for 6 s")):
+        beat = Beat("s", 1, bench.child.spawn.epoch, 1, "running", degraded=why)
+        bench.child.on_beat(beat, now)
+    bench.beat(2.0)
+    assert bench.parent.told[-2:] == [
+        ("degraded", "the feed is silent for 5 s"),
+        ("well", "the feed is silent for 6 s"),
+    ]

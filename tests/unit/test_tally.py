@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_worker.process.tally import Tally
+from mt5crs_worker.trading.tally import Tally
 
 
 def fail(tally: Tally, text: str = "a bug") -> None:

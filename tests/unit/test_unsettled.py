@@ -9,8 +9,8 @@ import pytest
 from mt5crs_shared.messages import Answer, QueryOrder
 from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_worker.instance import StrategyInstance
+from mt5crs_worker.process.unsettled import settle
 from mt5crs_worker.trading.journal import Journal
-from mt5crs_worker.trading.unsettled import settle
 from tests.unit.gateway_cases import STRATEGIES, SYMBOLS, Office, config, order, tick
 from tests.unit.test_instance import Book
 

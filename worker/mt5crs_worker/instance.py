@@ -24,12 +24,12 @@ from mt5crs_worker.answers import (
 )
 from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
 from mt5crs_worker.features import average_true_range
-from mt5crs_worker.process.tally import Tally
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
 from mt5crs_worker.trading.bot import Broker, Moment, Outcome, TradingBot
 from mt5crs_worker.trading.gateway_client import BooksError
 from mt5crs_worker.trading.journal import Checkpoint, Decision
 from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
+from mt5crs_worker.trading.tally import Tally
 
 logger = logging.getLogger(__name__)
 

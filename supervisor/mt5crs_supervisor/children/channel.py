@@ -37,7 +37,7 @@ LAST_WORDS = 0.03
 """Seconds that a message may come after the death of its sender, who waited until it was sent."""
 
 
-class Links:
+class ChildChannel:
     """Reads what children say, and speaks to them; never waits for anybody.
 
     Args:
@@ -101,7 +101,9 @@ class Links:
         if self._refused in TOLD:
             logger.warning("message %d that was ignored: %s", self._refused, what)
 
-    def hear_out(self, take: Callable[[FromChild], None], enough: Callable[[], bool]) -> None:
+    def wait_for_last_words(
+        self, take: Callable[[FromChild], None], enough: Callable[[], bool]
+    ) -> None:
         """Wait a moment for the last words of a process that has just ended by itself.
 
         Args:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 from mt5crs_shared.configuration.structs import LimitsConfig, SupervisorConfig
-from mt5crs_supervisor.children.restart_policy import Cause
+from mt5crs_supervisor.children.restart_policy import Cause, Verdict
+from mt5crs_supervisor.children.spawn import Spawn
 from mt5crs_supervisor.processes.launcher import Load
 
 STARVED_SHARE = 0.25
@@ -15,16 +14,22 @@ STARVING = 3.0
 """How many times longer than others a starved process may be silent."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """Why a process has to go.
+def of(
+    spawn: Spawn, load: Callable[[], Load], now: float, settings: SupervisorConfig
+) -> Verdict | None:
+    """A process at a monotonic time, all its beats read; None: it is well, or may yet be.
 
-    Attributes:
-        cause: What its death is put down to.
-        why: For people.
+    Args:
+        spawn: What is known of it.
+        load: What it does with the processor just now; asked only where it matters.
+        now: Seconds.
+        settings: How long is too long.
     """
-
-    cause: Cause
-    why: str
+    if spawn.times.ready is None:
+        spawned = spawn.times.spawned if spawn.times.spawned is not None else now
+        return of_start(max(spawned, spawn.judged_from), now, settings)
+    cpu = spawn.beat.usage.cpu if spawn.beat is not None else 0.0
+    return of_silence(now - spawn.beat_at, settings, load, cpu)
 
 
 def of_start(begun: float, now: float, settings: SupervisorConfig) -> Verdict | None:
@@ -55,11 +60,17 @@ def of_memory(rss: int, limits: LimitsConfig) -> Verdict | None:
     if rss <= limits.memory_hard_bytes:
         return None
     limit = limits.memory_hard_bytes / 1e6
-    return Verdict(Cause.MEMORY, f"{used(rss)}; the hard limit is {limit:.0f} MB")
+    return Verdict(Cause.MEMORY, f"{_used(rss)}; the hard limit is {limit:.0f} MB")
 
 
-def used(rss: int) -> str:
-    """Resident bytes, for people."""
+def too_large(rss: int, limits: LimitsConfig) -> str:
+    """What is said of a process over its soft limit, which is replaced in good order."""
+    if rss <= limits.memory_bytes:
+        return ""
+    return f"{_used(rss)}; the limit is {limits.memory_bytes / 1e6:.0f} MB"
+
+
+def _used(rss: int) -> str:
     return f"{rss / 1e6:.0f} MB of memory"
 
 

@@ -11,9 +11,9 @@ from mt5crs_shared.configuration.loading import config_hash
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.messages import Kind
 from mt5crs_shared.trading import ledger_schema
 from mt5crs_shared.trading.ledger_schema import LedgerError
-from mt5crs_supervisor.children.records import Plan
 
 ENTRIES = {
     "gateway": "mt5crs_services.gateway.server:main",
@@ -23,6 +23,26 @@ ENTRIES = {
 """Entry points of the services, by name only: the supervisor imports none of them."""
 
 STRATEGY_ENTRY = "mt5crs_worker.process.main:main"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to run: the part of the configuration that one child depends on.
+
+    Attributes:
+        name: The child's name.
+        kind: What it is.
+        entry: ``package.module:function``.
+        payload: Its configuration, JSON.
+        config_hash: Hash of all that it depends on.
+        symbol: A strategy's symbol; empty for services.
+    """
+
+    name: str
+    kind: Kind
+    entry: str
+    payload: bytes
+    config_hash: str
+    symbol: str = ""
 
 
 def services(config: Config, ledger: Path) -> list[Plan]:

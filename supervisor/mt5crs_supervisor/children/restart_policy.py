@@ -22,6 +22,18 @@ class Cause(enum.StrEnum):
     MACHINE = "machine"
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """Why a process has to go.
+
+    Attributes:
+        cause: What its death is put down to.
+        why: For people.
+    """
+
+    cause: Cause
+    why: str
+
+
 MACHINE_BACKOFF_MAX = 5.0
 """Longest wait, in seconds, for a machine that has no space, no descriptors or no process left.
 

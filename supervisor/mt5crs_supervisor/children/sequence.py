@@ -43,7 +43,7 @@ class StartStopOrder:
     def start_feed(self, now: float) -> None:
         """The feed begins when strategies are there to take its first tick."""
         feed = self._feed
-        if feed is None or feed.epoch or feed.state is not State.STOPPED:
+        if feed is None or feed.spawn.epoch or feed.state is not State.STOPPED:
             return
         others = (c for c in (*self._services, *self._strategies) if c is not feed)
         waiting = any(child.state in _BOOTING for child in others)

@@ -12,7 +12,7 @@ from mt5crs_shared.process.files import read_regular
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.children.records import Death, Times
+from mt5crs_supervisor.children.spawn import Death, Times
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 from mt5crs_supervisor.deaths.incident import IncidentWatch
@@ -31,23 +31,23 @@ class _Remains(msgspec.Struct, frozen=True):
     flight: flight_recorder.Flight
 
 
-class Coroner:
+class PostMortem:
     """Looks at every death.
 
     Args:
         paths: Where processes leave their traces.
         children: How many children there are.
-        tell: Tells the trader: (name, kind, detail).
+        notify: Tells the trader: (name, kind, detail).
     """
 
     def __init__(
         self,
         paths: VarPaths,
         children: int,
-        tell: Callable[[str, str, str], None],
+        notify: Callable[[str, str, str], None],
     ) -> None:
         self._paths = paths
-        self._tell = tell
+        self._notify = notify
         self._incidents = IncidentWatch(children)
         self._poison: dict[str, PoisonWatch] = {}
         self._remains: dict[str, _Remains] = {}
@@ -65,13 +65,13 @@ class Coroner:
         watch = self._poison.get(name)
         return watch.ticks if watch is not None else ()
 
-    def hear(self, child: Child) -> bool:
+    def read_last_words(self, child: Child) -> bool:
         """Whether the last words of a process that has ended are known, as far as it wrote any."""
-        if child.failed is None:
-            words = last_words.read(self._paths.words_file(child.name), child.epoch)
+        if child.spawn.failed is None:
+            words = last_words.read(self._paths.words_file(child.name), child.spawn.epoch)
             if words is not None:
                 child.on_failed(words)
-        return child.failed is not None
+        return child.spawn.failed is not None
 
     def on_death(self, child: Child, now: float, own_doing: bool) -> float:
         """Keep what the process left; seconds that its respawn should wait.
@@ -88,14 +88,14 @@ class Coroner:
             found = watch.on_death(remains.flight.unfinished if own_doing else None)
             if found is not None:
                 quote = f"{found.symbol} {found.bid} / {found.ask}"
-                self._tell(child.name, "poison_tick", f"died twice on {quote}; it is skipped")
+                self._notify(child.name, "poison_tick", f"died twice on {quote}; it is skipped")
         incident = self._incidents.on_death(child.name, now)
         if incident is not None:
             names = ", ".join(incident.names)
-            self._tell("supervisor", "incident", f"{len(incident.names)} fell together: {names}")
+            self._notify("supervisor", "incident", f"{len(incident.names)} fell together: {names}")
         return self._incidents.stagger()
 
-    def write(self, child: Child, death: Death) -> None:
+    def write_report(self, child: Child, death: Death) -> None:
         """Write the black box."""
         remains = self._remains.pop(child.name)
         moment = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -116,7 +116,7 @@ class Coroner:
             config_hash=child.plan.config_hash,
             model_hash=death.model_hash,
             decision=death.decision,
-            times=_times(death, child.times if child.spawn_pending else None),
+            times=_times(death, child.spawn.times if child.spawn.pending else None),
         )
         self._written[child.name] = (report, death.at)
         if child.state is State.QUARANTINED:
@@ -132,9 +132,9 @@ class Coroner:
         report, died = self._written.pop(child.name)
         times = msgspec.structs.replace(
             report.times,
-            respawned=_since(died, child.times.spawned),
-            replacement_ready=_since(died, child.times.ready),
-            replacement_first_tick=_since(died, child.times.first_tick),
+            respawned=_since(died, child.spawn.times.spawned),
+            replacement_ready=_since(died, child.spawn.times.ready),
+            replacement_first_tick=_since(died, child.spawn.times.first_tick),
         )
         crash_report.write(self._paths.crash, msgspec.structs.replace(report, times=times))
 
@@ -148,7 +148,7 @@ class Coroner:
         spared = tuple(name for name in over.names if name not in lost)
         told = [f"forgiven: {', '.join(dict.fromkeys(spared))}"] if spared else []
         told += [f"quarantined: {', '.join(lost)}; mend and restart them"] if lost else []
-        self._tell("supervisor", "incident_over", "; ".join(told))
+        self._notify("supervisor", "incident_over", "; ".join(told))
         return spared
 
     def _read_remains(self, child: Child) -> _Remains:
@@ -157,7 +157,7 @@ class Coroner:
         except OSError:
             found = b""
         path = self._paths.flight_file(child.name)
-        recorded = flight_recorder.read(path, child.plan.symbol, child.epoch)
+        recorded = flight_recorder.read(path, child.plan.symbol, child.spawn.epoch)
         return _Remains(found.decode(errors="replace"), recorded)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.operator.control import (
     ControlServer,
@@ -24,9 +23,6 @@ class Asked(Reported, Protocol):
 
     def request_stop(self, why: str) -> None:
         """Stop everything, in order."""
-
-    def tell(self, child: Child, kind: str, detail: str) -> None:
-        """Tell the trader what happened to a child."""
 
 
 class Operator:
@@ -68,6 +64,6 @@ class Operator:
             return Refused(f"there is no child called {name}", tuple(by_name))
         if self._supervisor.stopping:
             return Refused("the supervisor is stopping")
-        self._supervisor.tell(child, "restart", "asked by the operator")
+        self._supervisor.events.notify(name, "restart", "asked by the operator")
         child.restart(self._monotonic())
         return Done(f"{name} is being restarted")

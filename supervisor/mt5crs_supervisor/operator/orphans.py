@@ -9,7 +9,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans, registry
 from mt5crs_supervisor.children.registry import Entry
 from mt5crs_supervisor.processes.identity import is_alive
-from mt5crs_supervisor.processes.instance_lock import SingleInstance
+from mt5crs_supervisor.processes.instance_lock import InstanceLock
 from mt5crs_supervisor.processes.launcher import AdoptedHandle
 
 KILLED_WITHIN = 5.0
@@ -51,7 +51,7 @@ def end(paths: VarPaths, config: str, within: float) -> dict[str, Entry]:
     Raises:
         AlreadyRunning: A supervisor has the folder.
     """
-    single = SingleInstance(paths, config)
+    single = InstanceLock(paths, config)
     try:
         found = of(paths)
         services = {name: entry for name, entry in found.items() if name in plans.ENTRIES}

@@ -21,6 +21,7 @@ COLOURS = {
     State.RUNNING: "green",
     State.BACKOFF: "yellow",
     State.QUARANTINED: "red",
+    State.KILLING: "red",
     State.STARTING: "cyan",
     State.RECOVERING: "cyan",
     State.STOPPING: "magenta",

@@ -2,7 +2,6 @@
 
 import functools
 import os
-from collections import deque
 from typing import Protocol
 
 import psutil
@@ -13,10 +12,10 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.children.child import UP_PHASES, Child
 from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.operator.event_log import EventLog
 from mt5crs_supervisor.operator.status_report import (
     SCHEMA_VERSION,
     ChildStatus,
-    EventLine,
     StatusReport,
     StrategyStatus,
     Totals,
@@ -59,7 +58,7 @@ class Reported(Protocol):
     paths: VarPaths
     stopping: bool
     begun: float
-    events: deque[EventLine]
+    events: EventLog
     strategies: list[Child]
     services: list[Child]
 
@@ -88,23 +87,23 @@ def report(supervisor: Reported, now: float) -> StatusReport:
         former=former,
         services=services,
         totals=_totals(strategies, former, services),
-        events=tuple(supervisor.events)[-EVENTS_SHOWN:],
+        events=tuple(supervisor.events.newest)[-EVENTS_SHOWN:],
     )
 
 
 def _account(supervisor: Reported) -> AccountReport | None:
     for child in supervisor.services:
-        if child.plan.kind == "gateway" and child.beat is not None:
-            return child.beat.account
+        if child.plan.kind == "gateway" and child.spawn.beat is not None:
+            return child.spawn.beat.account
     return None
 
 
 def _strategy(child: Child, money: StrategyMoney | None, now: float) -> StrategyStatus:
-    beat = child.beat
+    beat = child.spawn.beat
     metrics = beat.metrics if beat is not None else None
     age = None
     if metrics is not None and metrics.last_tick_age >= 0.0:
-        age = metrics.last_tick_age + now - child.beat_at
+        age = metrics.last_tick_age + now - child.spawn.beat_at
     return StrategyStatus(
         process=_child(child, now),
         symbol=child.plan.symbol,
@@ -144,8 +143,8 @@ def _lots(position: Position | None) -> float:
 
 
 def _child(child: Child, now: float) -> ChildStatus:
-    beat = child.beat
-    spawned = child.times.spawned
+    beat = child.spawn.beat
+    spawned = child.spawn.times.spawned
     error = child.last_error
     metrics = beat.metrics if beat is not None else None
     if metrics is not None and (metrics.errors_in_a_row or metrics.fill_errors_in_a_row):
@@ -157,13 +156,13 @@ def _child(child: Child, now: float) -> ChildStatus:
         phase=beat.phase if beat is not None else "",
         degraded=child.degraded,
         pid=child.pid,
-        epoch=child.epoch,
+        epoch=child.spawn.epoch,
         uptime=now - spawned if child.pid is not None and spawned is not None else None,
         restarts=child.restarts,
         retry_in=max(child.retry_at - now, 0.0) if child.retry_at is not None else None,
-        beat_age=now - child.beat_at if beat is not None else None,
-        recovery_ms=child.recovery * 1000.0 if child.recovery is not None else None,
-        preloaded=child.preloaded,
+        beat_age=now - child.spawn.beat_at if beat is not None else None,
+        recovery_ms=child.spawn.recovery * 1000.0 if child.spawn.recovery is not None else None,
+        preloaded=child.spawn.preloaded,
         memory=beat.usage.rss if beat is not None else 0,
         cpu=_cpu(child),
         last_error=error,
@@ -196,7 +195,7 @@ def _span(child: Child, caught_up: bool = False) -> tuple[Beat, Beat, float] | N
         child: Whose beats.
         caught_up: Only beats after it had caught up: what it took from the tape is no rate.
     """
-    beats = [(b, at) for b, at in child.beats if not caught_up or b.phase in UP_PHASES]
+    beats = [(b, at) for b, at in child.spawn.beats if not caught_up or b.phase in UP_PHASES]
     if child.pid is None or not beats:
         return None
     (first, begun), (last, ended) = beats[-RATE_BEATS:][0], beats[-1]

@@ -57,7 +57,7 @@ def refusal(paths: VarPaths, other: Holder | None) -> AlreadyRunning:
     )
 
 
-class SingleInstance:
+class InstanceLock:
     """Holds the folder for this process; the kernel lets go of it when the process dies.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Wakeup:
+class SelfPipe:
     """A socket pair for the poller, and a queue of signals. Handlers only enqueue."""
 
     def __init__(self) -> None:

@@ -24,8 +24,8 @@ from mt5crs_shared.process.supervision import Child, Report
 from mt5crs_shared.trading.orders import Order
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.instance import StrategyInstance, identity_of
-from mt5crs_worker.process import trouble
-from mt5crs_worker.trading import books, unsettled
+from mt5crs_worker.process import trouble, unsettled
+from mt5crs_worker.trading import books
 from mt5crs_worker.trading.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.trading.journal import Checkpoint, Decision, Journal, KeptRate
 from mt5crs_worker.trading.journal_file import JournalError, ReplacedError

@@ -1,0 +1,168 @@
+"""The children's processes: started under the next epoch, watched for their end, adopted."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+
+import zmq
+
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.messages import ChildSpec, Identify, Recycle
+from mt5crs_shared.process.installation import Installation
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children import adoption
+from mt5crs_supervisor.children.channel import ChildChannel
+from mt5crs_supervisor.children.child import Child
+from mt5crs_supervisor.children.lifecycle import ALIVE
+from mt5crs_supervisor.children.registry import Entry, Registry
+from mt5crs_supervisor.processes.launcher import Handle, Launcher
+
+
+class Spawner:
+    """Has processes started, knows who they are, and keeps their leases.
+
+    Args:
+        config: What they run on.
+        paths: The ``var`` folder.
+        installation: Its identity, which leases are proved with.
+        registry: Epochs and processes, on disk.
+        channel: The way to the children.
+        launcher: Starts processes.
+        poller: Wakes the loop when a process ends.
+        monotonic: The monotonic clock, seconds.
+        poison: Ticks that a strategy is to be spared, by its name.
+        notify: Tells the trader: (name, kind, detail).
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        paths: VarPaths,
+        installation: Installation,
+        registry: Registry,
+        channel: ChildChannel,
+        launcher: Launcher,
+        poller: zmq.Poller,
+        monotonic: Callable[[], float],
+        poison: Callable[[str], tuple[Tick, ...]],
+        notify: Callable[[str, str, str], None],
+    ) -> None:
+        self._config = config
+        self._paths = paths
+        self._installation = installation
+        self._registry = registry
+        self._channel = channel
+        self._launcher = launcher
+        self._poller = poller
+        self._monotonic = monotonic
+        self._poison = poison
+        self.notify = notify
+        self._lease_seconds = config.globals.supervisor.lease
+        self._pending: dict[str, tuple[Child, Future[Handle]]] = {}
+        self._by_fd: dict[int, Child] = {}
+        self._renew_at = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """A process was asked for and is not there yet."""
+        return bool(self._pending)
+
+    def spawn(self, child: Child) -> int:
+        """Start a process under the next epoch; the gateway stops listening to earlier ones."""
+        now = self._monotonic()
+        epoch = self._registry.next_epoch(child.name)
+        spec = ChildSpec(
+            name=child.name,
+            kind=child.plan.kind,
+            entry=child.plan.entry,
+            epoch=epoch,
+            config_path=self._config.path,
+            config_hash=child.plan.config_hash,
+            var_dir=str(self._paths.var),
+            payload=child.plan.payload,
+            spawned=now,
+            lease=self._installation.lease(child.name, epoch, now + self._lease_seconds),
+            identity=self._installation.identity(child.name, epoch),
+            installation=self._installation.id,
+            poison=self._poison(child.name),
+        )
+        if child.plan.kind == "strategy":
+            self._channel.fence(spec.name, spec.epoch)
+        self._pending[child.name] = child, self._launcher.spawn(spec)
+        return epoch
+
+    def recycle(self, child: Child) -> None:
+        """Ask its process to end after the next bar."""
+        self._channel.send(child.name, child.spawn.epoch, Recycle())
+
+    def collect(self, now: float) -> None:
+        """Hand over the processes that the launcher has made since the last call."""
+        self._launcher.unstick(now)
+        for name, (child, future) in list(self._pending.items()):
+            if not future.done():
+                continue
+            del self._pending[name]
+            error = future.exception()
+            if error is not None:
+                child.on_spawn_failed(error, now)
+                continue
+            self._watch(child, future.result())
+            child.on_spawned(future.result(), now)
+
+    def child_of(self, fd: int) -> Child | None:
+        """Whose process a descriptor watches."""
+        return self._by_fd.get(fd)
+
+    def forget(self, child: Child, handle: Handle) -> None:
+        """Its process has ended."""
+        self._by_fd.pop(handle.exit_fd, None)
+        with contextlib.suppress(KeyError):
+            self._poller.unregister(handle.exit_fd)
+        self._registry.record(child.name, Entry(child.spawn.epoch))
+
+    def adopt_survivors(self, children: Mapping[str, Child]) -> None:
+        """Take over the children of a supervisor that died, where they run what is wanted."""
+        now = self._monotonic()
+        for child, handle, entry in adoption.survivors(self._registry, children, self.notify):
+            child.adopt(handle, entry.epoch, now)
+            self._watch(child, handle)
+            self._channel.send(child.name, entry.epoch, Identify())
+            self.notify(child.name, "adopted", f"pid {entry.pid}, epoch {entry.epoch}")
+
+    def is_renewal_due(self, now: float) -> bool:
+        """Whether it is time to renew the leases."""
+        return now >= self._renew_at
+
+    def renew_leases(self, children: Iterable[Child], now: float) -> None:
+        """Renew every lease, and a forkserver that has died."""
+        self._renew_at = now + self._lease_seconds / 3.0
+        if self._launcher.revive():
+            self.notify("supervisor", "forkserver_died", "a new one is started; its children live")
+        for child in children:
+            if child.state in ALIVE:
+                self.lease(child, now)
+
+    def lease(self, child: Child, now: float) -> None:
+        """Let a child trade for a while."""
+        until = now + self._lease_seconds
+        lease = self._installation.lease(child.name, child.spawn.epoch, until)
+        self._channel.send(child.name, child.spawn.epoch, lease)
+
+    def save(self) -> None:
+        """Write the processes down where they have changed."""
+        self._registry.save()
+
+    def note_pending(self) -> None:
+        """Write down processes that nobody has looked at yet."""
+        for child, future in self._pending.values():
+            if not future.cancelled() and future.exception() is None:
+                self._watch(child, future.result())
+        self.save()
+
+    def _watch(self, child: Child, handle: Handle) -> None:
+        """Note a child's process, and wake when it ends."""
+        entry = Entry(child.spawn.epoch, handle.pid, handle.born, child.plan.config_hash)
+        self._registry.record(child.name, entry)
+        self._by_fd[handle.exit_fd] = child
+        self._poller.register(handle.exit_fd, zmq.POLLIN)
