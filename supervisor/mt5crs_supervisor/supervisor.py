@@ -10,7 +10,9 @@ from random import Random
 import zmq
 
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.events import SUPERVISOR, BeganAgain, Started, Stopped, Stopping
 from mt5crs_shared.messages import Beat, Failed, FirstTick, FromChild, Hello, Ready, Stop
+from mt5crs_shared.process.event_files import EventWriter
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_supervisor.children import epochs, plans
 from mt5crs_supervisor.children.channel import ChildChannel
@@ -62,13 +64,13 @@ class Supervisor:
         self.config = config
         self.paths = paths
         self.stopping = False
-        self.events = EventLog(on_event)
         self._monotonic = monotonic
         os.umask(UMASK)
         wanted = plans.strategies(config), plans.services(config, paths.ledger)
         descriptors.check(sum(map(len, wanted)))
         paths.create()
         self._lock = InstanceLock(paths, config.path)
+        self.events = EventLog(EventWriter(paths.events), on_event)
         self.installation = epochs.installation_of(paths)
         registry = Registry(paths.registry, paths.var, epochs.highest_epoch(paths))
         self.begun = monotonic()
@@ -126,17 +128,16 @@ class Supervisor:
         """Stop everything, in order; `run` returns when the last process is gone."""
         if not self.stopping:
             self.stopping = True
-            self.events.notify("supervisor", "stopping", why)
+            self.events.notify(Stopping(SUPERVISOR, why))
 
     # The turn
 
     def _watch_over(self, until: float | None, relapse: str) -> None:
         if relapse:
-            why = f"after an error of its own: {relapse}"
-            self.events.notify("supervisor", "began_again", why)
+            self.events.notify(BeganAgain(SUPERVISOR, relapse))
         self._launcher.warm_up()
         self._spawner.adopt_survivors(self._by_name)
-        self.events.notify("supervisor", "started", f"{len(self.strategies)} strategies")
+        self.events.notify(Started(SUPERVISOR, len(self.strategies)))
         self._order.start(self._monotonic())
         while not (self.stopping and self._order.all_down and not self._spawner.busy):
             self._turn()
@@ -255,7 +256,8 @@ class Supervisor:
         if self._is_at_home():
             self.paths.remove_traces([child.name for child in self.children])
         held = still_open(reporting.report(self, self._monotonic()))
-        self.events.notify("supervisor", "stopped", f"every process has ended{held}")
+        self.events.notify(Stopped(SUPERVISOR, f"every process has ended{held}"))
+        self.events.close()
         self._lock.release()
         self._self_pipe.close()
 

@@ -4,6 +4,7 @@ import itertools
 from random import Random
 
 from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig, SupervisorConfig
+from mt5crs_shared.events import AnyEvent, StateChanged
 from mt5crs_shared.messages import Beat, Phase, Usage
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.plans import Plan
@@ -44,7 +45,12 @@ class FakeParent:
     def __init__(self) -> None:
         self.spawned = 0
         self.recycled = 0
-        self.told: list[tuple[str, str]] = []
+        self.events: list[AnyEvent] = []
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """Kind and detail of what people are told."""
+        return [(e.kind, e.detail) for e in self.events if not isinstance(e, StateChanged)]
 
     def spawn(self, child: Child) -> int:
         self.spawned += 1
@@ -53,8 +59,8 @@ class FakeParent:
     def recycle(self, child: Child) -> None:
         self.recycled += 1
 
-    def notify(self, name: str, kind: str, detail: str) -> None:
-        self.told.append((kind, detail))
+    def notify(self, event: AnyEvent) -> None:
+        self.events.append(event)
 
 
 class FakeDeaths:

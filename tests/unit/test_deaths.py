@@ -160,7 +160,7 @@ def test_an_incident_that_is_over_does_not_speak_for_the_quarantined(tmp_path: P
     told: list[str] = []
     paths = VarPaths(tmp_path)
     paths.create()
-    post_mortem = PostMortem(paths, 4, lambda name, kind, detail: told.append(detail))
+    post_mortem = PostMortem(paths, 4, lambda event: told.append(event.detail))
     for name, state in (("a", State.QUARANTINED), ("b", State.BACKOFF), ("c", State.BACKOFF)):
         bench = Bench()
         bench.child.plan = msgspec.structs.replace(bench.child.plan, name=name)

@@ -6,13 +6,13 @@ import signal
 import pytest
 
 from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig
+from mt5crs_shared.events import Died, Quarantined
 from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children.health import STARVING
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.pauses import Pauses
 from mt5crs_supervisor.children.restart_policy import Cause
 from mt5crs_supervisor.children.spawn import SURVIVED
-from mt5crs_supervisor.operator.event_log import level_of
 from mt5crs_supervisor.processes.launcher import ExitStatus, Load
 from tests.unit.child_cases import SETTINGS, Bench, FakeHandle
 
@@ -47,7 +47,8 @@ def test_a_death_is_an_error_and_its_reason_goes_with_the_repair(bench: Bench) -
     bench.run(0.0)
     bench.child.on_failed(Failed("one", 1, 1, "model x is damaged", permanent=True))
     bench.child.on_exit(ExitStatus(1), 5.0)
-    assert [level_of(kind) for kind, _ in bench.parent.told[-2:]] == [logging.ERROR] * 2
+    grave = [type(e) for e in bench.parent.events if e.level == logging.ERROR]
+    assert grave == [Died, Quarantined]
     assert "model x is damaged" in bench.child.last_error
     bench.child.restart(6.0)
     assert bench.child.last_error == ""
@@ -327,5 +328,5 @@ def test_a_degraded_child_is_told_of_when_it_begins_and_when_it_ends(bench: Benc
     bench.beat(2.0)
     assert bench.parent.told[-2:] == [
         ("degraded", "the feed is silent for 5 s"),
-        ("well", "the feed is silent for 6 s"),
+        ("well", "over: the feed is silent for 6 s"),
     ]

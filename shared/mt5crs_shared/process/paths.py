@@ -44,6 +44,7 @@ class VarPaths:
         self.state = self.var / "state"
         self.tape = self.var / "tape"
         self.crash = self.var / "crash"
+        self.events = self.var / "events"
         self.ledger = self.var / "ledger.db"
         self.installation = self.var / "installation"
         self.pid_file = self.var / "supervisor.pid"
@@ -62,7 +63,16 @@ class VarPaths:
             ForeignFolderError: The folder of the sockets belongs to somebody else.
         """
         sockets = self._sockets()
-        for folder in (self.var, self.run, self.log, self.state, self.tape, self.crash, sockets):
+        for folder in (
+            self.var,
+            self.run,
+            self.log,
+            self.state,
+            self.tape,
+            self.crash,
+            self.events,
+            sockets,
+        ):
             folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         found = sockets.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
@@ -70,7 +80,7 @@ class VarPaths:
                 f"{sockets} belongs to user {found.st_uid}; remove it, or choose a --var-dir with"
                 " a shorter path"
             )
-        for folder in (self.run, self.log, self.state, self.tape, self.crash, sockets):
+        for folder in (self.run, self.log, self.state, self.tape, self.crash, self.events, sockets):
             folder.chmod(PRIVATE)
 
     def socket_file(self, name: str) -> Path:

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator, Mapping
 
+from mt5crs_shared.events import AnyEvent, Superseded
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.registry import Entry, Registry
 from mt5crs_supervisor.processes.identity import is_alive
@@ -10,14 +11,14 @@ from mt5crs_supervisor.processes.launcher import AdoptedHandle
 
 
 def survivors(
-    registry: Registry, children: Mapping[str, Child], note: Callable[[str, str, str], None]
+    registry: Registry, children: Mapping[str, Child], notify: Callable[[AnyEvent], None]
 ) -> Iterator[tuple[Child, AdoptedHandle, Entry]]:
     """The processes that live and run what is wanted; those that run something else are killed.
 
     Args:
         registry: Which processes there were.
         children: By name, what is wanted.
-        note: Tells the trader: child, kind, detail.
+        notify: Keeps an event, and tells it.
     """
     for name, entry in registry.survivors().items():
         if not is_alive(entry.pid, entry.born):
@@ -28,7 +29,7 @@ def survivors(
             continue  # It has ended since.
         child = children.get(name)
         if child is None or child.plan.config_hash != entry.config_hash:
-            note(name, "superseded", f"pid {entry.pid} runs another configuration")
+            notify(Superseded(name, entry.pid))
             # It survives this as it survives any crash; a fresh one goes on from its journal.
             handle.kill(signal.SIGKILL)
             handle.close()

@@ -7,6 +7,24 @@ from typing import Protocol
 import msgspec
 
 from mt5crs_shared.configuration.structs import LimitsConfig, SupervisorConfig
+from mt5crs_shared.events import (
+    AnyEvent,
+    BootTimeout,
+    Degraded,
+    Died,
+    Hung,
+    NoProcess,
+    NotKilled,
+    Quarantined,
+    Recovered,
+    Recycling,
+    Running,
+    Spared,
+    StateChanged,
+    Stopped,
+    TooLarge,
+    Well,
+)
 from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children import causes, health
 from mt5crs_supervisor.children.lifecycle import ALIVE, Event, State, following
@@ -17,7 +35,11 @@ from mt5crs_supervisor.processes.launcher import ExitStatus, Handle
 
 logger = logging.getLogger(__name__)
 
-KILLS = {Cause.HANG: "hung", Cause.BOOT: "start_timeout", Cause.MEMORY: "memory"}
+KILLS: dict[Cause, type[Hung | BootTimeout | TooLarge]] = {
+    Cause.HANG: Hung,
+    Cause.BOOT: BootTimeout,
+    Cause.MEMORY: TooLarge,
+}
 """What the trader is told when the supervisor kills a child, by the cause."""
 
 UP_PHASES = frozenset({"running", "waiting", "holding"})
@@ -33,8 +55,8 @@ class Parent(Protocol):
     def recycle(self, child: "Child") -> None:
         """Ask its process to end at the next good moment."""
 
-    def notify(self, name: str, kind: str, detail: str) -> None:
-        """Tell the trader what happened."""
+    def notify(self, event: AnyEvent) -> None:
+        """Keep what happened, and tell it."""
 
 
 class DeathRecords(Protocol):
@@ -159,7 +181,7 @@ class Child:
             return
         decision = self.policy.on_death(Cause.MACHINE, None, now)
         if decision.news:
-            self._notify("no_process", self.last_error)
+            self._parent.notify(NoProcess(self.name, self.last_error))
         self._follow(decision, Cause.MACHINE, now)
 
     def on_ready(self, now: float, model_hash: str = "") -> None:
@@ -173,12 +195,14 @@ class Child:
         self.spawn.hear(beat, now)
         if self.spawn.spare():
             self._move(Event.SPARED)
-            self._notify("spared", "a beat came while it was about to be killed")
+            self._parent.notify(Spared(self.name))
         if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
             self._move(Event.RECOVERED)
-            self._notify("running", f"pid {beat.pid}, epoch {beat.epoch}")
-        if bool(before) != bool(self.degraded):
-            self._notify("degraded" if self.degraded else "well", self.degraded or before)
+            self._parent.notify(Running(self.name, beat.pid, beat.epoch))
+        if self.degraded and not before:
+            self._parent.notify(Degraded(self.name, self.degraded))
+        elif before and not self.degraded:
+            self._parent.notify(Well(self.name, before))
         if self._limits is not None and self.state not in (State.KILLING, State.STOPPING):
             self._check_memory(self._limits, beat.usage.rss, now)
 
@@ -192,8 +216,7 @@ class Child:
     def on_first_tick(self, message: FirstTick) -> None:
         """The process has taken its first tick."""
         if self.spawn.on_first_tick(message.at):
-            recovery = 1000.0 * (self.spawn.recovery or 0.0)
-            self._notify("recovered", f"first tick {recovery:.0f} ms later")
+            self._parent.notify(Recovered(self.name, self.spawn.recovery or 0.0))
             self._deaths.on_recovered(self)
 
     def on_failed(self, message: Failed) -> None:
@@ -206,7 +229,7 @@ class Child:
         spawn, pid = self.spawn, self.pid or 0
         spawn.end()
         if self.state is State.STOPPING:
-            self._notify("stopped", str(status))
+            self._parent.notify(Stopped(self.name, str(status)))
             self._come_to_rest(now)
         elif spawn.recycling and spawn.failed is None and status.code in (0, None):
             # The exit code of an adopted process is not known.
@@ -226,7 +249,7 @@ class Child:
         elif self.state in (State.KILLING, State.STOPPING):
             if self.spawn.kill_when_due(now):
                 self.last_error = causes.survived(self.pid or 0)
-                self._notify("not_killed", self.last_error)
+                self._parent.notify(NotKilled(self.name, self.last_error))
         elif self.spawn.handle is not None:
             verdict = health.of(self.spawn, self.spawn.handle.load, now, self._settings)
             if verdict is not None:
@@ -243,13 +266,13 @@ class Child:
             self._sentence(verdict, now)
         elif not self.spawn.recycling and (fault := health.too_large(rss, limits)):
             self.spawn.recycling = True
-            self._notify("recycling", fault)
+            self._parent.notify(Recycling(self.name, fault))
             self._parent.recycle(self)
 
     def _sentence(self, verdict: Verdict, now: float) -> None:
         """Have it write its stacks, and kill it a moment later; see `on_time`."""
         self._move(Event.SENTENCED)
-        self._notify(KILLS[verdict.cause], verdict.why)
+        self._parent.notify(KILLS[verdict.cause](self.name, verdict.why))
         self.spawn.put_down(verdict, now)
 
     def _come_to_rest(self, now: float) -> None:
@@ -273,7 +296,7 @@ class Child:
         spawn.times.died = now
         decision = self.policy.on_death(cause, now - ready if ready is not None else None, now)
         if decision.news:
-            self._notify("died", self.last_error)
+            self._parent.notify(Died(self.name, self.last_error))
         stagger = self._deaths.on_death(self, now, causes.is_own_doing(cause, status))
         decided = self._follow(decision, cause, now, stagger)
         if decision.news:
@@ -284,7 +307,7 @@ class Child:
         if decision.delay is None:
             self._move(Event.GAVE_UP)
             self.retry_at = self.policy.retry_at(now, cause)
-            self._notify("quarantined", decision.reason)
+            self._parent.notify(Quarantined(self.name, decision.reason))
             return f"quarantine: {decision.reason}"
         self._move(Event.DIED)
         self.restarts += 1
@@ -293,10 +316,7 @@ class Child:
         self.on_time(now)
         return f"respawn after {max(decision.delay, stagger):.2f} s: {decision.reason}"
 
-    def _notify(self, kind: str, detail: str) -> None:
-        self._parent.notify(self.name, kind, detail)
-
     def _move(self, event: Event) -> None:
         before, self.state = self.state, following(self.state, event)
         if before is not self.state:
-            logger.info("%s -> %s", before, self.state, extra={"child": self.name})
+            self._parent.notify(StateChanged(self.name, before, self.state))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from mt5crs_shared.events import SUPERVISOR, AnyEvent, Paused
 from mt5crs_supervisor.children.child import Child
 
 PAUSED = 1.0
@@ -12,11 +13,11 @@ class Pauses:
     """Sees the gaps between the turns of the loop.
 
     Args:
-        tell: Tells the trader: child, kind, detail.
+        notify: Keeps an event, and tells it.
     """
 
-    def __init__(self, tell: Callable[[str, str, str], None]) -> None:
-        self._tell = tell
+    def __init__(self, notify: Callable[[AnyEvent], None]) -> None:
+        self._notify = notify
         self._turned_at: float | None = None
 
     def on_turn(self, now: float, children: Iterable[Child]) -> None:
@@ -24,6 +25,6 @@ class Pauses:
         slept = now - self._turned_at if self._turned_at is not None else 0.0
         self._turned_at = now
         if slept > PAUSED:
-            self._tell("supervisor", "paused", f"nothing ran for {slept:.1f} s")
+            self._notify(Paused(SUPERVISOR, slept))
             for child in children:
                 child.on_pause(now)

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 import zmq
 
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.events import SUPERVISOR, Adopted, AnyEvent, ForkserverDied
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import ChildSpec, Identify, Recycle
 from mt5crs_shared.process.installation import Installation
@@ -32,7 +33,7 @@ class Spawner:
         poller: Wakes the loop when a process ends.
         monotonic: The monotonic clock, seconds.
         poison: Ticks that a strategy is to be spared, by its name.
-        notify: Tells the trader: (name, kind, detail).
+        notify: Keeps an event, and tells it.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Spawner:
         poller: zmq.Poller,
         monotonic: Callable[[], float],
         poison: Callable[[str], tuple[Tick, ...]],
-        notify: Callable[[str, str, str], None],
+        notify: Callable[[AnyEvent], None],
     ) -> None:
         self._config = config
         self._paths = paths
@@ -128,7 +129,7 @@ class Spawner:
             child.adopt(handle, entry.epoch, now)
             self._watch(child, handle)
             self._channel.send(child.name, entry.epoch, Identify())
-            self.notify(child.name, "adopted", f"pid {entry.pid}, epoch {entry.epoch}")
+            self.notify(Adopted(child.name, entry.pid, entry.epoch))
 
     def is_renewal_due(self, now: float) -> bool:
         """Whether it is time to renew the leases."""
@@ -138,7 +139,7 @@ class Spawner:
         """Renew every lease, and a forkserver that has died."""
         self._renew_at = now + self._lease_seconds / 3.0
         if self._launcher.revive():
-            self.notify("supervisor", "forkserver_died", "a new one is started; its children live")
+            self.notify(ForkserverDied(SUPERVISOR))
         for child in children:
             if child.state in ALIVE:
                 self.lease(child, now)

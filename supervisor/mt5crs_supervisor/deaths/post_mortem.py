@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from mt5crs_shared.events import SUPERVISOR, AnyEvent, Incident, IncidentOver, PoisonTick
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process import flight_recorder, last_words
 from mt5crs_shared.process.files import read_regular
@@ -37,14 +38,14 @@ class PostMortem:
     Args:
         paths: Where processes leave their traces.
         children: How many children there are.
-        notify: Tells the trader: (name, kind, detail).
+        notify: Keeps an event, and tells it.
     """
 
     def __init__(
         self,
         paths: VarPaths,
         children: int,
-        notify: Callable[[str, str, str], None],
+        notify: Callable[[AnyEvent], None],
     ) -> None:
         self._paths = paths
         self._notify = notify
@@ -87,12 +88,10 @@ class PostMortem:
             watch = self._poison.setdefault(child.name, PoisonWatch())
             found = watch.on_death(remains.flight.unfinished if own_doing else None)
             if found is not None:
-                quote = f"{found.symbol} {found.bid} / {found.ask}"
-                self._notify(child.name, "poison_tick", f"died twice on {quote}; it is skipped")
+                self._notify(PoisonTick(child.name, found.symbol, found.bid, found.ask))
         incident = self._incidents.on_death(child.name, now)
         if incident is not None:
-            names = ", ".join(incident.names)
-            self._notify("supervisor", "incident", f"{len(incident.names)} fell together: {names}")
+            self._notify(Incident(SUPERVISOR, incident.names))
         return self._incidents.stagger()
 
     def write_report(self, child: Child, death: Death) -> None:
@@ -146,9 +145,7 @@ class PostMortem:
         # Whose budget is spent stays where it is: a budget given back would help nobody there.
         lost = [name for name in dict.fromkeys(over.names) if name in self._given_up]
         spared = tuple(name for name in over.names if name not in lost)
-        told = [f"forgiven: {', '.join(dict.fromkeys(spared))}"] if spared else []
-        told += [f"quarantined: {', '.join(lost)}; mend and restart them"] if lost else []
-        self._notify("supervisor", "incident_over", "; ".join(told))
+        self._notify(IncidentOver(SUPERVISOR, spared, tuple(lost)))
         return spared
 
     def _read_remains(self, child: Child) -> _Remains:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from mt5crs_shared.events import Restart
 from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.operator.control import (
     ControlServer,
@@ -64,6 +65,6 @@ class Operator:
             return Refused(f"there is no child called {name}", tuple(by_name))
         if self._supervisor.stopping:
             return Refused("the supervisor is stopping")
-        self._supervisor.events.notify(name, "restart", "asked by the operator")
+        self._supervisor.events.notify(Restart(name, "asked by the operator"))
         child.restart(self._monotonic())
         return Done(f"{name} is being restarted")

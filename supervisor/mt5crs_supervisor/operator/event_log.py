@@ -1,44 +1,48 @@
-"""What happened, in order: kept for `status`, written to the log, told to whoever listens."""
+"""What happened, in order: kept in files, written to the log, told to whoever listens."""
 
 import logging
 from collections import deque
 from collections.abc import Callable
 
+from mt5crs_shared.events import AnyEvent, StateChanged
+from mt5crs_shared.process.event_files import EventWriter
 from mt5crs_supervisor.operator.status_report import EventLine
 
 logger = logging.getLogger(__name__)
 
 KEPT = 200
-
-_LEVELS = {
-    **dict.fromkeys(
-        ("died", "hung", "start_timeout", "memory", "quarantined", "not_killed"), logging.ERROR
-    ),
-    **dict.fromkeys(
-        ("incident", "poison_tick", "forkserver_died", "recycling", "degraded"), logging.WARNING
-    ),
-}
-
-
-def level_of(kind: str) -> int:
-    """How grave an event is, for the log."""
-    return _LEVELS.get(kind, logging.INFO)
+"""Events in memory, for `status`."""
 
 
 class EventLog:
     """The supervisor's events.
 
+    Each change of a child's state is one of them; terminal and `status` leave these out, since
+    what led to it is an event of its own there.
+
     Args:
-        listener: Called for each of them.
+        writer: Keeps them.
+        listener: Called for each one that people are shown.
     """
 
-    def __init__(self, listener: Callable[[EventLine], None] = lambda _event: None) -> None:
+    def __init__(
+        self, writer: EventWriter, listener: Callable[[EventLine], None] = lambda _event: None
+    ) -> None:
         self.newest: deque[EventLine] = deque(maxlen=KEPT)
+        self._writer = writer
         self._listener = listener
 
-    def notify(self, name: str, kind: str, detail: str) -> None:
+    def notify(self, event: AnyEvent) -> None:
         """Something happened to a child, or to the supervisor itself."""
-        event = EventLine.now(name, kind, detail)
-        logger.log(level_of(kind), "%s: %s", kind, detail, extra={"child": name})
-        self.newest.append(event)
-        self._listener(event)
+        numbered = self._writer.write(event)
+        kind, detail = event.kind, event.detail
+        logger.log(event.level, "%s: %s", kind, detail, extra={"child": event.name})
+        if isinstance(event, StateChanged):
+            return
+        line = EventLine(numbered.time, event.name, kind, detail)
+        self.newest.append(line)
+        self._listener(line)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._writer.close()

@@ -1,8 +1,5 @@
 """What `status` says: the answer of a running supervisor, and its documented schema."""
 
-from datetime import UTC, datetime
-from typing import Self
-
 import msgspec
 
 from mt5crs_shared.messages import AccountReport, Kind, StrategyMetrics
@@ -94,12 +91,6 @@ class EventLine(msgspec.Struct, frozen=True):
     name: str
     kind: str
     detail: str
-
-    @classmethod
-    def now(cls, name: str, kind: str, detail: str) -> Self:
-        """Something that has just happened."""
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return cls(moment, name, kind, detail)
 
 
 class Totals(msgspec.Struct, frozen=True):

@@ -1,0 +1,155 @@
+"""Events in files: numbered lines, written by one process, read by anybody from a cursor.
+
+The one who knows writes: for a child's life the supervisor. A reader's cursor is the number of the
+last event that it has seen; nobody who reads can slow the writer, or lose it an event.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.events import AnyEvent
+from mt5crs_shared.process.files import open_regular
+
+logger = logging.getLogger(__name__)
+
+SEGMENT = 4_000_000
+"""Bytes after which a new file is begun."""
+
+KEPT_SEGMENTS = 8
+"""Files that are kept; about 200,000 events."""
+
+LONGEST = 100_000
+"""Bytes of the longest line that is read."""
+
+
+class NumberedEvent(msgspec.Struct, frozen=True):
+    """An event as it is kept.
+
+    Attributes:
+        number: Of this installation, from 1; they only rise, and by one.
+        time: Wall time, ISO 8601, UTC.
+        event: What happened.
+    """
+
+    number: int
+    time: str
+    event: AnyEvent
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(NumberedEvent).decode
+
+
+class EventWriter:
+    """Appends events; one process does.
+
+    Kept by a kill -9 of the writer, since each is written at once; not forced to the disk, so a
+    power cut may take the last seconds.
+
+    Args:
+        folder: Where the files are; made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+        self._size = 0
+        self._descriptor: int | None = None
+        self._refused = False
+        self._torn = False
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._go_on()
+
+    def write(self, event: AnyEvent) -> NumberedEvent:
+        """Keep an event. Where the disk refuses, nobody waits: it is told once, in the log."""
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._number += 1
+        numbered = NumberedEvent(self._number, moment, event)
+        try:
+            self._append(_encode(numbered) + b"\n")
+        except OSError as error:
+            if not self._refused:
+                logger.error("events cannot be kept: %s", error)
+            self._refused = True
+        else:
+            self._refused = False
+        return numbered
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _append(self, line: bytes) -> None:
+        if self._descriptor is None or self._size > SEGMENT:
+            self.close()
+            self._open(self._folder / f"{self._number:012}.jsonl")
+            for old in _segments(self._folder)[:-KEPT_SEGMENTS]:
+                old.unlink(missing_ok=True)
+        assert self._descriptor is not None, "it was opened"
+        line = b"\n" + line if self._torn else line
+        # Whatever becomes of it, the next line begins on its own.
+        self._torn = True
+        written = os.write(self._descriptor, line)
+        self._torn = written < len(line)
+        self._size += written
+
+    def _go_on(self) -> None:
+        """Continue where an earlier writer ended, in the middle of a line perhaps."""
+        segments = _segments(self._folder)
+        if not segments:
+            return
+        for segment in reversed(segments):
+            last = max((e.number for e in _events_of(segment)), default=0)
+            self._number = max(last, int(segment.stem) - 1)
+            if self._number:
+                break
+        self._open(segments[-1])
+        self._torn = self._size > 0
+
+    def _open(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(path, flags | os.O_NONBLOCK, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+
+
+def read_events(folder: Path, after: int = 0) -> Iterator[NumberedEvent]:
+    """The events that are kept, oldest first.
+
+    Args:
+        folder: ``VarPaths.events``.
+        after: The reader's cursor: the number of the last event that it has seen.
+    """
+    segments = _segments(folder)
+    for segment, following in zip(segments, [*segments[1:], None], strict=True):
+        if following is not None and int(following.stem) <= after + 1:
+            continue
+        for event in _events_of(segment):
+            if event.number > after:
+                yield event
+
+
+def _segments(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.jsonl") if path.stem.isdecimal())
+
+
+def _events_of(segment: Path) -> Iterator[NumberedEvent]:
+    """The lines that are whole; one that is not has been torn by a death, or is another's."""
+    try:
+        file = open_regular(segment)
+    except OSError:
+        return
+    with file:
+        while line := file.readline(LONGEST):
+            if not line.endswith(b"\n"):
+                continue
+            with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+                yield _decode(line)
