@@ -23,10 +23,10 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import recorded
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
+from mt5crs_supervisor.chaos import campaign, replay_run, scenario, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
-from mt5crs_supervisor.chaos.faults import Injury
-from mt5crs_supervisor.chaos.installation import ChaosError, Installation
+from mt5crs_supervisor.chaos.faults import FaultResult
+from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem
 from tests.chaos.strategies import RECORD
 from tests.system import shipped_symbols
 
@@ -85,11 +85,11 @@ def with_cross_pair(folder: Path) -> dict[str, Path]:
     return DAYS | files
 
 
-def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> Installation:
+def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> TestedSystem:
     """A system that replays the days, in a folder of its own; to be hurt where it has a pace."""
     folder.mkdir()
     var = folder / "var"
-    victims = [setting.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
+    victims = [scenario.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
     symbols = shipped_symbols(days)
     file = folder / "strategies.yaml"
     witness = {
@@ -100,11 +100,11 @@ def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> 
         "params": {"file": str(folder / "seen")},
     }
     strategies = [*victims, witness]
-    setting.write_config(file, strategies, symbols, list(days.values()), speed)
-    return Installation(file, var, cwd=ROOT)
+    scenario.write_config(file, strategies, symbols, list(days.values()), speed)
+    return TestedSystem(file, var, cwd=ROOT)
 
 
-def lateness(seen: Path, injuries: Sequence[Injury], speed: float) -> list[float]:
+def lateness(seen: Path, results: Sequence[FaultResult], speed: float) -> list[float]:
     """How much later than others the latest tick was that the witness saw during each fault, ms.
 
     A tick is due at its event time by the replay's pace; how late all ticks of that while are
@@ -114,23 +114,23 @@ def lateness(seen: Path, injuries: Sequence[Injury], speed: float) -> list[float
     notes = list(RECORD.iter_unpack(seen.read_bytes()))
     moments = [at for _, at in notes]
     found = []
-    for number, injury in enumerate(injuries):
-        paused = number > 0 and injuries[number - 1].fault.kind is Kind.PAUSE
-        if injury.fault.kind in campaign.ALONE and not paused:
-            begin, end = injury.wall * 1e6, (injury.wall + injury.recovery) * 1e6
+    for number, result in enumerate(results):
+        paused = number > 0 and results[number - 1].fault.kind is Kind.PAUSE
+        if result.fault.kind in campaign.ALONE and not paused:
+            begin, end = result.wall * 1e6, (result.wall + result.recovery) * 1e6
             during = notes[bisect_left(moments, begin - 2e5) : bisect_right(moments, end)]
             delays = [at - event / speed for event, at in during]
             found.append((max(delays) - min(delays)) / 1000.0 if delays else 0.0)
     return found
 
 
-def tell(injury: Injury) -> None:
+def tell(result: FaultResult) -> None:
     """One line for each fault."""
-    fault = injury.fault
-    replaced = ", ".join(injury.replaced) or "nobody replaced"
+    fault = result.fault
+    replaced = ", ".join(result.replaced) or "nobody replaced"
     click.echo(
-        f"{injury.began:8.2f} s  {fault.kind:<18} {fault.strategy:<8}"
-        f" well after {injury.recovery * 1000:6.0f} ms  {replaced}"
+        f"{result.began:8.2f} s  {fault.kind:<18} {fault.strategy:<8}"
+        f" well after {result.recovery * 1000:6.0f} ms  {replaced}"
     )
 
 
@@ -162,13 +162,15 @@ def main(
         days = with_cross_pair(folder)
         published = {s: recorded.count_rows(day, Mt5crsError) for s, day in days.items()}
         click.echo(f"untouched: {sum(published.values()):,} ticks as fast as possible")
-        untouched = trial.run(installation(folder / "untouched", days), published)
+        untouched = replay_run.run(installation(folder / "untouched", days), published)
         click.echo(f"with {faults} faults, seed {seed}, {pace:.0f} times real speed")
         try:
-            struck = trial.run(installation(folder / "struck", days, pace), published, plan, tell)
+            struck = replay_run.run(
+                installation(folder / "struck", days, pace), published, plan, tell
+            )
         except ChaosError as error:
             raise SystemExit(f"A BOUND IS BROKEN: {error}") from error
-        late = lateness(folder / "struck" / "seen", struck.injuries, pace)
+        late = lateness(folder / "struck" / "seen", struck.results, pace)
     result = verdict.judge(untouched, struck, published, SYMBOL_OF, faults)
     for difference in result.differences:
         click.echo(difference)
@@ -181,7 +183,9 @@ def main(
     sys.exit(0 if result.holds and max(late, default=0.0) <= LATE_MS else 1)
 
 
-def report(result: verdict.Verdict, late: list[float], seed: int, published: dict[str, int]) -> str:
+def report(
+    result: verdict.CampaignVerdict, late: list[float], seed: int, published: dict[str, int]
+) -> str:
     """The section of docs/benchmarks.md."""
     ticks = ", ".join(f"{count:,} of {symbol}" for symbol, count in published.items())
     counts = table(

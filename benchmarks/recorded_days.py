@@ -20,8 +20,8 @@ import msgspec
 from benchmarks.equivalence import CROSS, DATA, STRATEGIES, with_cross_pair
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import recorded
-from mt5crs_supervisor.chaos import setting, trial
-from mt5crs_supervisor.chaos.installation import Installation
+from mt5crs_supervisor.chaos import replay_run, scenario
+from mt5crs_supervisor.chaos.tested_system import TestedSystem
 from tests.system import shipped_symbols
 
 FILE = Path(__file__).with_name("recorded_days.json")
@@ -43,11 +43,11 @@ def logs(folder: Path, files: Mapping[str, Path], paper: Mapping[str, float]) ->
     folder.mkdir()
     strategies: list[dict[str, Any]] = [s for s in (*STRATEGIES, KIWI) if s["symbol"] in files]
     config = folder / "strategies.yaml"
-    setting.write_config(
+    scenario.write_config(
         config, strategies, shipped_symbols(files), list(files.values()), 0.0, paper
     )
     published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
-    found = trial.run(Installation(config, folder / "var"), published).evidence
+    found = replay_run.run(TestedSystem(config, folder / "var"), published).logs
     hashed = {"balance": repr(found.balance)}
     for kind in ("decisions", "orders", "deals"):
         for name, lines in getattr(found, kind).items():

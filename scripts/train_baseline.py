@@ -25,7 +25,7 @@ from mt5crs_services.feed.files import count_rows, merge, read_ticks
 from mt5crs_services.feed.synthetic import MINUTE_US, SyntheticMarket
 from mt5crs_shared.configuration.structs import FeedConfig, RiskConfig, Timeframe
 from mt5crs_shared.configuration.symbols_file import load_symbols
-from mt5crs_shared.configuration.yaml_nodes import Report
+from mt5crs_shared.configuration.yaml_nodes import ProblemReport
 from mt5crs_shared.errors import ConfigError, Mt5crsError
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -242,7 +242,7 @@ def read_bars(
 
 def load_specs() -> dict[str, SymbolSpec]:
     """The specifications in the repository's symbols file."""
-    report = Report(str(ROOT / "config" / "symbols.yaml"))
+    report = ProblemReport(str(ROOT / "config" / "symbols.yaml"))
     symbols = load_symbols(Path(report.file), report)
     if symbols is None or report.problems:
         raise ConfigError(tuple(report.problems))

@@ -18,17 +18,17 @@ from benchmarks.equivalence import with_cross_pair
 from benchmarks.outside import run, stream, verdict
 from benchmarks.outside.run import KINDS, Scene
 from mt5crs_supervisor.chaos.campaign import Kind
-from mt5crs_supervisor.chaos.faults import Injury
-from mt5crs_supervisor.chaos.installation import ChaosError
+from mt5crs_supervisor.chaos.faults import FaultResult
+from mt5crs_supervisor.chaos.tested_system import ChaosError
 
 
-def tell(injury: Injury) -> None:
+def tell(result: FaultResult) -> None:
     """One line for each fault."""
-    fault = injury.fault
-    replaced = ", ".join(injury.replaced) or "nobody replaced"
+    fault = result.fault
+    replaced = ", ".join(result.replaced) or "nobody replaced"
     click.echo(
-        f"{injury.began:8.2f} s  {fault.kind:<18} {fault.strategy:<9}"
-        f" well after {injury.recovery * 1000:6.0f} ms  {replaced}"
+        f"{result.began:8.2f} s  {fault.kind:<18} {fault.strategy:<9}"
+        f" well after {result.recovery * 1000:6.0f} ms  {replaced}"
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from benchmarks.outside.publisher import Published
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.wire import parse_iso
-from mt5crs_supervisor.chaos.evidence import Difference, Evidence, Line, differences
+from mt5crs_supervisor.chaos.run_logs import Difference, Line, RunLogs, differences
 
 Span = tuple[int, int]
 """Times of the last tick before an interruption and of the first one after it, us."""
@@ -149,7 +149,7 @@ TIMES = {"decisions": 0, "orders": 4, "deals": 8}
 
 
 def parted(
-    one: Evidence, other: Evidence, strategy: str, until_us: float
+    one: RunLogs, other: RunLogs, strategy: str, until_us: float
 ) -> tuple[list[Difference], int]:
     """Where the logs of a strategy differ before a time, and how many lines were compared."""
     cut_one, cut_other = (_before(e, strategy, until_us) for e in (one, other))
@@ -157,10 +157,10 @@ def parted(
     return differences(cut_one, cut_other, [strategy]), compared
 
 
-def _before(evidence: Evidence, strategy: str, until_us: float) -> Evidence:
+def _before(found: RunLogs, strategy: str, until_us: float) -> RunLogs:
     def cut(log: str) -> dict[str, list[Line]]:
-        lines: list[Line] = getattr(evidence, log)[strategy]
+        lines: list[Line] = getattr(found, log)[strategy]
         return {strategy: [line for line in lines if float(str(line[TIMES[log]])) < until_us]}
 
     logs = {log: cut(log) for log in TIMES}
-    return msgspec.structs.replace(evidence, **logs)
+    return msgspec.structs.replace(found, **logs)

@@ -15,11 +15,11 @@ from benchmarks.outside.account import Account
 from benchmarks.outside.publisher import Plan, read_log
 from benchmarks.outside.stream import Event
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.chaos import campaign, evidence, setting, trial
+from mt5crs_supervisor.chaos import campaign, replay_run, run_logs, scenario
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
-from mt5crs_supervisor.chaos.evidence import Evidence
-from mt5crs_supervisor.chaos.faults import Injury, inflict
-from mt5crs_supervisor.chaos.installation import ChaosError, Installation
+from mt5crs_supervisor.chaos.faults import FaultResult, do_fault
+from mt5crs_supervisor.chaos.run_logs import RunLogs
+from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem
 from mt5crs_supervisor.operator.status_report import StatusReport
 from tests.system import ROOT, shipped_symbols
 
@@ -96,19 +96,19 @@ def plan(seed: int, count: int, every: float, kinds: Sequence[Kind], scene: Scen
     return [*first, *(msgspec.structs.replace(f, at=round(begin + f.at, 3)) for f in rest)]
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class OutsideRun(msgspec.Struct, frozen=True):
     """A run and what it left.
 
     Attributes:
-        injuries: The faults, as they went.
-        evidence: Its logs.
+        results: The faults, as they went.
+        logs: Its logs.
         accounts: What became of each strategy's ticks.
         given_up: Event times of the orders that each strategy gave up.
         leftovers: Processes that did not end when the system was stopped.
     """
 
-    injuries: tuple[Injury, ...]
-    evidence: Evidence
+    results: tuple[FaultResult, ...]
+    run_logs: RunLogs
     accounts: dict[str, Account]
     given_up: dict[str, list[int]]
     leftovers: tuple[str, ...]
@@ -118,8 +118,8 @@ def run(
     folder: Path,
     scene: Scene,
     faults: Sequence[Fault] = (),
-    on_injury: Callable[[Injury], None] = lambda _injury: None,
-) -> Outcome:
+    on_result: Callable[[FaultResult], None] = lambda _result: None,
+) -> OutsideRun:
     """Publish a scene to a system of its own, from the first tick to the last.
 
     Raises:
@@ -136,7 +136,7 @@ def run(
         log=folder / "published",
         done=folder / "done",
     )
-    injuries: list[Injury] = []
+    results: list[FaultResult] = []
     leftovers: list[str] = []
     publisher: subprocess.Popen[bytes] | None = None
     system.start()
@@ -146,8 +146,8 @@ def run(
         began = time.monotonic()
         for fault in faults:
             time.sleep(max(began + fault.at - time.monotonic(), 0.0))
-            injuries.append(inflict(system, fault, began))
-            on_injury(injuries[-1])
+            results.append(do_fault(system, fault, began))
+            on_result(results[-1])
         report = _last_tick(system, plan, publisher)
     finally:
         if publisher is not None:
@@ -164,25 +164,25 @@ def run(
         for s in report.strategies
         if s.metrics is not None
     }
-    return Outcome(
-        injuries=tuple(injuries),
-        evidence=evidence.gather(system.paths, trial.taken(report)),
+    return OutsideRun(
+        results=tuple(results),
+        evidence=run_logs.gather(system.paths, replay_run.taken(report)),
         accounts=accounts,
         given_up={name: account.given_up(system.paths.journal(name)) for name in accounts},
         leftovers=tuple(leftovers),
     )
 
 
-def _installation(folder: Path, scene: Scene, hurt: bool) -> tuple[Installation, str]:
+def _installation(folder: Path, scene: Scene, hurt: bool) -> tuple[TestedSystem, str]:
     folder.mkdir()
     var = folder / "var"
     entries = scene.strategies
     if hurt:
-        entries = [setting.sabotaged(entry, VarPaths(var)) for entry in entries]
+        entries = [scenario.sabotaged(entry, VarPaths(var)) for entry in entries]
     file = folder / "strategies.yaml"
-    setting.write_config(file, entries, shipped_symbols(set(scene.days)))
+    scenario.write_config(file, entries, shipped_symbols(set(scene.days)))
     url: str = yaml.safe_load(file.read_text())["global"]["zmq_market_url"]
-    return Installation(file, var, cwd=ROOT), url
+    return TestedSystem(file, var, cwd=ROOT), url
 
 
 def _publish(folder: Path, plan: Plan) -> "subprocess.Popen[bytes]":
@@ -199,7 +199,7 @@ def _publish(folder: Path, plan: Plan) -> "subprocess.Popen[bytes]":
 
 
 def _last_tick(
-    system: Installation, plan: Plan, publisher: "subprocess.Popen[bytes]"
+    system: TestedSystem, plan: Plan, publisher: "subprocess.Popen[bytes]"
 ) -> StatusReport:
     """Wait until everything was published and nothing moves any more."""
     while not plan.done.exists():
@@ -216,7 +216,7 @@ def _last_tick(
             s.metrics and s.metrics.last_tick_time_us == newest[s.symbol] for s in report.strategies
         ):
             break
-        now = trial.taken(report)
+        now = replay_run.taken(report)
         if now != last:
             moved, last = time.monotonic(), now
         time.sleep(0.2)  # as above

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from benchmarks.outside import account
-from benchmarks.outside.run import Outcome
+from benchmarks.outside.run import OutsideRun
 from benchmarks.tables import table
 
 HEAD = ["strategy", "run", "published", "processed", "bad", "missed", "unsent", "spans", "lost"]
 
 
-def accounts(untouched: Outcome, struck: Outcome) -> str:
+def accounts(untouched: OutsideRun, struck: OutsideRun) -> str:
     """A table of every strategy's ticks in both runs."""
     rows = [
         [
@@ -26,7 +26,7 @@ def accounts(untouched: Outcome, struck: Outcome) -> str:
     return table([*HEAD, "twice"], rows)
 
 
-def compared(untouched: Outcome, struck: Outcome) -> tuple[str, list[str]]:
+def compared(untouched: OutsideRun, struck: OutsideRun) -> tuple[str, list[str]]:
     """A table of the lines that had to be equal, and where they are not."""
     rows, differences = [], []
     given_up = {
@@ -36,8 +36,8 @@ def compared(untouched: Outcome, struck: Outcome) -> tuple[str, list[str]]:
         untouched.accounts, struck.accounts, chain.from_iterable(given_up.values())
     )
     for name in untouched.accounts:
-        parted, lines = account.parted(untouched.evidence, struck.evidence, name, until)
-        logs = struck.evidence
+        parted, lines = account.parted(untouched.logs, struck.logs, name, until)
+        logs = struck.logs
         all_lines = sum(len(log[name]) for log in (logs.decisions, logs.orders, logs.deals))
         rows.append(
             [name, f"{lines:,}", f"{all_lines:,}", str(len(given_up[name])), str(len(parted))]
@@ -47,7 +47,7 @@ def compared(untouched: Outcome, struck: Outcome) -> tuple[str, list[str]]:
     return table(head, rows), differences
 
 
-def violations(untouched: Outcome, struck: Outcome, planned: int) -> Iterator[str]:
+def violations(untouched: OutsideRun, struck: OutsideRun, planned: int) -> Iterator[str]:
     """Every bound that is not kept."""
     for run, outcome in (("untouched", untouched), ("struck", struck)):
         for name, found in outcome.accounts.items():
@@ -59,11 +59,11 @@ def violations(untouched: Outcome, struck: Outcome, planned: int) -> Iterator[st
                 yield f"{run}: {name} names {found.unknown} spans that there were not"
         if outcome.leftovers:
             yield f"{run}: left behind: {', '.join(outcome.leftovers)}"
-        if not outcome.evidence.books_agree:
+        if not outcome.logs.books_agree:
             yield f"{run}: the books do not agree"
-    for injury in struck.injuries:
-        if injury.others:
-            yield f"{injury.fault.kind} disturbed {', '.join(injury.others)}"
-    if len(struck.injuries) != planned:
-        yield f"{planned - len(struck.injuries)} faults did not happen"
+    for result in struck.results:
+        if result.others:
+            yield f"{result.fault.kind} disturbed {', '.join(result.others)}"
+    if len(struck.results) != planned:
+        yield f"{planned - len(struck.results)} faults did not happen"
     yield from compared(untouched, struck)[1]

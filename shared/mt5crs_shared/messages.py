@@ -336,7 +336,7 @@ class Touched(msgspec.Struct, frozen=True, tag=True):
     rate: float | None = None
 
 
-class Answer(msgspec.Struct, frozen=True, tag=True):
+class OrderAnswer(msgspec.Struct, frozen=True, tag=True):
     """Answer to `Submit` and `QueryOrder`."""
 
     result: OrderResult
@@ -374,4 +374,4 @@ class Fence(msgspec.Struct, frozen=True, tag=True):
 
 
 ToGateway = Register | Submit | QueryOrder | Touched | Fence
-FromGateway = Registered | Answer | PositionClosed | Unregistered
+FromGateway = Registered | OrderAnswer | PositionClosed | Unregistered

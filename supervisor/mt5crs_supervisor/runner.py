@@ -14,8 +14,8 @@ from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.deaths import begin_again
-from mt5crs_supervisor.deaths.begin_again import Relapse
+from mt5crs_supervisor.deaths import restart_in_place
+from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans, reporting
 from mt5crs_supervisor.operator.control import (
     ControlClient,
@@ -76,21 +76,25 @@ class MultiStrategyRunner:
             self._running.clear()
 
     def _run_until(self, until: float | None) -> None:
-        relapses: list[Relapse] = []
+        earlier_errors: list[EarlierError] = []
         while True:
             try:
                 supervisor = Supervisor(self.config, self._paths)
             except Exception:
-                if relapses:
+                if earlier_errors:
                     orphans.end(self._paths, self.config.path, ENDED_WITHIN)
                 raise
             try:
-                supervisor.run(until, relapses[-1].what if relapses else "")
+                supervisor.run(until, earlier_errors[-1].what if earlier_errors else "")
                 return
             except Exception as error:
                 logger.critical("the supervisor failed", exc_info=error)
-                relapses.append(Relapse(time.monotonic(), begin_again.describe(error), until))
-                if supervisor.stopping or begin_again.are_too_many(relapses, time.monotonic()):
+                earlier_errors.append(
+                    EarlierError(time.monotonic(), restart_in_place.describe(error), until)
+                )
+                if supervisor.stopping or restart_in_place.are_too_many(
+                    earlier_errors, time.monotonic()
+                ):
                     # This process lives on: its children would wait for another supervisor.
                     orphans.end(self._paths, self.config.path, ENDED_WITHIN)
                     raise

@@ -102,12 +102,12 @@ class Supervisor:
         """All children, services first."""
         return [*self.services, *self.strategies]
 
-    def run(self, until: float | None = None, relapse: str = "") -> None:
+    def run(self, until: float | None = None, earlier_error: str = "") -> None:
         """Start everything, watch it, and stop it in order.
 
         Args:
             until: Monotonic time at which to stop; None: when asked to.
-            relapse: The error that ended an earlier run in this process; empty: none.
+            earlier_error: The error that ended an earlier run in this process; empty: none.
 
         Raises:
             Exception: An error of the supervisor's own. Its children live on, and another
@@ -115,7 +115,7 @@ class Supervisor:
         """
         with self._self_pipe.catching():
             try:
-                self._watch_over(until, relapse)
+                self._watch_over(until, earlier_error)
             except Exception:
                 (self._clean_up if self.stopping else self._let_go)()
                 raise
@@ -132,9 +132,9 @@ class Supervisor:
 
     # The turn
 
-    def _watch_over(self, until: float | None, relapse: str) -> None:
-        if relapse:
-            self.events.notify(BeganAgain(SUPERVISOR, relapse))
+    def _watch_over(self, until: float | None, earlier_error: str) -> None:
+        if earlier_error:
+            self.events.notify(BeganAgain(SUPERVISOR, earlier_error))
         self._launcher.warm_up()
         self._spawner.adopt_survivors(self._by_name)
         self.events.notify(Started(SUPERVISOR, len(self.strategies)))

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_supervisor.chaos import setting
-from mt5crs_supervisor.chaos.installation import Installation
+from mt5crs_supervisor.chaos import scenario
+from mt5crs_supervisor.chaos.tested_system import TestedSystem
 from tests.system import shipped_symbols
 
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
@@ -20,8 +20,8 @@ def installation(
     names: tuple[str, str],
     file: Path,
     speed: float,
-    restart: Mapping[str, Any] = setting.RESTART,
-) -> Installation:
+    restart: Mapping[str, Any] = scenario.RESTART,
+) -> TestedSystem:
     """Both strategies on a replay of `file`, configured in `folder`."""
     folder.mkdir()
     strategies = [
@@ -29,5 +29,5 @@ def installation(
     ]
     config = folder / "strategies.yaml"
     symbols = shipped_symbols({"EURUSD"})
-    setting.write_config(config, strategies, symbols, [file], speed, restart=restart)
-    return Installation(config, var)
+    scenario.write_config(config, strategies, symbols, [file], speed, restart=restart)
+    return TestedSystem(config, var)

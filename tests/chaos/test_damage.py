@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor.chaos import evidence, setting, trial
-from mt5crs_supervisor.chaos.installation import Installation, kill, wait_for
+from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
+from mt5crs_supervisor.chaos.tested_system import TestedSystem, kill, wait_for
 from mt5crs_supervisor.operator.status_report import StrategyStatus
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
 
 
-def installation(folder: Path, file: Path, speed: float) -> Installation:
+def installation(folder: Path, file: Path, speed: float) -> TestedSystem:
     return crosses.installation(folder, folder / "var", ("victim", "other"), file, speed)
 
 
@@ -34,9 +34,9 @@ def damage(path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path) -> None:
-    file = setting.make_up(tmp_path, [SPEC], TICKS, seed=3)["EURUSD"]
+    file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=3)["EURUSD"]
     published = {"EURUSD": TICKS}
-    untouched = trial.run(installation(tmp_path / "untouched", file, 0.0), published).evidence
+    untouched = replay_run.run(installation(tmp_path / "untouched", file, 0.0), published).logs
     system = installation(tmp_path / "struck", file, 400.0)
     journal = system.paths.journal("victim")
     system.start()
@@ -62,8 +62,8 @@ def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path)
     with sqlite3.connect(journal) as db:
         kinds = [kind for (kind,) in db.execute("SELECT kind FROM events")]
     assert kinds[0] == "journal_set_aside"
-    found = evidence.gather(system.paths, {"victim": TICKS, "other": TICKS})
-    assert evidence.differences(untouched, found, ["other"]) == []
+    found = run_logs.gather(system.paths, {"victim": TICKS, "other": TICKS})
+    assert run_logs.differences(untouched, found, ["other"]) == []
     assert found.books_agree
     assert status.metrics is not None
     assert status.metrics.realised == pytest.approx(status.realised)
@@ -75,10 +75,10 @@ def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path)
     assert len(ids) == len(set(ids))
 
 
-def _strategy(system: Installation, name: str) -> StrategyStatus:
+def _strategy(system: TestedSystem, name: str) -> StrategyStatus:
     return next(s for s in system.status().strategies if s.process.name == name)
 
 
-def _taken(system: Installation, name: str) -> int:
+def _taken(system: TestedSystem, name: str) -> int:
     metrics = _strategy(system, name).metrics
     return metrics.ticks_processed if metrics is not None else 0

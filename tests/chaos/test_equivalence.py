@@ -7,9 +7,9 @@ import pytest
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
+from mt5crs_supervisor.chaos import campaign, replay_run, scenario, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
-from mt5crs_supervisor.chaos.installation import Installation
+from mt5crs_supervisor.chaos.tested_system import TestedSystem
 from tests.system import ROOT, shipped_symbols
 
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
@@ -38,30 +38,30 @@ TICKS = 20_000
 """Of each symbol, one a second: 333 bars of a minute."""
 
 
-def installation(folder: Path, files: list[Path], speed: float = 0.0) -> Installation:
+def installation(folder: Path, files: list[Path], speed: float = 0.0) -> TestedSystem:
     folder.mkdir()
     var = folder / "var"
-    strategies = [setting.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
+    strategies = [scenario.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
     symbols = shipped_symbols(SYMBOLS)
     file = folder / "strategies.yaml"
-    setting.write_config(file, strategies, symbols, files, speed)
-    return Installation(file, var)
+    scenario.write_config(file, strategies, symbols, files, speed)
+    return TestedSystem(file, var)
 
 
 def compare(
     folder: Path, kinds: tuple[Kind, ...], faults: int, speed: float, seed: int = 1
-) -> verdict.Verdict:
+) -> verdict.CampaignVerdict:
     """Run the same ticks in peace and with faults."""
     specs = [SymbolSpec(**entry) for entry in shipped_symbols(SYMBOLS)]
-    files = list(setting.make_up(folder, specs, TICKS, seed).values())
+    files = list(scenario.make_up(folder, specs, TICKS, seed).values())
     published = {spec.name: TICKS for spec in specs}
-    untouched = trial.run(installation(folder / "untouched", files), published)
+    untouched = replay_run.run(installation(folder / "untouched", files), published)
     plan = campaign.plan(seed, faults, 0.5, kinds, list(SYMBOL_OF))
-    struck = trial.run(installation(folder / "struck", files, speed), published, plan)
+    struck = replay_run.run(installation(folder / "struck", files, speed), published, plan)
     return verdict.judge(untouched, struck, published, SYMBOL_OF, faults)
 
 
-def assert_holds(result: verdict.Verdict) -> None:
+def assert_holds(result: verdict.CampaignVerdict) -> None:
     assert result.holds, "\n".join([*result.differences, *verdict.lines(result)])
     assert result.identical > 1_000
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor.chaos import evidence, setting, trial
-from mt5crs_supervisor.chaos.installation import Installation, children_of, wait_for
+from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
+from mt5crs_supervisor.chaos.tested_system import TestedSystem, children_of, wait_for
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
 
@@ -34,7 +34,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def installation(folder: Path, var: Path, file: Path, speed: float) -> Installation:
+def installation(folder: Path, var: Path, file: Path, speed: float) -> TestedSystem:
     return crosses.installation(folder, var, ("one", "two"), file, speed, restart={})
 
 
@@ -52,9 +52,9 @@ def fill(folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_full_disk_loses_no_tick_and_no_order(tmp_path: Path) -> None:
-    file = setting.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
+    file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
     peace = tmp_path / "untouched"
-    untouched = trial.run(installation(peace, peace / "var", file, 0.0), {"EURUSD": TICKS})
+    untouched = replay_run.run(installation(peace, peace / "var", file, 0.0), {"EURUSD": TICKS})
     with small_disk(tmp_path / "disk") as disk:
         system = installation(tmp_path / "struck", disk / "var", file, 400.0)
         system.start()
@@ -70,9 +70,9 @@ def test_a_full_disk_loses_no_tick_and_no_order(tmp_path: Path) -> None:
             wait_for(system.running, "every child RUNNING", BACK_WITHIN)
             assert system.status().pid == supervisor
             taken = {"one": TICKS, "two": TICKS}
-            wait_for(lambda: trial.taken(system.status()) == taken, "every tick taken", 60.0)
+            wait_for(lambda: replay_run.taken(system.status()) == taken, "every tick taken", 60.0)
         finally:
             assert system.close() == []
-        found = evidence.gather(system.paths, taken)
-    assert evidence.differences(untouched.evidence, found, taken) == []
+        found = run_logs.gather(system.paths, taken)
+    assert run_logs.differences(untouched.logs, found, taken) == []
     assert found.books_agree

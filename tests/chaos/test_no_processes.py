@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor.chaos.installation import children_of
+from mt5crs_supervisor.chaos.tested_system import children_of
 from tests.chaos.crosses import CROSS
 from tests.system import System, wait_for
 

@@ -20,12 +20,12 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import (
-    Answer,
     Beat,
     Failed,
     Fence,
     FromGateway,
     Lease,
+    OrderAnswer,
     PositionClosed,
     QueryOrder,
     Register,
@@ -158,7 +158,7 @@ def buy(on: Tick, epoch: int = 1, **fields: float) -> Order:
 
 
 def result_of(answer: FromGateway) -> OrderResult:
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, OrderAnswer)
     return answer.result
 
 

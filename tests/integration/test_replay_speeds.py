@@ -18,9 +18,9 @@ from mt5crs_shared.market import recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_supervisor.chaos import evidence, setting, trial
-from mt5crs_supervisor.chaos.evidence import Evidence
-from mt5crs_supervisor.chaos.installation import Installation
+from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
+from mt5crs_supervisor.chaos.run_logs import RunLogs
+from mt5crs_supervisor.chaos.tested_system import TestedSystem
 from tests.system import ROOT, shipped_symbols
 
 RECORDED = ROOT.parent / "shared" / "data"
@@ -59,27 +59,27 @@ def run(
     symbols: Sequence[dict[str, Any]],
     files: dict[str, Path],
     speed: float,
-) -> Evidence:
+) -> RunLogs:
     """Replay files through a whole system of its own."""
     folder.mkdir()
     config = folder / "strategies.yaml"
-    setting.write_config(config, strategies, symbols, list(files.values()), speed, FRICTIONS)
+    scenario.write_config(config, strategies, symbols, list(files.values()), speed, FRICTIONS)
     published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
-    outcome = trial.run(Installation(config, folder / "var"), published)
+    outcome = replay_run.run(TestedSystem(config, folder / "var"), published)
     assert outcome.leftovers == ()
     wanted = {entry["name"]: published[entry["symbol"]] for entry in strategies}
-    assert outcome.evidence.ticks == wanted
-    assert outcome.evidence.books_agree
-    return outcome.evidence
+    assert outcome.logs.ticks == wanted
+    assert outcome.logs.books_agree
+    return outcome.logs
 
 
-def assert_same(one: Evidence, other: Evidence) -> None:
-    parted = evidence.differences(one, other, one.ticks)
+def assert_same(one: RunLogs, other: RunLogs) -> None:
+    parted = run_logs.differences(one, other, one.ticks)
     assert parted == [], "\n".join(map(str, parted))
     assert one.balance == other.balance
 
 
-def assert_trades(found: Evidence) -> None:
+def assert_trades(found: RunLogs) -> None:
     """Every strategy does, and no order was given up for its age."""
     for name in found.ticks:
         assert found.deals[name], f"{name} made no deal"
@@ -90,7 +90,7 @@ def assert_trades(found: Evidence) -> None:
 def test_made_up_ticks_of_a_cross_pair_at_two_speeds(tmp_path: Path) -> None:
     symbols = shipped_symbols({"EURUSD", "EURJPY", "USDJPY"})
     specs = [SymbolSpec(**entry) for entry in symbols]
-    files = setting.make_up(tmp_path, specs, 9_000, seed=3)
+    files = scenario.make_up(tmp_path, specs, 9_000, seed=3)
     strategies = [
         crosses("yen", "EURJPY"),
         crosses("dollar", "EURUSD"),

@@ -13,7 +13,7 @@ import pytest
 
 from mt5crs_supervisor import MultiStrategyRunner
 from mt5crs_supervisor.deaths import crash_report
-from mt5crs_supervisor.deaths.begin_again import MOST
+from mt5crs_supervisor.deaths.restart_in_place import MOST
 from mt5crs_supervisor.operator.actions import Operator
 from mt5crs_supervisor.operator.orphans import described, of
 from mt5crs_supervisor.processes.identity import is_alive

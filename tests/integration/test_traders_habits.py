@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from mt5crs_shared.trading.orders import Fill
-from mt5crs_supervisor.chaos import setting
+from mt5crs_supervisor.chaos import scenario
 from mt5crs_worker.examples.ma_cross import MovingAverageCross
 from tests.chaos.crosses import CROSS, SPEC
 from tests.integration.test_cli_process import FAST, STRATEGIES, CommandLine
@@ -24,7 +24,7 @@ class BadFill(MovingAverageCross):
 
 
 def test_a_slow_strategy_with_a_backlog_is_not_taken_for_hung(tmp_path: Path) -> None:
-    file = setting.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
+    file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
     slow = {
         "name": "slow",
         "symbol": "EURUSD",

@@ -23,8 +23,8 @@ from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
-    Answer,
     FromGateway,
+    OrderAnswer,
     PositionClosed,
     Register,
     Registered,
@@ -142,13 +142,13 @@ class Office:
 
     def submit(self, request: Order) -> OrderResult:
         answer = self.ask(Submit(request))
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, OrderAnswer)
         return answer.result
 
     def ask_submit(self, request: Order) -> OrderResult | None:
         """Submit an order that may have to wait for its tick."""
         answer = self.ask(Submit(request))
-        assert answer is None or isinstance(answer, Answer)
+        assert answer is None or isinstance(answer, OrderAnswer)
         return answer.result if answer is not None else None
 
     def open(self, on: Tick, side: Side = "BUY", strategy: str = "euro", **fields: Any) -> Position:
@@ -290,7 +290,7 @@ class Trader:
             self.waiting = request
             return
         self.waiting = None
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, OrderAnswer)
         fill = answer.result.fill
         if request.action == "CLOSE":
             self._position = None

@@ -9,29 +9,29 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.market import rates
 from mt5crs_supervisor.chaos import campaign, verdict
 from mt5crs_supervisor.chaos.campaign import MEANINGS, Fault, Kind
-from mt5crs_supervisor.chaos.evidence import Evidence, Line
-from mt5crs_supervisor.chaos.faults import ACTS, Injury
-from mt5crs_supervisor.chaos.trial import Outcome
+from mt5crs_supervisor.chaos.faults import ACTS, FaultResult
+from mt5crs_supervisor.chaos.replay_run import ReplayRun
+from mt5crs_supervisor.chaos.run_logs import Line, RunLogs
 from mt5crs_supervisor.commands.chaos import with_cross_pair
 
 ROOT = Path(__file__).parents[2]
 LINES: list[Line] = [(1, "a"), (2, "b"), (3, "c")]
 
 
-def evidence(lines: list[Line], ticks: int = 10, agree: bool = True) -> Evidence:
-    return Evidence({"s": lines}, {"s": lines}, {"s": lines}, {"s": ticks}, 100.0, agree)
+def logs(lines: list[Line], ticks: int = 10, agree: bool = True) -> RunLogs:
+    return RunLogs({"s": lines}, {"s": lines}, {"s": lines}, {"s": ticks}, 100.0, agree)
 
 
-def outcome(found: Evidence, faults: int = 2, others: tuple[str, ...] = ()) -> Outcome:
-    injuries = [
-        Injury(Fault(1.0 * n, Kind.WORKER, "s"), 1.0 * n, 0.0, ("s",), others, 0.1 * (n + 1))
+def outcome(found: RunLogs, faults: int = 2, others: tuple[str, ...] = ()) -> ReplayRun:
+    results = [
+        FaultResult(Fault(1.0 * n, Kind.WORKER, "s"), 1.0 * n, 0.0, ("s",), others, 0.1 * (n + 1))
         for n in range(faults)
     ]
-    return Outcome(tuple(injuries), found, 0, ())
+    return ReplayRun(tuple(results), found, 0, ())
 
 
-def judge(struck: Outcome) -> verdict.Verdict:
-    untouched = outcome(evidence(LINES), faults=0)
+def judge(struck: ReplayRun) -> verdict.CampaignVerdict:
+    untouched = outcome(logs(LINES), faults=0)
     return verdict.judge(untouched, struck, {"EURUSD": 10}, {"s": "EURUSD"}, planned=2)
 
 
@@ -67,7 +67,7 @@ def test_the_command_has_a_cross_pair_in_any_account(currency: str) -> None:
 
 
 def test_an_equal_run_holds() -> None:
-    result = judge(outcome(evidence(LINES)))
+    result = judge(outcome(logs(LINES)))
     assert result.holds
     assert result.identical == 9
     (recovery,) = result.recoveries
@@ -77,17 +77,17 @@ def test_an_equal_run_holds() -> None:
 @pytest.mark.parametrize(
     ("struck", "broken"),
     [
-        (outcome(evidence(LINES[:2])), {"differing": 3, "orders_lost": 1}),
-        (outcome(evidence([*LINES, LINES[2]])), {"differing": 3, "orders_twice": 1}),
-        (outcome(evidence([LINES[1], LINES[0], LINES[2]])), {"differing": 3}),
-        (outcome(evidence(LINES, ticks=9)), {"ticks_lost": 1}),
-        (outcome(evidence(LINES, ticks=12)), {"ticks_twice": 2}),
-        (outcome(evidence(LINES, agree=False)), {"books": 1}),
-        (outcome(evidence(LINES), others=("t",)), {"others": 2}),
-        (outcome(evidence(LINES), faults=1), {"detected": 1}),
+        (outcome(logs(LINES[:2])), {"differing": 3, "orders_lost": 1}),
+        (outcome(logs([*LINES, LINES[2]])), {"differing": 3, "orders_twice": 1}),
+        (outcome(logs([LINES[1], LINES[0], LINES[2]])), {"differing": 3}),
+        (outcome(logs(LINES, ticks=9)), {"ticks_lost": 1}),
+        (outcome(logs(LINES, ticks=12)), {"ticks_twice": 2}),
+        (outcome(logs(LINES, agree=False)), {"books": 1}),
+        (outcome(logs(LINES), others=("t",)), {"others": 2}),
+        (outcome(logs(LINES), faults=1), {"detected": 1}),
     ],
 )
-def test_whatever_is_wrong_breaks_the_verdict(struck: Outcome, broken: dict[str, int]) -> None:
+def test_whatever_is_wrong_breaks_the_verdict(struck: ReplayRun, broken: dict[str, int]) -> None:
     result = judge(struck)
     assert not result.holds
     assert {name: getattr(result, name) for name in broken} == broken
@@ -95,7 +95,7 @@ def test_whatever_is_wrong_breaks_the_verdict(struck: Outcome, broken: dict[str,
 
 
 def test_the_first_differing_lines_are_shown() -> None:
-    result = judge(outcome(evidence([LINES[0], (2, "x"), LINES[2]])))
+    result = judge(outcome(logs([LINES[0], (2, "x"), LINES[2]])))
     shown = result.differences[0]
     assert shown.splitlines()[:2] == ["decisions of s, line 1:", "  untouched (2, 'b')"]
     assert "  this run  (2, 'x')" in shown

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mt5crs_services.gateway.transaction import LedgerTakenError
-from mt5crs_shared.messages import Answer, Fence, QueryOrder, Submit, Touched
+from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Submit, Touched
 from mt5crs_shared.trading import ledger_schema
 from mt5crs_shared.trading.ledger_schema import LedgerError
 from mt5crs_shared.trading.orders import Code, Order
@@ -133,9 +133,9 @@ def test_registering_tells_what_the_ledger_has(tmp_path: Path) -> None:
 
 def test_a_query_tells_the_result_or_that_it_was_never_seen(office: Office) -> None:
     result = office.submit(order(tick(0)))
-    assert office.ask(QueryOrder("euro", result.order_id)) == Answer(result)
+    assert office.ask(QueryOrder("euro", result.order_id)) == OrderAnswer(result)
     unknown = office.ask(QueryOrder("euro", "x"))
-    assert isinstance(unknown, Answer)
+    assert isinstance(unknown, OrderAnswer)
     assert (unknown.result.status, unknown.result.code) == ("REJECTED", Code.NOT_SEEN)
 
 

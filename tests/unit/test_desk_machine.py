@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mt5crs_shared.messages import Answer, Fence, QueryOrder, Touched
+from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Touched
 from mt5crs_shared.trading import ledger_schema
 from mt5crs_shared.trading.orders import Code, Order, OrderResult, Side
 from tests.unit.gateway_cases import Office, config, order, tick
@@ -84,7 +84,7 @@ class DeskMachine(RuleBasedStateMachine):
         fills = self.office.fills()
         again = self.office.submit(msgspec.structs.replace(first, epoch=self.epoch))
         assert again == result
-        assert self.office.ask(QueryOrder("euro", first.order_id)) == Answer(result)
+        assert self.office.ask(QueryOrder("euro", first.order_id)) == OrderAnswer(result)
         if not newer:
             assert self.office.fills() == fills
 

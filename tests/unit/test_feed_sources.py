@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_services.feed.files import FeedFileError
-from mt5crs_services.feed.sources import Position, SyntheticSource
+from mt5crs_services.feed.sources import FeedPosition, SyntheticSource
 from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 
@@ -22,8 +22,8 @@ def an_endless_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-def make_position(path: Path) -> Position:
-    return Position(path, "a source")
+def make_position(path: Path) -> FeedPosition:
+    return FeedPosition(path, "a source")
 
 
 def make_source(path: Path) -> SyntheticSource:

@@ -11,7 +11,7 @@ import pytest
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.chaos import setting
+from mt5crs_supervisor.chaos import scenario
 from mt5crs_worker.examples.ma_cross import MovingAverageCross
 from mt5crs_worker.strategy import ModelStrategy, StrategyError, load_strategy
 from tests.system import ROOT
@@ -21,7 +21,7 @@ CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
 
 
 def config(folder: Path, **entry: Any) -> StrategyConfig:
-    made = setting.sabotaged({"name": "victim", **entry}, VarPaths(folder))
+    made = scenario.sabotaged({"name": "victim", **entry}, VarPaths(folder))
     return StrategyConfig(
         name="victim",
         symbol="EURUSD",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_services.tape import tape_file
-from mt5crs_services.tape.tape_file import Recorded, TapeFileError, TapeFiles
+from mt5crs_services.tape.tape_file import TapeFileError, TapeFiles, TapeRecord
 from mt5crs_shared.market.ticks import Tick
 
 EURO = Tick("EURUSD", 1_000_000, 1.1, 1.2)
@@ -19,7 +19,7 @@ CABLE = Tick("GBPUSD", 2_000_000, 1.3, 1.4)
 def write(folder: Path) -> None:
     tape = TapeFiles(folder, ["EURUSD", "GBPUSD"], 1_000)
     for tick in (EURO, CABLE):
-        tape.append(Recorded(tick, False, False))
+        tape.append(TapeRecord(tick, False, False))
     tape.close()
 
 
@@ -98,9 +98,9 @@ def file_size_limit(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def many(first: int, count: int) -> list[Recorded]:
+def many(first: int, count: int) -> list[TapeRecord]:
     return [
-        Recorded(Tick("EURUSD", (first + n) * 1000, 1.1 + n / 1e5, 1.2), False, False)
+        TapeRecord(Tick("EURUSD", (first + n) * 1000, 1.1 + n / 1e5, 1.2), False, False)
         for n in range(count)
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mt5crs_shared.messages import Answer, QueryOrder
+from mt5crs_shared.messages import OrderAnswer, QueryOrder
 from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process.unsettled import settle
@@ -24,7 +24,7 @@ class ToOffice:
 
     def query(self, order_id: str) -> OrderResult:
         answer = self.office.ask(QueryOrder("euro", order_id))
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, OrderAnswer)
         return answer.result
 
     def submit(self, request: Order) -> OrderResult:

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from mt5crs_services.feed.publisher import FeedError, Publisher, make_source
-from mt5crs_services.feed.sources import Position
+from mt5crs_services.feed.sources import FeedPosition
 from mt5crs_services.service import BacklogServer
 from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.market import wire
@@ -54,7 +54,7 @@ def run(
     paths = VarPaths(var_dir)
     paths.create()
     with zmq.Context() as context:
-        publisher = Publisher(context, url, config, source, Position(None, ""))
+        publisher = Publisher(context, url, config, source, FeedPosition(None, ""))
         server = BacklogServer(context, paths, "feed", publisher.rings)
         try:
             with _shown(total, progress) as bar:

@@ -10,7 +10,7 @@ import msgspec
 import zmq
 
 from mt5crs_services.feed.files import FeedFileError
-from mt5crs_services.feed.sources import Position, ReplaySource, Source, SyntheticSource
+from mt5crs_services.feed.sources import FeedPosition, ReplaySource, Source, SyntheticSource
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.errors import Mt5crsError
@@ -77,7 +77,7 @@ class Publisher:
         url: str,
         config: FeedConfig,
         source: Source,
-        position: Position,
+        position: FeedPosition,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rings: dict[str, TickRing] = {}

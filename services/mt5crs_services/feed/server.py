@@ -3,12 +3,12 @@
 import zmq
 
 from mt5crs_services.feed.publisher import FeedError, Publisher, identity, make_source
-from mt5crs_services.feed.sources import Position
+from mt5crs_services.feed.sources import FeedPosition
 from mt5crs_services.service import BacklogServer
 from mt5crs_shared.configuration.structs import FeedConfig, decode_config
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.process.supervision import Child, Report
+from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 
 FLUSH = 2.0
 """Seconds that queued ticks get to leave at the end."""
@@ -27,7 +27,7 @@ class Feed:
         self._paths = VarPaths.of(spec)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         settings = self._config.globals.supervisor
-        self._child = Child(spec, settings, self._context, preloaded)
+        self._child = ChildProcess(spec, settings, self._context, preloaded)
         self._begun = False
 
     def run(self) -> None:
@@ -49,7 +49,7 @@ class Feed:
         config, globals_ = self._feed_config(), self._config.globals
         # With those that only convert a profit: nobody else quotes them.
         symbols = self._config.symbols
-        position = Position(self._paths.state / "feed.position", identity(config, symbols))
+        position = FeedPosition(self._paths.state / "feed.position", identity(config, symbols))
         source = make_source(config, symbols, self._paths)
         return Publisher(self._context, globals_.zmq_market_url, config, source, position)
 
@@ -71,14 +71,14 @@ class Feed:
         self._server.close()
         self._publisher.close(FLUSH)
 
-    def _report(self) -> Report:
+    def _report(self) -> ChildReport:
         if not self._begun:
             trouble = "waiting for a subscriber"
         elif self._publisher.over:
             trouble = "the replay is over; start again with another --var-dir to repeat it"
         else:
             trouble = ""
-        return Report(phase="running", degraded=trouble, progress=self._publisher.published)
+        return ChildReport(phase="running", degraded=trouble, progress=self._publisher.published)
 
 
 def main(spec: ChildSpec, preloaded: bool) -> None:

@@ -172,7 +172,7 @@ def check_regular(path: Path) -> None:
         raise files.FeedFileError(f"{path} is no regular file: remove it, and restart the feed")
 
 
-class Position:
+class FeedPosition:
     """How many ticks of a source have been published, in a file that outlives this process.
 
     Args:

@@ -14,9 +14,9 @@ from mt5crs_services.gateway.transaction import LedgerTakenError
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
-    Answer,
     Fence,
     FromGateway,
+    OrderAnswer,
     PositionClosed,
     QueryOrder,
     Register,
@@ -85,10 +85,10 @@ class Desk:
         match message:
             case Submit():
                 result = self._submit(message)
-                return Answer(result) if result is not None else None
+                return OrderAnswer(result) if result is not None else None
             case QueryOrder(order_id=order_id):
                 result = self._query(order_id)
-                return Answer(result) if result is not None else None
+                return OrderAnswer(result) if result is not None else None
             case Touched():
                 return self._touched(message)
             case Register(strategy=strategy, epoch=epoch):
@@ -116,7 +116,7 @@ class Desk:
         for due in self._waiting.take_due(tick):
             result = self._complete(due)
             if result is not None:
-                self._mail.append((due.order.strategy, Answer(result)))
+                self._mail.append((due.order.strategy, OrderAnswer(result)))
 
     def turn(self, caught_up: bool) -> None:
         """Do what is due without being asked: stops and targets, stop-outs.

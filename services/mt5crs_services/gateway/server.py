@@ -38,7 +38,7 @@ from mt5crs_shared.messages import (
 from mt5crs_shared.process import installation, machine_trouble
 from mt5crs_shared.process.installation import Installation, InstallationError, epochs_of
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.process.supervision import Child, Report
+from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 from mt5crs_shared.trading.ledger_schema import LedgerError
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Gateway:
     def __init__(
         self,
         spec: ChildSpec,
-        child: Child,
+        child: ChildProcess,
         context: "zmq.Context[zmq.Socket[bytes]]",
         ledger: Ledger,
         installation: Installation,
@@ -256,8 +256,8 @@ class Gateway:
         except zmq.ZMQError as error:
             logger.info("an answer to %r was dropped: %s", identity, error)
 
-    def _report(self) -> Report:
-        return Report(
+    def _report(self) -> ChildReport:
+        return ChildReport(
             phase="running" if self._stream.caught_up else "recovering",
             degraded=self._degraded(),
             account=self._book.report(),
@@ -297,7 +297,7 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
     settings = config.globals
     path = VarPaths.of(spec).ledger
     context = new_context()
-    child = Child(spec, settings.supervisor, context, preloaded)
+    child = ChildProcess(spec, settings.supervisor, context, preloaded)
     try:
         known = installation.load(VarPaths.of(spec).installation)
         ledger = Ledger(

@@ -8,13 +8,13 @@ import zmq
 
 from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
-from mt5crs_services.tape.tape_file import Recorded, TapeFileError, TapeFiles
+from mt5crs_services.tape.tape_file import TapeFileError, TapeFiles, TapeRecord
 from mt5crs_shared.configuration.structs import Config, decode_config
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import TAPE_PRESENCE, Batch, TickStream
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.process.supervision import Child, Report
+from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Tape:
         settings = config.globals
         paths = VarPaths.of(spec)
         self._context = new_context()
-        self._child = Child(spec, settings.supervisor, self._context, preloaded)
+        self._child = ChildProcess(spec, settings.supervisor, self._context, preloaded)
         self._files = TapeFiles(paths.tape, sorted(config.symbols), settings.tape.file_ticks)
         self._rings = self._load(config, settings.tape.ticks_per_symbol)
         sources = [paths.endpoint("gateway-backlog"), paths.endpoint("feed")]
@@ -98,7 +98,7 @@ class Tape:
     def _record(self, batch: Batch) -> None:
         broken = {found.index for found in batch.breaks}
         for number, tick in enumerate(batch.ticks):
-            recorded = Recorded(tick, number < batch.history, number in broken)
+            recorded = TapeRecord(tick, number < batch.history, number in broken)
             self._rings[tick.symbol].append(*recorded)
             self._files.append(recorded)
         self._recorded += len(batch.ticks)
@@ -116,8 +116,8 @@ class Tape:
         """Readers are answered once the tape's own gap is closed, or cannot be."""
         return self._stream.caught_up or time.monotonic() >= self._answer_from
 
-    def _report(self) -> Report:
-        return Report(
+    def _report(self) -> ChildReport:
+        return ChildReport(
             phase="running" if self._whole() else "recovering",
             degraded=self._trouble,
             progress=self._recorded,

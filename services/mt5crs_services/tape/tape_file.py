@@ -36,7 +36,7 @@ class TapeFileError(Mt5crsError):
     """The tape's folder cannot be written. The tape goes on in memory and says so."""
 
 
-class Recorded(NamedTuple):
+class TapeRecord(NamedTuple):
     """A tick on the tape.
 
     Attributes:
@@ -81,7 +81,7 @@ class TapeFiles:
         self._file = self._current.open("ab", buffering=0)
         self._records = self._count(self._current)
 
-    def load(self) -> Iterator[Recorded]:
+    def load(self) -> Iterator[TapeRecord]:
         """The ticks on disk, oldest first."""
         for path in (self._previous, self._current):
             if not path.exists():
@@ -91,9 +91,9 @@ class TapeFiles:
                 name = self._names.get(number)
                 if name is not None:
                     tick = Tick(name, time_us, bid, ask, volume, bool(flags & _TIMED))
-                    yield Recorded(tick, bool(flags & _HISTORY), bool(flags & _BROKEN))
+                    yield TapeRecord(tick, bool(flags & _HISTORY), bool(flags & _BROKEN))
 
-    def append(self, recorded: Recorded) -> None:
+    def append(self, recorded: TapeRecord) -> None:
         """Queue a tick for the next :meth:`flush`."""
         if len(self._pending) >= WAITING:
             logger.warning("%s: %d ticks could not be written", self._current, len(self._pending))

@@ -23,7 +23,7 @@ from mt5crs_shared.configuration.structs import (
     SupervisorConfig,
 )
 from mt5crs_shared.configuration.symbols_file import Symbols
-from mt5crs_shared.configuration.yaml_nodes import Report, shorten
+from mt5crs_shared.configuration.yaml_nodes import ProblemReport, shorten
 from mt5crs_shared.configuration.yaml_structs import Parsed, nearest
 from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -34,7 +34,7 @@ Strategies = Sequence[Parsed[StrategyConfig]]
 _FOLDER_LIMIT: Final = 1_000
 
 
-def check_unique(strategies: Strategies, report: Report) -> None:
+def check_unique(strategies: Strategies, report: ProblemReport) -> None:
     """Names and magic numbers: a netting account tells strategies apart by magic alone."""
     by_name: dict[str, str] = {}
     by_magic: dict[int, str] = {}
@@ -62,7 +62,7 @@ def check_unique(strategies: Strategies, report: Report) -> None:
 
 
 def check_symbols(
-    strategies: Strategies, symbols: Symbols, globals_: Parsed[GlobalConfig], report: Report
+    strategies: Strategies, symbols: Symbols, globals_: Parsed[GlobalConfig], report: ProblemReport
 ) -> None:
     """Each symbol is known, can be traded in the size asked for, and pays in money we can count."""
     account = globals_.get("account_currency")
@@ -86,7 +86,7 @@ def check_symbols(
             report.add(mark, where, found, expected)
 
 
-def _check_size(parsed: Parsed[StrategyConfig], spec: SymbolSpec, report: Report) -> None:
+def _check_size(parsed: Parsed[StrategyConfig], spec: SymbolSpec, report: ProblemReport) -> None:
     risk = parsed.get("risk_config")
     if risk is UNSET or spec.lot_min <= risk.max_position_size <= spec.lot_max:
         return
@@ -101,7 +101,7 @@ def _check_size(parsed: Parsed[StrategyConfig], spec: SymbolSpec, report: Report
     report.add(owner.mark("max_position_size"), where, found, expected)
 
 
-def check_globals(parsed: Parsed[GlobalConfig], report: Report) -> None:
+def check_globals(parsed: Parsed[GlobalConfig], report: ProblemReport) -> None:
     """Paper trading only, and deadlines that a healthy process can keep."""
     if parsed.get("paper_trading") is False:
         report.add(
@@ -120,7 +120,7 @@ def check_globals(parsed: Parsed[GlobalConfig], report: Report) -> None:
         check_restart(supervisor.nested.get("restart"), report)
 
 
-def _check_deadlines(parsed: Parsed[SupervisorConfig], report: Report) -> None:
+def _check_deadlines(parsed: Parsed[SupervisorConfig], report: ProblemReport) -> None:
     heartbeat = parsed.get("heartbeat")
     for key in ("hang_after", "lease"):
         seconds = parsed.get(key)
@@ -136,7 +136,7 @@ def _check_deadlines(parsed: Parsed[SupervisorConfig], report: Report) -> None:
         report.add(parsed.mark("orphan_grace"), parsed.where("orphan_grace"), found, expected)
 
 
-def check_limits(parsed: Parsed[LimitsConfig] | None, report: Report) -> None:
+def check_limits(parsed: Parsed[LimitsConfig] | None, report: ProblemReport) -> None:
     """Limits that a healthy process can keep, the hard one above the other."""
     if parsed is None or not parsed.good:
         return
@@ -151,7 +151,7 @@ def check_limits(parsed: Parsed[LimitsConfig] | None, report: Report) -> None:
         report.add(hard, where, found, f"more than {limits.memory}")
 
 
-def check_restart(parsed: Parsed[RestartConfig] | None, report: Report) -> None:
+def check_restart(parsed: Parsed[RestartConfig] | None, report: ProblemReport) -> None:
     """Backoff and budget together: a policy must be able to retry, and to give up."""
     if parsed is None or not parsed.good:
         return
@@ -184,7 +184,7 @@ def _longest_waits(policy: RestartConfig) -> float:
     return total * (1.0 + policy.jitter) if policy.max_deaths > 1 else 0.0
 
 
-def check_feed(parsed: Parsed[FeedConfig] | None, report: Report) -> None:
+def check_feed(parsed: Parsed[FeedConfig] | None, report: ProblemReport) -> None:
     """A replay has files, nothing else has, and the start is a moment."""
     if parsed is None:
         return
@@ -204,7 +204,7 @@ def check_replay(
     feed: Parsed[FeedConfig] | None,
     symbols: Symbols,
     globals_: Parsed[GlobalConfig],
-    report: Report,
+    report: ProblemReport,
 ) -> None:
     """What is replayed is what somebody trades, or what converts a profit."""
     account = globals_.get("account_currency")
@@ -233,7 +233,7 @@ def check_files(
     strategies: Strategies,
     feed: Parsed[FeedConfig] | None,
     folders: Sequence[Path],
-    report: Report,
+    report: ProblemReport,
 ) -> None:
     """Find every file that the configuration names, and make its path absolute.
 
@@ -255,7 +255,9 @@ def check_files(
         feed.fields["files"] = [_find(name, folders, refuse) for name in feed.fields["files"]]
 
 
-def _reporter(parsed: Parsed[Any], key: str, report: Report) -> Callable[[str, str, str], None]:
+def _reporter(
+    parsed: Parsed[Any], key: str, report: ProblemReport
+) -> Callable[[str, str, str], None]:
     def refuse(found: str, expected: str, hint: str) -> None:
         report.add(parsed.mark(key), parsed.where(key), found, expected, hint)
 

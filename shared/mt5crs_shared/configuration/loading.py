@@ -10,7 +10,7 @@ import msgspec
 from mt5crs_shared.configuration import checks, symbols_file
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.configuration.symbols_file import Symbols, load_symbols
-from mt5crs_shared.configuration.yaml_nodes import Node, Report, read
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read
 from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.errors import ConfigError, Mark, Problem
 from mt5crs_shared.market import rates
@@ -43,7 +43,7 @@ def load(path: Path, *, cwd: Path | None = None) -> Config:
     """
     here = Path.cwd() if cwd is None else cwd.absolute()
     file = here / path
-    report = Report(str(path))
+    report = ProblemReport(str(path))
     root = read(file, report)
     if root is None:
         raise ConfigError(tuple(report.problems))
@@ -87,15 +87,17 @@ def _without(struct: msgspec.Struct, names: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in names}
 
 
-def _symbols_place(file: Path, here: Path) -> tuple[Path, Report]:
+def _symbols_place(file: Path, here: Path) -> tuple[Path, ProblemReport]:
     """The symbols file to read, and a report under its name as seen from the working folder."""
     tried = symbols_file.places(file, here)
     found = next((place for place in tried if place.exists()), tried[0])
     shown = found.relative_to(here) if found.is_relative_to(here) else found
-    return found, Report(str(shown))
+    return found, ProblemReport(str(shown))
 
 
-def _parse(root: Node, report: Report) -> tuple[list[Parsed[StrategyConfig]], Parsed[GlobalConfig]]:
+def _parse(
+    root: Node, report: ProblemReport
+) -> tuple[list[Parsed[StrategyConfig]], Parsed[GlobalConfig]]:
     empty = Node({}, "", root.mark, root.mark)
     if not isinstance(root.value, dict):
         report.add(root.mark, "", "not a mapping", "a mapping with the key strategies")
@@ -109,7 +111,7 @@ def _parse(root: Node, report: Report) -> tuple[list[Parsed[StrategyConfig]], Pa
 
 
 def _parse_strategies(
-    entries: dict[str, Node], mark: Mark, report: Report
+    entries: dict[str, Node], mark: Mark, report: ProblemReport
 ) -> list[Parsed[StrategyConfig]]:
     node = entries.get("strategies", Node(None, "", mark, mark))
     if isinstance(node.value, list) and node.value:
@@ -129,7 +131,7 @@ def _check(
     globals_: Parsed[GlobalConfig],
     symbols: Symbols | None,
     folders: tuple[Path, ...],
-    report: Report,
+    report: ProblemReport,
 ) -> None:
     feed = globals_.nested.get("feed")
     checks.check_unique(strategies, report)
@@ -144,7 +146,7 @@ def _check(
         checks.check_replay(strategies, feed, symbols, globals_, report)
 
 
-def _in_order(report: Report) -> tuple[Problem, ...]:
+def _in_order(report: ProblemReport) -> tuple[Problem, ...]:
     return tuple(sorted(report.problems, key=lambda p: (p.line, p.column, p.path)))
 
 

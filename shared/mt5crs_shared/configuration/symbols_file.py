@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_shared.configuration.yaml_nodes import Node, Report, read
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read
 from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.errors import Mark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -36,7 +36,7 @@ def places(config_file: Path, cwd: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(place / FILE_NAME for place in folders))
 
 
-def load_symbols(file: Path, report: Report) -> Symbols | None:
+def load_symbols(file: Path, report: ProblemReport) -> Symbols | None:
     """Read a symbols file.
 
     Args:
@@ -66,7 +66,7 @@ def load_symbols(file: Path, report: Report) -> Symbols | None:
     return _collect(parsed, report)
 
 
-def _collect(parsed: list[Parsed[SymbolSpec]], report: Report) -> Symbols:
+def _collect(parsed: list[Parsed[SymbolSpec]], report: ProblemReport) -> Symbols:
     seen: dict[str, Mark] = {}
     specs: dict[str, SymbolSpec] = {}
     for entry in parsed:
@@ -83,7 +83,7 @@ def _collect(parsed: list[Parsed[SymbolSpec]], report: Report) -> Symbols:
     return Symbols(frozenset(seen), specs)
 
 
-def _check_lots(entry: Parsed[SymbolSpec], spec: SymbolSpec, report: Report) -> None:
+def _check_lots(entry: Parsed[SymbolSpec], spec: SymbolSpec, report: ProblemReport) -> None:
     for key, lots in (("lot_min", spec.lot_min), ("lot_step", spec.lot_step)):
         if lots > spec.lot_max:
             found = f"{lots:g} lots, over lot_max {spec.lot_max:g}"

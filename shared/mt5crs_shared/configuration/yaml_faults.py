@@ -14,7 +14,7 @@ WIDTH: Final = 100
 _OPENED: Final = re.compile(r"parsing a flow (sequence|mapping)")
 
 
-class Fault(msgspec.Struct, frozen=True):
+class YamlFault(msgspec.Struct, frozen=True):
     """The first thing that is wrong in a text.
 
     Attributes:
@@ -30,7 +30,7 @@ class Fault(msgspec.Struct, frozen=True):
     excerpt: str
 
 
-def explain(error: yaml.MarkedYAMLError, text: str) -> Fault:
+def explain(error: yaml.MarkedYAMLError, text: str) -> YamlFault:
     """Say what is wrong.
 
     Args:
@@ -55,7 +55,7 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> Fault:
         words = (place, f"text that begins with {_character(lines, place)}", "it in quotes")
     else:
         words = (place, f"not valid YAML: {problem}{f' ({context})' if context else ''}", "")
-    return Fault(*words, excerpt(lines, words[0]))
+    return YamlFault(*words, excerpt(lines, words[0]))
 
 
 def excerpt(lines: list[str], mark: Mark) -> str:

@@ -54,7 +54,7 @@ class Node(msgspec.Struct, frozen=True):
         return self.value
 
 
-class Report:
+class ProblemReport:
     """Collects what is wrong in one file."""
 
     def __init__(self, file: str) -> None:
@@ -86,7 +86,7 @@ def shorten(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def read(file: Path, report: Report) -> Node | None:
+def read(file: Path, report: ProblemReport) -> Node | None:
     """Read a file as a tree.
 
     Args:
@@ -112,7 +112,7 @@ def read(file: Path, report: Report) -> Node | None:
     return None
 
 
-def parse(raw: bytes, report: Report) -> Node | None:
+def parse(raw: bytes, report: ProblemReport) -> Node | None:
     """Turn the bytes of a file into a tree.
 
     Args:
@@ -177,7 +177,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _decode(raw: bytes, report: Report) -> str | None:
+def _decode(raw: bytes, report: ProblemReport) -> str | None:
     if len(raw) > MAX_BYTES:
         report.add(Mark(), "", f"over {MAX_BYTES:,} bytes", "a configuration file")
         return None
@@ -194,7 +194,7 @@ def _decode(raw: bytes, report: Report) -> str | None:
     return text
 
 
-def _compose(text: str, report: Report) -> yaml.Node | None:
+def _compose(text: str, report: ProblemReport) -> yaml.Node | None:
     """The document as PyYAML sees it; None after reporting why there is none."""
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
@@ -220,7 +220,7 @@ class _BadScalarError(Exception):
 class _Builder:
     """Unfolds PyYAML's graph, in which aliases share nodes, into a tree of bounded size."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ProblemReport) -> None:
         self._report = report
         self._budget = _Budget()
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, inspect
 from msgspec.structs import FieldInfo
 
 from mt5crs_shared.configuration import structs
-from mt5crs_shared.configuration.yaml_nodes import Node, Report, join, shorten
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, join, shorten
 from mt5crs_shared.errors import Mark
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -93,7 +93,9 @@ def one_of(names: Iterable[str]) -> str:
     return f"one of {', '.join(names)}"
 
 
-def unknown_key(key: str, node: Node, path: str, names: Iterable[str], report: Report) -> None:
+def unknown_key(
+    key: str, node: Node, path: str, names: Iterable[str], report: ProblemReport
+) -> None:
     """Report a key that nobody reads, with the one that was probably meant."""
     names = list(names)
     hint = nearest(key, names)
@@ -101,7 +103,7 @@ def unknown_key(key: str, node: Node, path: str, names: Iterable[str], report: R
     report.add(node.key_mark, join(path, key), "unknown key", expected, hint)
 
 
-def parse_struct(cls: type[T], node: Node, path: str, report: Report) -> Parsed[T]:
+def parse_struct(cls: type[T], node: Node, path: str, report: ProblemReport) -> Parsed[T]:
     """Turn a mapping into a struct.
 
     Args:
@@ -136,7 +138,7 @@ def _has_unset(node: Node) -> bool:
 
 
 def _report_missing(
-    fields: Iterable[FieldInfo], entries: dict[str, Node], parsed: Parsed[T], report: Report
+    fields: Iterable[FieldInfo], entries: dict[str, Node], parsed: Parsed[T], report: ProblemReport
 ) -> None:
     for field in fields:
         if field.required and field.encode_name not in entries:
@@ -145,7 +147,7 @@ def _report_missing(
             report.add(parsed.node.mark, where, "missing", expected)
 
 
-def _field(field: FieldInfo, node: Node, parsed: Parsed[T], report: Report) -> None:
+def _field(field: FieldInfo, node: Node, parsed: Parsed[T], report: ProblemReport) -> None:
     """Convert one field into `parsed`."""
     key = field.encode_name
     info = inspect.type_info(field.type)
@@ -159,7 +161,7 @@ def _field(field: FieldInfo, node: Node, parsed: Parsed[T], report: Report) -> N
         parsed.fields[key] = value
 
 
-def _value(info: inspect.Type, kind: Any, node: Node, path: str, report: Report) -> Any:
+def _value(info: inspect.Type, kind: Any, node: Node, path: str, report: ProblemReport) -> Any:
     if isinstance(info, inspect.ListType):
         return _list(info, typing.get_args(kind)[0], node, path, report)
     if isinstance(info, inspect.DictType) and isinstance(node.value, dict):
@@ -167,7 +169,7 @@ def _value(info: inspect.Type, kind: Any, node: Node, path: str, report: Report)
     return _scalar(info, kind, node, path, report)
 
 
-def _list(info: inspect.ListType, item: Any, node: Node, path: str, report: Report) -> Any:
+def _list(info: inspect.ListType, item: Any, node: Node, path: str, report: ProblemReport) -> Any:
     if not isinstance(node.value, list):
         _refuse(node, path, f"a list, each of it {describe(info.item_type)}", report)
         return UNSET
@@ -178,7 +180,7 @@ def _list(info: inspect.ListType, item: Any, node: Node, path: str, report: Repo
     return UNSET if UNSET in values else values
 
 
-def _scalar(info: inspect.Type, kind: Any, node: Node, path: str, report: Report) -> Any:
+def _scalar(info: inspect.Type, kind: Any, node: Node, path: str, report: ProblemReport) -> Any:
     if isinstance(node.value, list | dict):
         _refuse(node, path, describe(info), report)
         return UNSET
@@ -191,7 +193,7 @@ def _scalar(info: inspect.Type, kind: Any, node: Node, path: str, report: Report
         return UNSET
 
 
-def _refuse(node: Node, path: str, expected: str, report: Report, hint: str = "") -> None:
+def _refuse(node: Node, path: str, expected: str, report: ProblemReport, hint: str = "") -> None:
     if node.value is not UNSET:
         report.add(node.mark, path, _found(node), expected, hint)
 

@@ -58,7 +58,7 @@ SEND_QUEUE = 64
 """Messages that wait for a supervisor that is away; more are dropped, beats grow old."""
 
 
-class Report(msgspec.Struct, frozen=True):
+class ChildReport(msgspec.Struct, frozen=True):
     """What a child says of itself in a beat; see `messages.Beat` for the fields."""
 
     phase: Phase
@@ -68,7 +68,7 @@ class Report(msgspec.Struct, frozen=True):
     progress: int = 0
 
 
-class Child:
+class ChildProcess:
     """Beats, leases, stop requests and orphanhood of this process.
 
     Attributes:
@@ -188,7 +188,7 @@ class Child:
         last_words.write(VarPaths.of(self._spec).words_file(words.name), words)
         self._send(words)
 
-    def service(self, report: Callable[[], Report]) -> None:
+    def service(self, report: Callable[[], ChildReport]) -> None:
         """Read the supervisor's word, beat when it is time, notice what happened to the parent."""
         self._loops += 1
         if self._socket in self._events:
@@ -212,7 +212,7 @@ class Child:
         self._wake_read.close()
         self._wake_write.close()
 
-    def _beat(self, report: Report) -> None:
+    def _beat(self, report: ChildReport) -> None:
         times = os.times()
         usage = Usage(self._process.memory_info().rss, times.user + times.system)
         self._send(

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from mt5crs_supervisor.chaos import campaign, setting
+from mt5crs_supervisor.chaos import campaign, scenario
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
-from mt5crs_supervisor.chaos.installation import (
+from mt5crs_supervisor.chaos.tested_system import (
     ChaosError,
-    Installation,
+    TestedSystem,
     children_of,
     kill,
     wait_for,
@@ -32,7 +32,7 @@ STOPPED_FOR = 2.0
 """Seconds that a replaced process is left stopped, if its replacement does not work before."""
 
 
-class Injury(msgspec.Struct, frozen=True):
+class FaultResult(msgspec.Struct, frozen=True):
     """What came of one fault.
 
     Attributes:
@@ -57,7 +57,7 @@ Hit = tuple[str, ...]
 """The children that a fault has killed, or made the supervisor kill."""
 
 
-def inflict(system: Installation, fault: Fault, began: float) -> Injury:
+def do_fault(system: TestedSystem, fault: Fault, began: float) -> FaultResult:
     """Do a fault, and wait until the system is whole again.
 
     Raises:
@@ -71,7 +71,7 @@ def inflict(system: Installation, fault: Fault, began: float) -> Injury:
     report = wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
     now = {child.name: child.pid for child in children_of(report)}
     strategies = [s.process.name for s in report.strategies]
-    return Injury(
+    return FaultResult(
         fault=fault,
         began=at - began,
         wall=wall,
@@ -81,7 +81,7 @@ def inflict(system: Installation, fault: Fault, began: float) -> Injury:
     )
 
 
-def _whole(system: Installation, before: dict[str, int | None], hit: Hit) -> StatusReport | None:
+def _whole(system: TestedSystem, before: dict[str, int | None], hit: Hit) -> StatusReport | None:
     report = system.running()
     if report is None or any(
         c.name in hit and c.pid == before[c.name] for c in children_of(report)
@@ -100,13 +100,13 @@ def _recovery(report: StatusReport, fault: Fault, seen: float) -> float:
     return seen if measured is None else measured / 1000.0
 
 
-def _worker(system: Installation, fault: Fault) -> Hit:
+def _worker(system: TestedSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
     kill(system.pid(strategy))
     return (strategy,)
 
 
-def _worker_twice(system: Installation, fault: Fault) -> Hit:
+def _worker_twice(system: TestedSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
     first = system.pid(strategy)
     kill(first)
@@ -119,12 +119,12 @@ def _worker_twice(system: Installation, fault: Fault) -> Hit:
     return (strategy,)
 
 
-def _give_order(system: Installation, fault: Fault) -> None:
+def _give_order(system: TestedSystem, fault: Fault) -> None:
     """Make a strategy hurt itself, and wait until it does.
 
     Who makes no deal for a while (it is warming up) is hurt from outside instead.
     """
-    order = setting.orders_for(fault.strategy, system.paths)
+    order = scenario.orders_for(fault.strategy, system.paths)
     order.write_text(ORDERS[fault.kind])
     with contextlib.suppress(ChaosError):
         wait_for(lambda: not order.exists(), f"{fault.strategy} to obey", OBEYS_WITHIN)
@@ -133,22 +133,22 @@ def _give_order(system: Installation, fault: Fault) -> None:
         kill(system.pid(fault.strategy), signal.SIGSEGV)
 
 
-def _by_itself(_system: Installation, fault: Fault) -> Hit:
+def _by_itself(_system: TestedSystem, fault: Fault) -> Hit:
     return (fault.strategy,)
 
 
-def _crash(system: Installation, fault: Fault) -> Hit:
+def _crash(system: TestedSystem, fault: Fault) -> Hit:
     kill(system.pid(fault.strategy), signal.SIGSEGV)
     return (fault.strategy,)
 
 
-def _hang(system: Installation, fault: Fault) -> Hit:
+def _hang(system: TestedSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
     kill(system.pid(strategy), signal.SIGSTOP)
     return (strategy,)
 
 
-def _revived(system: Installation, fault: Fault) -> Hit:
+def _revived(system: TestedSystem, fault: Fault) -> Hit:
     """Only a supervisor that has lost its list leaves an old process alive beside a new one."""
     name = fault.strategy
     old = system.child(name)
@@ -168,16 +168,16 @@ def _revived(system: Installation, fault: Fault) -> Hit:
     return (name,)
 
 
-def _service(name: str) -> Callable[[Installation, Fault], Hit]:
-    def act(system: Installation, _fault: Fault) -> Hit:
+def _service(name: str) -> Callable[[TestedSystem, Fault], Hit]:
+    def act(system: TestedSystem, _fault: Fault) -> Hit:
         kill(system.pid(name))
         return (name,)
 
     return act
 
 
-def _both(name: str) -> Callable[[Installation, Fault], Hit]:
-    def act(system: Installation, fault: Fault) -> Hit:
+def _both(name: str) -> Callable[[TestedSystem, Fault], Hit]:
+    def act(system: TestedSystem, fault: Fault) -> Hit:
         strategy = fault.strategy
         pids = system.pids()
         for victim in (name, strategy):
@@ -187,7 +187,7 @@ def _both(name: str) -> Callable[[Installation, Fault], Hit]:
     return act
 
 
-def _slow_gateway(system: Installation, _fault: Fault) -> Hit:
+def _slow_gateway(system: TestedSystem, _fault: Fault) -> Hit:
     pid = system.pid("gateway")
     kill(pid, signal.SIGSTOP)
     time.sleep(SLOW)
@@ -195,23 +195,23 @@ def _slow_gateway(system: Installation, _fault: Fault) -> Hit:
     return ()
 
 
-def _forkserver(system: Installation, _fault: Fault) -> Hit:
+def _forkserver(system: TestedSystem, _fault: Fault) -> Hit:
     before = wait_for(lambda: system.status().forkserver_pid, "a forkserver")
     kill(before)
     wait_for(lambda: system.status().forkserver_pid not in (None, before), "a new forkserver")
     return ()
 
 
-def _supervisor(system: Installation, _fault: Fault) -> Hit:
+def _supervisor(system: TestedSystem, _fault: Fault) -> Hit:
     system.kill_supervisor()
     system.start()
     return ()
 
 
-def _and_supervisor(name: str | None) -> Callable[[Installation, Fault], Hit]:
+def _and_supervisor(name: str | None) -> Callable[[TestedSystem, Fault], Hit]:
     """A service, or the fault's strategy where none is named, and then the supervisor."""
 
-    def act(system: Installation, fault: Fault) -> Hit:
+    def act(system: TestedSystem, fault: Fault) -> Hit:
         victim = name or fault.strategy
         kill(system.pid(victim))
         # Some moment of the respawn, another one each time.
@@ -223,7 +223,7 @@ def _and_supervisor(name: str | None) -> Callable[[Installation, Fault], Hit]:
     return act
 
 
-def _pause(system: Installation, fault: Fault) -> Hit:
+def _pause(system: TestedSystem, fault: Fault) -> Hit:
     pids = system.tree()
     for pid in pids:
         kill(pid, signal.SIGSTOP)
@@ -235,7 +235,7 @@ def _pause(system: Installation, fault: Fault) -> Hit:
     return ()
 
 
-def _supervisor_pause(system: Installation, _fault: Fault) -> Hit:
+def _supervisor_pause(system: TestedSystem, _fault: Fault) -> Hit:
     kill(system.supervisor_pid, signal.SIGSTOP)
     time.sleep(PAUSED)
     kill(system.supervisor_pid, signal.SIGCONT)
@@ -243,7 +243,7 @@ def _supervisor_pause(system: Installation, _fault: Fault) -> Hit:
     return ()
 
 
-def _hear_everybody(system: Installation) -> None:
+def _hear_everybody(system: TestedSystem) -> None:
     """Wait for a beat of every child: until then a pause could still be taken for its fault."""
     woke = time.monotonic()
 
@@ -253,7 +253,7 @@ def _hear_everybody(system: Installation) -> None:
     wait_for(lambda: all(map(spoke, children_of(system.status()))), "everybody's word")
 
 
-def _all(system: Installation, _fault: Fault) -> Hit:
+def _all(system: TestedSystem, _fault: Fault) -> Hit:
     names = tuple(system.pids())
     system.kill_all()
     system.start()
@@ -267,7 +267,7 @@ ORDERS: dict[Kind, str] = {
 }
 """What only a strategy itself can do."""
 
-ACTS: dict[Kind, Callable[[Installation, Fault], Hit]] = {
+ACTS: dict[Kind, Callable[[TestedSystem, Fault], Hit]] = {
     Kind.WORKER: _worker,
     Kind.WORKER_TWICE: _worker_twice,
     Kind.CRASH: _crash,

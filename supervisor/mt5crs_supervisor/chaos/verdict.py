@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from mt5crs_supervisor.chaos import evidence
-from mt5crs_supervisor.chaos.faults import Injury
-from mt5crs_supervisor.chaos.trial import Outcome
+from mt5crs_supervisor.chaos import run_logs
+from mt5crs_supervisor.chaos.faults import FaultResult
+from mt5crs_supervisor.chaos.replay_run import ReplayRun
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class Recovery(msgspec.Struct, frozen=True):
     longest: float
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class CampaignVerdict(msgspec.Struct, frozen=True):
     """The result of a campaign; every count but the first three has to be 0.
 
     Attributes:
@@ -68,12 +68,12 @@ UNLIKE = (
 
 
 def judge(
-    untouched: Outcome,
-    found: Outcome,
+    untouched: ReplayRun,
+    found: ReplayRun,
     published: Mapping[str, int],
     symbols: Mapping[str, str],
     planned: int,
-) -> Verdict:
+) -> CampaignVerdict:
     """Compare a run with faults to one without.
 
     Args:
@@ -83,21 +83,21 @@ def judge(
         symbols: Each strategy's symbol.
         planned: How many faults there were to be.
     """
-    differences = evidence.differences(untouched.evidence, found.evidence, symbols)
+    differences = run_logs.differences(untouched.logs, found.logs, symbols)
     lost = twice = 0
     for name in symbols:
-        more = found.evidence.ticks[name] - published[symbols[name]]
+        more = found.logs.ticks[name] - published[symbols[name]]
         lost, twice = lost + max(-more, 0), twice + max(more, 0)
     orders = [
-        evidence.lost_and_added(untouched.evidence.orders[name], found.evidence.orders[name])
+        run_logs.lost_and_added(untouched.logs.orders[name], found.logs.orders[name])
         for name in symbols
     ]
-    return Verdict(
+    return CampaignVerdict(
         faults=planned,
-        detected=len(found.injuries),
+        detected=len(found.results),
         identical=sum(
             len(log[name])
-            for log in (found.evidence.decisions, found.evidence.orders, found.evidence.deals)
+            for log in (found.logs.decisions, found.logs.orders, found.logs.deals)
             for name in symbols
         ),
         differing=len(differences),
@@ -105,15 +105,15 @@ def judge(
         ticks_twice=twice,
         orders_lost=sum(gone for gone, _ in orders),
         orders_twice=sum(added for _, added in orders),
-        others=sum(len(injury.others) for injury in found.injuries),
+        others=sum(len(result.others) for result in found.results),
         leftovers=len(found.leftovers),
-        books=0 if found.evidence.books_agree else 1,
-        recoveries=_recoveries(found.injuries),
+        books=0 if found.logs.books_agree else 1,
+        recoveries=_recoveries(found.results),
         differences=tuple(str(difference) for difference in differences),
     )
 
 
-def lines(verdict: Verdict) -> list[str]:
+def lines(verdict: CampaignVerdict) -> list[str]:
     """The verdict as a table for people."""
     rows = [
         ("faults injected", verdict.faults),
@@ -144,10 +144,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(round(share * (len(ordered) - 1)), len(ordered) - 1)]
 
 
-def _recoveries(injuries: Sequence[Injury]) -> tuple[Recovery, ...]:
+def _recoveries(results: Sequence[FaultResult]) -> tuple[Recovery, ...]:
     times: dict[str, list[float]] = {}
-    for injury in injuries:
-        times.setdefault(injury.fault.kind, []).append(injury.recovery * 1000.0)
+    for result in results:
+        times.setdefault(result.fault.kind, []).append(result.recovery * 1000.0)
     return tuple(
         Recovery(kind, len(t), percentile(t, 0.5), percentile(t, 0.95), max(t))
         for kind, t in sorted(times.items())

@@ -29,7 +29,7 @@ from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children import causes, health
 from mt5crs_supervisor.children.lifecycle import ALIVE, Event, State, following
 from mt5crs_supervisor.children.plans import Plan
-from mt5crs_supervisor.children.restart_policy import Cause, Decision, RestartPolicy, Verdict
+from mt5crs_supervisor.children.restart_policy import Cause, RestartDecision, RestartPolicy, Verdict
 from mt5crs_supervisor.children.spawn import Death, Spawn, Times
 from mt5crs_supervisor.processes.launcher import ExitStatus, Handle
 
@@ -302,7 +302,9 @@ class Child:
         if decision.news:
             self._deaths.write_report(self, msgspec.structs.replace(died, decision=decided))
 
-    def _follow(self, decision: Decision, cause: Cause, now: float, stagger: float = 0.0) -> str:
+    def _follow(
+        self, decision: RestartDecision, cause: Cause, now: float, stagger: float = 0.0
+    ) -> str:
         """Respawn or give up; what was decided, for people."""
         if decision.delay is None:
             self._move(Event.GAVE_UP)

@@ -41,7 +41,7 @@ Short, since a try costs little: it is over soon after the trouble is.
 """
 
 
-class Decision(msgspec.Struct, frozen=True):
+class RestartDecision(msgspec.Struct, frozen=True):
     """What to do with a child that died.
 
     Attributes:
@@ -77,7 +77,7 @@ class RestartPolicy:
         self._boot_failures = 0
         self._machine_row = 0
 
-    def on_death(self, cause: Cause, healthy_for: float | None, now: float) -> Decision:
+    def on_death(self, cause: Cause, healthy_for: float | None, now: float) -> RestartDecision:
         """Decide on a child that died.
 
         Args:
@@ -86,7 +86,7 @@ class RestartPolicy:
             now: Monotonic time, seconds.
         """
         if cause is Cause.PERMANENT:
-            return Decision(None, "a restart cannot help; mend it and restart by hand")
+            return RestartDecision(None, "a restart cannot help; mend it and restart by hand")
         if healthy_for is not None and healthy_for >= self._config.healthy_after:
             self.forget()
         if cause is Cause.MACHINE:
@@ -97,10 +97,12 @@ class RestartPolicy:
             self._deaths.popleft()
         self._boot_failures = self._boot_failures + 1 if healthy_for is None else 0
         if self._boot_failures >= self._config.max_boot_failures:
-            return Decision(None, f"{self._boot_failures} failures in a row before it was ready")
+            return RestartDecision(
+                None, f"{self._boot_failures} failures in a row before it was ready"
+            )
         if len(self._deaths) >= self._config.max_deaths:
             window = f"{self._config.window:g} s"
-            return Decision(None, f"{len(self._deaths)} deaths within {window}")
+            return RestartDecision(None, f"{len(self._deaths)} deaths within {window}")
         return self._respawn()
 
     def retry_at(self, now: float, cause: Cause) -> float | None:
@@ -123,17 +125,19 @@ class RestartPolicy:
         self._boot_failures = 0
         self._machine_row = 0
 
-    def _respawn(self) -> Decision:
+    def _respawn(self) -> RestartDecision:
         self._row += 1
         wait = self._backoff(self._row, self._config.backoff_max)
         reason = "first death: at once" if self._row == 1 else f"death {self._row} in a row"
-        return Decision(wait, reason)
+        return RestartDecision(wait, reason)
 
-    def _wait_for_machine(self) -> Decision:
+    def _wait_for_machine(self) -> RestartDecision:
         self._machine_row = row = self._machine_row + 1
         wait = self._backoff(row, min(self._config.backoff_max, MACHINE_BACKOFF_MAX))
         # The first, the second, the fourth ... try: a disk may be full all night.
-        return Decision(wait, f"try {row}: the machine is to blame", news=row & (row - 1) == 0)
+        return RestartDecision(
+            wait, f"try {row}: the machine is to blame", news=row & (row - 1) == 0
+        )
 
     def _backoff(self, row: int, longest: float) -> float:
         if row == 1:

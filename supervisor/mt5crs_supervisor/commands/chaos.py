@@ -12,11 +12,11 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market import rates
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.chaos import campaign, setting, trial, verdict
+from mt5crs_supervisor.chaos import campaign, replay_run, scenario, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
-from mt5crs_supervisor.chaos.faults import Injury
-from mt5crs_supervisor.chaos.installation import Installation
-from mt5crs_supervisor.chaos.verdict import Verdict
+from mt5crs_supervisor.chaos.faults import FaultResult
+from mt5crs_supervisor.chaos.tested_system import TestedSystem
+from mt5crs_supervisor.chaos.verdict import CampaignVerdict
 from mt5crs_supervisor.commands.failures import CommandError
 
 SPEED = 600.0
@@ -67,7 +67,7 @@ def with_cross_pair(config: Config) -> Config:
         rates.converter(config.symbols[s.symbol], currency, config.symbols) for s in config.enabled
     ):
         return config
-    strategy, symbols = setting.cross_pair(currency)
+    strategy, symbols = scenario.cross_pair(currency)
     return msgspec.structs.replace(
         config,
         strategies=(*config.strategies, strategy),
@@ -77,24 +77,24 @@ def with_cross_pair(config: Config) -> Config:
 
 def _compare(
     config: Config, folder: Path, plan: Sequence[campaign.Fault], seed: int, quiet: bool
-) -> Verdict:
+) -> CampaignVerdict:
     """The same made-up ticks twice: once in peace, once with the faults."""
     seconds = max(plan[-1].at * SLACK + 10.0, LEAST_SECONDS)
     traded = [strategy.symbol for strategy in config.enabled]
     symbols = rates.needed(traded, config.globals.account_currency, config.symbols)
     ticks = round(seconds * SPEED)
-    files = setting.make_up(folder, list(symbols.values()), ticks, seed)
+    files = scenario.make_up(folder, list(symbols.values()), ticks, seed)
     published = dict.fromkeys(symbols, ticks)
     if not quiet:
         click.echo(f"in peace: {ticks * len(symbols):,} made-up ticks as fast as possible")
-    untouched = trial.run(_installation(config, folder / "untouched", files), published)
+    untouched = replay_run.run(_installation(config, folder / "untouched", files), published)
     if not quiet:
         click.echo(f"with {len(plan)} faults, seed {seed}, at {SPEED:g} times real speed")
-    struck = trial.run(
+    struck = replay_run.run(
         _installation(config, folder / "struck", files, hurt=True),
         published,
         plan,
-        (lambda _injury: None) if quiet else _tell,
+        (lambda _result: None) if quiet else _tell,
     )
     owners = {s.name: s.symbol for s in config.enabled}
     return verdict.judge(untouched, struck, published, owners, len(plan))
@@ -102,7 +102,7 @@ def _compare(
 
 def _installation(
     config: Config, folder: Path, files: dict[str, Path], hurt: bool = False
-) -> Installation:
+) -> TestedSystem:
     folder.mkdir()
     var = folder / "var"
     strategies = [msgspec.to_builtins(strategy) for strategy in config.enabled]
@@ -111,13 +111,13 @@ def _installation(
         entry.pop("restart")
     entries = [{k: v for k, v in e.items() if v is not None} for e in strategies]
     if hurt:
-        entries = [setting.sabotaged(entry, VarPaths(var)) for entry in entries]
+        entries = [scenario.sabotaged(entry, VarPaths(var)) for entry in entries]
     symbols = [msgspec.to_builtins(config.symbols[symbol]) for symbol in files]
     file = folder / "strategies.yaml"
     speed = SPEED if hurt else 0.0
     currency = config.globals.account_currency
-    setting.write_config(file, entries, symbols, list(files.values()), speed, currency=currency)
-    return Installation(file, var)
+    scenario.write_config(file, entries, symbols, list(files.values()), speed, currency=currency)
+    return TestedSystem(file, var)
 
 
 def _kinds(only: str | None) -> list[Kind]:
@@ -130,16 +130,16 @@ def _kinds(only: str | None) -> list[Kind]:
     return [Kind(kind) for kind in wanted]
 
 
-def _tell(injury: Injury) -> None:
-    fault = injury.fault
-    named = fault.kind in campaign.ALONE or fault.strategy in injury.replaced
+def _tell(result: FaultResult) -> None:
+    fault = result.fault
+    named = fault.kind in campaign.ALONE or fault.strategy in result.replaced
     target = f"{fault.kind} {fault.strategy}" if named else str(fault.kind)
     click.echo(
-        f"{injury.began:7.2f} s  {target:<40} well again after {injury.recovery * 1000:6.0f} ms"
+        f"{result.began:7.2f} s  {target:<40} well again after {result.recovery * 1000:6.0f} ms"
     )
 
 
-def _print(result: Verdict, as_json: bool) -> None:
+def _print(result: CampaignVerdict, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(result).decode())
         return

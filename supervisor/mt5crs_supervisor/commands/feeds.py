@@ -12,7 +12,7 @@ import msgspec
 
 from mt5crs_shared.configuration import loading, symbols_file
 from mt5crs_shared.configuration.structs import FeedConfig
-from mt5crs_shared.configuration.yaml_nodes import Report
+from mt5crs_shared.configuration.yaml_nodes import ProblemReport
 from mt5crs_shared.configuration.yaml_structs import describe
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market import rates, recorded
@@ -108,7 +108,7 @@ def _feed(fields: Mapping[str, Any]) -> FeedConfig:
 def _specs(names: Sequence[str], config_path: Path) -> dict[str, SymbolSpec]:
     tried = symbols_file.places(config_path.absolute(), Path.cwd())
     file = next((place for place in tried if place.exists()), tried[0])
-    report = Report(str(file))
+    report = ProblemReport(str(file))
     symbols = symbols_file.load_symbols(file, report)
     if symbols is None or report.problems:
         raise ConfigError(tuple(report.problems))

@@ -18,8 +18,8 @@ from mt5crs_shared.configuration.structs import Config, FeedConfig
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.deaths import begin_again
-from mt5crs_supervisor.deaths.begin_again import Relapse
+from mt5crs_supervisor.deaths import restart_in_place
+from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.status_report import EventLine
 from mt5crs_supervisor.supervisor import Supervisor
@@ -97,14 +97,16 @@ def run(
     setproctitle("mt5crs supervisor")
     if exit_with_parent:
         threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
-    relapses = begin_again.earlier()
+    earlier_errors = restart_in_place.earlier()
     until = time.monotonic() + duration if duration is not None else None
-    if relapses:
-        until = relapses[-1].until
+    if earlier_errors:
+        until = earlier_errors[-1].until
     try:
-        supervisor.run(until, relapses[-1].what if relapses else "")
+        supervisor.run(until, earlier_errors[-1].what if earlier_errors else "")
     except Exception as error:
-        relapses.append(Relapse(time.monotonic(), begin_again.describe(error), until))
+        earlier_errors.append(
+            EarlierError(time.monotonic(), restart_in_place.describe(error), until)
+        )
         failure = error
     else:
         return
@@ -112,27 +114,27 @@ def run(
         if printer is not None:
             printer.close()
     logger.critical("the supervisor failed", exc_info=failure)
-    _after_error(paths, failure, relapses, supervisor.stopping)
+    _after_error(paths, failure, earlier_errors, supervisor.stopping)
 
 
 def _after_error(
-    paths: VarPaths, error: Exception, relapses: list[Relapse], stopping: bool
+    paths: VarPaths, error: Exception, earlier_errors: list[EarlierError], stopping: bool
 ) -> None:
     """Begin again in this process's place; where that does not help, say so and stay down.
 
     Raises:
         CommandError: It failed while it was stopping, or too often within too short a time.
     """
-    down = stopping or begin_again.are_too_many(relapses, time.monotonic())
+    down = stopping or restart_in_place.are_too_many(earlier_errors, time.monotonic())
     decision = "it stays down" if down else "it begins again in place"
-    begin_again.write_report(paths.crash, error, decision)
+    restart_in_place.write_report(paths.crash, error, decision)
     if not down:
-        begin_again.begin_again(relapses)
+        restart_in_place.exec_again(earlier_errors)
     living = orphans.described(orphans.of(paths))
-    when = "while it was stopping" if stopping else f"{begin_again.MOST} times within a minute"
+    when = "while it was stopping" if stopping else f"{restart_in_place.MOST} times within a minute"
     raise CommandError(
         f"the supervisor failed {when} and stays down:"
-        f" {begin_again.describe(error)}; see `crashes supervisor`. {living}"
+        f" {restart_in_place.describe(error)}; see `crashes supervisor`. {living}"
     )
 
 

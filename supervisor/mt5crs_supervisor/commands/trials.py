@@ -11,14 +11,14 @@ import msgspec
 
 from mt5crs_shared.configuration import yaml_nodes
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.configuration.yaml_nodes import Node, Report
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.errors import Mark, Problem, Unusable
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.processes import forkserver
 from mt5crs_supervisor.processes.launcher import ExitStatus
 
-STRATEGY: Final = "mt5crs_worker.process.trial"
-FEED: Final = "mt5crs_services.feed.trial"
+STRATEGY: Final = "mt5crs_worker.process.validation"
+FEED: Final = "mt5crs_services.feed.validation"
 """Modules that try, by name only: the supervisor imports neither worker nor services."""
 
 WITHIN: Final = 60.0
@@ -49,7 +49,7 @@ def problems(config: Config, path: Path) -> list[Problem]:
             for fault in faults
         ]
         found += [(("global", "feed"), fault) for fault in feed.result()]
-    root = yaml_nodes.read(path.absolute(), Report(str(path)))
+    root = yaml_nodes.read(path.absolute(), ProblemReport(str(path)))
     return [_problem(path, root, (*inside, fault.field), fault.reason) for inside, fault in found]
 
 

@@ -20,7 +20,7 @@ from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import ChildSpec, Phase, Registered, StrategyMetrics
 from mt5crs_shared.process.flight_recorder import FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.process.supervision import Child, Report
+from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 from mt5crs_shared.trading.orders import Order
 from mt5crs_worker.bars import BarWindow, HistoryError, load_history
 from mt5crs_worker.instance import StrategyInstance, identity_of
@@ -57,7 +57,7 @@ class Worker:
         self._paths = VarPaths.of(spec)
         self._context = new_context()
         settings = self._config.globals.supervisor
-        self._child = Child(spec, settings, self._context, preloaded)
+        self._child = ChildProcess(spec, settings, self._context, preloaded)
         self._waiting = self._child.new_poller()
         self._phase: Phase = "booting"
         self._decisions: list[Decision] = []
@@ -372,14 +372,14 @@ class Worker:
             last_tick_age=age,
         )
 
-    def _report(self) -> Report:
+    def _report(self) -> ChildReport:
         waiting = self._gateway.waiting_since
         phase: Phase = self._phase
         if phase == "running" and waiting is not None:
             phase = "waiting"
         elif phase == "running" and self._child.lease is None:
             phase = "holding"
-        return Report(phase=phase, degraded=self._trouble(waiting), metrics=self._metrics())
+        return ChildReport(phase=phase, degraded=self._trouble(waiting), metrics=self._metrics())
 
     def _trouble(self, waiting: float | None) -> str:
         """Why this strategy cannot do its work fully; empty: it can."""

@@ -11,9 +11,9 @@ import zmq
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
-    Answer,
     FromGateway,
     Lease,
+    OrderAnswer,
     PositionClosed,
     QueryOrder,
     Register,
@@ -204,7 +204,7 @@ class GatewayClient:
     def _too_old(self, order: Order) -> bool:
         return self._age(order.tick) > self._max_age
 
-    def _try(self, request: ToGateway, order_id: str) -> Answer | None:
+    def _try(self, request: ToGateway, order_id: str) -> OrderAnswer | None:
         """Send once and wait a while for the answer."""
         self._send(request)
         return self._wait(lambda reply: _answers(reply, order_id))
@@ -241,8 +241,8 @@ class GatewayClient:
         return None
 
 
-def _answers(reply: FromGateway, order_id: str) -> Answer | None:
-    return reply if isinstance(reply, Answer) and reply.result.order_id == order_id else None
+def _answers(reply: FromGateway, order_id: str) -> OrderAnswer | None:
+    return reply if isinstance(reply, OrderAnswer) and reply.result.order_id == order_id else None
 
 
 def _closes(reply: FromGateway, ticket: int) -> PositionClosed | None:

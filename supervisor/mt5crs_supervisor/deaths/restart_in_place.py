@@ -16,7 +16,7 @@ import msgspec
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 
-VARIABLE = "MT5CRS_RELAPSES"
+VARIABLE = "MT5CRS_EARLIER_ERRORS"
 """Environment variable that carries the errors so far into the next life of the process."""
 
 WITHIN = 60.0
@@ -24,7 +24,7 @@ MOST = 3
 """So many errors within so many seconds are too many: the supervisor stays down, and says so."""
 
 
-class Relapse(msgspec.Struct, frozen=True):
+class EarlierError(msgspec.Struct, frozen=True):
     """One error.
 
     Attributes:
@@ -45,15 +45,15 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{where}"
 
 
-def are_too_many(relapses: Sequence[Relapse], now: float) -> bool:
+def are_too_many(earlier_errors: Sequence[EarlierError], now: float) -> bool:
     """Whether to stay down after the last one."""
-    return sum(now - relapse.at < WITHIN for relapse in relapses) >= MOST
+    return sum(now - error.at < WITHIN for error in earlier_errors) >= MOST
 
 
-def earlier() -> list[Relapse]:
+def earlier() -> list[EarlierError]:
     """What went wrong in this process before; taken out of the environment."""
     try:
-        return msgspec.json.decode(os.environ.pop(VARIABLE, "[]"), type=list[Relapse])
+        return msgspec.json.decode(os.environ.pop(VARIABLE, "[]"), type=list[EarlierError])
     except msgspec.MsgspecError:
         return []
 
@@ -82,7 +82,7 @@ def write_report(folder: Path, error: Exception, decision: str) -> None:
     crash_report.write(folder, report)
 
 
-def begin_again(relapses: Sequence[Relapse]) -> None:
+def exec_again(earlier_errors: Sequence[EarlierError]) -> None:
     """Run this process's command again in its place; does not return."""
-    os.environ[VARIABLE] = msgspec.json.encode(relapses[-MOST:]).decode()
+    os.environ[VARIABLE] = msgspec.json.encode(earlier_errors[-MOST:]).decode()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

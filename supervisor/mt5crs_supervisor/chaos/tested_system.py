@@ -60,7 +60,7 @@ def children_of(report: StatusReport) -> list[ChildStatus]:
     return [*report.services, *(s.process for s in report.strategies)]
 
 
-class Installation:
+class TestedSystem:
     """One configuration on one ``var`` folder.
 
     Args:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_supervisor.chaos import evidence
+from mt5crs_supervisor.chaos import run_logs
 from mt5crs_supervisor.chaos.campaign import Fault
-from mt5crs_supervisor.chaos.evidence import Evidence
-from mt5crs_supervisor.chaos.faults import Injury, inflict
-from mt5crs_supervisor.chaos.installation import ChaosError, Installation
+from mt5crs_supervisor.chaos.faults import FaultResult, do_fault
+from mt5crs_supervisor.chaos.run_logs import RunLogs
+from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem
 from mt5crs_supervisor.operator.status_report import StatusReport
 
 SETTLED = 10.0
@@ -19,40 +19,40 @@ SETTLED = 10.0
 LOOK_EVERY = 0.2
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ReplayRun(msgspec.Struct, frozen=True):
     """A run and what it left.
 
     Attributes:
-        injuries: The faults, as they went.
-        evidence: Its logs.
+        results: The faults, as they went.
+        logs: Its logs.
         missed: Ticks that strategies themselves say they missed.
         leftovers: Processes that did not end when the system was stopped.
     """
 
-    injuries: tuple[Injury, ...]
-    evidence: Evidence
+    results: tuple[FaultResult, ...]
+    logs: RunLogs
     missed: int
     leftovers: tuple[str, ...]
 
 
 def run(
-    system: Installation,
+    system: TestedSystem,
     published: Mapping[str, int],
     faults: Sequence[Fault] = (),
-    on_injury: Callable[[Injury], None] = lambda _injury: None,
-) -> Outcome:
+    on_result: Callable[[FaultResult], None] = lambda _result: None,
+) -> ReplayRun:
     """Run a configuration whose feed is a replay, until every tick of it has been taken.
 
     Args:
         system: The installation; it is stopped at the end.
         published: Ticks of each symbol in the replay.
         faults: What is done to it meanwhile.
-        on_injury: Called when a fault is over.
+        on_result: Called when a fault is over.
 
     Raises:
         ChaosError: It does not come back from a fault.
     """
-    injuries = []
+    results = []
     leftovers: list[str] = []
     system.start()
     try:
@@ -60,14 +60,14 @@ def run(
         began = time.monotonic()
         for fault in faults:
             time.sleep(max(began + fault.at - time.monotonic(), 0.0))
-            injuries.append(inflict(system, fault, began))
-            on_injury(injuries[-1])
+            results.append(do_fault(system, fault, began))
+            on_result(results[-1])
         report = _last_tick(system, published)
     finally:
         leftovers = system.close()
-    return Outcome(
-        injuries=tuple(injuries),
-        evidence=evidence.gather(system.paths, taken(report)),
+    return ReplayRun(
+        results=tuple(results),
+        logs=run_logs.gather(system.paths, taken(report)),
         missed=sum(s.metrics.ticks_missed for s in report.strategies if s.metrics is not None),
         leftovers=tuple(leftovers),
     )
@@ -82,7 +82,7 @@ def taken(report: StatusReport) -> dict[str, int]:
     }
 
 
-def _last_tick(system: Installation, published: Mapping[str, int]) -> StatusReport:
+def _last_tick(system: TestedSystem, published: Mapping[str, int]) -> StatusReport:
     """Wait until every strategy has taken every tick, or nothing moves any more."""
     moved, last = time.monotonic(), None
     while True:

@@ -21,7 +21,7 @@ SHOWN = 5
 Line = tuple[object, ...]
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class RunLogs(msgspec.Struct, frozen=True):
     """One run, in event time only, so that two runs compare.
 
     Attributes:
@@ -63,7 +63,7 @@ class Difference(msgspec.Struct, frozen=True):
         return "\n".join(lines)
 
 
-def gather(paths: VarPaths, ticks: Mapping[str, int]) -> Evidence:
+def gather(paths: VarPaths, ticks: Mapping[str, int]) -> RunLogs:
     """Read a run's files; nobody may be writing them.
 
     Args:
@@ -79,7 +79,7 @@ def gather(paths: VarPaths, ticks: Mapping[str, int]) -> Evidence:
         orders = ledger_schema.orders(db)
         balances = ledger_schema.balances(db)
     last = deals[-1].balance if deals else balances.first_balance
-    return Evidence(
+    return RunLogs(
         decisions={name: decisions(paths.journal(name)) for name in ticks},
         deals={
             name: [msgspec.structs.astuple(d.fill) for d in deals if d.fill.strategy == name]
@@ -112,9 +112,7 @@ def decisions(journal: Path) -> list[Line]:
         db.close()
 
 
-def differences(
-    untouched: Evidence, found: Evidence, strategies: Iterable[str]
-) -> list[Difference]:
+def differences(untouched: RunLogs, found: RunLogs, strategies: Iterable[str]) -> list[Difference]:
     """The first difference in each log."""
     parted = []
     for name in strategies:
