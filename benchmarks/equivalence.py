@@ -162,10 +162,10 @@ def main(
         days = with_cross_pair(folder)
         published = {s: recorded.count_rows(day, Mt5crsError) for s, day in days.items()}
         click.echo(f"untouched: {sum(published.values()):,} ticks as fast as possible")
-        untouched = replay_run.run(installation(folder / "untouched", days), published)
+        untouched = replay_run.run_replay(installation(folder / "untouched", days), published)
         click.echo(f"with {faults} faults, seed {seed}, {pace:.0f} times real speed")
         try:
-            struck = replay_run.run(
+            struck = replay_run.run_replay(
                 installation(folder / "struck", days, pace), published, plan, tell
             )
         except ChaosError as error:

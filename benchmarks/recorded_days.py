@@ -47,7 +47,7 @@ def logs(folder: Path, files: Mapping[str, Path], paper: Mapping[str, float]) ->
         config, strategies, shipped_symbols(files), list(files.values()), 0.0, paper
     )
     published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
-    found = replay_run.run(TestedSystem(config, folder / "var"), published).logs
+    found = replay_run.run_replay(TestedSystem(config, folder / "var"), published).logs
     hashed = {"balance": repr(found.balance)}
     for kind in ("decisions", "orders", "deals"):
         for name, lines in getattr(found, kind).items():

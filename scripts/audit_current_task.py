@@ -22,7 +22,7 @@ def configuration() -> str:
     """The configuration exists and loads."""
     from mt5crs_shared.configuration import loading
 
-    config = loading.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
+    config = loading.load_config(ROOT / "config" / "strategies.yaml", cwd=ROOT)
     return f"{len(config.strategies)} strategies, {len(config.enabled)} enabled"
 
 

@@ -21,7 +21,7 @@ from model_figures import CONFIDENT, Bools, Floats, score, show
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from mt5crs_services.feed.files import count_rows, merge, read_ticks
+from mt5crs_services.feed.files import count_ticks, merge, read_ticks
 from mt5crs_services.feed.synthetic import MINUTE_US, SyntheticMarket
 from mt5crs_shared.configuration.structs import FeedConfig, RiskConfig, Timeframe
 from mt5crs_shared.configuration.symbols_file import load_symbols
@@ -226,7 +226,7 @@ def read_bars(
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         if files:
-            total = sum(map(count_rows, files))
+            total = sum(map(count_ticks, files))
             ticks = merge([read_ticks(path) for path in files])
             return build_bars(progress.track(ticks, total, description="ticks"), timeframe)
         minutes = -(-(count + 1) * TIMEFRAME_US[timeframe] // MINUTE_US)

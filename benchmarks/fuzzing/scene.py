@@ -14,7 +14,7 @@ import zmq
 from benchmarks.fuzzing import valid
 from mt5crs_shared.market import wire
 from mt5crs_supervisor.chaos.scenario import free_port
-from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem, children_of, wait_for
+from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem, wait_for
 from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning, RestartRequest
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from tests.system import ROOT, shipped_symbols
@@ -164,7 +164,7 @@ class Scene:
 
     def epochs(self) -> dict[str, int]:
         """The number of every child's spawn."""
-        return {child.name: child.epoch for child in children_of(self.status())}
+        return {child.name: child.epoch for child in self.status().children}
 
     def settle(self, since: float, within: float = 20.0) -> StatusReport:
         """Wait until every process that lives has gone through its loop once more.
@@ -182,7 +182,7 @@ class Scene:
             ago = time.monotonic() - since
             silent = [
                 child.name
-                for child in children_of(report)
+                for child in report.children
                 if child.pid and (child.beat_age is None or child.beat_age > ago)
             ]
             if not silent:
@@ -196,7 +196,7 @@ class Scene:
         asked: set[str] = set()
 
         def whole() -> bool:
-            for child in children_of(self.status()):
+            for child in self.status().children:
                 given_up = child.state == "QUARANTINED"
                 if (given_up or child.name in names) and child.name not in asked:
                     asked.add(child.name)
@@ -211,7 +211,7 @@ class Scene:
         except ChaosError:
             return [
                 Violation(c.name, f"stays {c.state} {c.degraded} {c.last_error}")
-                for c in children_of(self.status())
+                for c in self.status().children
                 if c.state != "RUNNING"
             ]
         return []
@@ -226,7 +226,7 @@ def fallen(before: dict[str, int], report: StatusReport) -> list[Death]:
     """Who has another process than before, or none."""
     return [
         Death(child.name, cause_of(child))
-        for child in children_of(report)
+        for child in report.children
         if child.epoch != before[child.name] or child.state in ("BACKOFF", "QUARANTINED")
     ]
 

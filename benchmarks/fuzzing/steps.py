@@ -16,7 +16,7 @@ import zmq
 from benchmarks.fuzzing import bodies, files, valid
 from benchmarks.fuzzing.scene import STRATEGIES, SYMBOL_OF, Death, Scene, Violation, fallen
 from mt5crs_shared.process import installation
-from mt5crs_supervisor.chaos.tested_system import ChaosError, children_of, kill
+from mt5crs_supervisor.chaos.tested_system import ChaosError, send_signal
 
 MESSAGES = 60
 """In a step."""
@@ -128,7 +128,7 @@ def _topical(random: Random, frames: list[bytes]) -> list[bytes]:
 
 
 def _identity(scene: Scene, borrowed: str, victim: str, epoch: int) -> bytes | None:
-    known = installation.load(scene.paths.installation)
+    known = installation.load_installation(scene.paths.installation)
     match borrowed:
         case "of nobody":
             return known.identity("nobody", 1)
@@ -276,7 +276,7 @@ def _watch(
         # The next process of its owner finds the file like that.
         pid = scene.system.child(whose).pid
         if pid is not None and random.randrange(2):
-            kill(pid)
+            send_signal(pid)
         else:
             scene.restart(whose)
         time.sleep(LATER)
@@ -291,7 +291,7 @@ def _watch(
 
 def _unexplained(scene: Scene, whose: str) -> list[Violation]:
     """An owner that ended for good says why."""
-    child = next(c for c in children_of(scene.status()) if c.name == whose)
+    child = next(c for c in scene.status().children if c.name == whose)
     told = child.last_error or child.degraded
     # An exit code alone is none.
     if child.state in ("QUARANTINED", "BACKOFF") and (not told or told == "exit code 1"):

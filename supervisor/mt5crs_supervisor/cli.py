@@ -57,7 +57,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Path | None) -> Non
         setattr(ctx.ensure_object(Setup), param.name, value)
 
 
-def places(**envvars: str) -> Callable[[Decorated], Decorated]:
+def place_options(**envvars: str) -> Callable[[Decorated], Decorated]:
     """Options that every verb takes, and the group before it."""
 
     def decorate(command: Decorated) -> Decorated:
@@ -91,13 +91,13 @@ url_option = click.option("--url", help="Where to publish [the configuration's z
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
-@places(config="MT5CRS_CONFIG", var_dir="MT5CRS_VAR")
+@place_options(config="MT5CRS_CONFIG", var_dir="MT5CRS_VAR")
 def cli() -> None:
     """Runs each trading strategy in a process of its own, and brings it back when it dies."""
 
 
 @cli.command()
-@places()
+@place_options()
 @duration_option
 @click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
 @click.option("--feed-json", hidden=True)
@@ -116,14 +116,14 @@ def start(
     if detach:
         from mt5crs_supervisor.commands import detach as detached
 
-        detached.start(setup.config, setup.var_dir, duration)
+        detached.start_detached(setup.config, setup.var_dir, duration)
         return
     from mt5crs_supervisor.processes import forkserver
 
     forkserver.ensure()
     from mt5crs_supervisor.commands import foreground
 
-    foreground.run(
+    foreground.run_foreground(
         setup.config,
         setup.var_dir,
         duration,
@@ -134,18 +134,18 @@ def start(
 
 
 @cli.command()
-@places()
+@place_options()
 @pass_setup
 def stop(setup: Setup) -> None:
     """Stop everything in order, and wait until it is gone."""
     from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands import background
 
-    background.stop(VarPaths(setup.running), click.echo)
+    background.stop_supervisor(VarPaths(setup.running), click.echo)
 
 
 @cli.command()
-@places()
+@place_options()
 @as_json_option
 @click.option("--watch", is_flag=True, help="Every second, until Ctrl-C.")
 @pass_setup
@@ -153,11 +153,11 @@ def status(setup: Setup, as_json: bool, watch: bool) -> None:
     """Show strategies, services and the account."""
     from mt5crs_supervisor.commands import show
 
-    (show.watch if watch else show.status)(setup.running, as_json)
+    (show.watch if watch else show.show_status)(setup.running, as_json)
 
 
 @cli.command()
-@places()
+@place_options()
 @click.argument("name")
 @pass_setup
 def restart(setup: Setup, name: str) -> None:
@@ -165,11 +165,11 @@ def restart(setup: Setup, name: str) -> None:
     from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands import background
 
-    background.restart(VarPaths(setup.running), name, click.echo)
+    background.restart_child(VarPaths(setup.running), name, click.echo)
 
 
 @cli.command()
-@places()
+@place_options()
 @click.argument("name", default="supervisor")
 @click.option("-n", "--lines", type=click.IntRange(0), default=50, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
@@ -179,33 +179,33 @@ def logs(setup: Setup, name: str, lines: int, follow: bool) -> None:
     from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands import logview
 
-    logview.show(VarPaths(setup.running), name, lines, follow)
+    logview.show_log(VarPaths(setup.running), name, lines, follow)
 
 
 @cli.command()
-@places()
+@place_options()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @pass_setup
 def validate(setup: Setup, file: Path | None) -> None:
     """Check FILE, or the configuration; print every mistake in it."""
     from mt5crs_supervisor.commands import validate as validation
 
-    validation.validate(file or setup.config)
+    validation.check_configuration(file or setup.config)
 
 
 @cli.command()
-@places()
+@place_options()
 @as_json_option
 @pass_setup
 def positions(setup: Setup, as_json: bool) -> None:
     """Show the open positions; also while nothing runs."""
     from mt5crs_supervisor.commands import books
 
-    books.positions(setup.running, as_json)
+    books.show_positions(setup.running, as_json)
 
 
 @cli.command()
-@places()
+@place_options()
 @click.argument("name", required=False)
 @click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
 @as_json_option
@@ -214,11 +214,11 @@ def orders(setup: Setup, name: str | None, limit: int, as_json: bool) -> None:
     """Show the newest orders, or those of strategy NAME; also while nothing runs."""
     from mt5crs_supervisor.commands import books
 
-    books.orders(setup.running, setup.config, name, limit, as_json)
+    books.show_orders(setup.running, setup.config, name, limit, as_json)
 
 
 @cli.command()
-@places()
+@place_options()
 @click.argument("name", required=False)
 @as_json_option
 @pass_setup
@@ -226,22 +226,22 @@ def crashes(setup: Setup, name: str | None, as_json: bool) -> None:
     """Show every death and its cause; of NAME, also its last one in full."""
     from mt5crs_supervisor.commands import crashes as black_boxes
 
-    black_boxes.crashes(setup.running, name, as_json)
+    black_boxes.show_crashes(setup.running, name, as_json)
 
 
 @cli.command()
-@places()
+@place_options()
 @duration_option
 @pass_setup
 def demo(setup: Setup, duration: float | None) -> None:
     """Run everything on a made-up market, and show it live until Ctrl-C."""
     from mt5crs_supervisor.commands import demo as demonstration
 
-    demonstration.run(setup.config, setup.demo, duration)
+    demonstration.run_demo(setup.config, setup.demo, duration)
 
 
 @cli.command()
-@places()
+@place_options()
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same campaign.")
 @click.option("--faults", type=click.IntRange(1), default=20, show_default=True)
 @click.option(
@@ -256,7 +256,7 @@ def chaos(
     """Hurt a system of its own, and prove that nothing was lost; exit code 1 if something was."""
     from mt5crs_supervisor.commands import chaos as campaign
 
-    if not campaign.run(setup.config, faults, every, seed, only, as_json):
+    if not campaign.run_campaign(setup.config, faults, every, seed, only, as_json):
         raise click.exceptions.Exit(1)
 
 
@@ -266,7 +266,7 @@ def feed() -> None:
 
 
 @feed.command()
-@places()
+@place_options()
 @url_option
 @click.option("--symbol", "symbols", multiple=True, help="Repeatable [those of the strategies].")
 @click.option("--seed", type=int, help="Same seed, same ticks [42].")
@@ -281,11 +281,11 @@ def synthetic(setup: Setup, /, url: str | None, symbols: tuple[str, ...], **opti
     from mt5crs_supervisor.commands import feeds
 
     given = {key: value for key, value in options.items() if value is not None}
-    feeds.synthetic(given, symbols, url, setup.config, setup.var_dir)
+    feeds.feed_synthetic(given, symbols, url, setup.config, setup.var_dir)
 
 
 @feed.command()
-@places()
+@place_options()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @url_option
 @click.option("--speed", type=float, default=1.0, show_default=True, help="0: see --fast.")
@@ -304,7 +304,7 @@ def replay(
     from mt5crs_supervisor.commands import feeds
 
     options = {"files": list(files), "speed": 0.0 if fast else speed, "symbol": symbol}
-    feeds.replay(options, url, setup.config, setup.var_dir)
+    feeds.feed_replay(options, url, setup.config, setup.var_dir)
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ class MultiStrategyRunner:
     """
 
     def __init__(self, config_path: str | Path, var_dir: str | Path | None = None) -> None:
-        self.config = loading.load(Path(config_path))
+        self.config = loading.load_config(Path(config_path))
         chosen = var_dir if var_dir is not None else os.environ.get("MT5CRS_VAR", "var")
         self._paths = VarPaths(Path(chosen))
         self._last: StatusReport | None = None
@@ -90,7 +90,7 @@ class MultiStrategyRunner:
             except Exception as error:
                 logger.critical("the supervisor failed", exc_info=error)
                 earlier_errors.append(
-                    EarlierError(time.monotonic(), restart_in_place.describe(error), until)
+                    EarlierError(time.monotonic(), restart_in_place.describe_error(error), until)
                 )
                 if supervisor.stopping or restart_in_place.are_too_many(
                     earlier_errors, time.monotonic()

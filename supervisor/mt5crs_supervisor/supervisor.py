@@ -67,7 +67,7 @@ class Supervisor:
         self._monotonic = monotonic
         os.umask(UMASK)
         wanted = plans.strategies(config), plans.services(config, paths.ledger)
-        descriptors.check(sum(map(len, wanted)))
+        descriptors.check_descriptors(sum(map(len, wanted)))
         paths.create()
         self._lock = InstanceLock(paths, config.path)
         self.events = EventLog(EventWriter(paths.events), on_event)

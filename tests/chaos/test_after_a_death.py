@@ -21,7 +21,7 @@ from tests.system import Pulse, System, running, wait_for
 
 def box(system: System, name: str) -> CrashReport | None:
     """The newest black box of a child, once it is complete."""
-    boxes = crash_report.load(system.var / "crash", name)
+    boxes = crash_report.load_reports(system.var / "crash", name)
     return boxes[-1] if boxes and boxes[-1].times.replacement_first_tick is not None else None
 
 
@@ -105,7 +105,7 @@ def test_a_memory_hog_is_replaced_between_two_bars(scene: Scene) -> None:
     scene.assert_undisturbed()
     scene.assert_complete("victim")
     assert any(e.kind == "recycling" for e in scene.system.status().events)
-    assert crash_report.load(scene.system.var / "crash", "victim") == []
+    assert crash_report.load_reports(scene.system.var / "crash", "victim") == []
 
 
 def test_children_that_fall_together_are_one_incident(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
-from mt5crs_supervisor.chaos.tested_system import TestedSystem, kill, wait_for
+from mt5crs_supervisor.chaos.tested_system import TestedSystem, send_signal, wait_for
 from mt5crs_supervisor.operator.status_report import StrategyStatus
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
@@ -36,7 +36,9 @@ def damage(path: Path) -> None:
 def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path) -> None:
     file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=3)["EURUSD"]
     published = {"EURUSD": TICKS}
-    untouched = replay_run.run(installation(tmp_path / "untouched", file, 0.0), published).logs
+    untouched = replay_run.run_replay(
+        installation(tmp_path / "untouched", file, 0.0), published
+    ).logs
     system = installation(tmp_path / "struck", file, 400.0)
     journal = system.paths.journal("victim")
     system.start()
@@ -45,7 +47,7 @@ def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path)
         wait_for(lambda: _strategy(system, "victim").deals >= 4, "some deals")
         pids, pid = system.pids(), system.pid("victim")
         os.kill(system.supervisor_pid, signal.SIGSTOP)
-        kill(pid)
+        send_signal(pid)
         for path in (journal, journal.with_name(journal.name + "-wal")):
             damage(path)
         os.kill(system.supervisor_pid, signal.SIGCONT)

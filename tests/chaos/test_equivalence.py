@@ -55,9 +55,9 @@ def compare(
     specs = [SymbolSpec(**entry) for entry in shipped_symbols(SYMBOLS)]
     files = list(scenario.make_up(folder, specs, TICKS, seed).values())
     published = {spec.name: TICKS for spec in specs}
-    untouched = replay_run.run(installation(folder / "untouched", files), published)
+    untouched = replay_run.run_replay(installation(folder / "untouched", files), published)
     plan = campaign.plan(seed, faults, 0.5, kinds, list(SYMBOL_OF))
-    struck = replay_run.run(installation(folder / "struck", files, speed), published, plan)
+    struck = replay_run.run_replay(installation(folder / "struck", files, speed), published, plan)
     return verdict.judge(untouched, struck, published, SYMBOL_OF, faults)
 
 

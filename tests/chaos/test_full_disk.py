@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
-from mt5crs_supervisor.chaos.tested_system import TestedSystem, children_of, wait_for
+from mt5crs_supervisor.chaos.tested_system import TestedSystem, wait_for
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
 
@@ -54,7 +54,9 @@ def fill(folder: Path) -> Path:
 def test_a_full_disk_loses_no_tick_and_no_order(tmp_path: Path) -> None:
     file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
     peace = tmp_path / "untouched"
-    untouched = replay_run.run(installation(peace, peace / "var", file, 0.0), {"EURUSD": TICKS})
+    untouched = replay_run.run_replay(
+        installation(peace, peace / "var", file, 0.0), {"EURUSD": TICKS}
+    )
     with small_disk(tmp_path / "disk") as disk:
         system = installation(tmp_path / "struck", disk / "var", file, 400.0)
         system.start()
@@ -64,7 +66,7 @@ def test_a_full_disk_loses_no_tick_and_no_order(tmp_path: Path) -> None:
             supervisor = system.status().pid
             filler = fill(disk)
             time.sleep(FULL_FOR)  # the trouble itself
-            states = {child.name: child.state for child in children_of(system.status())}
+            states = {child.name: child.state for child in system.status().children}
             filler.unlink()
             assert "QUARANTINED" not in states.values(), states
             wait_for(system.running, "every child RUNNING", BACK_WITHIN)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor.chaos.tested_system import children_of
 from tests.chaos.crosses import CROSS
 from tests.system import System, wait_for
 
@@ -68,7 +67,7 @@ def test_nobody_is_given_up_for_want_of_processes(system: Limited, room: int) ->
     for name in ("one", "gateway"):
         os.kill(before[name] or 0, signal.SIGKILL)
     wait_for(lambda: system.strategy("one").process.restarts >= TRIES, "several tries")
-    states = {child.name: child.state for child in children_of(system.status())}
+    states = {child.name: child.state for child in system.status().children}
     assert "QUARANTINED" not in states.values(), states
     assert "not its own fault" in system.strategy("one").process.last_error
     assert system.pid("two") == before["two"]

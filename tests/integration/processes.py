@@ -42,10 +42,10 @@ DEADLINE = 20.0
 """Seconds that a test waits for anything."""
 
 ENTRIES: dict[Kind, str] = {
-    "gateway": "mt5crs_services.gateway.server:main",
-    "tape": "mt5crs_services.tape.server:main",
-    "feed": "mt5crs_services.feed.server:main",
-    "strategy": "mt5crs_worker.process.main:main",
+    "gateway": "mt5crs_services.gateway.server:run_gateway",
+    "tape": "mt5crs_services.tape.server:run_tape",
+    "feed": "mt5crs_services.feed.server:run_feed",
+    "strategy": "mt5crs_worker.process.main:run_strategy",
 }
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -97,7 +97,7 @@ def spawn_child(spec: ChildSpec) -> Iterator[SpawnProcess]:
     """A child in a process of its own; killed at the end if it lives."""
     VarPaths.of(spec).create()
     process = multiprocessing.get_context("spawn").Process(
-        target=entry.run, args=(_encode(spec), "mt5crs_services.preload"), name=spec.name
+        target=entry.run_child, args=(_encode(spec), "mt5crs_services.preload"), name=spec.name
     )
     process.start()
     try:

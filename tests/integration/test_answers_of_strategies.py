@@ -95,5 +95,5 @@ def test_the_last_words_of_a_boot_are_never_lost(tmp_path: Path) -> None:
         for name in names:
             system.wait_state(name, "QUARANTINED")
             assert "it does not even start" in system.strategy(name).process.last_error
-            (box,) = crash_report.load(system.var / "crash", name)
+            (box,) = crash_report.load_reports(system.var / "crash", name)
             assert "in __init__" in box.trace

@@ -114,7 +114,7 @@ class Stage:
     def orders(self) -> list[OrderRecord]:
         """The gateway's record."""
         with ledger_schema.open_readonly(self.var / "ledger.db") as db:
-            return ledger_schema.orders(db)
+            return ledger_schema.read_orders(db)
 
 
 @pytest.fixture

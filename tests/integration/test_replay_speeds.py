@@ -65,7 +65,7 @@ def run(
     config = folder / "strategies.yaml"
     scenario.write_config(config, strategies, symbols, list(files.values()), speed, FRICTIONS)
     published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
-    outcome = replay_run.run(TestedSystem(config, folder / "var"), published)
+    outcome = replay_run.run_replay(TestedSystem(config, folder / "var"), published)
     assert outcome.leftovers == ()
     wanted = {entry["name"]: published[entry["symbol"]] for entry in strategies}
     assert outcome.logs.ticks == wanted

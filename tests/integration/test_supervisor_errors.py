@@ -94,7 +94,7 @@ def test_an_error_of_the_supervisor_ends_no_child(system: Faulty) -> None:
     assert re.fullmatch(
         r"after an error of its own: RuntimeError: a bug in the supervisor, <string>:\d+", told[0]
     )
-    (box,) = crash_report.load(system.var / "crash", "supervisor")
+    (box,) = crash_report.load_reports(system.var / "crash", "supervisor")
     assert "a bug in the supervisor" in box.trace
     assert "began_again" in printed(system)
     assert system.call("crashes", "supervisor").returncode == 0

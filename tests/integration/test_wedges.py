@@ -240,7 +240,7 @@ def test_a_thousand_connections_are_carried(system: System) -> None:
 
 def test_a_flood_of_valid_beats_keeps_nobody_waiting(system: System) -> None:
     """Two impostors, who know the installation's secret, beat for `two` as fast as they can."""
-    own = installation.load(system.paths.installation)
+    own = installation.load_installation(system.paths.installation)
     two = system.strategy("two").process
     beat = msgspec.msgpack.encode(Beat("two", two.pid or 0, two.epoch, 1, "running"))
     stop = threading.Event()

@@ -54,7 +54,7 @@ def test_every_kind_is_done_and_explained() -> None:
 
 @pytest.mark.parametrize("currency", ["USD", "EUR", "GBP", "CHF", "JPY"])
 def test_the_command_has_a_cross_pair_in_any_account(currency: str) -> None:
-    shipped = loading.load(ROOT / "config" / "strategies.yaml")
+    shipped = loading.load_config(ROOT / "config" / "strategies.yaml")
     account = msgspec.structs.replace(shipped.globals, account_currency=currency)
     config = msgspec.structs.replace(shipped, globals=account, strategies=())
     found = with_cross_pair(config)

@@ -231,7 +231,7 @@ class TestLogs:
         logview.last_lines(file, 1)
         seen = []
         with pytest.raises(EndError):
-            for line in logview.following(log, file, pause):
+            for line in logview.followed(log, file, pause):
                 seen.append(line)
         assert seen == [b"appended", b"last of the old", b"first of the new", b"appended"]
 

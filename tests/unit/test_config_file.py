@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mt5crs_shared.configuration.loading import config_hash, load
+from mt5crs_shared.configuration.loading import config_hash, load_config
 from mt5crs_shared.configuration.structs import (
     Config,
     GlobalConfig,
@@ -44,7 +44,7 @@ def house(tmp_path: Path) -> Path:
 def load_text(house: Path, text: str | bytes) -> Config:
     raw = text.encode() if isinstance(text, str) else text
     (house / "config" / "strategies.yaml").write_bytes(raw)
-    return load(Path("config/strategies.yaml"), cwd=house)
+    return load_config(Path("config/strategies.yaml"), cwd=house)
 
 
 def problems_of(house: Path, text: str | bytes) -> tuple[Problem, ...]:
@@ -184,7 +184,7 @@ def test_files_are_found_from_the_working_folder_the_yaml_and_its_parent(
     model.write_text("{}")
     (house / "work").mkdir(exist_ok=True)
     (house / "config" / "strategies.yaml").write_text(YAML.replace("baseline_v1.json", "m.json"))
-    config = load(house / "config" / "strategies.yaml", cwd=house / "work")
+    config = load_config(house / "config" / "strategies.yaml", cwd=house / "work")
     assert config.strategies[0].model_path == str(model)
 
 
@@ -219,7 +219,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_of_the_file(tmp_path: Path) -> 
         ("a\0b", "cannot be read"),
     ]:
         with pytest.raises(ConfigError) as caught:
-            load(Path(name), cwd=tmp_path)
+            load_config(Path(name), cwd=tmp_path)
         assert found in str(caught.value)
 
 
@@ -249,7 +249,7 @@ def test_the_symbols_file_is_found_beside_the_yaml_or_in_a_config_folder(
     (house / place / "symbols.yaml").write_text(SYMBOLS)
     (house / "mine" / "s.yaml").write_text(YAML)
     (house / "work").mkdir(exist_ok=True)
-    assert "EURUSD" in load(house / "mine" / "s.yaml", cwd=house / "work").symbols
+    assert "EURUSD" in load_config(house / "mine" / "s.yaml", cwd=house / "work").symbols
 
 
 def test_all_shipped_symbols_have_a_spread_and_three_digits_of_gold(house: Path) -> None:

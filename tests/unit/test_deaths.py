@@ -34,7 +34,7 @@ def test_the_recorder_remembers_the_last_ticks_and_the_one_at_hand(count: int, d
             recorder.begin(tick(n))
             if not (dies and n == count - 1):
                 recorder.end()
-        found = flight_recorder.read(path, "EURUSD", 7)
+        found = flight_recorder.read_flight(path, "EURUSD", 7)
     assert found.ticks == tuple(tick(n) for n in range(max(count - SLOTS, 0), count))
     assert found.unfinished == (tick(count - 1) if dies and count else None)
 
@@ -44,12 +44,14 @@ def test_a_death_while_waiting_for_the_gateway_is_not_the_ticks_fault(tmp_path: 
     recorder = FlightRecorder(path, 7)
     recorder.begin(tick(1))
     with recorder.waiting():
-        assert flight_recorder.read(path, "EURUSD", 7).unfinished is None
-    assert flight_recorder.read(path, "EURUSD", 7).unfinished == tick(1)
+        assert flight_recorder.read_flight(path, "EURUSD", 7).unfinished is None
+    assert flight_recorder.read_flight(path, "EURUSD", 7).unfinished == tick(1)
     recorder.end()
     with recorder.waiting():
         pass
-    assert flight_recorder.read(path, "EURUSD", 7) == flight_recorder.Flight((tick(1),), None)
+    assert flight_recorder.read_flight(path, "EURUSD", 7) == flight_recorder.Flight(
+        (tick(1),), None
+    )
 
 
 def test_a_process_that_dies_at_its_boot_is_not_blamed_on_an_earlier_ones_tick(
@@ -58,20 +60,26 @@ def test_a_process_that_dies_at_its_boot_is_not_blamed_on_an_earlier_ones_tick(
     path = tmp_path / "flight"
     old = FlightRecorder(path, 7)
     old.begin(tick(1))
-    assert flight_recorder.read(path, "EURUSD", 7).unfinished == tick(1)
-    assert flight_recorder.read(path, "EURUSD", 8) == flight_recorder.Flight((), None)
+    assert flight_recorder.read_flight(path, "EURUSD", 7).unfinished == tick(1)
+    assert flight_recorder.read_flight(path, "EURUSD", 8) == flight_recorder.Flight((), None)
     new = FlightRecorder(path, 8)
     new.begin(tick(2))
     # The old one was stopped, and wakes up beside it.
     old.end()
     old.begin(tick(3))
-    assert flight_recorder.read(path, "EURUSD", 8) == flight_recorder.Flight((tick(2),), tick(2))
+    assert flight_recorder.read_flight(path, "EURUSD", 8) == flight_recorder.Flight(
+        (tick(2),), tick(2)
+    )
 
 
 def test_no_recorder_tells_nothing(tmp_path: Path) -> None:
-    assert flight_recorder.read(tmp_path / "none", "EURUSD", 7) == flight_recorder.Flight((), None)
+    assert flight_recorder.read_flight(tmp_path / "none", "EURUSD", 7) == flight_recorder.Flight(
+        (), None
+    )
     (tmp_path / "short").write_bytes(b"x")
-    assert flight_recorder.read(tmp_path / "short", "EURUSD", 7) == flight_recorder.Flight((), None)
+    assert flight_recorder.read_flight(tmp_path / "short", "EURUSD", 7) == flight_recorder.Flight(
+        (), None
+    )
 
 
 def test_two_deaths_on_the_same_tick_make_it_poison() -> None:
@@ -138,22 +146,22 @@ def report(name: str, time: str) -> CrashReport:
 
 def test_black_boxes_are_read_back_in_order_and_by_name(tmp_path: Path) -> None:
     for n, name in enumerate(("b", "a", "b")):
-        crash_report.write(tmp_path, report(name, f"2026-01-01T00:00:0{n}.000000Z"))
+        crash_report.write_box(tmp_path, report(name, f"2026-01-01T00:00:0{n}.000000Z"))
     (tmp_path / "20260101T000009-x.json").write_text("{")
-    assert [r.name for r in crash_report.load(tmp_path)] == ["b", "a", "b"]
-    assert len(crash_report.load(tmp_path, "b")) == 2
+    assert [r.name for r in crash_report.load_reports(tmp_path)] == ["b", "a", "b"]
+    assert len(crash_report.load_reports(tmp_path, "b")) == 2
 
 
 def test_old_black_boxes_are_removed(tmp_path: Path) -> None:
     for n in range(crash_report.KEPT + 5):
-        crash_report.write(tmp_path, report("a", f"2026-01-01T00:00:00.{n:06d}Z"))
-    kept = crash_report.load(tmp_path)
+        crash_report.write_box(tmp_path, report("a", f"2026-01-01T00:00:00.{n:06d}Z"))
+    kept = crash_report.load_reports(tmp_path)
     assert len(kept) == crash_report.KEPT
     assert kept[0].time.endswith("000005Z")
 
 
 def test_a_disk_that_refuses_does_not_stop_the_supervisor(tmp_path: Path) -> None:
-    assert crash_report.write(tmp_path / "missing", report("a", "2026-01-01T00:00:00Z")) is None
+    assert crash_report.write_box(tmp_path / "missing", report("a", "2026-01-01T00:00:00Z")) is None
 
 
 def test_an_incident_that_is_over_does_not_speak_for_the_quarantined(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_is_wrong_with_an_order_is_said(office: Office, request_: Order, co
     result = office.submit(request_)
     assert (result.status, result.code) == ("REJECTED", code)
     assert result.detail
-    assert [record.code for record in ledger_schema.orders(office.ledger._db)] == [code]
+    assert [record.code for record in ledger_schema.read_orders(office.ledger._db)] == [code]
 
 
 def test_one_position_a_strategy(office: Office) -> None:

@@ -125,7 +125,7 @@ def test_examples_of_configurations_are_accepted(page: Path, tmp_path: Path) -> 
     for block in blocks(page, "yaml"):
         if block.startswith("strategies:"):
             file.write_text(block)
-            assert loading.load(file, cwd=ROOT).enabled
+            assert loading.load_config(file, cwd=ROOT).enabled
         else:
             msgspec.convert(yaml.safe_load(block)["global"], GlobalConfig)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_services.feed.files import FeedFileError, count_rows, merge, read_ticks
+from mt5crs_services.feed.files import FeedFileError, count_ticks, merge, read_ticks
 from mt5crs_shared.market.ticks import Tick
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -45,7 +45,7 @@ def test_ticks_are_read_as_recorded(tmp_path: Path, name: str) -> None:
         Tick("EURUSD", 1_000_000, 1.1, 1.2),
         Tick("EURUSD", 500_000, 0.0, 1.0),
     ]
-    assert count_rows(path) == 3
+    assert count_ticks(path) == 3
     assert {tick.symbol for tick in read_ticks(path, "EURUSD.s")} == {"EURUSD.s"}
 
 
@@ -68,7 +68,7 @@ def test_a_pair_of_bar_files_becomes_four_ticks_a_minute(tmp_path: Path, side: s
     quotes += [(60, 5, 6), (80, 6, 7), (100, 2, 3), (119, 4, 5)]
     expected = [Tick("GBPUSD", at * 1_000_000, float(bid), float(ask)) for at, bid, ask in quotes]
     assert list(read_ticks(path)) == expected
-    assert count_rows(path) == 8
+    assert count_ticks(path) == 8
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path, header: str) -> N
     path = write(tmp_path / "EURUSD.csv", header=header)
     with pytest.raises(FeedFileError, match=r"EURUSD\.csv:1: the header lacks"):
         list(read_ticks(path))
-    assert count_rows(path) == 0
+    assert count_ticks(path) == 0
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     plain = tmp_path / "GBPUSD.csv.gz"
     plain.write_text("timestamp,bid,ask\n")
     for path in (tmp_path / "none.csv", tmp_path, cut, plain):
-        for use in (lambda path: list(read_ticks(path)), count_rows):
+        for use in (lambda path: list(read_ticks(path)), count_ticks):
             with pytest.raises(FeedFileError, match=f"{path} cannot be read"):
                 use(path)
 
@@ -140,7 +140,7 @@ def test_merge_is_a_stable_sort_by_time(times: list[list[int]]) -> None:
 def test_recorded_files_are_read_whole(name: str) -> None:
     path = recorded(name)
     ticks = list(read_ticks(path))
-    assert len(ticks) == RECORDED[name] == count_rows(path)
+    assert len(ticks) == RECORDED[name] == count_ticks(path)
     assert {tick.symbol for tick in ticks} == {name.partition("_")[0]}
     assert all(tick.bid > 0.0 < tick.ask for tick in ticks)
 

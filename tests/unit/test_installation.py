@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_shared.process import installation
-from mt5crs_shared.process.installation import InstallationError, load, load_or_make
+from mt5crs_shared.process.installation import InstallationError, load_installation, load_or_make
 
 
 def test_it_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
@@ -61,5 +61,5 @@ def test_a_file_that_is_none_of_ours_is_refused_and_never_waited_for(
         case "huge":
             file.write_bytes(b"[" * 10_000_000)
     with pytest.raises(InstallationError):
-        load(file)
+        load_installation(file)
     assert installation.is_at(file, "anything")

@@ -13,7 +13,7 @@ from tests.system import ROOT
 def test_what_is_held_just_now_makes_no_other_plan_of_a_service(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    config = loading.load(ROOT / "config" / "strategies.yaml", cwd=ROOT)
+    config = loading.load_config(ROOT / "config" / "strategies.yaml", cwd=ROOT)
     ledger = tmp_path / "ledger.db"
     flat = plans.services(config, ledger)
     for symbol in ("GBPUSD", "XAUUSD"):

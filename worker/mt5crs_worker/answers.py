@@ -135,7 +135,7 @@ def shown(value: object) -> str:
     return one_line(text, 120)
 
 
-def described(error: BaseException) -> str:
+def describe_answer(error: BaseException) -> str:
     """An error of a strategy's code for people: what, and in which line."""
     if isinstance(error, AnswerError):
         return one_line(str(error), ERROR_LENGTH)

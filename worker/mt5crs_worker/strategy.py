@@ -15,7 +15,7 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Fill
 from mt5crs_worker import features
 from mt5crs_worker.adapter import LiveStrategyAdapter
-from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, described, plain_state, shown
+from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, describe_answer, plain_state, shown
 from mt5crs_worker.bars import WINDOW, BarWindow
 
 __all__ = ["BUY", "EXIT", "HOLD", "SELL", "ModelStrategy", "Signal", "Strategy", "load_strategy"]
@@ -123,12 +123,12 @@ def _resolved(name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             # Found, and it asks for one that is not there.
-            raise StrategyError(f"{fault}: {described(error)}") from error
+            raise StrategyError(f"{fault}: {describe_answer(error)}") from error
         near = difflib.get_close_matches(module_name, _modules_here(), 1)
         hint = f"did you mean {near[0]}?" if near else f"looked in {Path.cwd()} and PYTHONPATH"
         raise StrategyError(f"{fault}: there is no module {error.name}; {hint}") from error
     except (Exception, SystemExit) as error:
-        raise StrategyError(f"{fault}: {described(error)}") from error
+        raise StrategyError(f"{fault}: {describe_answer(error)}") from error
     if hasattr(module, class_name):
         return getattr(module, class_name)
     members = vars(module).items()
@@ -163,7 +163,7 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
     except (Exception, SystemExit) as error:
         hint = f"; {_SUPER}" if _is_bare(found, error) else ""
         raise StrategyError(
-            f"strategy: {config.strategy} failed: {described(error)}{hint}"
+            f"strategy: {config.strategy} failed: {describe_answer(error)}{hint}"
         ) from error
     if not all(hasattr(made, attribute) for attribute in _OWN):
         raise StrategyError(f"strategy: {config.strategy} is not complete: {_SUPER}")

@@ -34,7 +34,7 @@ SHOW_EVERY = 0.2
 """Seconds between two looks at the progress bar."""
 
 
-def run(
+def run_feed_command(
     config: FeedConfig, symbols: dict[str, SymbolSpec], url: str, var_dir: Path, progress: bool
 ) -> None:
     """Publish until the source ends or Ctrl-C.

@@ -49,7 +49,7 @@ def read_ticks(path: Path, symbol: str | None = None) -> Iterator[Tick]:
     return _read_bars(path, name) if _holds_bars(path) else _read_quotes(path, name)
 
 
-def count_rows(path: Path) -> int:
+def count_ticks(path: Path) -> int:
     """Number of ticks that `read_ticks` makes of a file; its rows are not checked.
 
     Raises:

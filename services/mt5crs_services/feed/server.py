@@ -81,6 +81,6 @@ class Feed:
         return ChildReport(phase="running", degraded=trouble, progress=self._publisher.published)
 
 
-def main(spec: ChildSpec, preloaded: bool) -> None:
+def run_feed(spec: ChildSpec, preloaded: bool) -> None:
     """Entry point of the feed's process."""
     Feed(spec, preloaded).run()

@@ -69,7 +69,7 @@ class ReplaySource:
 
     def total(self) -> int:
         """Rows of all files."""
-        return sum(files.count_rows(path) for path in self._paths)
+        return sum(files.count_ticks(path) for path in self._paths)
 
 
 class _Minute(msgspec.Struct, frozen=True):

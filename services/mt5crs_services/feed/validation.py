@@ -12,7 +12,7 @@ from mt5crs_shared.configuration.structs import Config, decode_config
 from mt5crs_shared.errors import Unusable
 
 
-def faults(config: Config) -> list[Unusable]:
+def faults_of_replay(config: Config) -> list[Unusable]:
     """What is wrong in the files that a configuration replays; every row is read."""
     feed = config.globals.feed
     found: list[Unusable] = []
@@ -28,11 +28,11 @@ def faults(config: Config) -> list[Unusable]:
     return found
 
 
-def main() -> None:
+def validate_replay() -> None:
     """Read a configuration from stdin, and write what was found to stdout."""
-    found = faults(decode_config(sys.stdin.buffer.read()))
+    found = faults_of_replay(decode_config(sys.stdin.buffer.read()))
     os.write(1, msgspec.json.encode(found))
 
 
 if __name__ == "__main__":
-    main()
+    validate_replay()

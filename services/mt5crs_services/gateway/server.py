@@ -287,7 +287,7 @@ class Gateway:
         self._stream.close()
 
 
-def main(spec: ChildSpec, preloaded: bool) -> None:
+def run_gateway(spec: ChildSpec, preloaded: bool) -> None:
     """Entry point of the gateway's process.
 
     Raises:
@@ -299,7 +299,7 @@ def main(spec: ChildSpec, preloaded: bool) -> None:
     context = new_context()
     child = ChildProcess(spec, settings.supervisor, context, preloaded)
     try:
-        known = installation.load(VarPaths.of(spec).installation)
+        known = installation.load_installation(VarPaths.of(spec).installation)
         ledger = Ledger(
             path,
             settings.account_currency,

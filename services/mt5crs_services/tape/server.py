@@ -134,6 +134,6 @@ class Tape:
         self._context.term()
 
 
-def main(spec: ChildSpec, preloaded: bool) -> None:
+def run_tape(spec: ChildSpec, preloaded: bool) -> None:
     """Entry point of the tape's process."""
     Tape(spec, preloaded).run()

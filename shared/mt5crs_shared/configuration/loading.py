@@ -10,7 +10,7 @@ import msgspec
 from mt5crs_shared.configuration import checks, symbols_file
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.configuration.symbols_file import Symbols, load_symbols
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read_yaml
 from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.errors import ConfigError, Mark, Problem
 from mt5crs_shared.market import rates
@@ -27,7 +27,7 @@ _NOT_OF_GLOBALS: Final = frozenset(
 _NOT_OF_SUPERVISOR: Final = frozenset({"hang_after", "start_timeout", "stop_timeout", "restart"})
 
 
-def load(path: Path, *, cwd: Path | None = None) -> Config:
+def load_config(path: Path, *, cwd: Path | None = None) -> Config:
     """Read and check a strategies file and the ``symbols.yaml`` that belongs to it.
 
     Args:
@@ -44,7 +44,7 @@ def load(path: Path, *, cwd: Path | None = None) -> Config:
     here = Path.cwd() if cwd is None else cwd.absolute()
     file = here / path
     report = ProblemReport(str(path))
-    root = read(file, report)
+    root = read_yaml(file, report)
     if root is None:
         raise ConfigError(tuple(report.problems))
     symbols_path, symbols_report = _symbols_place(file, here)
@@ -89,7 +89,7 @@ def _without(struct: msgspec.Struct, names: frozenset[str]) -> dict[str, Any]:
 
 def _symbols_place(file: Path, here: Path) -> tuple[Path, ProblemReport]:
     """The symbols file to read, and a report under its name as seen from the working folder."""
-    tried = symbols_file.places(file, here)
+    tried = symbols_file.possible_places(file, here)
     found = next((place for place in tried if place.exists()), tried[0])
     shown = found.relative_to(here) if found.is_relative_to(here) else found
     return found, ProblemReport(str(shown))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read_yaml
 from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.errors import Mark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -24,7 +24,7 @@ class Symbols(msgspec.Struct, frozen=True):
     specs: dict[str, SymbolSpec]
 
 
-def places(config_file: Path, cwd: Path) -> tuple[Path, ...]:
+def possible_places(config_file: Path, cwd: Path) -> tuple[Path, ...]:
     """Where the symbols file may be, the best place first.
 
     Args:
@@ -46,7 +46,7 @@ def load_symbols(file: Path, report: ProblemReport) -> Symbols | None:
     Returns:
         What it holds, or None where it cannot be read as a list of symbols.
     """
-    root = read(file, report)
+    root = read_yaml(file, report)
     if root is None:
         return None
     if not isinstance(root.value, dict):

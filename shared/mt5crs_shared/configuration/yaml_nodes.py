@@ -86,7 +86,7 @@ def shorten(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def read(file: Path, report: ProblemReport) -> Node | None:
+def read_yaml(file: Path, report: ProblemReport) -> Node | None:
     """Read a file as a tree.
 
     Args:

@@ -75,7 +75,7 @@ class _LogWriter(io.TextIOBase):
             logging.getLogger("printed").log(self._level, line)
 
 
-def run(encoded_spec: bytes, preload_module: str) -> None:
+def run_child(encoded_spec: bytes, preload_module: str) -> None:
     """Run one child process to its end; the target of every `multiprocessing.Process`.
 
     Args:
@@ -112,7 +112,7 @@ def _fail(spec: ChildSpec, paths: VarPaths, error: Exception) -> None:
     trace = "".join(traceback.format_exception(error))
     passing = machine_trouble.passes(error)
     words = Failed(spec.name, os.getpid(), spec.epoch, reason, passing=passing, trace=trace)
-    last_words.write(paths.words_file(spec.name), words)
+    last_words.write_last_words(paths.words_file(spec.name), words)
     logger.critical("this process fails", exc_info=error, extra={"epoch": spec.epoch})
 
 

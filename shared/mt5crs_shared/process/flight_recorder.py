@@ -78,7 +78,7 @@ class FlightRecorder:
         self._map[: _HEADER.size] = before
 
 
-def read(path: Path, symbol: str, epoch: int) -> Flight:
+def read_flight(path: Path, symbol: str, epoch: int) -> Flight:
     """What the recorder of a process that has ended held.
 
     Nothing where it had none: one that dies before it has made its file leaves an earlier one's,

@@ -94,7 +94,7 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hmac.new(self.secret.encode(), said.encode(), hashlib.blake2s).hexdigest()
 
 
-def load(path: Path) -> Installation:
+def load_installation(path: Path) -> Installation:
     """The installation that a file describes.
 
     Raises:
@@ -120,7 +120,7 @@ def is_at(path: Path, wanted: str) -> bool:
     A file that cannot be read just now says nothing against it.
     """
     try:
-        return load(path).id == wanted
+        return load_installation(path).id == wanted
     except FileNotFoundError:
         return False
     except InstallationError:
@@ -138,7 +138,7 @@ def load_or_make(path: Path, known: str = "") -> Installation:
         InstallationError: Its file cannot be used, or not be made.
     """
     try:
-        return load(path)
+        return load_installation(path)
     except FileNotFoundError:
         pass
     fresh = Installation(known or secrets.token_hex(8), secrets.token_hex(32))

@@ -32,7 +32,7 @@ def prepare(path: Path) -> None:
         file.write(bytes(ROOM))
 
 
-def write(path: Path, words: Failed) -> None:
+def write_last_words(path: Path, words: Failed) -> None:
     """Keep the words; the first ones of a process are its own account, later ones are left out."""
     body = _encode(
         msgspec.structs.replace(
@@ -46,7 +46,7 @@ def write(path: Path, words: Failed) -> None:
         file.write(_LENGTH.pack(len(body)) + body)
 
 
-def read(path: Path, epoch: int) -> Failed | None:
+def read_last_words(path: Path, epoch: int) -> Failed | None:
     """What a spawn that has ended said; None: nothing, or nothing that can be read.
 
     The file was in the hands of a process that failed: it may be anything by now.

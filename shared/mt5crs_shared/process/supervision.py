@@ -185,7 +185,7 @@ class ChildProcess:
             trace="".join(traceback.format_exception(error)) if error is not None else "",
         )
         # What is sent may not leave before this process has ended.
-        last_words.write(VarPaths.of(self._spec).words_file(words.name), words)
+        last_words.write_last_words(VarPaths.of(self._spec).words_file(words.name), words)
         self._send(words)
 
     def service(self, report: Callable[[], ChildReport]) -> None:

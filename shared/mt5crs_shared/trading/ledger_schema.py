@@ -210,7 +210,7 @@ def owner(path: Path) -> str:
     return str(row[0]) if row is not None else ""
 
 
-def positions(db: sqlite3.Connection) -> list[Position]:
+def read_positions(db: sqlite3.Connection) -> list[Position]:
     """The open positions, by strategy.
 
     Raises:
@@ -237,7 +237,7 @@ def deals(
     return [Deal(row[14], fill_of(row[:14]), row[15], row[16]) for row in rows]  # type: ignore[arg-type]
 
 
-def orders(
+def read_orders(
     db: sqlite3.Connection, strategy: str | None = None, limit: int | None = None
 ) -> list[OrderRecord]:
     """Orders in the order they came, refused and waiting ones included.

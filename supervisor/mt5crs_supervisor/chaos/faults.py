@@ -12,8 +12,7 @@ from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.tested_system import (
     ChaosError,
     TestedSystem,
-    children_of,
-    kill,
+    send_signal,
     wait_for,
 )
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
@@ -63,13 +62,13 @@ def do_fault(system: TestedSystem, fault: Fault, began: float) -> FaultResult:
     Raises:
         ChaosError: It does not come back.
     """
-    before = {child.name: child.pid for child in children_of(system.wait_running())}
+    before = {child.name: child.pid for child in system.wait_running().children}
     if fault.kind in ORDERS:
         _give_order(system, fault)
     at, wall = time.monotonic(), time.time()
     hit = ACTS[fault.kind](system, fault)
     report = wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
-    now = {child.name: child.pid for child in children_of(report)}
+    now = {child.name: child.pid for child in report.children}
     strategies = [s.process.name for s in report.strategies]
     return FaultResult(
         fault=fault,
@@ -83,9 +82,7 @@ def do_fault(system: TestedSystem, fault: Fault, began: float) -> FaultResult:
 
 def _whole(system: TestedSystem, before: dict[str, int | None], hit: Hit) -> StatusReport | None:
     report = system.running()
-    if report is None or any(
-        c.name in hit and c.pid == before[c.name] for c in children_of(report)
-    ):
+    if report is None or any(c.name in hit and c.pid == before[c.name] for c in report.children):
         return None
     return report
 
@@ -102,19 +99,19 @@ def _recovery(report: StatusReport, fault: Fault, seen: float) -> float:
 
 def _worker(system: TestedSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
-    kill(system.pid(strategy))
+    send_signal(system.pid(strategy))
     return (strategy,)
 
 
 def _worker_twice(system: TestedSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
     first = system.pid(strategy)
-    kill(first)
+    send_signal(first)
     second = wait_for(
         lambda: pid if (pid := system.child(strategy).pid) != first else None,
         f"a replacement of {strategy}",
     )
-    kill(second)
+    send_signal(second)
     wait_for(lambda: system.child(strategy).pid != second, f"the second end of {strategy}")
     return (strategy,)
 
@@ -130,7 +127,7 @@ def _give_order(system: TestedSystem, fault: Fault) -> None:
         wait_for(lambda: not order.exists(), f"{fault.strategy} to obey", OBEYS_WITHIN)
     with contextlib.suppress(FileNotFoundError):
         order.unlink()
-        kill(system.pid(fault.strategy), signal.SIGSEGV)
+        send_signal(system.pid(fault.strategy), signal.SIGSEGV)
 
 
 def _by_itself(_system: TestedSystem, fault: Fault) -> Hit:
@@ -138,13 +135,13 @@ def _by_itself(_system: TestedSystem, fault: Fault) -> Hit:
 
 
 def _crash(system: TestedSystem, fault: Fault) -> Hit:
-    kill(system.pid(fault.strategy), signal.SIGSEGV)
+    send_signal(system.pid(fault.strategy), signal.SIGSEGV)
     return (fault.strategy,)
 
 
 def _hang(system: TestedSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
-    kill(system.pid(strategy), signal.SIGSTOP)
+    send_signal(system.pid(strategy), signal.SIGSTOP)
     return (strategy,)
 
 
@@ -155,7 +152,7 @@ def _revived(system: TestedSystem, fault: Fault) -> Hit:
     assert old.pid is not None, "everybody runs"
     born = birth(old.pid)
     pid = old.pid
-    kill(pid, signal.SIGSTOP)
+    send_signal(pid, signal.SIGSTOP)
     system.kill_supervisor()
     system.forget(name)
     system.start()
@@ -163,14 +160,14 @@ def _revived(system: TestedSystem, fault: Fault) -> Hit:
     # One that was stopped in the middle of a write keeps its journal, and the new one waits.
     with contextlib.suppress(ChaosError):
         wait_for(system.running, f"a new {name} at work", STOPPED_FOR)
-    kill(pid, signal.SIGCONT)
+    send_signal(pid, signal.SIGCONT)
     wait_for(lambda: not is_alive(pid, born), f"the old {name} to see that it was replaced")
     return (name,)
 
 
 def _service(name: str) -> Callable[[TestedSystem, Fault], Hit]:
     def act(system: TestedSystem, _fault: Fault) -> Hit:
-        kill(system.pid(name))
+        send_signal(system.pid(name))
         return (name,)
 
     return act
@@ -181,7 +178,7 @@ def _both(name: str) -> Callable[[TestedSystem, Fault], Hit]:
         strategy = fault.strategy
         pids = system.pids()
         for victim in (name, strategy):
-            kill(pids[victim] or system.pid(victim))
+            send_signal(pids[victim] or system.pid(victim))
         return (name, strategy)
 
     return act
@@ -189,15 +186,15 @@ def _both(name: str) -> Callable[[TestedSystem, Fault], Hit]:
 
 def _slow_gateway(system: TestedSystem, _fault: Fault) -> Hit:
     pid = system.pid("gateway")
-    kill(pid, signal.SIGSTOP)
+    send_signal(pid, signal.SIGSTOP)
     time.sleep(SLOW)
-    kill(pid, signal.SIGCONT)
+    send_signal(pid, signal.SIGCONT)
     return ()
 
 
 def _forkserver(system: TestedSystem, _fault: Fault) -> Hit:
     before = wait_for(lambda: system.status().forkserver_pid, "a forkserver")
-    kill(before)
+    send_signal(before)
     wait_for(lambda: system.status().forkserver_pid not in (None, before), "a new forkserver")
     return ()
 
@@ -213,7 +210,7 @@ def _and_supervisor(name: str | None) -> Callable[[TestedSystem, Fault], Hit]:
 
     def act(system: TestedSystem, fault: Fault) -> Hit:
         victim = name or fault.strategy
-        kill(system.pid(victim))
+        send_signal(system.pid(victim))
         # Some moment of the respawn, another one each time.
         time.sleep(fault.apart)
         system.kill_supervisor()
@@ -226,19 +223,19 @@ def _and_supervisor(name: str | None) -> Callable[[TestedSystem, Fault], Hit]:
 def _pause(system: TestedSystem, fault: Fault) -> Hit:
     pids = system.tree()
     for pid in pids:
-        kill(pid, signal.SIGSTOP)
+        send_signal(pid, signal.SIGSTOP)
     time.sleep(PAUSED)
     # Now the supervisor is the first to go on, now the last.
     for pid in pids if fault.apart > campaign.APART / 2.0 else reversed(pids):
-        kill(pid, signal.SIGCONT)
+        send_signal(pid, signal.SIGCONT)
     _hear_everybody(system)
     return ()
 
 
 def _supervisor_pause(system: TestedSystem, _fault: Fault) -> Hit:
-    kill(system.supervisor_pid, signal.SIGSTOP)
+    send_signal(system.supervisor_pid, signal.SIGSTOP)
     time.sleep(PAUSED)
-    kill(system.supervisor_pid, signal.SIGCONT)
+    send_signal(system.supervisor_pid, signal.SIGCONT)
     _hear_everybody(system)
     return ()
 
@@ -250,7 +247,7 @@ def _hear_everybody(system: TestedSystem) -> None:
     def spoke(child: ChildStatus) -> bool:
         return child.beat_age is not None and child.beat_age < time.monotonic() - woke
 
-    wait_for(lambda: all(map(spoke, children_of(system.status()))), "everybody's word")
+    wait_for(lambda: all(map(spoke, system.status().children)), "everybody's word")
 
 
 def _all(system: TestedSystem, _fault: Fault) -> Hit:

@@ -35,7 +35,7 @@ class ReplayRun(msgspec.Struct, frozen=True):
     leftovers: tuple[str, ...]
 
 
-def run(
+def run_replay(
     system: TestedSystem,
     published: Mapping[str, int],
     faults: Sequence[Fault] = (),

@@ -76,7 +76,7 @@ def gather(paths: VarPaths, ticks: Mapping[str, int]) -> RunLogs:
     """
     with ledger_schema.open_readonly(paths.ledger) as db:
         deals = ledger_schema.deals(db)
-        orders = ledger_schema.orders(db)
+        orders = ledger_schema.read_orders(db)
         balances = ledger_schema.balances(db)
     last = deals[-1].balance if deals else balances.first_balance
     return RunLogs(

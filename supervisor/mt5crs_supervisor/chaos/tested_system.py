@@ -55,11 +55,6 @@ def wait_for(condition: Callable[[], T | None], what: str, within: float = PATIE
     raise ChaosError(f"not within {within:g} s: {what}")
 
 
-def children_of(report: StatusReport) -> list[ChildStatus]:
-    """Services and strategies alike."""
-    return [*report.services, *(s.process for s in report.strategies)]
-
-
 class TestedSystem:
     """One configuration on one ``var`` folder.
 
@@ -129,7 +124,7 @@ class TestedSystem:
 
     def child(self, name: str) -> ChildStatus:
         """One child's status."""
-        return next(child for child in children_of(self.status()) if child.name == name)
+        return next(child for child in self.status().children if child.name == name)
 
     def pid(self, name: str) -> int:
         """A child's process, as soon as it has one."""
@@ -137,7 +132,7 @@ class TestedSystem:
 
     def pids(self) -> dict[str, int | None]:
         """Every child's process."""
-        return {child.name: child.pid for child in children_of(self.status())}
+        return {child.name: child.pid for child in self.status().children}
 
     def running(self) -> StatusReport | None:
         """The status, where this supervisor answers and every child is RUNNING.
@@ -150,7 +145,7 @@ class TestedSystem:
             words = (self.paths.var / "supervisor.out").read_text(errors="replace")
             raise ChaosError(f"the supervisor ended: {words[-LAST_WORDS:]}")
         report = self.status()
-        up = all(child.state == "RUNNING" for child in children_of(report))
+        up = all(child.state == "RUNNING" for child in report.children)
         return report if up and report.pid == self.supervisor_pid else None
 
     def wait_running(self) -> StatusReport:
@@ -180,12 +175,12 @@ class TestedSystem:
             if self._process.poll() is None:
                 os.kill(self._process.pid, signal.SIGSTOP)
                 for process in psutil.Process(self._process.pid).children(recursive=True):
-                    kill(process.pid)
+                    send_signal(process.pid)
         self._process.kill()
         self._process.wait()
         for entry in self.registered().values():
             if entry.pid and is_alive(entry.pid, entry.born):
-                kill(entry.pid)
+                send_signal(entry.pid)
 
     def registered(self) -> dict[str, Entry]:
         """Every child's last process, by the supervisor's own list."""
@@ -233,19 +228,19 @@ class TestedSystem:
                 names.append(" ".join(process.cmdline()))
         self.kill_all()
         for process in left:
-            kill(process.pid)
+            send_signal(process.pid)
         psutil.wait_procs(left, 5.0)
         return names
 
     def _complaints(self) -> str:
         try:
-            bad = [c for c in children_of(self.status()) if c.state != "RUNNING"]
+            bad = [c for c in self.status().children if c.state != "RUNNING"]
         except Mt5crsError as error:
             return str(error)
         return "; ".join(f"{c.name} {c.state} {c.degraded} {c.last_error}" for c in bad)
 
 
-def kill(pid: int, signum: int = signal.SIGKILL) -> None:
+def send_signal(pid: int, signum: int = signal.SIGKILL) -> None:
     """Send a signal; nothing happens where the process is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signum)

@@ -16,13 +16,13 @@ from mt5crs_shared.trading import ledger_schema
 from mt5crs_shared.trading.ledger_schema import LedgerError
 
 ENTRIES = {
-    "gateway": "mt5crs_services.gateway.server:main",
-    "tape": "mt5crs_services.tape.server:main",
-    "feed": "mt5crs_services.feed.server:main",
+    "gateway": "mt5crs_services.gateway.server:run_gateway",
+    "tape": "mt5crs_services.tape.server:run_tape",
+    "feed": "mt5crs_services.feed.server:run_feed",
 }
 """Entry points of the services, by name only: the supervisor imports none of them."""
 
-STRATEGY_ENTRY = "mt5crs_worker.process.main:main"
+STRATEGY_ENTRY = "mt5crs_worker.process.main:run_strategy"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -67,10 +67,10 @@ def services(config: Config, ledger: Path) -> list[Plan]:
 
 def strategies(config: Config) -> list[Plan]:
     """One plan for each enabled strategy, in the order of the file."""
-    return [of_strategy(config, strategy) for strategy in config.enabled]
+    return [plan_of(config, strategy) for strategy in config.enabled]
 
 
-def of_strategy(config: Config, strategy: StrategyConfig) -> Plan:
+def plan_of(config: Config, strategy: StrategyConfig) -> Plan:
     """The plan of one strategy, enabled or not."""
     symbols = _symbols(config, (strategy,))
     own = msgspec.structs.replace(config, strategies=(strategy,), symbols=symbols)

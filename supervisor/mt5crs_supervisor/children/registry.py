@@ -61,7 +61,7 @@ class Registry:
         self._path = path
         self._var = str(var)
         self._changed = False
-        self._entries = read(path, var, logger.warning)
+        self._entries = read_registry(path, var, logger.warning)
         highest = max((entry.epoch for entry in self._entries.values()), default=0)
         highest = max(highest, fenced)
         self._base = max((highest // EPOCHS_PER_START + 1) * EPOCHS_PER_START, epochs_of(wall()))
@@ -110,7 +110,7 @@ class Registry:
             logger.error("%s cannot be written: %s", self._path, error)
 
 
-def read(
+def read_registry(
     path: Path, var: Path, complain: Callable[[str], None] = lambda _what: None
 ) -> dict[str, Entry]:
     """Each child's last spawn, as the file has it; nothing where it cannot be read.

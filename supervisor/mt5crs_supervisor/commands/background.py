@@ -111,7 +111,7 @@ def wait_until_up(
         with contextlib.suppress(NotRunning, ControlTimeout):
             answer = client.status()
             report = answer if answer.pid == process.pid else report
-        if report is not None and not any(map(under_way, children_of(report))):
+        if report is not None and not any(map(under_way, report.children)):
             return report
         time.sleep(LOOK_EVERY)
     return report
@@ -127,7 +127,7 @@ def died_while_starting(process: "subprocess.Popen[bytes]", paths: VarPaths) -> 
     return CommandError(f"the supervisor ended while starting ({status}): {words}", code)
 
 
-def stop(paths: VarPaths, say: Callable[[str], None]) -> None:
+def stop_supervisor(paths: VarPaths, say: Callable[[str], None]) -> None:
     """Ask the supervisor to stop, and wait until it is gone.
 
     Raises:
@@ -148,7 +148,7 @@ def stop(paths: VarPaths, say: Callable[[str], None]) -> None:
     say(f"stopping pid {found.pid} ... (SIGKILL to its processes after {limit:g} s)")
     # Strategies go first, then the services: two time-outs.
     within = 2.0 * limit + STOP_SLACK
-    if not wait_for(lambda: not is_alive(found.pid, found.born), within):
+    if not wait_until(lambda: not is_alive(found.pid, found.born), within):
         raise ControlTimeout(f"pid {found.pid} is still there after {within:g} s")
     say(f"stopped{held}")
 
@@ -163,7 +163,7 @@ def _stop_orphans(paths: VarPaths, say: Callable[[str], None]) -> None:
     say(f"stopped: {', '.join(ended)}")
 
 
-def restart(paths: VarPaths, name: str, say: Callable[[str], None]) -> None:
+def restart_child(paths: VarPaths, name: str, say: Callable[[str], None]) -> None:
     """Give one child a fresh process, and wait for it.
 
     Raises:
@@ -171,20 +171,20 @@ def restart(paths: VarPaths, name: str, say: Callable[[str], None]) -> None:
         ControlTimeout: There was no new process in time.
     """
     client = ControlClient(paths.var)
-    before = child_of(client.status(), name)
+    before = client.status().child(name)
     if before is None:
-        known = [child.name for child in children_of(client.status())]
+        known = [child.name for child in client.status().children]
         raise unknown_name(name, known, "child")
     reply = client.request(RestartRequest(name))
     if isinstance(reply, Refused):
         raise CommandError(f"{name} was not restarted: {reply.reason}")
 
     def fresh() -> ChildStatus | None:
-        child = child_of(client.status(), name)
+        child = client.status().child(name)
         settled = child is not None and child.state in (State.RUNNING, State.QUARANTINED)
         return child if child is not None and child.epoch > before.epoch and settled else None
 
-    after = wait_for(fresh, RESTARTED_WITHIN) or child_of(client.status(), name)
+    after = wait_until(fresh, RESTARTED_WITHIN) or client.status().child(name)
     hint = _changed_since(client.status())
     if after is None or after.epoch <= before.epoch:
         raise ControlTimeout(f"{name} has no new process after {RESTARTED_WITHIN:g} s")
@@ -203,22 +203,12 @@ def _changed_since(report: StatusReport) -> str:
     return f"; {note}" if changed else ""
 
 
-def wait_for(condition: Callable[[], T], within: float) -> T:
+def wait_until(condition: Callable[[], T], within: float) -> T:
     """Look until a condition holds, at most `within` seconds; its last answer."""
     deadline = time.monotonic() + within
     while not (answer := condition()) and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)
     return answer
-
-
-def child_of(report: StatusReport, name: str) -> ChildStatus | None:
-    """One child of a status."""
-    return next((child for child in children_of(report) if child.name == name), None)
-
-
-def children_of(report: StatusReport) -> list[ChildStatus]:
-    """All children of a status, strategies first."""
-    return [*(s.process for s in report.strategies), *report.services]
 
 
 def under_way(child: ChildStatus) -> bool:
@@ -229,7 +219,7 @@ def under_way(child: ChildStatus) -> bool:
 def _stop_timeout(found: Holder) -> float:
     """Of the configuration that it runs, as far as that can still be read."""
     try:
-        return loading.load(Path(found.config)).globals.supervisor.stop_timeout
+        return loading.load_config(Path(found.config)).globals.supervisor.stop_timeout
     except ConfigError:
         return SupervisorConfig().stop_timeout
 

@@ -21,12 +21,12 @@ from mt5crs_supervisor.operator.table import Cell, Column, column, table
 STATUS_COLOURS = {"FILLED": "green", "REJECTED": "red", "PENDING": "yellow"}
 
 
-def positions(var_dir: Path, as_json: bool) -> None:
+def show_positions(var_dir: Path, as_json: bool) -> None:
     """Print the open positions."""
     found: list[Position] = []
     with _ledger(var_dir) as ledger:
         if ledger is not None:
-            found = ledger_schema.positions(ledger)
+            found = ledger_schema.read_positions(ledger)
     if as_json:
         show.print_json(found)
     elif found:
@@ -35,14 +35,16 @@ def positions(var_dir: Path, as_json: bool) -> None:
         click.echo("There are no open positions." if ledger is not None else _no_ledger(var_dir))
 
 
-def orders(var_dir: Path, config: Path, name: str | None, limit: int | None, as_json: bool) -> None:
+def show_orders(
+    var_dir: Path, config: Path, name: str | None, limit: int | None, as_json: bool
+) -> None:
     """Print the newest orders, the newest last."""
     found: list[OrderRecord] = []
     with _ledger(var_dir) as ledger:
         if ledger is not None:
-            found = ledger_schema.orders(ledger, name, limit)
+            found = ledger_schema.read_orders(ledger, name, limit)
             if name is not None and not found:
-                _check_name(name, config, ledger_schema.orders(ledger))
+                _check_name(name, config, ledger_schema.read_orders(ledger))
         elif name is not None:
             _check_name(name, config, [])
     if as_json:
@@ -106,7 +108,7 @@ def _check_name(name: str, config: Path, orders_: Sequence[OrderRecord]) -> None
     """Refuse a name that neither the ledger nor the configuration knows."""
     known = {order.strategy for order in orders_}
     with contextlib.suppress(ConfigError):
-        known |= {strategy.name for strategy in loading.load(config).strategies}
+        known |= {strategy.name for strategy in loading.load_config(config).strategies}
     if name not in known:
         raise unknown_name(name, known, "strategy")
 

@@ -29,7 +29,7 @@ SLACK = 2.5
 """Recoveries take their time as well: so much longer than the plan the ticks last."""
 
 
-def run(
+def run_campaign(
     config_path: Path, faults: int, every: float, seed: int, only: str | None, as_json: bool
 ) -> bool:
     """Run a campaign and print its verdict; whether every bound was kept.
@@ -39,7 +39,7 @@ def run(
         CommandError: A kind of fault is unknown, or no strategy is enabled.
         ChaosError: The system did not come back from a fault.
     """
-    config = loading.load(config_path)
+    config = loading.load_config(config_path)
     if not config.enabled:
         raise CommandError("no strategy is enabled: there is nobody to hurt")
     config = with_cross_pair(config)
@@ -87,10 +87,10 @@ def _compare(
     published = dict.fromkeys(symbols, ticks)
     if not quiet:
         click.echo(f"in peace: {ticks * len(symbols):,} made-up ticks as fast as possible")
-    untouched = replay_run.run(_installation(config, folder / "untouched", files), published)
+    untouched = replay_run.run_replay(_installation(config, folder / "untouched", files), published)
     if not quiet:
         click.echo(f"with {len(plan)} faults, seed {seed}, at {SPEED:g} times real speed")
-    struck = replay_run.run(
+    struck = replay_run.run_replay(
         _installation(config, folder / "struck", files, hurt=True),
         published,
         plan,

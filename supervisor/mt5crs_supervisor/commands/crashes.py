@@ -17,14 +17,14 @@ TICKS_SHOWN = 5
 """Of the last ticks, in the full view."""
 
 
-def crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
+def show_crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     """Print a line for each death; of one child, also its last death in full."""
     paths = VarPaths(var_dir)
     folder = paths.crash
-    found = crash_report.load(folder, name)
+    found = crash_report.load_reports(folder, name)
     lives = name is not None and paths.log_file(name).exists()
     if name is not None and not found and not lives:
-        known = {report.name for report in crash_report.load(folder)}
+        known = {report.name for report in crash_report.load_reports(folder)}
         if known:
             raise unknown_name(name, known, "child that ever died")
     if as_json:

@@ -113,7 +113,7 @@ class Demo:
         )
 
     def _own_feed(self) -> bool:
-        return loading.load(self._config).globals.feed is not None
+        return loading.load_config(self._config).globals.feed is not None
 
     def _print_lines(self) -> None:
         told: set[tuple[str, str, str, str]] = set()
@@ -129,7 +129,7 @@ class Demo:
 
     def _ask(self) -> StatusReport:
         report = self._last = self._client.status()
-        feed = background.child_of(report, "feed")
+        feed = report.child("feed")
         if feed is not None and feed.state == State.QUARANTINED and not feed.progress:
             raise CommandError(f"the feed cannot publish: {feed.last_error}")
         return report
@@ -154,7 +154,7 @@ class Demo:
         if process.poll() is None:
             click.echo("")
             with contextlib.suppress(NotRunning):
-                background.stop(self._paths, click.echo)
+                background.stop_supervisor(self._paths, click.echo)
         assert process.stdin is not None, "launched with a lifeline"
         process.stdin.close()
         process.wait()
@@ -175,7 +175,7 @@ class Demo:
             raise CommandError(f"the supervisor did not end well (exit code {code}); see its log")
 
 
-def run(config: Path, var_dir: Path, duration: float | None) -> None:
+def run_demo(config: Path, var_dir: Path, duration: float | None) -> None:
     """Run the demo.
 
     Raises:
@@ -183,7 +183,7 @@ def run(config: Path, var_dir: Path, duration: float | None) -> None:
         AlreadyRunning: The folder has a supervisor.
         CommandError: It could not be started, or failed.
     """
-    loading.load(config)
+    loading.load_config(config)
     paths = VarPaths(var_dir)
     background.refuse_second(paths)
     Demo(config, paths, duration).run()

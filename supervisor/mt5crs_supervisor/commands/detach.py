@@ -12,7 +12,7 @@ from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.operator import render
 
 
-def start(config: Path, var_dir: Path, duration: float | None) -> None:
+def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
 
     Raises:
@@ -20,7 +20,7 @@ def start(config: Path, var_dir: Path, duration: float | None) -> None:
         AlreadyRunning: The folder has a supervisor.
         CommandError: The supervisor ended while starting, or not everything works.
     """
-    loading.load(config)
+    loading.load_config(config)
     paths = VarPaths(var_dir)
     background.refuse_second(paths)
     options = [] if duration is None else ["--duration", str(duration)]
@@ -32,7 +32,7 @@ def start(config: Path, var_dir: Path, duration: float | None) -> None:
     if report is None:
         click.echo(f"it has not answered within {background.UP_WITHIN:g} s; see its log")
         return
-    children = background.children_of(report)
+    children = report.children
     for child in children:
         error = f"  {child.last_error}" if child.last_error else ""
         click.echo(f"  {child.name}  {child.state}  pid {child.pid or '-'}{error}")

@@ -25,7 +25,7 @@ COMMAND = "mt5crs_services.feed.command:run"
 Run = Callable[[FeedConfig, dict[str, SymbolSpec], str, Path, bool], None]
 
 
-def synthetic(
+def feed_synthetic(
     options: Mapping[str, Any],
     symbols: Sequence[str],
     url: str | None,
@@ -44,12 +44,14 @@ def synthetic(
     if symbols:
         specs = _specs(symbols, config_path)
     else:
-        config = loading.load(config_path)
+        config = loading.load_config(config_path)
         specs = {s.symbol: config.symbols[s.symbol] for s in config.strategies}
     _publish({"kind": "synthetic", **options}, specs, url, config_path, var_dir)
 
 
-def replay(options: Mapping[str, Any], url: str | None, config_path: Path, var_dir: Path) -> None:
+def feed_replay(
+    options: Mapping[str, Any], url: str | None, config_path: Path, var_dir: Path
+) -> None:
     """Publish recorded ticks; symbols are named by their files.
 
     Args:
@@ -65,7 +67,7 @@ def replay(options: Mapping[str, Any], url: str | None, config_path: Path, var_d
 def _warn_of_strangers(files: Sequence[str], symbol: str | None, config_path: Path) -> None:
     """Say which files nobody is going to listen to, as far as there is a configuration."""
     with contextlib.suppress(ConfigError):
-        config = loading.load(config_path)
+        config = loading.load_config(config_path)
         traded = [strategy.symbol for strategy in config.enabled]
         wanted = rates.needed(traded, config.globals.account_currency, config.symbols)
         for file in files:
@@ -87,7 +89,7 @@ def _publish(
     var_dir: Path,
 ) -> None:
     feed = _feed(fields)
-    address = url or loading.load(config_path).globals.zmq_market_url
+    address = url or loading.load_config(config_path).globals.zmq_market_url
     run: Run = pkgutil.resolve_name(COMMAND)
     run(feed, symbols, address, var_dir, sys.stderr.isatty())
 
@@ -106,7 +108,7 @@ def _feed(fields: Mapping[str, Any]) -> FeedConfig:
 
 
 def _specs(names: Sequence[str], config_path: Path) -> dict[str, SymbolSpec]:
-    tried = symbols_file.places(config_path.absolute(), Path.cwd())
+    tried = symbols_file.possible_places(config_path.absolute(), Path.cwd())
     file = next((place for place in tried if place.exists()), tried[0])
     report = ProblemReport(str(file))
     symbols = symbols_file.load_symbols(file, report)

@@ -67,7 +67,7 @@ class EventPrinter:
                 print(line, flush=True)
 
 
-def run(
+def run_foreground(
     config_path: Path,
     var_dir: Path,
     duration: float | None,
@@ -86,7 +86,7 @@ def run(
         quiet: Print no events.
         exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
     """
-    config = with_feed(loading.load(config_path), feed)
+    config = with_feed(loading.load_config(config_path), feed)
     paths = VarPaths(var_dir)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
@@ -105,7 +105,7 @@ def run(
         supervisor.run(until, earlier_errors[-1].what if earlier_errors else "")
     except Exception as error:
         earlier_errors.append(
-            EarlierError(time.monotonic(), restart_in_place.describe(error), until)
+            EarlierError(time.monotonic(), restart_in_place.describe_error(error), until)
         )
         failure = error
     else:
@@ -134,7 +134,7 @@ def _after_error(
     when = "while it was stopping" if stopping else f"{restart_in_place.MOST} times within a minute"
     raise CommandError(
         f"the supervisor failed {when} and stays down:"
-        f" {restart_in_place.describe(error)}; see `crashes supervisor`. {living}"
+        f" {restart_in_place.describe_error(error)}; see `crashes supervisor`. {living}"
     )
 
 

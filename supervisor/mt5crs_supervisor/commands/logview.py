@@ -22,7 +22,7 @@ COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "DEBUG": "bri
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def show(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
+def show_log(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
     """Print the last lines of a log, and with `follow` those that come, until Ctrl-C."""
     path = paths.log_file(name)
     if not path.is_file():
@@ -34,7 +34,7 @@ def show(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
         for line in last_lines(file, lines):
             click.echo(formatted(line))
         if follow:
-            for line in following(path, file, lambda: time.sleep(LOOK_EVERY)):
+            for line in followed(path, file, lambda: time.sleep(LOOK_EVERY)):
                 click.echo(formatted(line))
 
 
@@ -67,7 +67,7 @@ def last_lines(file: BinaryIO, count: int) -> list[bytes]:
     return lines[-count:] if count else []
 
 
-def following(path: Path, file: BinaryIO, pause: Callable[[], None]) -> Iterator[bytes]:
+def followed(path: Path, file: BinaryIO, pause: Callable[[], None]) -> Iterator[bytes]:
     """Lines that are written from now on, over rotation and truncation.
 
     Args:

@@ -24,7 +24,7 @@ EVENTS = 6
 """Newest events below the live status."""
 
 
-def status(var_dir: Path, as_json: bool) -> None:
+def show_status(var_dir: Path, as_json: bool) -> None:
     """Print the status once."""
     report = ControlClient(var_dir).status()
     if as_json:

@@ -1,24 +1,48 @@
-"""`validate`: everything that is wrong in a configuration and in what it names."""
+"""`validate`: everything that is wrong in a configuration and in what it names.
 
+Classes, models and recorded files are tried, each in a process of its own.
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 import click
+import msgspec
 
-from mt5crs_shared.configuration import loading
-from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_shared.errors import ConfigError
-from mt5crs_supervisor.commands import trials
+from mt5crs_shared.configuration import loading, yaml_nodes
+from mt5crs_shared.configuration.structs import Config, StrategyConfig
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport
+from mt5crs_shared.errors import ConfigError, Mark, Problem, Unusable
+from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.operator.render import nearby
+from mt5crs_supervisor.processes import forkserver
+from mt5crs_supervisor.processes.launcher import ExitStatus
+
+STRATEGY: Final = "mt5crs_worker.process.validation"
+FEED: Final = "mt5crs_services.feed.validation"
+"""Modules that try, by name only: the supervisor imports neither worker nor services."""
+
+WITHIN: Final = 60.0
+"""Seconds that one trial may take."""
+
+Steps = tuple[str | int, ...]
+"""From the document down to a value."""
+
+_decode = msgspec.json.Decoder(list[Unusable]).decode
 
 
-def validate(path: Path) -> None:
+def check_configuration(path: Path) -> None:
     """Load a configuration, try what it names, and print its strategies.
 
     Raises:
         ConfigError: It is refused, or names something that cannot be used.
     """
-    config = loading.load(path)
-    if problems := trials.problems(config, path):
+    config = loading.load_config(path)
+    if problems := _problems(config, path):
         raise ConfigError(tuple(problems))
     longest = max(len(s.name) for s in config.strategies)
     for strategy in config.strategies:
@@ -31,3 +55,81 @@ def _line(strategy: StrategyConfig, longest: int) -> str:
     enabled = "enabled" if strategy.enabled else "disabled"
     name = strategy.name.ljust(longest)
     return f"{name}  {strategy.symbol:<8}  {strategy.timeframe:<3}  {enabled:<8}  {runs}"
+
+
+def _problems(config: Config, path: Path) -> list[Problem]:
+    """What a good configuration names and cannot be used, in the order of the file.
+
+    Args:
+        config: The configuration.
+        path: Its file, as it was given.
+    """
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        strategies = pool.map(
+            lambda strategy: _tried(STRATEGY, plans.plan_of(config, strategy).payload),
+            config.strategies,
+        )
+        feed = pool.submit(_tried, FEED, msgspec.json.encode(config))
+        found: list[tuple[Steps, Unusable]] = [
+            (("strategies", number), fault)
+            for number, faults in enumerate(strategies)
+            for fault in faults
+        ]
+        found += [(("global", "feed"), fault) for fault in feed.result()]
+    root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
+    return [_problem(path, root, (*inside, fault.field), fault.reason) for inside, fault in found]
+
+
+def _problem(path: Path, root: Node | None, steps: Steps, reason: str) -> Problem:
+    mark = _mark(root, steps)
+    return Problem(str(path), mark.line, mark.column, _path(steps), reason)
+
+
+def _tried(module: str, payload: bytes) -> list[Unusable]:
+    """What a trial found; a process that fails says so for the whole entry."""
+    field = "strategy" if module == STRATEGY else "files"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", module],
+            input=payload,
+            capture_output=True,
+            timeout=WITHIN,
+            env={**os.environ, **forkserver.ONE_THREAD},
+        )
+    except subprocess.TimeoutExpired:
+        return [Unusable(field, f"is not ready after {WITHIN:g} s; a process would hang")]
+    if done.returncode == 0:
+        return _decode(done.stdout)
+    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return [Unusable(field, f"ends its process ({ExitStatus(done.returncode)}) {said}".rstrip())]
+
+
+def _path(steps: Steps) -> str:
+    """``strategies[0].strategy``."""
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _mark(root: Node | None, steps: Steps) -> Mark:
+    """Where a value stands in the file, or the nearest thing around it."""
+    node, mark = root, Mark()
+    for step in steps:
+        node = _inside(node, step)
+        if node is None:
+            break
+        mark = node.mark
+    return mark
+
+
+def _inside(node: Node | None, step: str | int) -> Node | None:
+    if node is None:
+        return None
+    if isinstance(node.value, dict):
+        key, _, number = str(step).partition("[")
+        found = node.value.get(key)
+        return _inside(found, int(number[:-1])) if number else found
+    if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]
+    return None

@@ -80,7 +80,7 @@ class CrashReport(msgspec.Struct, frozen=True):
     times: CrashTimes
 
 
-def write(folder: Path, report: CrashReport) -> Path | None:
+def write_box(folder: Path, report: CrashReport) -> Path | None:
     """Write a black box; written again, the same file is replaced. None: the disk refused."""
     stamp = report.time.replace(":", "").replace("-", "").replace(".", "")
     path = folder / f"{stamp}-{report.name}.json"
@@ -93,7 +93,7 @@ def write(folder: Path, report: CrashReport) -> Path | None:
     return path
 
 
-def load(folder: Path, name: str | None = None) -> list[CrashReport]:
+def load_reports(folder: Path, name: str | None = None) -> list[CrashReport]:
     """Black boxes, oldest first; files that cannot be read are left out.
 
     Args:

@@ -69,7 +69,9 @@ class PostMortem:
     def read_last_words(self, child: Child) -> bool:
         """Whether the last words of a process that has ended are known, as far as it wrote any."""
         if child.spawn.failed is None:
-            words = last_words.read(self._paths.words_file(child.name), child.spawn.epoch)
+            words = last_words.read_last_words(
+                self._paths.words_file(child.name), child.spawn.epoch
+            )
             if words is not None:
                 child.on_failed(words)
         return child.spawn.failed is not None
@@ -122,7 +124,7 @@ class PostMortem:
             self._given_up.add(child.name)
         else:
             self._given_up.discard(child.name)
-        crash_report.write(self._paths.crash, report)
+        crash_report.write_box(self._paths.crash, report)
 
     def on_recovered(self, child: Child) -> None:
         """Complete the black box with the replacement's times."""
@@ -135,7 +137,7 @@ class PostMortem:
             replacement_ready=_since(died, child.spawn.times.ready),
             replacement_first_tick=_since(died, child.spawn.times.first_tick),
         )
-        crash_report.write(self._paths.crash, msgspec.structs.replace(report, times=times))
+        crash_report.write_box(self._paths.crash, msgspec.structs.replace(report, times=times))
 
     def forgiven(self, now: float) -> tuple[str, ...]:
         """Whose deaths are forgiven, since the incident they belong to is over."""
@@ -154,7 +156,7 @@ class PostMortem:
         except OSError:
             found = b""
         path = self._paths.flight_file(child.name)
-        recorded = flight_recorder.read(path, child.plan.symbol, child.spawn.epoch)
+        recorded = flight_recorder.read_flight(path, child.plan.symbol, child.spawn.epoch)
         return _Remains(found.decode(errors="replace"), recorded)
 
 

@@ -38,7 +38,7 @@ class EarlierError(msgspec.Struct, frozen=True):
     until: float | None = None
 
 
-def describe(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """An error, and where it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f", {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
@@ -64,7 +64,7 @@ def write_report(folder: Path, error: Exception, decision: str) -> None:
         name="supervisor",
         time=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         cause="error",
-        detail=describe(error),
+        detail=describe_error(error),
         pid=os.getpid(),
         epoch=0,
         exit="its children live on",
@@ -79,7 +79,7 @@ def write_report(folder: Path, error: Exception, decision: str) -> None:
         decision=decision,
         times=CrashTimes(),
     )
-    crash_report.write(folder, report)
+    crash_report.write_box(folder, report)
 
 
 def exec_again(earlier_errors: Sequence[EarlierError]) -> None:

@@ -21,7 +21,7 @@ LOOK_EVERY = 0.02
 
 def of(paths: VarPaths) -> dict[str, Entry]:
     """Those that live, by name; only to be asked where no supervisor runs."""
-    return registry.living(registry.read(paths.registry, paths.var))
+    return registry.living(registry.read_registry(paths.registry, paths.var))
 
 
 def described(orphans: Mapping[str, Entry]) -> str:

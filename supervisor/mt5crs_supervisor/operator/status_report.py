@@ -159,6 +159,15 @@ class StatusReport(msgspec.Struct, frozen=True):
     totals: Totals
     events: tuple[EventLine, ...]
 
+    @property
+    def children(self) -> list[ChildStatus]:
+        """Every child, strategies first."""
+        return [*(s.process for s in self.strategies), *self.services]
+
+    def child(self, name: str) -> ChildStatus | None:
+        """One child."""
+        return next((child for child in self.children if child.name == name), None)
+
 
 def still_open(report: StatusReport) -> str:
     """What a trader has to know of positions that a stop leaves open; empty: there are none."""

@@ -28,7 +28,7 @@ def raise_limit() -> int:
     return WANTED if soft == resource.RLIM_INFINITY else soft
 
 
-def check(children: int) -> None:
+def check_descriptors(children: int) -> None:
     """See that so many children can be watched.
 
     Raises:

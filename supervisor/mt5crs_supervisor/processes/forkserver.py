@@ -98,7 +98,7 @@ def remove_folder(path: str) -> None:
         left.rmdir()
 
 
-def kill() -> None:
+def kill_forkserver() -> None:
     """End it at once, whatever it is doing; its children live on."""
     found = pid()
     if found is not None:
@@ -108,9 +108,9 @@ def kill() -> None:
 
 def discard() -> None:
     """End it, so that the next use starts another one, with a folder for its socket."""
-    kill()
+    kill_forkserver()
     with contextlib.suppress(OSError):
-        stop()
+        stop_forkserver()
     where = folder()
     if where:
         Path(where).mkdir(mode=0o700, exist_ok=True)
@@ -124,7 +124,7 @@ def forget_children() -> None:
     getattr(multiprocessing.process, "_children", set()).clear()
 
 
-def stop() -> None:
+def stop_forkserver() -> None:
     """End it."""
     end = getattr(multiprocessing.forkserver._forkserver, "_stop", None)
     if METHOD == "forkserver" and end is not None:

@@ -257,16 +257,16 @@ class ForkserverLauncher:
         busy_with = self._begun if self._begun != self._ended else None
         if self._patience.is_over(busy_with, now):
             logger.error("the forkserver does not answer; it is killed")
-            forkserver.kill()
+            forkserver.kill_forkserver()
 
     def close(self) -> None:
         """No more spawns, and no forkserver left behind."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         # One that is stopped would answer neither a spawn under way nor the request to end.
-        forkserver.kill()
+        forkserver.kill_forkserver()
         self._thread.shutdown(wait=True)
-        forkserver.kill()
-        forkserver.stop()
+        forkserver.kill_forkserver()
+        forkserver.stop_forkserver()
         forkserver.forget_children()
 
     def _start(self, spec: ChildSpec) -> Handle:
@@ -286,7 +286,7 @@ class ForkserverLauncher:
 
     def _fork(self, spec: ChildSpec) -> "multiprocessing.process.BaseProcess":
         process = self._context.Process(  # type: ignore[attr-defined]  # both contexts have it
-            target=entry.run,
+            target=entry.run_child,
             args=(msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]),
             name=f"mt5crs {spec.name}",
             daemon=True,

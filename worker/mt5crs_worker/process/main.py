@@ -390,11 +390,11 @@ class Worker:
         silent_for = time.monotonic() - (self._last_tick_at or self._begun)
         rewound = self._instance.rewound
         counts = self._instance.get_status()
-        return trouble.of_strategy(self._config, counts) or trouble.of_market(
+        return trouble.trouble_of(self._config, counts) or trouble.of_market(
             self._config, self._stream, silent_for, rewound, counts.last_tick_time_us
         )
 
 
-def main(spec: ChildSpec, preloaded: bool) -> None:
+def run_strategy(spec: ChildSpec, preloaded: bool) -> None:
     """Entry point of a strategy's process."""
     Worker(spec, preloaded).run()

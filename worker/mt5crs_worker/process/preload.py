@@ -12,7 +12,7 @@ import mt5crs_shared.process.entry
 import mt5crs_worker.process.main
 
 # As `entry.run` will; the first call compiles a pattern.
-pkgutil.resolve_name("mt5crs_worker.process.main:main")
+pkgutil.resolve_name("mt5crs_worker.process.main:run_strategy")
 gc.collect()
 gc.freeze()
 

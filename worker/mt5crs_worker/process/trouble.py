@@ -17,7 +17,7 @@ REWOUND = 50
 """Late ticks in a row that mean: the feed's clock went back."""
 
 
-def of_strategy(config: Config, counts: StrategyMetrics) -> str:
+def trouble_of(config: Config, counts: StrategyMetrics) -> str:
     """What a strategy's code raises again and again; empty: it does not."""
     enough = config.globals.supervisor.degraded_after_errors
     times, fills = counts.errors_in_a_row, counts.fill_errors_in_a_row

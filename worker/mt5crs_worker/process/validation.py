@@ -16,7 +16,7 @@ from mt5crs_worker.bars import HistoryError, load_history
 from mt5crs_worker.strategy import load_strategy
 
 
-def faults(config: Config) -> list[Unusable]:
+def faults_of_strategy(config: Config) -> list[Unusable]:
     """What the only strategy of a configuration names and cannot be used."""
     (strategy,) = config.strategies
     found: list[Unusable] = []
@@ -36,16 +36,16 @@ def faults(config: Config) -> list[Unusable]:
     return found
 
 
-def main() -> None:
+def validate_strategy() -> None:
     """Read a configuration from stdin, and write what was found to stdout."""
     # As at a start: where Python would, and then in the folder that the trader works in.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
     # What a strategy prints is not the answer.
     answer = os.dup(1)
     os.dup2(2, 1)
-    found = faults(decode_config(sys.stdin.buffer.read()))
+    found = faults_of_strategy(decode_config(sys.stdin.buffer.read()))
     os.write(answer, msgspec.json.encode(found))
 
 
 if __name__ == "__main__":
-    main()
+    validate_strategy()

@@ -5,7 +5,7 @@ import logging
 import msgspec
 
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_worker.answers import described, place_of
+from mt5crs_worker.answers import describe_answer, place_of
 from mt5crs_worker.trading.bot import NOT_SENT, Outcome
 
 logger = logging.getLogger(__name__)
@@ -68,14 +68,16 @@ class Tally:
     def _failed(self, error: BaseException) -> None:
         counts = self._counts
         self._counts = msgspec.structs.replace(
-            counts, error_count=counts.error_count + 1, last_error=described(error)
+            counts, error_count=counts.error_count + 1, last_error=describe_answer(error)
         )
         key = (type(error).__name__, place_of(error))
         times = self._failures[key] = self._failures.get(key, 0) + 1
         if times == 1:
             logger.error("the strategy's code failed", exc_info=error)
         elif times & (times - 1) == 0:
-            logger.error("the strategy's code failed as before, x%d: %s", times, described(error))
+            logger.error(
+                "the strategy's code failed as before, x%d: %s", times, describe_answer(error)
+            )
 
     def sound(self) -> None:
         """An evaluation went through without an error."""

@@ -220,9 +220,9 @@ class PaperBook:
         return AccountReport(
             currency=self._config.globals.account_currency,
             balance=self.account.balance,
-            equity=pricing.money(equity),
-            margin=pricing.money(margin),
-            free_margin=pricing.money(equity - margin),
+            equity=pricing.rounded(equity),
+            margin=pricing.rounded(margin),
+            free_margin=pricing.rounded(equity - margin),
             strategies=tuple(self._money(name) for name in names),
         )
 

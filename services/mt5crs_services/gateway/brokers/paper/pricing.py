@@ -48,12 +48,12 @@ def profit(symbol: SymbolSpec, position: Position, price: float, rate: float) ->
     """
     sign = 1.0 if position.side == "BUY" else -1.0
     moved = (price - position.open_price) * sign
-    return money(moved * symbol.contract_size * position.lots * rate)
+    return rounded(moved * symbol.contract_size * position.lots * rate)
 
 
 def commission(paper: PaperConfig, lots: float) -> float:
     """Charge of one deal, in the account's currency."""
-    return money(paper.commission_per_lot * lots)
+    return rounded(paper.commission_per_lot * lots)
 
 
 def margin(paper: PaperConfig, symbol: SymbolSpec, lots: float, price: float, rate: float) -> float:
@@ -61,6 +61,6 @@ def margin(paper: PaperConfig, symbol: SymbolSpec, lots: float, price: float, ra
     return lots * symbol.contract_size * price * rate / paper.leverage * symbol.margin_rate
 
 
-def money(amount: float) -> float:
+def rounded(amount: float) -> float:
     """An amount as the ledger keeps it."""
     return round(amount, MONEY_DIGITS)
