@@ -9,7 +9,7 @@ def main() -> None:
     try:
         from mt5crs_supervisor import cli
 
-        cli.main()
+        cli.run_command_line()
     except KeyboardInterrupt:
         sys.exit("\nAborted!")
 

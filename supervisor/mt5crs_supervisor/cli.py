@@ -307,6 +307,6 @@ def replay(
     feeds.feed_replay(options, url, setup.config, setup.var_dir)
 
 
-def main() -> None:
+def run_command_line() -> None:
     """Run the command line."""
     cli(prog_name=PROGRAM)

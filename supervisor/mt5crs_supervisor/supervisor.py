@@ -14,12 +14,11 @@ from mt5crs_shared.events import SUPERVISOR, BeganAgain, Started, Stopped, Stopp
 from mt5crs_shared.messages import Beat, Failed, FirstTick, FromChild, Hello, Ready, Stop
 from mt5crs_shared.process.event_files import EventWriter
 from mt5crs_shared.process.paths import UMASK, VarPaths
-from mt5crs_supervisor.children import epochs, plans
+from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.channel import ChildChannel
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.pauses import Pauses
 from mt5crs_supervisor.children.plans import Plan
-from mt5crs_supervisor.children.registry import Registry
 from mt5crs_supervisor.children.restart_policy import RestartPolicy
 from mt5crs_supervisor.children.sequence import StartStopOrder
 from mt5crs_supervisor.children.spawner import Spawner
@@ -29,9 +28,10 @@ from mt5crs_supervisor.operator.actions import Operator
 from mt5crs_supervisor.operator.control import ControlServer
 from mt5crs_supervisor.operator.event_log import EventLog
 from mt5crs_supervisor.operator.status_report import EventLine, still_open
-from mt5crs_supervisor.processes import descriptors
+from mt5crs_supervisor.processes import descriptors, epochs
 from mt5crs_supervisor.processes.instance_lock import InstanceLock
 from mt5crs_supervisor.processes.launcher import ForkserverLauncher
+from mt5crs_supervisor.processes.registry import Registry
 from mt5crs_supervisor.processes.self_pipe import SelfPipe
 
 TURN = 0.2

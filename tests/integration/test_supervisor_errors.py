@@ -15,7 +15,7 @@ from mt5crs_supervisor import MultiStrategyRunner
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.restart_in_place import MOST
 from mt5crs_supervisor.operator.actions import Operator
-from mt5crs_supervisor.operator.orphans import described, of
+from mt5crs_supervisor.operator.orphans import described, living_orphans
 from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.instance_lock import holder
 from tests.chaos.crosses import CROSS
@@ -150,7 +150,7 @@ def test_a_killed_supervisors_children_are_named(system: Faulty, name: str) -> N
 
 def test_stop_ends_what_a_killed_supervisor_has_left(system: Faulty) -> None:
     assert system.process is not None
-    left = of(system.paths)
+    left = living_orphans(system.paths)
     assert set(left) == CHILDREN
     os.kill(left["two"].pid, signal.SIGSTOP)
     system.process.kill()
@@ -209,7 +209,7 @@ def test_an_error_is_survived_in_python_too(
 
 def test_nobody_is_left_where_nobody_ran(tmp_path: Path) -> None:
     system = CommandLine(tmp_path, STRATEGIES)
-    assert described(of(system.paths)) == ""
+    assert described(living_orphans(system.paths)) == ""
     result = system.call("status")
     assert result.stderr.strip() == f"error: no supervisor is running on {system.var}"
 

@@ -1,4 +1,5 @@
 import ast
+import graphlib
 import json
 import subprocess
 import sys
@@ -52,6 +53,81 @@ def test_no_file_is_over_400_lines() -> None:
         if "__pycache__" not in path.parts
     }
     assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def rooms() -> dict[str, list[str]]:
+    """What lies directly in each package and folder of ours."""
+    found: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for name in module_names(package):
+            if "." in name:
+                room, _, entry = name.rpartition(".")
+                found.setdefault(room, []).append(entry)
+    return found
+
+
+def test_a_room_has_at_most_twelve_entries() -> None:
+    assert {room: len(entries) for room, entries in rooms().items() if len(entries) > 12} == {}
+
+
+def arrows() -> dict[str, set[str]]:
+    """Who imports whom: rooms by their names, modules beside rooms by their own."""
+    names = {name for package in PACKAGES for name in module_names(package)}
+    halls = {room.rpartition(".")[0] for room in rooms()} | {""}
+
+    def place(module: str) -> str:
+        room = module.rpartition(".")[0]
+        return module if room in halls else room
+
+    found: dict[str, set[str]] = {}
+    for folder in PACKAGES.values():
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder.parent).with_suffix("").parts
+            module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.ImportFrom) or node.module is None:
+                    continue
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    target = whole if whole in names else node.module
+                    if target in names and place(target) != place(module):
+                        found.setdefault(place(module), set()).add(place(target))
+    return found
+
+
+def test_rooms_are_no_circle() -> None:
+    try:
+        graphlib.TopologicalSorter(arrows()).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def definitions() -> list[tuple[str, ast.ClassDef | ast.FunctionDef]]:
+    """Every class and function that is no method, and where it is."""
+    return [
+        (str(path.relative_to(ROOT)), node)
+        for _, path in MODULES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    ]
+
+
+def test_no_class_is_over_250_lines() -> None:
+    lengths = {
+        f"{path}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path, node in definitions()
+        if isinstance(node, ast.ClassDef)
+    }
+    assert {name: length for name, length in lengths.items() if length > 250} == {}
+
+
+def test_no_two_classes_or_functions_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path, node in definitions():
+        if not node.name.startswith("_"):
+            places.setdefault(node.name, []).append(path)
+    # A verb of the command line is the one thing that may be called like what it does.
+    assert {n: p for n, p in places.items() if len(p) > 1} == {}
 
 
 def module_names(package: str) -> list[str]:

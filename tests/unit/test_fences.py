@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mt5crs_shared.process.installation import BEGUN
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.children import epochs
-from mt5crs_supervisor.children.registry import Entry, Registry
+from mt5crs_supervisor.processes import epochs
+from mt5crs_supervisor.processes.registry import Entry, Registry
 from mt5crs_worker.trading.journal import Journal
 
 

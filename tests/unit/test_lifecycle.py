@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor.children.lifecycle import ALIVE, TABLE, Event, State, following
+from mt5crs_supervisor.children.lifecycle import ALIVE, TABLE, LifecycleEvent, State, following
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_event_in_every_state_has_an_answer() -> None:
-    assert set(TABLE) == {(state, event) for state in State for event in Event}
+    assert set(TABLE) == {(state, event) for state in State for event in LifecycleEvent}
 
 
 def test_every_state_can_be_reached_and_left() -> None:
@@ -21,19 +21,21 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 
 def test_only_the_operator_or_a_retry_brings_a_child_back_from_quarantine() -> None:
-    ways = {e for e in Event if following(State.QUARANTINED, e) in ALIVE}
-    assert ways == {Event.START, Event.RETRY}
+    ways = {e for e in LifecycleEvent if following(State.QUARANTINED, e) in ALIVE}
+    assert ways == {LifecycleEvent.START, LifecycleEvent.RETRY}
 
 
 def test_a_child_that_was_asked_to_stop_is_never_respawned() -> None:
-    for event in Event:
+    for event in LifecycleEvent:
         assert following(State.STOPPING, event) in (State.STOPPING, State.STOPPED)
 
 
 @pytest.mark.parametrize("state", list(State))
 def test_the_docs_show_the_same_table(state: State) -> None:
     rows = (ROOT / "docs" / "lifecycle.md").read_text().splitlines()
-    row = next(r for r in rows if r.startswith(f"| {state} |") and r.count("|") == len(Event) + 2)
+    row = next(
+        r for r in rows if r.startswith(f"| {state} |") and r.count("|") == len(LifecycleEvent) + 2
+    )
     shown = [cell.strip() for cell in row.strip("|").split("|")][1:]
-    wanted = [str(TABLE[state, event] or "-") for event in Event]
+    wanted = [str(TABLE[state, event] or "-") for event in LifecycleEvent]
     assert shown == wanted

@@ -1,7 +1,6 @@
 """One strategy as it runs: ticks in; bars, decisions and positions kept; a checkpoint out."""
 
 import logging
-from collections.abc import Callable
 
 import msgspec
 
@@ -12,20 +11,18 @@ from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_shared.trading.orders import Fill, OrderResult, touched
+from mt5crs_shared.trading.orders import OrderResult, touched
 from mt5crs_worker.answers import (
-    HOLD,
-    Answer,
-    Signal,
     StateError,
     ask_bar,
     ask_tick,
     plain_state,
 )
-from mt5crs_worker.bars import Bar, BarBuilder, BarWindow
-from mt5crs_worker.features import average_true_range
+from mt5crs_worker.bar_feed import BarFeed
+from mt5crs_worker.bars import Bar, BarWindow
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
-from mt5crs_worker.trading.bot import Broker, Moment, Outcome, TradingBot
+from mt5crs_worker.trading.bot import Broker, TradingBot
+from mt5crs_worker.trading.decider import Decider
 from mt5crs_worker.trading.gateway_client import BooksError
 from mt5crs_worker.trading.journal import Checkpoint, Decision
 from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
@@ -99,18 +96,17 @@ class StrategyInstance:
         self.config = config
         self.symbol = symbol
         self.strategy: Strategy = load_strategy(config, symbol)
-        self.window = BarWindow()
         self.bot = TradingBot(config, symbol, first_balance, broker, epoch)
         self._rates = rates or RateBook(account_currency, {symbol.name: symbol})
         self._broker = broker
-        self._builder = BarBuilder(config.timeframe)
+        self._bars = BarFeed(config.timeframe)
         self._sanity = TickSanity()
         self._places = PlaceCounter(0, [])
-        self._pending = False
-        self._last_signal: Signal = HOLD
-        self._decisions: list[Decision] = []
-        self._tally = Tally(StrategyMetrics())
-        self._received = self._processed = self._bad = self._crossed = self._bars = 0
+        self._tally = Tally(checkpoint.metrics if checkpoint is not None else StrategyMetrics())
+        self._decider = Decider(
+            config, symbol, self.bot, self._rates, self._tally, self.strategy.on_fill
+        )
+        self._received = self._processed = self._bad = self._crossed = 0
         if checkpoint is not None:
             self._restore(checkpoint)
 
@@ -127,7 +123,12 @@ class StrategyInstance:
     @property
     def bars(self) -> int:
         """Closed bars."""
-        return self._bars
+        return self._bars.closed
+
+    @property
+    def window(self) -> BarWindow:
+        """The closed bars."""
+        return self._bars.window
 
     @property
     def rewound(self) -> int:
@@ -171,7 +172,7 @@ class StrategyInstance:
                 self._protect(tick, decide)
                 return True
             if tick.time_us < newest_us:
-                self._rewind(tick.time_us)
+                self._bars.rewind(tick.time_us)
             self._process(tick, place, decide)
         except (JournalError, ReplacedError, BooksError, StateError):
             raise
@@ -194,19 +195,15 @@ class StrategyInstance:
             self.bot.open(result.position, result.fill)
         else:
             self.bot.apply(result.fill)
-        self._contained(self.strategy.on_fill, result.fill)
+        self._decider.tell(result.fill)
 
     def warm_up(self, bars: list[Bar]) -> None:
         """Begin with bars of a history file; those the window already has are left out."""
-        for bar in bars:
-            last = self.window.last
-            if last is None or bar.start_us > last.start_us:
-                self.window.append(bar)
+        self._bars.warm_up(bars)
 
     def take_decisions(self) -> list[Decision]:
         """The decisions since the last call."""
-        taken, self._decisions = self._decisions, []
-        return taken
+        return self._decider.take_decisions()
 
     def checkpoint(
         self, mark: TickMark | None, decide_from_us: int, metrics: StrategyMetrics
@@ -221,14 +218,14 @@ class StrategyInstance:
             mark=mark,
             decide_from_us=decide_from_us,
             sanity=self._sanity.state,
-            open_bar=self._builder.open_bar,
-            window=self.window.to_bytes(),
-            pending=self._pending,
+            open_bar=self._bars.open_bar,
+            window=self._bars.window.to_bytes(),
+            pending=self._bars.pending,
             place=self._places.state,
             position=self.bot.position,
             realised=self.bot.realised,
             refused=self.bot.refused,
-            last_signal=self._last_signal,
+            last_signal=self._decider.last_signal,
             state=plain_state(self.strategy.state),
             metrics=metrics,
         )
@@ -243,10 +240,10 @@ class StrategyInstance:
             ticks_processed=self._processed,
             ticks_bad=self._bad,
             ticks_crossed=self._crossed,
-            bars=self._bars,
-            warm=len(self.window),
+            bars=self._bars.closed,
+            warm=len(self._bars.window),
             last_tick_time_us=self.last_tick_time_us,
-            last_signal=self._last_signal,
+            last_signal=self._decider.last_signal,
             position_lots=sign * position.lots if position is not None else 0.0,
             realised=self.bot.realised,
         )
@@ -260,15 +257,9 @@ class StrategyInstance:
     def _process(self, tick: Tick, place: int, decide: bool) -> None:
         if decide:
             self._check_exit(tick)
-        bar = self._builder.add(tick)
-        if bar is not None:
-            self._bars += 1
-            last = self.window.last
-            if last is None or bar.start_us > last.start_us:
-                self.window.append(bar)
-            self._pending = True
+        self._bars.add(tick)
         if not decide:
-            self._pending = False
+            self._bars.pending = False
         elif not tick.crossed:
             self._evaluate(tick, place)
 
@@ -281,12 +272,6 @@ class StrategyInstance:
         if tick.time_us >= position.open_time_us:
             self._check_exit(tick)
 
-    def _rewind(self, time_us: int) -> None:
-        """The feed's clock had run ahead: what was built beyond its time is let go."""
-        start_us = self._builder.rewind(time_us)
-        self.window.drop_from(start_us)
-        self._pending = False
-
     def _check_exit(self, tick: Tick) -> None:
         """Learn of the position's end before the tick that ended it is looked at further."""
         position = self.bot.position
@@ -297,81 +282,31 @@ class StrategyInstance:
         fill = self._broker.closed_by(position, tick, self._rates.rate(self.symbol, tick))
         if fill is not None:
             self.bot.apply(fill)
-            self._contained(self.strategy.on_fill, fill)
+            self._decider.tell(fill)
 
     def _evaluate(self, tick: Tick, place: int) -> None:
+        pending, self._bars.pending = self._bars.pending, False
+        window, open_bar = self._bars.window, self._bars.open_bar
         if self.config.evaluate == "tick":
-            self._pending = False
-            open_bar = self._builder.open_bar
-            if open_bar is not None and len(self.window) + 1 >= self.strategy.warmup:
-                with self.window.provisional(open_bar):
-                    self._decide(ask_tick(self.strategy, tick, self.window), tick, place)
-        elif self._pending:
-            self._pending = False
-            if len(self.window) >= self.strategy.warmup:
-                self._decide(ask_bar(self.strategy, self.window), tick, place)
-
-    def _decide(self, answer: Answer, tick: Tick, place: int) -> None:
-        signal = answer.signal
-        changed = signal != self._last_signal
-        self._last_signal = signal
-        outcome = Outcome("NONE")
-        if signal != HOLD:
-            outcome = self.bot.on_signal(signal, self._moment(tick, place, answer.note))
-            self._tally.signal(outcome)
-            for fill in outcome.fills:
-                self._contained(self.strategy.on_fill, fill)
-        # On every tick, most evaluations say what the last one said: those are not worth a line.
-        if self.config.evaluate == "bar" or changed or outcome.order_ids:
-            self._decisions.append(self._decision(answer, tick, place, outcome))
-        self._tally.sound()
-
-    def _moment(self, tick: Tick, place: int, note: str) -> Moment:
-        rate = self._rates.rate(self.symbol, tick)
-        why = "" if rate is not None else self._rates.missing(self.symbol)
-        last = self.window.last
-        bar_us = last.start_us if last is not None else 0
-        return Moment(tick, place, bar_us, average_true_range(self.window), rate, why, note)
-
-    def _decision(self, answer: Answer, tick: Tick, place: int, outcome: Outcome) -> Decision:
-        last = self.window.last
-        return Decision(
-            time_us=tick.time_us,
-            place=place,
-            bid=tick.bid,
-            ask=tick.ask,
-            bar_us=last.start_us if last is not None else 0,
-            signal=answer.signal,
-            probability=answer.probability,
-            action=outcome.action,
-            lots=outcome.lots,
-            order_ids=outcome.order_ids,
-            detail=outcome.detail,
-            note=answer.note,
-        )
-
-    def _contained(self, call: Callable[[Fill], None], fill: Fill) -> None:
-        """Tell the strategy of a deal; what it raises must not undo that the deal happened."""
-        try:
-            call(fill)
-        except (Exception, SystemExit) as error:
-            self._tally.fill_error(error)
-        else:
-            self._tally.fill_sound()
+            if open_bar is not None and len(window) + 1 >= self.strategy.warmup:
+                with window.provisional(open_bar):
+                    answer = ask_tick(self.strategy, tick, window)
+                    self._decider.decide(answer, tick, place, window)
+        elif pending and len(window) >= self.strategy.warmup:
+            answer = ask_bar(self.strategy, window)
+            self._decider.decide(answer, tick, place, window)
 
     def _restore(self, saved: Checkpoint) -> None:
-        self.window = BarWindow.from_bytes(saved.window)
-        self._builder = BarBuilder(self.config.timeframe, saved.open_bar)
+        window = BarWindow.from_bytes(saved.window)
+        self._bars = BarFeed(self.config.timeframe, saved.open_bar, window, saved.pending)
+        self._bars.closed = saved.metrics.bars
         self._sanity = TickSanity(saved.sanity)
         self._places = PlaceCounter(*saved.place)
-        self._pending = saved.pending
-        self._last_signal = saved.last_signal
+        self._decider.last_signal = saved.last_signal
         self.bot.position = saved.position
         self.bot.realised = saved.realised
         self.bot.refused = saved.refused
         self.strategy.state = saved.state
         metrics = saved.metrics
-        self._tally = Tally(metrics)
         self._received, self._processed = metrics.ticks_received, metrics.ticks_processed
         self._bad, self._crossed = metrics.ticks_bad, metrics.ticks_crossed
-        self._bars = metrics.bars

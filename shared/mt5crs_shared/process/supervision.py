@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from multiprocessing import parent_process
+from pathlib import Path
 
 import msgspec
 import psutil
@@ -198,7 +199,7 @@ class ChildProcess:
         if now >= self._next_beat:
             self._next_beat = now + self._settings.heartbeat
             self._watch_installation(now)
-            self._bound_output()
+            _bound_output(self._output)
             self._beat(report())
 
     def beat_soon(self) -> None:
@@ -278,15 +279,6 @@ class ChildProcess:
             logger.critical("%s is gone, or of another installation", self._installation_file)
             self._stopping = True
 
-    def _bound_output(self) -> None:
-        """Empty the file of what was written to the descriptors of output, where it grows long."""
-        with contextlib.suppress(OSError):
-            size = self._output.stat().st_size
-            if size > OUTPUT_LIMIT:
-                os.truncate(self._output, 0)
-                said = "%s: %d bytes written past print() were thrown away; use print() or logging"
-                logger.warning(said, self._output.name, size)
-
     def _watch_parent(self, now: float) -> None:
         if self._wake_read.fileno() in self._events:
             # It may be drained already: what a poll said is looked at more than once.
@@ -321,3 +313,13 @@ class ChildProcess:
 
     def _on_sigterm(self, _signum: int, _frame: object) -> None:
         self._stopping = True
+
+
+def _bound_output(file: Path) -> None:
+    """Empty the file of what was written to the descriptors of output, where it grows long."""
+    with contextlib.suppress(OSError):
+        size = file.stat().st_size
+        if size > OUTPUT_LIMIT:
+            os.truncate(file, 0)
+            said = "%s: %d bytes written past print() were thrown away; use print() or logging"
+            logger.warning(said, file.name, size)

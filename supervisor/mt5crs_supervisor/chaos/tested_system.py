@@ -15,10 +15,10 @@ import psutil
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.children.registry import Entry, Listing
 from mt5crs_supervisor.operator.control import ControlClient, Reply, RestartRequest, StopRequest
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from mt5crs_supervisor.processes.identity import is_alive
+from mt5crs_supervisor.processes.registry import Entry, Listing
 
 PATIENCE = 30.0
 """Seconds that anything may take before the campaign is given up."""

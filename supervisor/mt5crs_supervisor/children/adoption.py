@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mt5crs_shared.events import AnyEvent, Superseded
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.registry import Entry, Registry
 from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.launcher import AdoptedHandle
+from mt5crs_supervisor.processes.registry import Entry, Registry
 
 
 def survivors(

@@ -26,7 +26,7 @@ def of_death(spawn: Spawn, status: ExitStatus, oom: bool) -> Cause:
     return Cause.SIGNAL if status.code is not None and status.code < 0 else Cause.EXIT
 
 
-def explain(spawn: Spawn, status: ExitStatus, cause: Cause) -> str:
+def explain_death(spawn: Spawn, status: ExitStatus, cause: Cause) -> str:
     """Why it died, in one sentence."""
     if spawn.sentence is not None:
         return spawn.sentence.why

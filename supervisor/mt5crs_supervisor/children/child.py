@@ -27,7 +27,7 @@ from mt5crs_shared.events import (
 )
 from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children import causes, health
-from mt5crs_supervisor.children.lifecycle import ALIVE, Event, State, following
+from mt5crs_supervisor.children.lifecycle import ALIVE, LifecycleEvent, State, following
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import Cause, RestartDecision, RestartPolicy, Verdict
 from mt5crs_supervisor.children.spawn import Death, Spawn, Times
@@ -135,14 +135,14 @@ class Child:
         if self.state is State.QUARANTINED:
             self.policy.forget()
         self.last_error = ""
-        self._move(Event.START)
+        self._move(LifecycleEvent.START)
         # Wanted by somebody, it recovers from nothing: an earlier death is no longer measured.
         self._spawn(now, died=None)
 
     def adopt(self, handle: Handle, epoch: int, now: float) -> None:
         """Take over a process that an earlier supervisor started."""
-        self._move(Event.START)
-        self._move(Event.READY)
+        self._move(LifecycleEvent.START)
+        self._move(LifecycleEvent.READY)
         times = Times(spawned=now, ready=now)
         self.spawn = Spawn(epoch, times, handle=handle, beat_at=now)
 
@@ -150,7 +150,7 @@ class Child:
         """The operator, or the supervisor's end, wants it to stop: SIGTERM, later SIGKILL."""
         self._start_again = False
         before = self.state
-        self._move(Event.STOP)
+        self._move(LifecycleEvent.STOP)
         if before not in ALIVE or before is State.STOPPING:
             self.retry_at = None
             return
@@ -187,17 +187,17 @@ class Child:
     def on_ready(self, now: float, model_hash: str = "") -> None:
         """The process has booted, and runs this model."""
         self.spawn.on_ready(now, model_hash)
-        self._move(Event.READY)
+        self._move(LifecycleEvent.READY)
 
     def on_beat(self, beat: Beat, now: float) -> None:
         """A heartbeat was read."""
         before = self.degraded
         self.spawn.hear(beat, now)
         if self.spawn.spare():
-            self._move(Event.SPARED)
+            self._move(LifecycleEvent.SPARED)
             self._parent.notify(Spared(self.name))
         if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
-            self._move(Event.RECOVERED)
+            self._move(LifecycleEvent.RECOVERED)
             self._parent.notify(Running(self.name, beat.pid, beat.epoch))
         if self.degraded and not before:
             self._parent.notify(Degraded(self.name, self.degraded))
@@ -233,7 +233,7 @@ class Child:
             self._come_to_rest(now)
         elif spawn.recycling and spawn.failed is None and status.code in (0, None):
             # The exit code of an adopted process is not known.
-            self._move(Event.DIED)
+            self._move(LifecycleEvent.DIED)
             self.restarts += 1
             self.retry_at = now
             self.on_time(now)
@@ -244,14 +244,14 @@ class Child:
         """Look at every deadline. All beats that were sent have been read."""
         if self.state in (State.BACKOFF, State.QUARANTINED):
             if self.retry_at is not None and now >= self.retry_at:
-                self._move(Event.RETRY)
+                self._move(LifecycleEvent.RETRY)
                 self._spawn(now, self.spawn.times.died)
         elif self.state in (State.KILLING, State.STOPPING):
             if self.spawn.kill_when_due(now):
                 self.last_error = causes.survived(self.pid or 0)
                 self._parent.notify(NotKilled(self.name, self.last_error))
         elif self.spawn.handle is not None:
-            verdict = health.of(self.spawn, self.spawn.handle.load, now, self._settings)
+            verdict = health.verdict_on(self.spawn, self.spawn.handle.load, now, self._settings)
             if verdict is not None:
                 self._sentence(verdict, now)
 
@@ -271,13 +271,13 @@ class Child:
 
     def _sentence(self, verdict: Verdict, now: float) -> None:
         """Have it write its stacks, and kill it a moment later; see `on_time`."""
-        self._move(Event.SENTENCED)
+        self._move(LifecycleEvent.SENTENCED)
         self._parent.notify(KILLS[verdict.cause](self.name, verdict.why))
         self.spawn.put_down(verdict, now)
 
     def _come_to_rest(self, now: float) -> None:
         """It has stopped as it was asked to; it goes on where it is wanted again."""
-        self._move(Event.DIED)
+        self._move(LifecycleEvent.DIED)
         if self._start_again:
             self._start_again = False
             self.start(now)
@@ -290,7 +290,7 @@ class Child:
     def _die(self, status: ExitStatus, pid: int, now: float, oom: bool) -> None:
         spawn = self.spawn
         cause = causes.of_death(spawn, status, oom)
-        self.last_error = causes.explain(spawn, status, cause)
+        self.last_error = causes.explain_death(spawn, status, cause)
         died = causes.death(spawn, status, cause, self.last_error, pid, now)
         ready = spawn.times.ready
         spawn.times.died = now
@@ -307,18 +307,18 @@ class Child:
     ) -> str:
         """Respawn or give up; what was decided, for people."""
         if decision.delay is None:
-            self._move(Event.GAVE_UP)
+            self._move(LifecycleEvent.GAVE_UP)
             self.retry_at = self.policy.retry_at(now, cause)
             self._parent.notify(Quarantined(self.name, decision.reason))
             return f"quarantine: {decision.reason}"
-        self._move(Event.DIED)
+        self._move(LifecycleEvent.DIED)
         self.restarts += 1
         self.retry_at = now + max(decision.delay, stagger)
         # A first death is answered in the same turn of the loop.
         self.on_time(now)
         return f"respawn after {max(decision.delay, stagger):.2f} s: {decision.reason}"
 
-    def _move(self, event: Event) -> None:
+    def _move(self, event: LifecycleEvent) -> None:
         before, self.state = self.state, following(self.state, event)
         if before is not self.state:
             self._parent.notify(StateChanged(self.name, before, self.state))

@@ -14,7 +14,7 @@ STARVING = 3.0
 """How many times longer than others a starved process may be silent."""
 
 
-def of(
+def verdict_on(
     spawn: Spawn, load: Callable[[], Load], now: float, settings: SupervisorConfig
 ) -> Verdict | None:
     """A process at a monotonic time, all its beats read; None: it is well, or may yet be.

@@ -16,8 +16,8 @@ from mt5crs_supervisor.children import adoption
 from mt5crs_supervisor.children.channel import ChildChannel
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.lifecycle import ALIVE
-from mt5crs_supervisor.children.registry import Entry, Registry
 from mt5crs_supervisor.processes.launcher import Handle, Launcher
+from mt5crs_supervisor.processes.registry import Entry, Registry
 
 
 class Spawner:

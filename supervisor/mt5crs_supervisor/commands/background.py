@@ -155,7 +155,7 @@ def stop_supervisor(paths: VarPaths, say: Callable[[str], None]) -> None:
 
 def _stop_orphans(paths: VarPaths, say: Callable[[str], None]) -> None:
     """End what a killed supervisor has left."""
-    if not orphans.of(paths):
+    if not orphans.living_orphans(paths):
         raise NotRunning(f"no supervisor is running on {paths.var}")
     limit = SupervisorConfig().stop_timeout
     say(f"no supervisor is running; ending what one has left ... (SIGKILL after {limit:g} s)")

@@ -130,7 +130,7 @@ def _after_error(
     restart_in_place.write_report(paths.crash, error, decision)
     if not down:
         restart_in_place.exec_again(earlier_errors)
-    living = orphans.described(orphans.of(paths))
+    living = orphans.described(orphans.living_orphans(paths))
     when = "while it was stopping" if stopping else f"{restart_in_place.MOST} times within a minute"
     raise CommandError(
         f"the supervisor failed {when} and stays down:"

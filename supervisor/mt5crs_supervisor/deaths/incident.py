@@ -20,7 +20,7 @@ QUIET = 10.0
 """Seconds without a further death after which an incident is over."""
 
 
-class Incident(msgspec.Struct, frozen=True):
+class OpenIncident(msgspec.Struct, frozen=True):
     """What is known of one when it is recognised, or over.
 
     Attributes:
@@ -51,7 +51,7 @@ class IncidentWatch:
         """An incident has been recognised and is not over."""
         return bool(self._names)
 
-    def on_death(self, name: str, now: float) -> Incident | None:
+    def on_death(self, name: str, now: float) -> OpenIncident | None:
         """Note a death.
 
         Returns:
@@ -69,16 +69,16 @@ class IncidentWatch:
         self._names = [fallen for _, fallen in self._deaths]
         self._begun = self._deaths[0][0]
         self._deaths.clear()
-        return Incident(tuple(self._names), self._begun)
+        return OpenIncident(tuple(self._names), self._begun)
 
     def stagger(self) -> float:
         """Seconds that the respawn of the child that fell last waits."""
         return STAGGER * len(self._names)
 
-    def over(self, now: float) -> Incident | None:
+    def over(self, now: float) -> OpenIncident | None:
         """The incident, once, when it is over; its deaths are then to be forgiven."""
         if not self.going_on or now - self._last < QUIET:
             return None
-        ended = Incident(tuple(self._names), self._begun)
+        ended = OpenIncident(tuple(self._names), self._begun)
         self._names = []
         return ended

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterable, Mapping
 
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.children import plans, registry
-from mt5crs_supervisor.children.registry import Entry
+from mt5crs_supervisor.children import plans
+from mt5crs_supervisor.processes import registry
 from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.instance_lock import InstanceLock
 from mt5crs_supervisor.processes.launcher import AdoptedHandle
+from mt5crs_supervisor.processes.registry import Entry
 
 KILLED_WITHIN = 5.0
 """Seconds that the kernel may take to end a process."""
@@ -19,7 +20,7 @@ LOOK_EVERY = 0.02
 """Seconds between two looks whether a process has ended."""
 
 
-def of(paths: VarPaths) -> dict[str, Entry]:
+def living_orphans(paths: VarPaths) -> dict[str, Entry]:
     """Those that live, by name; only to be asked where no supervisor runs."""
     return registry.living(registry.read_registry(paths.registry, paths.var))
 
@@ -53,7 +54,7 @@ def end(paths: VarPaths, config: str, within: float) -> dict[str, Entry]:
     """
     single = InstanceLock(paths, config)
     try:
-        found = of(paths)
+        found = living_orphans(paths)
         services = {name: entry for name, entry in found.items() if name in plans.ENTRIES}
         strategies = {name: entry for name, entry in found.items() if name not in services}
         for group in (strategies, services):
