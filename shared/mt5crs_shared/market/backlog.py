@@ -1,11 +1,16 @@
 """What came after this tick? Questions of readers, answers of the tape; msgpack on ipc sockets."""
 
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
+import zmq
 from msgspec import Meta
 
 from mt5crs_shared.market.ticks import Tick
+
+logger = logging.getLogger(__name__)
 
 TAIL = 8
 """Ticks in a mark."""
@@ -74,3 +79,65 @@ class BacklogReply(msgspec.Struct, frozen=True, tag=True):
     simulated: bool = False
     live: bool = True
     newest: dict[str, int] = {}
+
+
+_decode_reply = msgspec.msgpack.Decoder(BacklogReply).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class BacklogSources:
+    """Those who can be asked, all at once; never waited for.
+
+    Args:
+        context: The process's ZMQ context.
+        addresses: Where they answer.
+    """
+
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", addresses: Iterable[str]) -> None:
+        self.sockets = [_connect(context, address) for address in addresses]
+
+    def ask(self, request: BacklogRequest) -> int:
+        """Ask everybody who is connected; how many these are."""
+        question = _encode(request)
+        return sum(_send(socket, question) for socket in self.sockets)
+
+    def replies(self, events: Mapping[object, int]) -> Iterator[tuple[int, BacklogReply]]:
+        """What the ready sockets hold, and the number of the source that said it."""
+        for number, socket in enumerate(self.sockets):
+            while socket in events:
+                try:
+                    body = socket.recv(zmq.DONTWAIT)
+                except zmq.Again:
+                    break
+                try:
+                    reply = _decode_reply(body)
+                except Exception as error:
+                    # Whatever it is that cannot be read: it is that message's fault alone.
+                    said = "an answer of the tape that cannot be read was ignored: %s"
+                    logger.warning(said, error)
+                    continue
+                yield number, reply
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        for socket in self.sockets:
+            socket.close(0)
+
+
+def _connect(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.RECONNECT_IVL, 10)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+    # No queue for a source that is away: it is asked again, with a newer question.
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.connect(address)
+    return socket
+
+
+def _send(socket: "zmq.Socket[bytes]", question: bytes) -> bool:
+    """Ask; False where the source is not connected."""
+    try:
+        socket.send(question, zmq.DONTWAIT)
+    except zmq.Again:
+        return False
+    return True

@@ -1,5 +1,7 @@
 """One symbol of a stream: its catch-up, when to ask the tape again, and what is held meanwhile."""
 
+from collections.abc import Callable
+
 from mt5crs_shared.market.backlog import BacklogReply, TickMark
 from mt5crs_shared.market.catch_up import CatchUp
 from mt5crs_shared.market.sanity import TickSanity
@@ -8,8 +10,48 @@ from mt5crs_shared.market.ticks import Tick
 ASK_AGAIN = (0.01, 0.25)
 """Shortest and longest wait, in seconds, between two questions while nothing is new."""
 
+ASK_URGENTLY = 0.03
+"""Longest wait between two questions while live ticks wait for the answer."""
+
+HELPLESS_AFTER = 0.1
+"""Seconds that an authority's live ticks wait when nobody it can ask follows the market."""
+
 HELD_FOR = 1.0
 """Seconds that an answer is held for another symbol whose place nobody can compare."""
+
+
+class QueueClock:
+    """How old a live tick can be at most, while no two clocks of the system need to agree.
+
+    Two bounds: how long our own queue has not been empty, and how far the feed's clock must be by
+    now (the largest lead of event time over wall time so far, added to wall time).
+
+    Args:
+        monotonic: The monotonic clock, seconds.
+        wall_us: Wall time, us since the epoch.
+
+    Attributes:
+        empty_at: Monotonic time at which the queue of live ticks was last empty, seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], wall_us: Callable[[], int]) -> None:
+        self.empty_at = monotonic()
+        self._monotonic = monotonic
+        self._wall_us = wall_us
+        self._lead_us = -(2**62)
+
+    def on_empty(self) -> None:
+        """Everything that had come was taken."""
+        self.empty_at = self._monotonic()
+
+    def on_tick(self, tick: Tick, received_us: int) -> None:
+        """A tick whose time is believed was received."""
+        self._lead_us = max(self._lead_us, tick.time_us - received_us)
+
+    def age(self, tick: Tick) -> float:
+        """Seconds since a tick was the newest."""
+        queued = self._monotonic() - self.empty_at
+        return min(queued, (self._wall_us() + self._lead_us - tick.time_us) / 1e6)
 
 
 class Reader:
@@ -62,6 +104,27 @@ class Reader:
     def hurry(self) -> None:
         """Somebody waits for the next answer."""
         self.ask_at, self.pause = 0.0, ASK_AGAIN[0]
+
+    def schedule(self, reply: BacklogReply, progress: bool, now: float) -> None:
+        """When to ask for the next part: at once while there is more, seldom while there is not."""
+        last_seq = reply.first_seq + len(reply.ticks) - 1
+        if progress and self.waiting_since is not None:
+            # Somebody knows: patience begins anew.
+            self.waiting_since = now
+        if progress and last_seq < reply.newest_seq:
+            self.hurry()
+            return
+        longest = ASK_AGAIN[1] if self.waiting_since is None else ASK_URGENTLY
+        self.pause = min(self.pause, longest)
+        self.ask_at = min(self.ask_at, now + self.pause)
+        self.pause *= 2
+
+    def is_hopeless(self, now: float, give_up: float, authority: bool) -> bool:
+        """Live ticks wait, and it makes no sense to let them wait any longer."""
+        if self.waiting_since is None:
+            return False
+        alone = authority and len(self.helpless) >= self.asked
+        return now - self.waiting_since > (HELPLESS_AFTER if alone else give_up)
 
     def rejoin(self) -> None:
         """What comes next must be aligned anew, since some may have been lost."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 import zmq
 
-from mt5crs_shared.market.backlog import BacklogReply, TickMark
+from mt5crs_shared.market.backlog import BacklogReply, BacklogSources, TickMark
 from mt5crs_shared.market.catch_up import Break
 from mt5crs_shared.market.market_socket import MarketSocket, Refusals
-from mt5crs_shared.market.reader import ASK_AGAIN, Reader
+from mt5crs_shared.market.reader import ASK_URGENTLY, QueueClock, Reader
 from mt5crs_shared.market.ticks import Tick
 
 logger = logging.getLogger(__name__)
@@ -20,15 +20,6 @@ TAPE_PRESENCE = b"\x00mt5crs-tape"
 
 ANSWER_WITHIN = 1.0
 """Seconds after which an unanswered question to the tape is asked again."""
-
-ASK_URGENTLY = 0.03
-"""Longest wait between two questions while live ticks wait for the answer."""
-
-HELPLESS_AFTER = 0.1
-"""Seconds that an authority's live ticks wait when nobody it can ask follows the market."""
-
-_decode_reply = msgspec.msgpack.Decoder(BacklogReply).decode
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -83,9 +74,7 @@ class TickStream:
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._monotonic = monotonic
-        self._wall_us = wall_us
-        self._idle_at = monotonic()
-        self._lead_us = -(2**62)
+        self._queue = QueueClock(monotonic, wall_us)
         self._give_up = give_up
         self._authority = authority
         self._readers = {symbol: Reader(symbol, mark) for symbol, mark in marks.items()}
@@ -97,7 +86,7 @@ class TickStream:
         self._market = MarketSocket(
             context, market_url, symbols, presence, own_feed, wall_us, monotonic
         )
-        self._sources = [self._open_source(context, address) for address in sources]
+        self._sources = BacklogSources(context, sources)
 
     @property
     def connected(self) -> bool:
@@ -146,7 +135,7 @@ class TickStream:
 
     def register(self, poller: zmq.Poller) -> None:
         """Have the poller wake for market and tape."""
-        for socket in (self._market.socket, self._market.monitor, *self._sources):
+        for socket in (self._market.socket, self._market.monitor, *self._sources.sockets):
             poller.register(socket, zmq.POLLIN)
 
     def age(self, tick: Tick) -> float:
@@ -154,21 +143,18 @@ class TickStream:
 
         Nothing grows old in a simulated market: it waits for its readers, and what an outage of
         ours lasts there is a matter of its speed. Otherwise, while catching up: how far the tape
-        is ahead of it. Live: the smaller of two bounds, how long our own queue has not been
-        empty, and how far the feed's clock must be by now (the largest lead of event time over
-        wall time so far, added to wall time).
+        is ahead of it. Live: see `QueueClock`.
         """
         if self.simulated:
             return 0.0
         if not self.caught_up:
             return (self.feed_time_us - tick.time_us) / 1e6
-        queued = self._monotonic() - self._idle_at
-        return min(queued, (self._wall_us() + self._lead_us - tick.time_us) / 1e6)
+        return self._queue.age(tick)
 
     @property
     def behind(self) -> float:
         """Seconds since the queue of live ticks was last empty."""
-        return self._monotonic() - self._idle_at
+        return self._monotonic() - self._queue.empty_at
 
     def timeout(self) -> float:
         """Seconds until there is something to do without any socket being ready."""
@@ -180,44 +166,29 @@ class TickStream:
 
     def read(self, events: Mapping[object, int]) -> Iterable[Batch]:
         """Take what the ready sockets hold; the batches are to be processed in order."""
-        for number, source in enumerate(self._sources):
-            if source in events:
-                yield from self._read_source(number, source)
+        yield from self._read_replies(events)
         if self._market.socket in events or self._market.monitor in events:
             yield from self._read_market()
         else:
-            self._idle_at = self._monotonic()
+            self._queue.on_empty()
         yield from self._release()
         yield from self._ask()
 
     def close(self) -> None:
         """Give the sockets back."""
         self._market.close()
-        for source in self._sources:
-            source.close(0)
-
-    @staticmethod
-    def _open_source(
-        context: "zmq.Context[zmq.Socket[bytes]]", address: str
-    ) -> "zmq.Socket[bytes]":
-        source = context.socket(zmq.DEALER)
-        source.setsockopt(zmq.RECONNECT_IVL, 10)
-        source.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-        # No queue for a source that is away: it is asked again, with a newer question.
-        source.setsockopt(zmq.IMMEDIATE, 1)
-        source.connect(address)
-        return source
+        self._sources.close()
 
     def _read_market(self) -> Iterable[Batch]:
         received = self._market.read()
         now = self._monotonic()
         if received.whole:
-            self._idle_at = now
+            self._queue.on_empty()
         ready: list[Tick] = []
         for tick, received_us in received.ticks:
             reader = self._readers[tick.symbol]
-            if reader.clock.judge(tick) == "good" and tick.time_us - received_us > self._lead_us:
-                self._lead_us = tick.time_us - received_us
+            if reader.clock.judge(tick) == "good":
+                self._queue.on_tick(tick, received_us)
             if reader.held_live or (reader.catch_up.joined and self._must_wait(reader)):
                 reader.held_live.append(tick)
             else:
@@ -233,16 +204,8 @@ class TickStream:
         for reader in self._readers.values():
             reader.rejoin()
 
-    def _read_source(self, number: int, source: "zmq.Socket[bytes]") -> Iterable[Batch]:
-        while True:
-            try:
-                reply = _decode_reply(source.recv(zmq.DONTWAIT))
-            except zmq.Again:
-                return
-            except Exception as error:
-                # Whatever it is that cannot be read: it is that message's fault alone.
-                logger.warning("an answer of the tape that cannot be read was ignored: %s", error)
-                continue
+    def _read_replies(self, events: Mapping[object, int]) -> Iterable[Batch]:
+        for number, reply in self._sources.replies(events):
             reader = self._readers.get(reply.symbol)
             if reader is None or reader.held is not None:
                 continue
@@ -259,7 +222,7 @@ class TickStream:
         reader.held = None
         ticks = reader.catch_up.on_backlog(reply)
         reader.tape_time_us = reply.newest_time_us
-        self._schedule(reader, reply, bool(ticks))
+        reader.schedule(reply, bool(ticks), self._monotonic())
         if ticks or reply.live:
             reader.helpless.clear()
         else:
@@ -279,7 +242,7 @@ class TickStream:
         if other.catch_up.reached(reply.generation, reply.newest.get(other.catch_up.symbol, 0)):
             return True
         # The numbers of another run of the tape say nothing; a live stream is no second behind.
-        seen_since = reader.held is reply and self._idle_at >= reader.patient_until
+        seen_since = reader.held is reply and self._queue.empty_at >= reader.patient_until
         return other.catch_up.joined and seen_since
 
     def _release(self) -> Iterable[Batch]:
@@ -295,20 +258,6 @@ class TickStream:
                 if ready:
                     yield Batch(ready, 0, self.feed_time_us, live=True)
 
-    def _schedule(self, reader: Reader, reply: BacklogReply, progress: bool) -> None:
-        """When to ask for the next part: at once while there is more, seldom while there is not."""
-        last_seq = reply.first_seq + len(reply.ticks) - 1
-        if progress and reader.waiting_since is not None:
-            # Somebody knows: patience begins anew.
-            reader.waiting_since = self._monotonic()
-        if progress and last_seq < reply.newest_seq:
-            reader.ask_at, reader.pause = 0.0, ASK_AGAIN[0]
-            return
-        longest = ASK_AGAIN[1] if reader.waiting_since is None else ASK_URGENTLY
-        reader.pause = min(reader.pause, longest)
-        reader.ask_at = min(reader.ask_at, self._monotonic() + reader.pause)
-        reader.pause *= 2
-
     def _ask(self) -> Iterable[Batch]:
         now = self._monotonic()
         for reader in self._readers.values():
@@ -319,16 +268,14 @@ class TickStream:
             if self._must_wait(reader) or reader.held is not None:
                 reader.waiting_since = now if reader.waiting_since is not None else None
                 continue
-            if self._hopeless(reader, now):
+            if reader.is_hopeless(now, self._give_up, self._authority):
                 logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
                 ticks = catch_up.join_now()
                 if ticks:
                     breaks = catch_up.take_breaks()
                     yield Batch(ticks, 0, self.feed_time_us, live=True, breaks=breaks)
             elif now >= reader.ask_at:
-                question = _encode(catch_up.request())
-                asked = [self._send(source, question) for source in self._sources]
-                reader.asked = sum(asked)
+                reader.asked = self._sources.ask(catch_up.request())
                 reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
 
     def _must_wait(self, reader: Reader) -> bool:
@@ -336,20 +283,3 @@ class TickStream:
         other = self._needs.get(reader.catch_up.symbol)
         # Live ticks that wait for the tape's word are not there yet either.
         return other is not None and (not other.catch_up.caught_up or other.live_waits)
-
-    def _hopeless(self, reader: Reader, now: float) -> bool:
-        """Live ticks wait, and it makes no sense to let them wait any longer."""
-        if reader.waiting_since is None:
-            return False
-        waited = now - reader.waiting_since
-        alone = self._authority and len(reader.helpless) >= reader.asked
-        return waited > (HELPLESS_AFTER if alone else self._give_up)
-
-    @staticmethod
-    def _send(source: "zmq.Socket[bytes]", question: bytes) -> bool:
-        """Ask; False where the source is not connected."""
-        try:
-            source.send(question, zmq.DONTWAIT)
-        except zmq.Again:
-            return False
-        return True
