@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.transaction import LedgerTakenError
+from mt5crs_services.gateway.ledger_file import LedgerTakenError
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Submit, Touched
 from mt5crs_shared.trading import ledger_schema
 from mt5crs_shared.trading.ledger_schema import LedgerError

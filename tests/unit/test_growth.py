@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_services.gateway import ledger as ledger_module
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.trading import store
 from mt5crs_shared.trading.orders import Code
 from mt5crs_worker.answers import BUY, SELL, Signal
 from mt5crs_worker.bars import BarWindow
@@ -64,9 +64,9 @@ def test_an_order_that_is_refused_is_not_sent_again_on_each_tick_of_a_bar() -> N
 def test_the_ledger_keeps_deals_and_what_waits_and_prunes_old_refusals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "PRUNE_EVERY", 50)
+    monkeypatch.setattr(store, "PRUNE_EVERY", 50)
     office = Office(tmp_path / "ledger.db")
-    office.ledger._retention = RetentionConfig(rows=1_000)
+    office.ledger._file._retention = RetentionConfig(rows=1_000)
     waits = order(tick(0), order_id="it waits")
     office.ledger.intend(waits)
     office.open(tick(1_000))

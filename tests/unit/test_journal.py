@@ -14,7 +14,7 @@ from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.trading.journal import Checkpoint, Decision, Journal
-from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
+from mt5crs_worker.trading.journal_file import JournalError, JournalVersionError, ReplacedError
 
 TICK = Tick("EURUSD", 5, 1.1, 1.2)
 ORDER = Order("s:5:0:OPEN", "s", 1, "EURUSD", 7, "OPEN", "BUY", 0.1, TICK)
@@ -88,7 +88,7 @@ def test_a_process_that_was_replaced_writes_nothing_any_more(path: Path) -> None
         Journal(path, 1)
 
 
-@pytest.mark.parametrize("damage", ["garbage", "header", "version", "table"])
+@pytest.mark.parametrize("damage", ["garbage", "header", "older", "table"])
 def test_a_file_that_cannot_be_used_is_set_aside(path: Path, damage: str) -> None:
     Journal(path, 1).save(checkpoint(), [])
     with sqlite3.connect(path) as db:
@@ -98,9 +98,10 @@ def test_a_file_that_cannot_be_used_is_set_aside(path: Path, damage: str) -> Non
             path.write_bytes(b"\x00garbage" * 1000)
         case "header":
             path.write_bytes(b"x" * 100 + path.read_bytes()[100:])
-        case "version":
+        case "older":
             with sqlite3.connect(path) as db:
-                db.execute("UPDATE meta SET version = 999")
+                db.execute("PRAGMA user_version = 0")
+                db.execute("ALTER TABLE meta ADD COLUMN version INTEGER DEFAULT 4")
         case "table":
             with sqlite3.connect(path) as db:
                 db.execute("DROP TABLE meta")
@@ -111,6 +112,56 @@ def test_a_file_that_cannot_be_used_is_set_aside(path: Path, damage: str) -> Non
     assert fresh.set_aside.exists()
     fresh.save(checkpoint(), [])
     assert Journal(path, 3).load() == checkpoint()
+
+
+def test_a_journal_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> None:
+    first = Journal(path, 1)
+    first.save(checkpoint(), [DECISION])
+    first.close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    content = path.read_bytes()
+    with pytest.raises(JournalVersionError, match=r"version is 99.*newer one again; or"):
+        Journal(path, 2)
+    assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_checkpoint_of_an_older_format_is_left_and_the_rows_are_kept(path: Path) -> None:
+    first = Journal(path, 1)
+    first.save(checkpoint(), [DECISION])
+    first.intend(ORDER)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE checkpoint SET format = format - 1")
+    second = Journal(path, 2)
+    assert second.load() is None
+    assert second.unsettled() == [ORDER]
+    assert (rows(path), second.set_aside) == (1, None)
+    assert count(path, "events WHERE kind = 'checkpoint_left'") == 1
+    second.save(checkpoint(), [])
+    assert Journal(path, 3).load() == checkpoint()
+
+
+def test_a_checkpoint_of_a_newer_format_is_refused(path: Path) -> None:
+    Journal(path, 1).save(checkpoint(), [])
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE checkpoint SET format = format + 1")
+    with pytest.raises(JournalVersionError, match="Use the newer one again"):
+        Journal(path, 2).load()
+    assert count(path, "checkpoint") == 1
+
+
+def test_what_sqlite_keeps_beside_a_journal_is_missed(path: Path) -> None:
+    journal = Journal(path, 1)
+    journal.save(checkpoint(), [DECISION])
+    path.with_name("s.db-wal").unlink()
+    with pytest.raises(JournalError, match="-wal was removed") as caught:
+        journal.intend(ORDER)
+    journal.abandon(caught.value)
+    journal.close()
+    assert journal.set_aside is None
+    assert Journal(path, 2).load() == checkpoint()
 
 
 def test_a_checkpoint_that_cannot_be_read_is_none(path: Path) -> None:

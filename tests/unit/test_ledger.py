@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_services.gateway.transaction import LedgerGoneError
+from mt5crs_services.gateway.ledger_file import LedgerGoneError
 from mt5crs_shared.trading import ledger_schema
 from mt5crs_shared.trading.ledger_schema import LedgerError
 from mt5crs_shared.trading.orders import Code
@@ -124,16 +124,23 @@ def damage(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-def other_version(path: Path) -> None:
+def newer_version(path: Path) -> None:
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+
+
+def older_version(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 0")
+        db.execute("INSERT INTO meta VALUES ('version', '2')")
     db.close()
 
 
 @pytest.mark.parametrize(
     "spoil",
-    [damage, other_version, lambda path: path.write_text("balance: 5" * 200)],
-    ids=["damaged", "other version", "no database"],
+    [damage, newer_version, older_version, lambda path: path.write_text("balance: 5" * 200)],
+    ids=["damaged", "newer", "older", "no database"],
 )
 def test_a_ledger_that_cannot_be_used_is_left_as_it_is(office: Office, spoil: object) -> None:
     office.open(tick(0))

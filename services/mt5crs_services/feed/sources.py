@@ -21,6 +21,7 @@ from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import parse_iso
+from mt5crs_shared.process.files import is_irregular
 
 _LARGEST_STATE = 1_000_000
 """Bytes; a file of `KEPT_MINUTES` states has some thousand for each symbol."""
@@ -166,9 +167,9 @@ def check_regular(path: Path) -> None:
     """See that what stands where a file of ours belongs is a file, or nothing.
 
     Raises:
-        FeedFileError: A FIFO would be waited for, a device has no end. The feed does not begin.
+        FeedFileError: It is something else. The feed does not begin.
     """
-    if (path.exists() or path.is_symlink()) and not path.is_file():
+    if is_irregular(path):
         raise files.FeedFileError(f"{path} is no regular file: remove it, and restart the feed")
 
 

@@ -3,7 +3,7 @@
 One transaction holds all that belongs together, and is on the disk before anybody hears of it.
 """
 
-import os
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -12,25 +12,16 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_services.gateway.account import Total, made_by, parts_of
+from mt5crs_services.gateway.ledger_file import LedgerFile
 from mt5crs_services.gateway.open_position import Holding
 from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
-from mt5crs_services.gateway.transaction import LedgerGoneError, Transaction, WalGoneError
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import (
-    DDL,
-    DEAL_COLUMNS,
-    INSTALLATION,
-    POSITION_COLUMNS,
-    VERSION,
-    LedgerError,
-)
+from mt5crs_shared.trading.ledger_schema import DEAL_COLUMNS, POSITION_COLUMNS, LedgerError
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult
-
-PRUNE_EVERY = 1_000
-"""Orders recorded between two prunings."""
+from mt5crs_shared.trading.store import Durability
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -49,7 +40,8 @@ class Ledger:
         installation: Id of the ``var`` folder; a ledger keeps that of its own.
 
     Raises:
-        LedgerError: The file is damaged, of another version or currency, or cannot be opened.
+        LedgerError: The file is damaged, of a newer version, of another account, or cannot be
+            opened.
     """
 
     def __init__(
@@ -61,18 +53,10 @@ class Ledger:
         installation: str = "",
     ) -> None:
         self.path = path
-        self._retention = retention or RetentionConfig()
-        self._installation = installation
-        self._orders = 0
-        self._writer = f"{os.getpid()}:{time.time_ns()}"
-        if path.exists() and not path.is_file():
-            raise LedgerError(f"{path} is no regular file")
-        try:
-            self._db = self._open(currency, first_balance)
-        except sqlite3.Error as error:
-            raise LedgerError(f"{path}: {error}") from error
         self.first_balance = first_balance
-        self._inode = path.stat().st_ino
+        kept = retention or RetentionConfig()
+        self._file = LedgerFile(path, currency, first_balance, kept, installation)
+        self._db = self._file.db
 
     def epochs(self) -> dict[str, int]:
         """The newest epoch of each strategy."""
@@ -139,9 +123,7 @@ class Ledger:
         with self._writing("NORMAL"):
             for stream in streams:
                 self._update_stream(stream)
-            if self._orders >= PRUNE_EVERY:
-                self._orders = 0
-                self._prune()
+            self._file.prune_if_due()
 
     def symbols(self, configured: Mapping[str, SymbolSpec]) -> dict[str, SymbolSpec]:
         """The symbols to watch: those configured, and what the open positions need besides.
@@ -194,78 +176,11 @@ class Ledger:
             LedgerGoneError: Somebody has removed or replaced it.
             WalGoneError: Somebody has removed what SQLite keeps beside it.
         """
-        try:
-            inode = self.path.stat().st_ino
-        except FileNotFoundError:
-            inode = 0
-        if inode != self._inode:
-            raise LedgerGoneError(f"{self.path} was removed or replaced while it was in use")
-        wal = self.path.with_name(f"{self.path.name}-wal")
-        if not wal.exists():
-            # It is still open here: what it holds goes into the ledger itself, and nothing is lost.
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            raise WalGoneError(f"{wal} was removed while it was in use; the ledger has all of it")
+        self._file.check_in_place()
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
-
-    def _open(self, currency: str, first_balance: float) -> sqlite3.Connection:
-        self._db = db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
-        try:
-            self._take(currency, first_balance)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _take(self, currency: str, first_balance: float) -> None:
-        """Check the file, make its tables where it is new, and become its writer."""
-        db = self._db
-        db.execute("PRAGMA journal_mode = WAL")
-        # Only what a start depends on: a check of every table would take longer each day.
-        for table in ("meta", "epochs", "totals", "tickets", "positions", "streams"):
-            known = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-            if known and db.execute(f"PRAGMA quick_check({table})").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("the file is damaged")
-        db.execute("BEGIN IMMEDIATE")
-        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
-            for statement in DDL.split(";"):
-                db.execute(statement)
-            meta = {"version": VERSION, "currency": currency, "first_balance": repr(first_balance)}
-            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        ledger_schema.check_version(db, self.path)
-        if self._meta("currency") != currency:
-            raise LedgerError(
-                f"{self.path}: the account is in {self._meta('currency')}, and the configuration"
-                f" says account_currency: {currency}; set it back"
-            )
-        if float(self._meta("first_balance")) != first_balance:
-            # Strategies size their positions by it: it cannot be one thing here and another there.
-            raise LedgerError(
-                f"{self.path}: the account began with {float(self._meta('first_balance')):g}, and"
-                f" the configuration says default_balance: {first_balance:g}; set it back"
-            )
-        self._check_installation()
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('writer', ?)", (self._writer,))
-        db.execute("COMMIT")
-
-    def _check_installation(self) -> None:
-        mine = (INSTALLATION, self._installation)
-        self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", mine)
-        owner = self._meta(INSTALLATION)
-        if owner != self._installation:
-            raise LedgerError(
-                f"{self.path}: it is the ledger of installation {owner}, and this folder is"
-                f" {self._installation}; if it is to be this folder's from now on, remove the file"
-                " `installation` beside it and start again"
-            )
-
-    def _meta(self, key: str) -> str:
-        row = self._select("SELECT value FROM meta WHERE key = ?", key)
-        if row is None:
-            raise LedgerError(f"{self.path}: no {key} in meta; the file is damaged")
-        return str(row[0])
+        self._file.close()
 
     def _select(self, query: str, *values: object) -> tuple[object, ...] | None:
         try:
@@ -274,13 +189,13 @@ class Ledger:
             raise LedgerError(f"{self.path}: {error}") from error
         return row
 
-    def _writing(self, synchronous: str = "FULL") -> Transaction:
-        return Transaction(self._db, self.path, self._writer, synchronous)
+    def _writing(self, durability: Durability = "FULL") -> contextlib.AbstractContextManager[None]:
+        return self._file.writing(durability)
 
     def _insert_order(self, order: Order, result: OrderResult | None) -> None:
         body = _encode(result) if result is not None else None
         ticket = result.fill.ticket if result is not None and result.fill else order.ticket
-        self._orders += 1
+        self._file.wrote(1)
         values = (
             order.order_id,
             order.strategy,
@@ -306,16 +221,6 @@ class Ledger:
             " ticket = excluded.ticket, result = excluded.result WHERE result IS NULL",
             values,
         )
-
-    def _prune(self) -> None:
-        """Take away the oldest orders and events; what waits, and every deal, stays."""
-        oldest = time.time() - self._retention.days * 86_400.0
-        for table, needed in (("orders", "result IS NULL"), ("events", "0")):
-            self._db.execute(
-                f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE NOT ({needed}) AND"
-                f" (recorded < ? OR id <= (SELECT max(id) FROM {table}) - ?) ORDER BY id LIMIT ?)",
-                (oldest, self._retention.rows, 5 * PRUNE_EVERY),
-            )
 
     def _insert_own_order(self, booking: Booking) -> None:
         fill, result = booking.fill, booking.result

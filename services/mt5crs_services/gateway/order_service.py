@@ -7,10 +7,10 @@ from mt5crs_services.gateway import risk
 from mt5crs_services.gateway.brokers.paper.book import PaperBook
 from mt5crs_services.gateway.delayed_orders import Due, Waiting
 from mt5crs_services.gateway.ledger import Ledger
+from mt5crs_services.gateway.ledger_file import LedgerTakenError
 from mt5crs_services.gateway.permission import EpochError, check_epoch
 from mt5crs_services.gateway.quotes import reach
 from mt5crs_services.gateway.quotes.market import Market
-from mt5crs_services.gateway.transaction import LedgerTakenError
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (

@@ -10,14 +10,10 @@ import zmq
 
 from mt5crs_services.gateway.brokers.paper.book import PaperBook
 from mt5crs_services.gateway.ledger import Ledger
+from mt5crs_services.gateway.ledger_file import LedgerGoneError, LedgerTakenError, WalGoneError
 from mt5crs_services.gateway.order_service import Desk
 from mt5crs_services.gateway.permission import Leases
 from mt5crs_services.gateway.quotes.market import Market
-from mt5crs_services.gateway.transaction import (
-    LedgerGoneError,
-    LedgerTakenError,
-    WalGoneError,
-)
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared.configuration.structs import decode_config
 from mt5crs_shared.errors import Mt5crsError

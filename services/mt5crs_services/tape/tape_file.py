@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.process.files import is_irregular
 
 logger = logging.getLogger(__name__)
 
@@ -164,8 +165,7 @@ class TapeFiles:
 
     def _known_symbols(self) -> list[str]:
         path = self._folder / "symbols.txt"
-        if path.exists() and (not path.is_file() or path.stat().st_size > _MOST_NAMES):
-            # A FIFO would be waited for; a device or a large file has no end.
+        if is_irregular(path) or (path.exists() and path.stat().st_size > _MOST_NAMES):
             self._set_aside(path, "is no list of symbols")
         try:
             return path.read_text().split()
@@ -190,7 +190,7 @@ class TapeFiles:
 
         A price under another symbol's name costs money.
         """
-        if path.exists() and not path.is_file():
+        if is_irregular(path):
             TapeFiles._set_aside(path, "is no regular file")
         if path.exists() and path.stat().st_size > 0:
             fault = TapeFiles._fault(path, symbols)

@@ -6,6 +6,15 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 
+def is_irregular(path: Path) -> bool:
+    """Whether something stands at a path that is no regular file, nor a link to one.
+
+    A FIFO would be waited for, a device has no end, and a link that leads nowhere would have a
+    file made at a place that nobody looks at.
+    """
+    return os.path.lexists(path) and not path.is_file()
+
+
 def open_regular(path: Path, flags: int = os.O_RDONLY, mode: str = "rb") -> BinaryIO:
     """Open a regular file of this user.
 

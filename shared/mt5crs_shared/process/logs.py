@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from mt5crs_shared.process.files import is_irregular
+
 MAX_BYTES = 10_000_000
 """Size at which a log file is rotated."""
 
@@ -40,8 +42,7 @@ def configure(path: Path, level: int = logging.INFO) -> None:
 
     Called once by a process's entry point, never at import.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        # A FIFO would be waited for.
+    if path.is_symlink() or is_irregular(path):
         path.unlink()
     handler = logging.handlers.RotatingFileHandler(
         path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8"

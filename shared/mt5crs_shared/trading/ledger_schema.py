@@ -15,10 +15,9 @@ import msgspec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading import store
 from mt5crs_shared.trading.orders import Code, Fill, Position
-
-VERSION = 3
-"""Of the tables."""
+from mt5crs_shared.trading.store import Pruned, Schema
 
 INSTALLATION = "installation"
 """Key in `meta` of the id of the installation that the ledger belongs to."""
@@ -27,35 +26,35 @@ MONEY_DIGITS = 6
 """Decimal digits of an amount: finer than any currency's coin, so that a commission on 0.01 lots
 is not rounded away, and coarse enough that every sum of amounts is exact (see `total`)."""
 
-DDL = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epochs (strategy TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS orders (
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE epochs (strategy TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
+CREATE TABLE orders (
     id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
     epoch INTEGER NOT NULL, symbol TEXT NOT NULL, action TEXT NOT NULL, side TEXT NOT NULL,
     lots REAL, time_us INTEGER NOT NULL, reason TEXT NOT NULL, request BLOB NOT NULL,
     status TEXT NOT NULL, code TEXT, detail TEXT NOT NULL, ticket INTEGER NOT NULL, result BLOB,
     recorded REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS orders_open ON orders (id) WHERE result IS NULL;
-CREATE TABLE IF NOT EXISTS deals (
+CREATE INDEX orders_open ON orders (id) WHERE result IS NULL;
+CREATE TABLE deals (
     id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
     symbol TEXT NOT NULL, ticket INTEGER NOT NULL, entry TEXT NOT NULL, side TEXT NOT NULL,
     lots REAL NOT NULL, price REAL NOT NULL, time_us INTEGER NOT NULL, code TEXT NOT NULL,
     profit REAL NOT NULL, commission REAL NOT NULL, stop_loss REAL NOT NULL,
     take_profit REAL NOT NULL, balance REAL NOT NULL, recorded REAL NOT NULL,
     UNIQUE (ticket, entry));
-CREATE TABLE IF NOT EXISTS totals (
+CREATE TABLE totals (
     strategy TEXT PRIMARY KEY, made INTEGER NOT NULL, deals INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS tickets (magic INTEGER PRIMARY KEY, number INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS positions (
+CREATE TABLE tickets (magic INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE positions (
     ticket INTEGER PRIMARY KEY, strategy TEXT NOT NULL UNIQUE, symbol TEXT NOT NULL,
     magic INTEGER NOT NULL, side TEXT NOT NULL, lots REAL NOT NULL, open_price REAL NOT NULL,
     open_time_us INTEGER NOT NULL, stop_loss REAL NOT NULL, take_profit REAL NOT NULL,
     open_bid REAL NOT NULL, open_ask REAL NOT NULL, open_place INTEGER NOT NULL,
     timed INTEGER NOT NULL, rate REAL NOT NULL, seen INTEGER, touch BLOB);
-CREATE TABLE IF NOT EXISTS symbols (symbol TEXT PRIMARY KEY, spec BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS streams (symbol TEXT PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS events (
+CREATE TABLE symbols (symbol TEXT PRIMARY KEY, spec BLOB NOT NULL);
+CREATE TABLE streams (symbol TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE events (
     id INTEGER PRIMARY KEY, recorded REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
 """
 """`orders` holds what strategies asked for and what the book did by itself (then `request` is
@@ -86,6 +85,23 @@ class LedgerError(Mt5crsError):
     A reader reports it. The gateway books nothing and is asked again; where damage is found at the
     start, the gateway ends for good, since the ledger is money and is never set aside silently.
     """
+
+
+SCHEMA = Schema(
+    name="ledger",
+    steps=(
+        _TABLES,
+        # The number of the file itself says it from here on.
+        "DELETE FROM meta WHERE key = 'version';",
+    ),
+    mark="SELECT max(epoch) FROM epochs",
+    unnumbered="SELECT 1 FROM meta WHERE key = 'version' AND value = '3'",
+    failed=LedgerError,
+    unfit=LedgerError,
+    essential=("meta", "epochs", "totals", "tickets", "positions", "streams"),
+    pruned=(Pruned("orders", "recorded", kept="result IS NULL"), Pruned("events", "recorded")),
+)
+"""Every deal, and what waits, stays for good."""
 
 
 class Deal(msgspec.Struct, frozen=True):
@@ -169,41 +185,26 @@ def total(amounts: Iterable[float]) -> float:
     return round(math.fsum(amounts), MONEY_DIGITS)
 
 
-def open_readonly(path: Path) -> sqlite3.Connection:
+def open_readonly(path: Path, older: bool = False) -> sqlite3.Connection:
     """Open a ledger for reading; the gateway may be writing at the same time.
+
+    Args:
+        path: The file.
+        older: Also one that the gateway has not brought up to date yet, for who reads only what
+            every version has: :func:`guarded`, :func:`owner`.
 
     Raises:
         LedgerError: There is none, or it is no ledger of this version.
     """
     if not path.exists():
         raise LedgerError(f"{path}: there is no ledger yet; the gateway makes it")
-    if not path.is_file():
-        raise LedgerError(f"{path} is no regular file")
-    try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
-        check_version(db, path)
-    except sqlite3.Error as error:
-        raise LedgerError(f"{path}: the ledger cannot be read: {error}") from error
-    return db
-
-
-def check_version(db: sqlite3.Connection, path: Path) -> None:
-    """See that the tables are of this version.
-
-    Raises:
-        LedgerError: They are of another one.
-        sqlite3.Error: It is no ledger.
-    """
-    row = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    if row is None or row[0] != str(VERSION):
-        found = "none" if row is None else row[0]
-        raise LedgerError(f"{path}: the ledger's version is {found}, not {VERSION}")
+    return store.open_readonly(path, SCHEMA, older)
 
 
 def owner(path: Path) -> str:
     """The installation that a ledger belongs to; empty: there is none, or it cannot be read."""
     try:
-        with contextlib.closing(open_readonly(path)) as db:
+        with contextlib.closing(open_readonly(path, older=True)) as db:
             row = db.execute("SELECT value FROM meta WHERE key = ?", (INSTALLATION,)).fetchone()
     except (LedgerError, sqlite3.Error):
         return ""

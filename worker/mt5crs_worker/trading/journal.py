@@ -16,9 +16,18 @@ from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side
 from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
-from mt5crs_worker.trading.journal_file import JournalError, JournalFile
+from mt5crs_worker.trading.journal_file import (
+    SCHEMA,
+    JournalError,
+    JournalFile,
+    JournalVersionError,
+)
 
 logger = logging.getLogger(__name__)
+
+CHECKPOINT_FORMAT = 1
+"""Of `Checkpoint`; stored beside each one. It rises where a version could not read what the one
+before has written, or would take it for something else; a new field with a default is neither."""
 
 
 class KeptRate(msgspec.Struct, frozen=True, array_like=True):
@@ -113,13 +122,14 @@ class Journal:
     next write, which raises :class:`ReplacedError` and writes nothing.
 
     Args:
-        path: The file; made where it is missing. A damaged one, or one of another version, is
-            set aside under a new name, and a fresh one begun.
+        path: The file; made where it is missing. A damaged one, or one that is no journal, is set
+            aside under a new name, and a fresh one begun.
         epoch: Number of this spawn.
         retention: How long decisions, orders and events are kept.
 
     Raises:
         JournalError: The file cannot be opened or made.
+        JournalVersionError: It is of a newer version.
         ReplacedError: A newer process has opened it.
     """
 
@@ -133,22 +143,38 @@ class Journal:
 
     @property
     def set_aside(self) -> Path | None:
-        """Where a file is now that was damaged, or of another version."""
+        """Where a file is now that was damaged, or no journal."""
         return self._file.set_aside
 
     def load(self) -> Checkpoint | None:
-        """The last checkpoint; None where there is none, or it cannot be read."""
+        """The last checkpoint; None where there is none, or it cannot be used.
+
+        Orders, decisions and events are kept whatever it is.
+
+        Raises:
+            JournalVersionError: A newer version has saved it.
+        """
         row = self._db.execute(
-            "SELECT checkpoint.body, window.body FROM checkpoint JOIN window USING (id)"
+            "SELECT checkpoint.body, window.body, format FROM checkpoint JOIN window USING (id)"
         ).fetchone()
         if row is None:
             return None
+        body, window, written = row
+        formats = f"its format is {written}, and this program has {CHECKPOINT_FORMAT}"
+        if written > CHECKPOINT_FORMAT:
+            raise JournalVersionError(
+                f"{self.path}: a newer mt5crs-supervisor has saved this checkpoint ({formats})."
+                f" Use the newer one again{SCHEMA.instead}"
+            )
+        if written < CHECKPOINT_FORMAT:
+            self.event("checkpoint_left", f"an older version has saved it ({formats})")
+            return None
         try:
-            checkpoint = _decode_checkpoint(row[0])
+            checkpoint = _decode_checkpoint(body)
         except msgspec.MsgspecError as error:
             self.event("checkpoint_unreadable", str(error))
             return None
-        return msgspec.structs.replace(checkpoint, window=row[1])
+        return msgspec.structs.replace(checkpoint, window=window)
 
     def save(self, checkpoint: Checkpoint, decisions: Sequence[Decision]) -> None:
         """Store a checkpoint together with the decisions made since the last one.
@@ -179,7 +205,10 @@ class Journal:
             for d in decisions
         ]
         with self._file.writing("NORMAL"):
-            self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", (body, now))
+            self._db.execute(
+                "INSERT OR REPLACE INTO checkpoint (id, body, saved, format) VALUES (1, ?, ?, ?)",
+                (body, now, CHECKPOINT_FORMAT),
+            )
             if window is not None:
                 self._db.execute("INSERT OR REPLACE INTO window VALUES (1, ?)", (window,))
             self._db.executemany(
@@ -188,7 +217,7 @@ class Journal:
                 " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 rows,
             )
-            self._file.wrote(len(rows))
+            self._wrote(len(rows))
         self._window = checkpoint.window
 
     def intend(self, order: Order) -> OrderResult | None:
@@ -203,7 +232,7 @@ class Journal:
                 "INSERT INTO orders (order_id, body, time) VALUES (?, ?, ?)",
                 (order.order_id, msgspec.msgpack.encode(order), time.time()),
             )
-            self._file.wrote(1)
+            self._wrote(1)
         return None
 
     def settle(self, result: OrderResult) -> None:
@@ -244,7 +273,7 @@ class Journal:
                 "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)",
                 (time.time(), kind, detail),
             )
-            self._file.wrote(1)
+            self._wrote(1)
 
     def abandon(self, error: JournalError) -> None:
         """After an error: set the file aside if it is damaged, so that the next process can go on.
@@ -255,4 +284,9 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        self._file.close()
+
+    def _wrote(self, rows: int) -> None:
+        """Count rows, and take the oldest away now and then; within a transaction."""
+        self._file.wrote(rows)
+        self._file.prune_if_due()
