@@ -111,8 +111,16 @@ def _several(random: Random, body: bytes, valid: Sequence[bytes]) -> list[bytes]
     return [body, *(make(random, valid)[:2_000] for make in more)]
 
 
+TOPICS = (b"EURUSD", b"tick.EURUSD", b"tick.demo.EURJPY", b"TICK:USDJPY", b"EURUSD.s", b"tick.")
+
+
+def _topical(random: Random, body: bytes, _valid: Sequence[bytes]) -> list[bytes]:
+    return [random.choice(TOPICS), body]
+
+
 SHAPES: dict[str, Callable[[Random, bytes, Sequence[bytes]], list[bytes]]] = {
     "several frames": _several,
+    "a topic first": _topical,
     "an empty frame first": lambda _random, body, _valid: [b"", body],
     "an empty frame last": lambda _random, body, _valid: [body, b""],
 }
@@ -141,7 +149,7 @@ def _open(message: bytes) -> tuple[bytes, Any, Callable[[Any], bytes] | None]:
     """A valid message's topic, its fields, and what makes bytes of them again."""
     topic, brace, rest = message.partition(b"{")
     if brace and b"\x00" not in topic and len(topic) < 20:
-        return topic, json.loads(brace + rest), _as_json
+        return topic, json.loads(brace + rest.rstrip(b"\0")), _as_json
     try:
         return b"", msgspec.msgpack.decode(message), msgspec.msgpack.encode
     except msgspec.MsgspecError:

@@ -122,7 +122,8 @@ def _sockets(scene: Scene) -> list[str]:
 
 def _topical(random: Random, frames: list[bytes]) -> list[bytes]:
     """With a beginning that is subscribed to, mostly: what is not does not even arrive."""
-    if frames[0].startswith((b"EUR", b"USD", b"{")) or not random.randrange(4):
+    known = (b"EUR", b"USD", b"{", b"tick.", b"TICK")
+    if frames[0].startswith(known) or not random.randrange(4):
         return frames
     return [b"EURUSD " + frames[0], *frames[1:]]
 

@@ -33,19 +33,36 @@ def tick(symbol: str) -> Tick:
 
 
 def market() -> list[bytes]:
-    """A frame of each shape."""
+    """A frame of each shape that has one; those of two have their body alone."""
     found = []
     for symbol in PRICES:
         quote = tick(symbol)
-        fields = {"symbol": symbol, "bid": quote.bid, "ask": quote.ask}
-        stamped = {**fields, "timestamp": quote.time_us / 1e6, "volume": 1.0}
+        now, bid, ask = time.time(), quote.bid, quote.ask
+        fields = {"symbol": symbol, "bid": bid, "ask": ask}
+        stamped = _json({**fields, "timestamp": quote.time_us / 1e6, "volume": 1.0})
+        stringed = {**fields, "bid": f"{bid:.5f}", "ask": f"{ask:.5f}", "volume": None}
+        mql = time.strftime("%Y.%m.%d %H:%M:%S", time.localtime(now))
+        package = {"bid": bid, "ask": ask, "time": int(now), "time_msc": int(now * 1e3)}
         found += [
             wire.encode(quote),
-            msgspec.json.encode(stamped),
-            msgspec.json.encode({"type": "TICK", **fields, "time": quote.time_us // 1000}),
-            f"{symbol} ".encode() + msgspec.json.encode(stamped),
+            stamped.encode(),
+            _json({"type": "TICK", **fields, "time": quote.time_us // 1000}).encode(),
+            _json({"token": "t", **fields, "timestamp": wire.format_iso(quote.time_us)}).encode(),
+            f"{symbol} {stamped}".encode(),
+            f"{symbol} {_json(package)}".encode(),
+            f"tick.{symbol} {stamped}".encode(),
+            f"TICK:{symbol} {stamped}".encode(),
+            f"{symbol}|{_json(fields)}".encode(),
+            f"TICK|{symbol}|{_json({**stringed, 'time': mql})}".encode() + b"\0",
+            f"{symbol}:|:{bid:.6f};{ask:.6f}".encode(),
+            f"{symbol} {bid:.6f};{ask:.6f}".encode(),
+            f"{symbol}&{int(now)};{bid:.6f};{ask:.6f}".encode(),
         ]
     return found
+
+
+def _json(fields: Mapping[str, object]) -> str:
+    return msgspec.json.encode(fields).decode()
 
 
 def messages(socket: str, strategy: str, symbol: str, epoch: int) -> list[bytes]:

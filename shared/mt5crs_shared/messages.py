@@ -75,7 +75,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         interruptions: Times that nobody of ours was connected to the market; what was published
             then is not known.
         frames_refused: Messages of the market socket that were no ticks.
-        refused_frames: Of which kinds they were, and how the newest begins.
+        refused_frames: Of which kinds they were, how the newest begins, and what is wrong with it.
         bars: Closed bars.
         warm: Closed bars in the window, of the 256 that features need.
         signals_generated: Evaluations that came out BUY, SELL or EXIT.

@@ -214,7 +214,7 @@ def test_a_market_that_speaks_another_language_is_told_so(tmp_path: Path) -> Non
         socket.bind(f"tcp://127.0.0.1:{system.port}")
 
         def told() -> bool:
-            socket.send(b"EURUSD 1.1030;1.1040")
+            socket.send(b"EURUSD,1.1030,1.1040")
             return "of an unknown shape" in system.strategy("prompt").process.degraded
 
         wait_for(told, "the reason of the silence")

@@ -194,6 +194,19 @@ BAD_GLOBALS = [
         "tape: {ticks_per_symbol: 5}",
         "global.tape.ticks_per_symbol: 5; expected a whole number >= 1000",
     ),
+    (
+        "market: {time_zone: Europe/Athen}",
+        "global.market.time_zone: 'Europe/Athen'; expected a time zone such as Europe/Athens; did "
+        "you mean Europe/Athens?",
+    ),
+    ("market: {time_zone: Athens}", "did you mean Europe/Athens?"),
+    ("market: {time_zone: europe/athens}", "did you mean Europe/Athens?"),
+    *(
+        (f"market: {{time_zone: {name}}}", "; expected a time zone such as Europe/Athens")
+        for name in ("''", "Europe", "../x", "/etc/localtime", "leapseconds", "x" * 300)
+    ),
+    ("market: {time_zone: 2}", "global.market.time_zone: 2; expected text"),
+    ("market: {timezone: Europe/Athens}", "unknown key; did you mean time_zone?"),
     ("feed: {kind: reply}", "did you mean replay?"),
     ("feed: {kind: replay}", "global.feed.files: nothing to replay"),
     ("feed: {kind: replay, files: [ticks.csv]}", "global.feed.files: no file 'ticks.csv'"),

@@ -20,14 +20,13 @@ from mt5crs_shared.configuration.structs import (
     RiskConfig,
     StrategyConfig,
 )
-from mt5crs_shared.market import wire
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.cli import cli
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.trading.sizing import position_size
-from scripts import config_table, module_table
+from scripts import config_table, module_table, wire_table
 from tests.unit.test_instance import Book
 
 ROOT = Path(__file__).parents[2]
@@ -177,20 +176,9 @@ def test_examples_of_python_compile(page: Path) -> None:
         compile(block, str(page), "exec")
 
 
-def test_the_frames_in_the_docs_are_read() -> None:
-    lines = re.findall(r"^\| (T[1-5]) \|.*\| (.*) \|$", (DOCS / "wire.md").read_text(), re.M)
-    assert [number for number, _ in lines] == ["T1", "T2", "T3", "T4", "T5"]
-    for number, cell in lines:
-        frames = [span.encode() for span in re.findall(r"`([^`]+)`", cell)]
-        tick = wire.decode(frames, received_us=1)
-        assert (tick.symbol, tick.timed) == ("EURUSD", number != "T4")
-        subscribed = wire.subscriptions("EURUSD")
-        assert any(frames[0].startswith(prefix) for prefix in subscribed), number
-
-
-def test_the_subscriptions_in_the_docs_are_those_of_the_code() -> None:
-    listed = "\n".join(prefix.decode() for prefix in wire.subscriptions("EURUSD"))
-    assert f"```\n{listed}\n```" in (DOCS / "wire.md").read_text()
+def test_the_tables_of_frames_are_those_of_the_code() -> None:
+    page = wire_table.PAGE.read_text()
+    assert wire_table.renew(page) == page, "run: python scripts/wire_table.py"
 
 
 def test_the_features_in_the_docs_are_those_of_the_code() -> None:

@@ -1,139 +1,289 @@
-"""Every frame shape that publishers of this family send, and what is no tick."""
+"""Every shape that publishers of this family send, and what is no tick."""
 
 import json
-import math
 import os
 import time
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire_formats import FORMATS, BadFrameError, Example, Format
 
 NOW = 1_767_261_600_000_000
+ATHENS = ZoneInfo("Europe/Athens")
+EXAMPLES = [(known, example) for known in FORMATS for example in known.examples]
+each_example = pytest.mark.parametrize(
+    ("known", "example"), EXAMPLES, ids=[f"{e.name} {e.what}" for _, e in EXAMPLES]
+)
+
+
+def read(*frames: bytes, received_us: int = NOW, zone: ZoneInfo | None = None) -> Tick:
+    """The tick that a message must be."""
+    tick = wire.decode(list(frames), received_us, zone)
+    assert isinstance(tick, Tick), tick
+    return tick
+
+
+def refused(*frames: bytes) -> str:
+    """Why a message is left out, which it must be."""
+    ignored = wire.decode(list(frames), NOW)
+    assert isinstance(ignored, wire.Ignored), ignored
+    return ignored.reason
+
+
+def us(text: str) -> int:
+    return wire.parse_iso(text)
+
+
+def claimants(frames: list[bytes]) -> list[str]:
+    """The formats that a message belongs to, or that refuse it as theirs."""
+    found = []
+    for known in FORMATS:
+        try:
+            claimed = known.read(frames) is not None
+        except BadFrameError:
+            claimed = True
+        found += [known.read.__name__] if claimed else []
+    return found
+
+
+@each_example
+def test_every_example_is_read_by_its_own_function_alone(known: Format, example: Example) -> None:
+    frames = list(example.frames)
+    tick = read(*frames)
+    assert (tick.symbol, tick.timed) == (example.symbol, example.timed)
+    assert 1.08 < tick.bid < tick.ask < 1.11
+    assert claimants(frames) == [known.read.__name__]
+
+
+@each_example
+def test_every_example_arrives_by_a_prefix(known: Format, example: Example) -> None:
+    narrow = wire.subscriptions(example.symbol)
+    by_wider = example.frames[0].startswith(wire.WIDER)
+    assert example.frames[0].startswith(narrow) or by_wider
+    # The prefixes of its own format are enough, but for those that the format calls wider.
+    own = tuple(b.replace("SYMBOL", example.symbol).encode() for b in known.beginnings)
+    wider = tuple(b.encode() for b in known.wider)
+    assert example.frames[0].startswith(own + wider)
+
+
+@each_example
+def test_a_nul_at_the_end_is_no_fault(known: Format, example: Example) -> None:
+    frames = [frame + b"\0" for frame in example.frames]
+    assert read(*frames) == read(*example.frames)
 
 
 @pytest.mark.parametrize(
     ("frames", "time_us"),
     [
-        pytest.param(
-            [
-                b'EURUSD {"type": "tick", "symbol": "EURUSD", "timestamp": '
-                b'"2026-01-01T10:00:00.123456Z", "bid": 1.1, "ask": 1.10005, "last": 1.100025, '
-                b'"volume": 123}'
-            ],
-            1_767_261_600_123_456,
-            id="T1",
-        ),
-        pytest.param(
-            [
-                b'{"symbol": "EURUSD", "bid": 1.1, "ask": 1.10005, "volume": 3, "spread": 0.5, '
-                b'"timestamp": 1704067200.12, "type": "tick"}'
-            ],
-            1_704_067_200_120_000,
-            id="T2",
-        ),
-        pytest.param(
-            [
-                b"EURUSD",
-                b'{"symbol": "EURUSD", "price": 1.1, "bid": 1.1, "ask": 1.10005, '
-                b'"timestamp": 1704067200, "source": "x"}',
-            ],
-            1_704_067_200_000_000,
-            id="T3",
-        ),
-        pytest.param(
-            [b'{"type":"TICK","symbol":"EURUSD","bid":1.10000,"ask":1.10005}'], None, id="T4"
-        ),
-        pytest.param(
-            [b'{"type":"TICK","symbol":"EURUSD","bid":1.1,"ask":1.10005,"time":1704067200123}'],
-            1_704_067_200_123_000,
-            id="T5",
-        ),
+        ((b"EURUSD:|:1.1;1.10005",), None),
+        ((b"EURUSD 1.1;1.10005",), None),
+        ((b"EURUSD&1704067200;1.1;1.10005",), 1_704_067_200_000_000),
+        ((b'tick.EURUSD {"symbol":"EURUSD","bid":1.1,"ask":1.10005}',), None),
+        ((b"tick.EURUSD", b'{"symbol":"EURUSD","bid":1.1,"ask":1.10005}'), None),
+        ((b"tick.a.b.EURUSD", b'{"symbol":"EURUSD","bid":1.1,"ask":1.10005}'), None),
+        ((b"TICK:EURUSD", b'{"symbol":"EURUSD","bid":1.1,"ask":1.10005}'), None),
+        ((b'TICK:EURUSD {"bid":1.1,"ask":1.10005}',), None),
+        ((b'tick.EURUSD {"bid":1.1,"ask":1.10005}',), None),
+        ((b'EURUSD|{"bid":1.1,"ask":1.10005}',), None),
+        ((b'TICK|EURUSD|{"bid":1.1,"ask":1.10005}',), None),
+        ((b'EURUSD|{"more": {"a": 1}, "bid":1.1,"ask":1.10005}',), None),
+        ((b'EURUSD   {"symbol":"EURUSD","bid":1.1,"ask":1.10005}',), None),
+        ((b'{"more": {"symbol": "X"}, "symbol":"EURUSD","bid":1.1,"ask":1.10005}',), None),
+        ((b'{"symbol":"EURUSD","bid":"1.1","ask":"1.10005","volume":null}',), None),
+        ((b'{"symbol":"EURUSD","bid":1.1,"ask":1.10005,"volume":"7"}',), None),
+        ((b'{"symbol":"EURUSD","bid":1.1,"ask":1.10005,"time":null}',), None),
     ],
 )
-def test_every_known_shape_is_read(frames: list[bytes], time_us: int | None) -> None:
-    tick = wire.decode(frames, NOW)
+def test_what_is_written_otherwise_is_the_same_quote(
+    frames: tuple[bytes, ...], time_us: int | None
+) -> None:
+    tick = read(*frames)
     assert (tick.symbol, tick.bid, tick.ask) == ("EURUSD", 1.1, 1.10005)
-    assert tick.timed is (time_us is not None)
-    assert tick.time_us == (time_us if time_us is not None else NOW)
+    assert (tick.timed, tick.time_us) == (time_us is not None, time_us or NOW)
 
 
-def test_a_suffixed_symbol_stays_what_it_is() -> None:
-    tick = wire.decode([b'EURUSD.s {"symbol":"EURUSD.s","bid":1,"ask":2}'], NOW)
-    assert tick.symbol == "EURUSD.s"
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ({"timestamp": 1_704_067_200}, "2024-01-01T00:00:00Z"),
+        ({"timestamp": 1_704_067_200_000}, "2024-01-01T00:00:00Z"),
+        ({"timestamp": 1_704_067_200_000_000}, "2024-01-01T00:00:00Z"),
+        ({"timestamp": 1_704_067_200_000_000_000}, "2024-01-01T00:00:00Z"),
+        ({"timestamp": 1_704_067_200.25}, "2024-01-01T00:00:00.25Z"),
+        ({"time": 1_704_067_200, "time_msc": 1_704_067_200_123}, "2024-01-01T00:00:00.123Z"),
+        ({"time": 1_704_067_200, "time_msc": 0}, "2024-01-01T00:00:00Z"),
+        ({"time": 1_704_067_200, "time_msc": None}, "2024-01-01T00:00:00Z"),
+        ({"time": 1, "timestamp": "2026-11-23T07:11:27+02:00"}, "2026-11-23T05:11:27Z"),
+        ({"time": "2026-11-23T07:11:27Z"}, "2026-11-23T07:11:27Z"),
+        ({"time": "2026-11-23 07:11:27+00:00"}, "2026-11-23T07:11:27Z"),
+        ({"time": "2026.11.23 07:11:27+00:00"}, "2026-11-23T07:11:27Z"),
+    ],
+)
+def test_the_first_time_that_is_given_counts(times: dict[str, object], expected: str) -> None:
+    body = json.dumps({"symbol": "A", "bid": 1, "ask": 2, **times}).encode()
+    assert read(body).time_us == us(expected)
 
 
-@pytest.mark.parametrize("number", [1_704_067_200, 1_704_067_200_000, 1_704_067_200_000_000])
-def test_an_epoch_number_is_taken_by_its_size(number: int) -> None:
-    body = json.dumps({"symbol": "A", "bid": 1, "ask": 2, "timestamp": number}).encode()
-    assert wire.decode([body], NOW).time_us == 1_704_067_200_000_000
-
-
-def test_a_time_without_a_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", ["2026-01-01T05:00:00", "2026.01.01 05:00:00", "2026.01.01 05:00"])
+def test_a_time_without_a_zone_is_local(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "TZ", "America/New_York")
     time.tzset()
     try:
+        body = json.dumps({"symbol": "A", "bid": 1, "ask": 2, "time": text}).encode()
+        assert read(body).time_us == 1_767_261_600_000_000
         assert wire.parse_iso("2026-01-01T05:00:00") == 1_767_261_600_000_000
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
+def clock(shown: str) -> list[object]:
+    """A clock's time in every way that names no zone."""
+    moment = datetime.fromisoformat(shown)
+    seconds = int(moment.replace(tzinfo=UTC).timestamp())
+    return [seconds, seconds * 1000, shown, f"{moment:%Y.%m.%d %H:%M:%S}"]
+
+
 @pytest.mark.parametrize(
-    "frames",
+    ("shown", "received", "meant"),
     [
-        [b""],
-        [b"EURUSD"],
-        [b"EURUSD {"],
-        [b'{"symbol": "EURUSD", "bid": NaN, "ask": 1.1}'],
-        [b'{"symbol": "EURUSD", "bid": 1e999, "ask": 1.1}'],
-        [b'{"symbol": "EURUSD", "bid": "1.1", "ask": 1.1}'],
-        [b'{"symbol": "EURUSD", "ask": 1.1}'],
-        [b'{"symbol": "EURUSD", "bid": 1.1, "ask": 1.1, "timestamp": "yesterday"}'],
-        [b'{"symbol": "EURUSD", "bid": 1.1, "ask": 1.1, "timestamp": 1e999}'],
-        [b'{"symbol": "EURUSD", "bid": null, "ask": 1.1}'],
-        [b"\xff\xfe\x00"],
-        [b"a", b"b", b"c"],
+        # Winter and summer: two hours and three before UTC.
+        ("2026-01-15T10:00:00", "2026-01-15T08:00:00Z", "2026-01-15T08:00:00Z"),
+        ("2026-07-15T10:00:00", "2026-07-15T07:00:00Z", "2026-07-15T07:00:00Z"),
+        # Received long after: only the hour that comes twice looks at that.
+        ("2026-07-15T10:00:00", "2030-01-01T00:00:00Z", "2026-07-15T07:00:00Z"),
+        # On 2026-10-25, at 4 in the morning, it is set back to 3.
+        ("2026-10-25T02:59:59", "2026-10-24T23:59:59Z", "2026-10-24T23:59:59Z"),
+        ("2026-10-25T03:30:00", "2026-10-25T00:30:00Z", "2026-10-25T00:30:00Z"),
+        ("2026-10-25T03:30:00", "2026-10-25T00:59:00Z", "2026-10-25T00:30:00Z"),
+        ("2026-10-25T03:30:00", "2026-10-25T01:01:00Z", "2026-10-25T01:30:00Z"),
+        ("2026-10-25T03:30:00", "2026-10-25T01:30:00Z", "2026-10-25T01:30:00Z"),
+        ("2026-10-25T04:00:00", "2026-10-25T02:00:00Z", "2026-10-25T02:00:00Z"),
+        # On 2026-03-29, at 3, it is set forward to 4: it never shows half past 3.
+        ("2026-03-29T02:59:59", "2026-03-29T00:59:59Z", "2026-03-29T00:59:59Z"),
+        ("2026-03-29T03:30:00", "2026-03-29T01:30:00Z", "2026-03-29T01:30:00Z"),
+        ("2026-03-29T04:00:00", "2026-03-29T01:00:00Z", "2026-03-29T01:00:00Z"),
     ],
 )
-def test_what_is_no_tick_is_refused(frames: list[bytes]) -> None:
-    with pytest.raises(wire.BadFrameError):
-        wire.decode(frames, NOW)
-
-
-@given(st.lists(st.binary(max_size=80), min_size=1, max_size=3))
-def test_no_bytes_raise_anything_else(frames: list[bytes]) -> None:
-    try:
-        tick = wire.decode(frames, NOW)
-    except wire.BadFrameError:
-        return
-    assert math.isfinite(tick.bid)
-
-
-@given(
-    st.integers(0, 4_102_444_800_000_000),
-    st.floats(1e-6, 1e6),
-    st.floats(1e-6, 1e6),
-    st.floats(0, 1e9),
-)
-def test_what_we_publish_is_read_back_bit_for_bit(
-    time_us: int, bid: float, ask: float, volume: float
+def test_a_time_without_a_zone_is_local_to_the_publishers_zone(
+    shown: str, received: str, meant: str
 ) -> None:
-    tick = Tick("EURUSD", time_us, bid, ask, volume)
-    assert wire.decode([wire.encode(tick)], NOW) == tick
+    for stamp in clock(shown):
+        body = json.dumps({"symbol": "A", "bid": 1, "ask": 2, "time": stamp}).encode()
+        assert read(body, received_us=us(received), zone=ATHENS).time_us == us(meant), stamp
+    seconds = clock(shown)[0]
+    tick = read(f"A&{seconds};1.0;2.0".encode(), received_us=us(received), zone=ATHENS)
+    assert tick.time_us == us(meant)
 
 
-def test_the_subscriptions_cover_every_shape_as_publishers_write_it() -> None:
-    prefixes = wire.subscriptions("EURUSD")
-    heads = [
-        wire.encode(Tick("EURUSD", 0, 1.0, 1.0)),
-        json.dumps({"symbol": "EURUSD", "bid": 1}).encode(),
-        b'{"symbol":"EURUSD","bid":1}',
-        b'{"type":"TICK","symbol":"EURUSD","bid":1}',
-        json.dumps({"type": "tick", "symbol": "EURUSD"}).encode(),
-    ]
-    for head in heads:
-        assert any(head.startswith(prefix) for prefix in prefixes), head
+def test_a_zone_changes_no_time_that_names_its_own_and_no_time_of_receipt() -> None:
+    for text in ("2026-07-15T10:00:00Z", "2026-07-15T12:00:00+02:00"):
+        body = json.dumps({"symbol": "A", "bid": 1, "ask": 2, "timestamp": text}).encode()
+        assert read(body, zone=ATHENS).time_us == us("2026-07-15T10:00:00Z")
+    assert read(b"A 1.0;2.0", zone=ATHENS).time_us == NOW
+
+
+@pytest.mark.parametrize(
+    ("reason", "frames"),
+    [
+        ("of an unknown shape", (b"",)),
+        ("of an unknown shape", (b"\0",)),
+        ("of an unknown shape", (b"EURUSD",)),
+        ("of an unknown shape", (b"EURUSD {",)),
+        ("of an unknown shape", (b' {"symbol": "EURUSD", "bid": 1.1, "ask": 1.1}',)),
+        ("of an unknown shape", (b'EURUSD:{"symbol": "EURUSD", "bid": 1.1, "ask": 1.1}',)),
+        ("of an unknown shape", (b'quote.EURUSD|{"symbol":"EURUSD","bid":1,"ask":1} x',)),
+        ("of an unknown shape", (b"\xff\xfe\x00",)),
+        ("of an unknown shape", (b"a", b"b", b"c")),
+        ("of an unknown shape", (b'{"symbol": "EURUSD", "ask": 1.1}',)),
+        ("of an unknown shape", (b'{"symbol": "EURUSD", "bid": null, "ask": 1.1}',)),
+        ("of an unknown shape", (b'{"symbol": "EURUSD", "bid": true, "ask": 1.1}',)),
+        ("of an unknown shape", (b'{"symbol": "EURUSD", "bid": "1,1", "ask": 1.1}',)),
+        ("of an unknown shape", (b'{"symbol": "EURUSD", "bid": "", "ask": 1.1}',)),
+        ("of an unknown shape", (b'{"symbol": "EURUSD", "bid": "1_0", "ask": 1.1}',)),
+        ("of an unknown shape", (b'{"symbol": 5, "bid": 1.1, "ask": 1.1}',)),
+        ("of an unknown shape", (b"EURUSD:|:1.1",)),
+        ("of an unknown shape", (b"EURUSD:|:1.1;nan",)),
+        ("of an unknown shape", (b"EURUSD:|:1.1;1e5",)),
+        ("of an unknown shape", (b"EURUSD 1.1;1.1;1.1",)),
+        ("of an unknown shape", (b"EURUSD_M1:|:1795417887;1.1;1.2;1.0;1.1;7",)),
+        ("of an unknown shape", (b"EURUSD&x;1.1;1.1",)),
+        ("of an unknown shape", (b"EURUSD:|:" + b"1" * 5_000 + b";1.1",)),
+        ("without a price", (b'{"symbol": "EURUSD", "bid": "NaN", "ask": 1.1}',)),
+        ("without a price", (b'{"symbol": "EURUSD", "bid": "inf", "ask": "-inf"}',)),
+        ("without a symbol", (b'{"bid": 1.1, "ask": 1.1}',)),
+        ("without a symbol", (b'{"symbol": "", "bid": 1.1, "ask": 1.1}',)),
+        ("without a symbol", (b"", b'{"bid": 1.1, "ask": 1.1}')),
+        ("without a symbol", (b"EUR USD", b'{"bid": 1.1, "ask": 1.1}')),
+        ("without a symbol", (b"EURUSD" * 20, b'{"bid": 1.1, "ask": 1.1}')),
+        ("of another type", (b'{"type":"bar","symbol":"EURUSD","bid":1.1,"ask":1.1}',)),
+        ("of another type", (b'{"type":"SIGNAL","symbol":"EURUSD","bid":1.1,"ask":1.1}',)),
+        ("too large", (b"EURUSD " + b"x" * 10_000,)),
+        ("too large", (b"EURUSD", b"x" * 10_000)),
+    ],
+)
+def test_what_is_no_tick_is_left_out_with_a_reason(reason: str, frames: tuple[bytes, ...]) -> None:
+    assert refused(*frames) == reason
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        '"timestamp": "yesterday"',
+        '"timestamp": ""',
+        '"timestamp": 1e22',
+        '"timestamp": -1e18',
+        '"timestamp": "1704067200"',
+        '"time": "20261123071127"',
+        '"time": "2026.11.31 07:11:27"',
+        '"time": "2026/11/23 07:11:27"',
+        '"time": "1969.12.31 07:11:27"',
+        '"time": "2026-01-01T10:00:00.05:00"',
+        '"time_msc": "soon"',
+    ],
+)
+@pytest.mark.parametrize("zone", [None, ATHENS], ids=["", "Athens"])
+def test_a_time_that_is_none_is_left_out(times: str, zone: ZoneInfo | None) -> None:
+    body = f'{{"symbol": "EURUSD", "bid": 1.1, "ask": 1.1, {times}}}'.encode()
+    ignored = wire.decode([body], NOW, zone)
+    assert isinstance(ignored, wire.Ignored)
+    assert ignored.reason == "with a bad time"
+
+
+@pytest.mark.parametrize(
+    ("topic", "symbol"),
+    [
+        ("EURUSD", "EURUSD.s"),
+        ("EURUSD.s", "EURUSD"),
+        ("EURUSD", "eurusd"),
+        ("EURUSD", "GBPUSD"),
+        ("tick.EURUSD.s", "EURUSD"),
+        ("tick.EURUSD", "EURUSD.s"),
+        ("TICK:EURUSD.s", "EURUSD"),
+        ("quote.EURUSD", "EURUSD"),
+    ],
+)
+def test_topic_and_body_have_to_agree(topic: str, symbol: str) -> None:
+    body = f'{{"symbol":"{symbol}","bid":1.1,"ask":1.1}}'
+    assert refused(f"{topic} {body}".encode()) == "with two symbols"
+    assert refused(topic.encode(), body.encode()) == "with two symbols"
+    if not topic.startswith(("tick.", "TICK:", "quote.")):
+        assert refused(f"{topic}|{body}".encode()) == "with two symbols"
+        assert refused(f"TICK|{topic}|{body}".encode()) == "with two symbols"
+
+
+@pytest.mark.parametrize("symbol", ["EURUSD.s", "EURUSDm", "US30#", "BRK-B", "1INCH_x"])
+def test_a_suffixed_symbol_stays_what_it_is(symbol: str) -> None:
+    body = f'{{"symbol":"{symbol}","bid":1.1,"ask":1.1}}'
+    for text in (body, f"{symbol} {body}", f"tick.{symbol} {body}", f"{symbol}|{body}"):
+        assert read(text.encode()).symbol == symbol
+    bare = '{"bid":1.1,"ask":1.1}'
+    for text in (f"{symbol} {bare}", f"tick.{symbol} {bare}", f"TICK|{symbol}|{bare}"):
+        assert read(text.encode()).symbol == symbol
+    for text in (f"{symbol} 1.1;1.1", f"{symbol}:|:1.1;1.1", f"{symbol}&1;1.1;1.1"):
+        assert read(text.encode()).symbol == symbol
+    assert read(symbol.encode(), bare.encode()).symbol == symbol

@@ -111,6 +111,7 @@ class Gateway:
             [paths.endpoint("tape")],
             needs=self._market.rates.needs,
             own_feed=config.globals.feed is not None,
+            zone=config.globals.market.zone,
         )
         self._router = bind_router(context, paths, "gateway")
         self._backlog = BacklogServer(context, paths, "gateway-backlog", self._market.rings)

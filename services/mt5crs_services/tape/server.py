@@ -59,6 +59,7 @@ class Tape:
             presence=TAPE_PRESENCE,
             authority=True,
             own_feed=settings.feed is not None,
+            zone=settings.market.zone,
         )
         self._server = BacklogServer(self._context, paths, "tape", self._rings)
         self._stream.register(self._child.poller)

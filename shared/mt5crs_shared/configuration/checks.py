@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from msgspec import UNSET
 
@@ -18,6 +19,7 @@ from mt5crs_shared.configuration.structs import (
     FeedConfig,
     GlobalConfig,
     LimitsConfig,
+    MarketConfig,
     RestartConfig,
     StrategyConfig,
     SupervisorConfig,
@@ -114,10 +116,27 @@ def check_globals(parsed: Parsed[GlobalConfig], report: ProblemReport) -> None:
     if url is not UNSET and url.startswith("tcp:") and int(url.rpartition(":")[2]) > 65_535:
         where = parsed.where("zmq_market_url")
         report.add(parsed.mark("zmq_market_url"), where, url, "a port of 1 to 65535")
+    _check_zone(parsed.nested.get("market"), report)
     supervisor = parsed.nested.get("supervisor")
     if supervisor is not None:
         _check_deadlines(supervisor, report)
         check_restart(supervisor.nested.get("restart"), report)
+
+
+def _check_zone(parsed: Parsed[MarketConfig] | None, report: ProblemReport) -> None:
+    """The publisher's zone is one that this machine knows."""
+    zone = None if parsed is None else parsed.get("time_zone")
+    if parsed is None or not isinstance(zone, str):
+        return
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        known = sorted(available_timezones())
+        where = parsed.where("time_zone")
+        expected = "a time zone such as Europe/Athens"
+        if not known:
+            expected += "; this machine knows none, the package tzdata has them"
+        report.add(parsed.mark("time_zone"), where, shorten(zone), expected, nearest(zone, known))
 
 
 def _check_deadlines(parsed: Parsed[SupervisorConfig], report: ProblemReport) -> None:

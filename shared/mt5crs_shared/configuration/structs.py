@@ -6,6 +6,7 @@ outside data. Times are in seconds, money in the account's currency, volumes in 
 
 import zlib
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -243,6 +244,22 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     symbol: Symbol | None = None
 
 
+class MarketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the publisher on `zmq_market_url` is to be understood.
+
+    Attributes:
+        time_zone: Where its clock is, e.g. ``Europe/Athens``: times that name no zone are local to
+            that. None: numbers count from 1970 in UTC, texts are local time of this machine.
+    """
+
+    time_zone: str | None = None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """`time_zone` with its rules."""
+        return None if self.time_zone is None else ZoneInfo(self.time_zone)
+
+
 class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all strategies share: one market socket, one account.
 
@@ -255,6 +272,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             is refused by the gateway.
         account_currency: The account's currency.
         paper_trading: Orders go to the paper book.
+        market: How the publisher is to be understood.
         supervisor: Watching and restarting.
         paper: The paper book's frictions.
         tape: What the tape keeps.
@@ -269,6 +287,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_balance: Positive = 10_000.0
     account_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
     paper_trading: bool = True
+    market: MarketConfig = MarketConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     paper: PaperConfig = PaperConfig()
     tape: TapeConfig = TapeConfig()

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from datetime import tzinfo
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire_formats import SHOWN
 
 logger = logging.getLogger(__name__)
 
@@ -78,24 +80,32 @@ class Refusals:
     @property
     def total(self) -> int:
         """Frames refused so far; those of other symbols do not count."""
-        return sum(n for reason, n in self.counts.items() if reason != wire.OTHER_SYMBOL)
+        return self.counts.total() - self.counts[wire.OTHER_SYMBOL.reason]
 
     def __str__(self) -> str:
         counted = ", ".join(f"{n} {reason}" for reason, n in self.counts.most_common())
         return f"{counted}; the newest begins {self.newest}" if counted else ""
 
-    def add(self, reason: str, frames: list[bytes]) -> None:
+    def add(self, ignored: wire.Ignored, frames: list[bytes]) -> None:
         """Count one message."""
-        self.counts[reason] += 1
-        self.newest = repr(b" | ".join(frames[:3])[: wire.SHOWN])
+        self.counts[ignored.reason] += 1
+        self.newest = repr(b" | ".join(frames[:3])[:SHOWN])
+        if ignored.detail:
+            self.newest += f": {ignored.detail[:SHOWN]}"
         now = self._monotonic()
-        if now >= self._tell_at and reason != wire.OTHER_SYMBOL:
+        if now >= self._tell_at and ignored != wire.OTHER_SYMBOL:
             self._tell_at = now + TELL_EVERY
             logger.warning("frames that are no ticks are left out: %s", self)
 
 
 class MarketSocket:
     """Subscribes to some symbols.
+
+    Each symbol has prefixes of its own, `wire.subscriptions`. Not every frame begins with its
+    symbol, so a connection begins with `wire.WIDER` as well, which bring all symbols. Once each
+    symbol has come by a prefix of its own, they are given up: they would bring nothing but the
+    frames of others. A symbol that has come so is taken in no other way on that connection, so
+    that all readers take the same, whatever else they wait for.
 
     Args:
         context: The process's ZMQ context.
@@ -104,6 +114,7 @@ class MarketSocket:
         presence: Subscribed to as well, for the publisher to see.
         own_feed: The publisher is a feed of ours, a process of this installation: it waits for
             readers that are slow, and its death is seen at once.
+        zone: Where the publisher's clock is; None: see `wire.decode`.
         wall_us: Wall time in us since the epoch, for frames without a time.
         monotonic: The monotonic clock, seconds.
     """
@@ -115,6 +126,7 @@ class MarketSocket:
         symbols: Collection[str],
         presence: bytes | None = None,
         own_feed: bool = False,
+        zone: tzinfo | None = None,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -122,7 +134,9 @@ class MarketSocket:
         self.simulated = own_feed
         self.refusals = Refusals(monotonic)
         self._own_feed = own_feed
-        self._symbols = frozenset(symbols)
+        self._prefixes = {symbol: wire.subscriptions(symbol) for symbol in symbols}
+        self._sought: set[str] = set()
+        self._zone = zone
         self._wall_us = wall_us
         self._ever_connected = False
         self._link: Link = "whole"
@@ -132,8 +146,9 @@ class MarketSocket:
         self.socket.setsockopt(zmq.SUBSCRIBE, SIMULATED)
         if presence is not None:
             self.socket.setsockopt(zmq.SUBSCRIBE, presence)
-        for symbol in symbols:
-            for prefix in wire.subscriptions(symbol):
+        self._seek()
+        for prefixes in self._prefixes.values():
+            for prefix in prefixes:
                 self.socket.setsockopt(zmq.SUBSCRIBE, prefix)
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
         self.socket.connect(url)
@@ -150,12 +165,12 @@ class MarketSocket:
             self._look_at_link()
             if self._link == "mixed":
                 self._drop_waiting()
-                self._link = "whole"
+                self._begin_anew()
                 return Received([], True, True)
             if self._link == "whole" or not whole:
                 return Received(ticks, False, whole)
             if known == "lost":
-                self._link = "whole"
+                self._begin_anew()
                 return Received(ticks, True, True)
 
     def close(self) -> None:
@@ -183,15 +198,41 @@ class MarketSocket:
             self.simulated = self._greeted = True
             return
         received_us = self._wall_us()
-        try:
-            tick = wire.decode(frames, received_us)
-        except wire.BadFrameError as error:
-            self.refusals.add(error.reason, frames)
-            return
-        if tick.symbol in self._symbols:
-            ticks.append((tick, received_us))
+        tick = wire.decode(frames, received_us, self._zone)
+        if isinstance(tick, wire.Ignored):
+            # One that names no symbol of ours is somebody else's.
+            if any(symbol.encode() in part for symbol in self._prefixes for part in frames[:3]):
+                self.refusals.add(tick, frames)
+        elif tick.symbol not in self._prefixes:
+            if self._asked_for(frames):
+                self.refusals.add(wire.OTHER_SYMBOL, frames)
+        elif self._sought and not self._by_own_prefix(tick.symbol, frames):
+            self.refusals.add(wire.SECOND_SHAPE, frames)
         else:
-            self.refusals.add(wire.OTHER_SYMBOL, frames)
+            ticks.append((tick, received_us))
+
+    def _asked_for(self, frames: list[bytes]) -> bool:
+        """Whether a message begins as one of ours does."""
+        return any(frames[0].startswith(prefixes) for prefixes in self._prefixes.values())
+
+    def _by_own_prefix(self, symbol: str, frames: list[bytes]) -> bool:
+        """Whether a tick is to be taken, of all those that the wider prefixes bring as well."""
+        if not frames[0].startswith(self._prefixes[symbol]):
+            return symbol in self._sought
+        self._sought.discard(symbol)
+        if not self._sought:
+            for prefix in wire.WIDER:
+                self.socket.setsockopt(zmq.UNSUBSCRIBE, prefix)
+        return True
+
+    def _seek(self) -> None:
+        """Subscribe to all beginnings, until the symbols have come by their own."""
+        if self._own_feed:
+            return
+        if not self._sought:
+            for prefix in wire.WIDER:
+                self.socket.setsockopt(zmq.SUBSCRIBE, prefix)
+        self._sought.update(self._prefixes)
 
     def _take_waiting(self, ticks: list[tuple[Tick, int]]) -> bool:
         """Take at most RECEIVE_LIMIT messages; True where no more wait."""
@@ -216,11 +257,16 @@ class MarketSocket:
                 logger.warning("the market socket was disconnected")
                 self._link = "lost"
 
+    def _begin_anew(self) -> None:
+        """Whoever publishes on the next connection may send another shape."""
+        self._link = "whole"
+        self._seek()
+
     def _drop_waiting(self) -> None:
         """Leave everything that waits to the tape: it may be from before the interruption."""
-        ticks: list[tuple[Tick, int]] = []
         while _readable(self.socket):
-            self._take(self.socket.recv_multipart(zmq.DONTWAIT, copy=True), ticks)
+            if self.socket.recv_multipart(zmq.DONTWAIT, copy=True)[0] == SIMULATED:
+                self.simulated = self._greeted = True
 
 
 def _readable(socket: "zmq.Socket[bytes]") -> bool:

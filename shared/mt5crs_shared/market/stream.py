@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 
 import msgspec
 import zmq
@@ -55,6 +56,7 @@ class TickStream:
         needs: Symbols whose ticks are of use only after another one's, and that one's name. They
             come after everything of the other that was published before them.
         own_feed: The publisher is a feed of ours; see `MarketSocket`.
+        zone: Where the publisher's clock is; None: see `wire.decode`.
         monotonic: The monotonic clock, seconds.
         wall_us: Wall time in us since the epoch, for frames without a time.
     """
@@ -70,6 +72,7 @@ class TickStream:
         authority: bool = False,
         needs: Mapping[str, str] | None = None,
         own_feed: bool = False,
+        zone: tzinfo | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -84,7 +87,7 @@ class TickStream:
         # Who hears a symbol hears the one that it needs: that is subscribed to before.
         symbols = sorted(marks, key=lambda symbol: symbol in self._needs)
         self._market = MarketSocket(
-            context, market_url, symbols, presence, own_feed, wall_us, monotonic
+            context, market_url, symbols, presence, own_feed, zone, wall_us, monotonic
         )
         self._sources = BacklogSources(context, sources)
 

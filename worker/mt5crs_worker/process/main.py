@@ -152,6 +152,7 @@ class Worker:
             [self._paths.endpoint("tape")],
             needs=self._rates.needs,
             own_feed=self._config.globals.feed is not None,
+            zone=self._config.globals.market.zone,
         )
         stream.register(self._child.poller)
         return stream
