@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Epoch, Fill, Order, OrderResult, Position, Whole
+from mt5crs_shared.orders import Epoch, Fill, Order, OrderResult, Position, Whole
 
 Kind = Literal["strategy", "gateway", "tape", "feed"]
 Phase = Literal["booting", "recovering", "running", "waiting", "holding", "stopping"]

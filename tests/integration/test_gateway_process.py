@@ -33,10 +33,10 @@ from mt5crs_shared.messages import (
     Submit,
     Touched,
 )
+from mt5crs_shared.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import LedgerError
-from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.ledger_schema import LedgerError
 from tests.integration.processes import (
     DEADLINE,
     GatewayCaller,

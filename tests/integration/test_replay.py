@@ -14,7 +14,7 @@ from mt5crs_services.feed.synthetic import SyntheticMarket
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.storage import ledger_schema
 from tests.system import ROOT, System, running, wait_for
 
 RECORDED = ROOT.parent / "shared" / "data"

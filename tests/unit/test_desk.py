@@ -7,9 +7,9 @@ import pytest
 
 from mt5crs_services.gateway.ledger_file import LedgerTakenError
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Submit, Touched
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import LedgerError
-from mt5crs_shared.trading.orders import Code, Order
+from mt5crs_shared.orders import Code, Order
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.ledger_schema import LedgerError
 from tests.unit.gateway_cases import Office, config, order, tick
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Touched
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.orders import Code, Order, OrderResult, Side
+from mt5crs_shared.orders import Code, Order, OrderResult, Side
+from mt5crs_shared.storage import ledger_schema
 from tests.unit.gateway_cases import Office, config, order, tick
 
 FIRST = 10_000.0

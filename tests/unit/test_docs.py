@@ -21,7 +21,7 @@ from mt5crs_shared.configuration.structs import (
     StrategyConfig,
 )
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.trading.orders import Position
+from mt5crs_shared.orders import Position
 from mt5crs_supervisor.cli import cli
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.instance import StrategyInstance

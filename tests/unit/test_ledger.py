@@ -6,9 +6,9 @@ import pytest
 
 from mt5crs_services.gateway.ledger import Ledger
 from mt5crs_services.gateway.ledger_file import LedgerGoneError
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import LedgerError
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.orders import Code
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.ledger_schema import LedgerError
 from tests.unit.gateway_cases import Office, config, order, tick
 
 

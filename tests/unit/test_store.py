@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process import machine_trouble
-from mt5crs_shared.trading import store
-from mt5crs_shared.trading.store import Pruned, Schema, Store
+from mt5crs_shared.storage import store
+from mt5crs_shared.storage.store import Pruned, Schema, Store
 from tests.system import ROOT, wait_for
 
 

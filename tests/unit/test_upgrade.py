@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import LedgerError
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_supervisor.children import plans
 from mt5crs_worker.trading.journal import Journal
 from mt5crs_worker.trading.journal_file import ReplacedError

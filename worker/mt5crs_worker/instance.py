@@ -11,7 +11,7 @@ from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_shared.trading.orders import OrderResult, touched
+from mt5crs_shared.orders import OrderResult, touched
 from mt5crs_worker.answers import (
     StateError,
     ask_bar,

@@ -18,10 +18,10 @@ from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import DEAL_COLUMNS, POSITION_COLUMNS, LedgerError
-from mt5crs_shared.trading.orders import Fill, Order, OrderResult
-from mt5crs_shared.trading.store import Durability
+from mt5crs_shared.orders import Fill, Order, OrderResult
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.ledger_schema import DEAL_COLUMNS, POSITION_COLUMNS, LedgerError
+from mt5crs_shared.storage.store import Durability
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode

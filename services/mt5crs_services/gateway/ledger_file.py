@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from mt5crs_shared.configuration.structs import RetentionConfig
-from mt5crs_shared.trading.ledger_schema import INSTALLATION, SCHEMA, LedgerError
-from mt5crs_shared.trading.store import Store
+from mt5crs_shared.storage.ledger_schema import INSTALLATION, SCHEMA, LedgerError
+from mt5crs_shared.storage.store import Store
 
 
 class LedgerTakenError(LedgerError):

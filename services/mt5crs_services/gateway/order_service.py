@@ -25,8 +25,8 @@ from mt5crs_shared.messages import (
     ToGateway,
     Touched,
 )
-from mt5crs_shared.trading.ledger_schema import LedgerError
-from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
+from mt5crs_shared.orders import Code, Fill, Order, OrderResult
+from mt5crs_shared.storage.ledger_schema import LedgerError
 
 logger = logging.getLogger(__name__)
 

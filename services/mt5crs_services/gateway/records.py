@@ -5,7 +5,7 @@ import msgspec
 from mt5crs_services.gateway.open_position import Holding, Touch
 from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.orders import Fill, Order, OrderResult, Position
 
 _decode_touch = msgspec.msgpack.Decoder(Touch).decode
 

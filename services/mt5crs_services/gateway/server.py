@@ -35,7 +35,7 @@ from mt5crs_shared.process import installation, machine_trouble
 from mt5crs_shared.process.installation import Installation, InstallationError, epochs_of
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess, ChildReport
-from mt5crs_shared.trading.ledger_schema import LedgerError
+from mt5crs_shared.storage.ledger_schema import LedgerError
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.storage import ledger_schema
 
 _DECISIONS = (
     "SELECT time_us, place, bid, ask, bar_us, signal, probability, action, lots, order_ids,"

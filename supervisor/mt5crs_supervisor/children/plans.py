@@ -12,8 +12,8 @@ from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.messages import Kind
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import LedgerError
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.ledger_schema import LedgerError
 
 ENTRIES = {
     "gateway": "mt5crs_services.gateway.server:run_gateway",

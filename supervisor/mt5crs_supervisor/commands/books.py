@@ -10,10 +10,10 @@ import click
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.orders import Position
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.trading import ledger_schema
-from mt5crs_shared.trading.ledger_schema import OrderRecord
-from mt5crs_shared.trading.orders import Position
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.ledger_schema import OrderRecord
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.operator.table import Cell, Column, column, table

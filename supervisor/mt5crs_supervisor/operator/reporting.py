@@ -8,8 +8,8 @@ import psutil
 
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.messages import AccountReport, Beat, StrategyMoney
+from mt5crs_shared.orders import Position
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.children.child import UP_PHASES, Child
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator.event_log import EventLog

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mt5crs_shared.process.installation import Installation, load_or_make
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.trading import ledger_schema
+from mt5crs_shared.storage import ledger_schema
 
 
 def installation_of(paths: VarPaths) -> Installation:

@@ -16,10 +16,10 @@ from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.stream import Batch, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import ChildSpec, Registered
+from mt5crs_shared.orders import Order
 from mt5crs_shared.process.flight_recorder import FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess
-from mt5crs_shared.trading.orders import Order
 from mt5crs_worker.bars import HistoryError, load_history
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process import recovery, unsettled

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.trading.store import Pruned, Schema, Store, is_damage
+from mt5crs_shared.storage.store import Pruned, Schema, Store, is_damage
 
 logger = logging.getLogger(__name__)
 

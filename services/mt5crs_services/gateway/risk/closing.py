@@ -3,7 +3,7 @@
 import math
 
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.orders import Code
 
 TOLERANCE = 1e-9
 """Lots that two copies of one volume may differ by."""

@@ -3,7 +3,7 @@
 import math
 
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.orders import Code
 
 
 def check(proposal: Proposal) -> Refusal | None:

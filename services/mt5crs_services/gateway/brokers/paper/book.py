@@ -26,7 +26,7 @@ from mt5crs_services.gateway.records import Booking, StreamUpdate
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import AccountReport, StrategyMoney
-from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, touched
+from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, touched
 
 logger = logging.getLogger(__name__)
 

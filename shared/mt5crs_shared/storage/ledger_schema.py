@@ -15,9 +15,9 @@ import msgspec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.trading import store
-from mt5crs_shared.trading.orders import Code, Fill, Position
-from mt5crs_shared.trading.store import Pruned, Schema
+from mt5crs_shared.orders import Code, Fill, Position
+from mt5crs_shared.storage import store
+from mt5crs_shared.storage.store import Pruned, Schema
 
 INSTALLATION = "installation"
 """Key in `meta` of the id of the installation that the ledger belongs to."""

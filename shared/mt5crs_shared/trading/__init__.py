@@ -1,1 +1,0 @@
-"""Orders, what becomes of them, and the ledger that has them all."""
