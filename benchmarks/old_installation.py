@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from benchmarks.tables import machine, table, write
-from mt5crs_services.gateway.account import Account
-from mt5crs_services.gateway.ledger import Ledger
+from mt5crs_services.gateway.ledger.account import Account
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_worker.trading.journal import Journal
 

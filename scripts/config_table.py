@@ -21,6 +21,7 @@ from mt5crs_shared.configuration.structs import (
     RestartConfig,
     RetentionConfig,
     RiskConfig,
+    RiskRuleConfig,
     StrategyConfig,
     SupervisorConfig,
     TapeConfig,
@@ -41,6 +42,7 @@ SECTIONS: dict[type[msgspec.Struct], str] = {
     PaperConfig: "global.paper",
     TapeConfig: "global.tape",
     RetentionConfig: "global.retention",
+    RiskRuleConfig: "global.risk",
     FeedConfig: "global.feed",
     SymbolSpec: "symbols",
 }
@@ -90,6 +92,8 @@ def limited(base: Any, meta: msgspec.Meta) -> str:
     """A number's range, or a text's pattern."""
     if meta.pattern is not None:
         return PATTERNS[meta.pattern]
+    if base is str:
+        return NAMES[base]
     limits = ((word, getattr(meta, name)) for name, word in SIGNS.items())
     ranges = [f"{word} {limit:,.12g}" for word, limit in limits if limit is not None]
     return f"{NAMES[base]}, {', '.join(ranges)}"

@@ -65,7 +65,7 @@ def market() -> Iterator[Tick]:
         yield tick(number * 250_000, round(price, 5), round(price + 0.00002, 5))
 
 
-class Desk:
+class OrderService:
     """A strategy's way to a gateway without sockets; its journal knows of everything first."""
 
     def __init__(self, office: Office, journal: Journal) -> None:
@@ -99,7 +99,7 @@ class Life:
         self.instance = StrategyInstance(
             STRATEGY,
             SYMBOLS["EURUSD"],
-            Desk(self.office, self.journal),
+            OrderService(self.office, self.journal),
             10_000.0,
             "USD",
             epoch,
@@ -115,7 +115,7 @@ class Life:
         saved: Checkpoint = self.instance.checkpoint(mark, 0, StrategyMetrics())
         saved = replace(saved, metrics=self.instance.get_status())
         self.journal.save(saved, self.instance.take_decisions())
-        self.office.book.save()
+        self.office.core.save()
 
     def close(self) -> None:
         self.journal.close()

@@ -44,6 +44,8 @@ class Code(enum.StrEnum):
     UNKNOWN_TICK = "UNKNOWN_TICK"
     ID_REUSED = "ID_REUSED"
     NOT_SEEN = "NOT_SEEN"
+    PARTIAL = "PARTIAL"
+    RISK = "RISK"
     INTERNAL = "INTERNAL"
 
 
@@ -81,6 +83,8 @@ MEANINGS: dict[Code, str] = {
     ),
     Code.ID_REUSED: "The id belongs to another order; nothing was done.",
     Code.NOT_SEEN: "The gateway has never seen that order id.",
+    Code.PARTIAL: "A part of the volume was executed; the rest was not to be had.",
+    Code.RISK: "A risk rule of the configuration (`global.risk`) refuses it; the detail says why.",
     Code.INTERNAL: "The gateway failed on it; see its log. Nothing was executed.",
 }
 

@@ -113,7 +113,7 @@ class Stage:
 
     def orders(self) -> list[OrderRecord]:
         """The gateway's record."""
-        with ledger_schema.open_readonly(self.var / "ledger.db") as db:
+        with ledger_schema.open_ledger(self.var / "ledger.db") as db:
             return ledger_schema.read_orders(db)
 
 

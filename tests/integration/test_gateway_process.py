@@ -202,7 +202,7 @@ def test_an_order_is_filled_once_whatever_dies(system: Installation) -> None:
     assert beat.account is not None
     assert beat.account.balance == 10_000.0
     assert [(m.strategy, m.deals) for m in beat.account.strategies] == [("euro", 1), ("idle", 0)]
-    with ledger_schema.open_readonly(VarPaths(system.var).ledger) as db:
+    with ledger_schema.open_ledger(VarPaths(system.var).ledger) as db:
         assert [deal.fill for deal in ledger_schema.deals(db)] == [filled.fill]
 
 
@@ -302,7 +302,7 @@ def test_a_damaged_ledger_stops_it_for_good_and_is_left_alone(system: Installati
     assert gateway.exitcode == 1
     assert ledger.read_bytes() == before
     with pytest.raises(LedgerError):
-        ledger_schema.open_readonly(ledger)
+        ledger_schema.open_ledger(ledger)
 
 
 def test_nobody_trades_or_fences_in_anothers_name(system: Installation) -> None:

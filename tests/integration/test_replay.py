@@ -64,13 +64,13 @@ def decisions(system: System, name: str) -> list[tuple[Any, ...]]:
 
 def deals(system: System, name: str) -> list[bytes]:
     """The order log of a strategy: every deal, as the ledger has it."""
-    with ledger_schema.open_readonly(system.var / "ledger.db") as db:
+    with ledger_schema.open_ledger(system.var / "ledger.db") as db:
         return [msgspec.json.encode(d.fill) for d in ledger_schema.deals(db, strategy=name)]
 
 
 def assert_books_agree(system: System) -> None:
     """The balance is the first one and all that was earned and paid since."""
-    with ledger_schema.open_readonly(system.var / "ledger.db") as db:
+    with ledger_schema.open_ledger(system.var / "ledger.db") as db:
         earned = sum(d.fill.profit - d.fill.commission for d in ledger_schema.deals(db))
 
     def agree() -> bool:

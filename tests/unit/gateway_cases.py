@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_services.gateway.brokers.paper.book import PaperBook
-from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_services.gateway.order_service import Desk
+from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.brokers.paper.paper_broker import PaperBroker
+from mt5crs_services.gateway.core import GatewayCore
+from mt5crs_services.gateway.ledger.account import Account
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_shared.configuration.structs import (
     Config,
@@ -110,13 +112,28 @@ class Office:
         symbols = self.ledger.symbols(self.config.symbols)
         self.config = msgspec.structs.replace(self.config, symbols=symbols)
         self.market = Market(self.config, self.ledger.streams())
-        self.book = PaperBook(self.config, self.market, self.ledger, lambda: self.now)
         # Who may open positions at all is tried in `test_leave`.
-        self.desk = Desk(
-            self.config, self.market, self.ledger, self.book, lambda _: "", lambda: 1_000
+        self.core = GatewayCore(
+            self.config,
+            self.market,
+            self.ledger,
+            self.make_broker,
+            lambda _: "",
+            lambda: 1_000,
+            lambda: self.now,
         )
         marks = self.market.start_marks
         self.places = {name: mark.seq if mark else 0 for name, mark in marks.items()}
+
+    def make_broker(
+        self, config: Config, market: Market, ledger: Ledger, account: Account
+    ) -> Broker:
+        """The paper book; its positions are those that the ledger has."""
+        held, tickets = ledger.open_positions(), ledger.tickets()
+        return PaperBroker(config, market, held, tickets, lambda: account.balance, lambda: self.now)
+
+    def position(self, strategy: str) -> Position | None:
+        return self.core.broker.positions().get(strategy)
 
     def restart(self) -> None:
         """Kill it and start another one; its stream begins where the ledger says."""
@@ -135,10 +152,10 @@ class Office:
             seq = self.places[each.symbol] = self.places[each.symbol] + 1
             tail = tuple(self.tape[each.symbol][max(seq - TAIL, 0) : seq])
             self.market.symbols[each.symbol].align(TickMark(1, seq, tail), 1)
-            self.desk.on_tick(each)
+            self.core.on_tick(each)
 
     def ask(self, message: ToGateway) -> FromGateway | None:
-        return self.desk.handle(message)
+        return self.core.orders.handle(message)
 
     def submit(self, request: Order) -> OrderResult:
         answer = self.ask(Submit(request))
@@ -155,7 +172,7 @@ class Office:
         """Open a position, which must work."""
         result = self.submit(order(on, side, strategy, **fields))
         assert result.status == "FILLED", result
-        position = self.book.position(strategy)
+        position = self.position(strategy)
         assert position is not None
         return position
 
@@ -181,7 +198,7 @@ class Office:
     def settle(self) -> None:
         """Let every strategy's time for its say pass."""
         self.now += 60.0
-        self.desk.turn(caught_up=False)
+        self.core.execution.turn(caught_up=False)
 
 
 class Plan(msgspec.Struct, frozen=True):

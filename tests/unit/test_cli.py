@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from mt5crs_services.gateway.ledger import Ledger
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.errors import ConfigError, Mt5crsError, Problem
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands import logview

@@ -22,7 +22,7 @@ def test_a_touch_keeps_the_rate_of_its_tick_whatever_a_new_gateway_knows(office:
     position = office.open(opening, strategy="cross", stop_loss=0.85)
     office.feed(tick(3_000_000, 1.26, 1.26, "GBPUSD"))
     office.feed(tick(5_000_000, 0.849, 0.8491, "EURGBP"))
-    office.book.save()
+    office.core.save()
     office.ledger.close()
     office.start()  # It has read nothing of its stream again, and the strategy stays silent.
     office.settle()

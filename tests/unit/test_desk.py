@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.ledger_file import LedgerTakenError
+from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Submit, Touched
 from mt5crs_shared.orders import Code, Order
 from mt5crs_shared.storage import ledger_schema
@@ -146,7 +146,7 @@ def test_an_order_that_waits_is_answered_when_its_tick_comes(tmp_path: Path) -> 
     assert office.ask(Submit(request)) is None
     assert office.ask(QueryOrder("euro", request.order_id)) is None
     office.feed(tick(5_000))
-    [(_, answer)] = office.desk.take_mail()
+    [(_, answer)] = office.core.execution.take_mail()
     assert office.ask(QueryOrder("euro", request.order_id)) == answer
 
 
@@ -162,7 +162,7 @@ def test_a_touch_is_believed_when_it_is_one(office: Office) -> None:
         assert (closed.fill, bool(closed.detail)) == (None, True)
     first = office.touch(position, tick(2_000, 1.08, 1.0801))
     assert first.fill is not None
-    assert office.desk.take_mail() == []
+    assert office.core.execution.take_mail() == []
     # Asked again, by this process or the next, it says the same.
     office.restart()
     assert office.touch(position, tick(3_000, 1.07, 1.0701), epoch=2) == first
@@ -183,7 +183,7 @@ def test_a_bug_rolls_back_is_answered_and_is_not_remembered(
         broken.setattr(office.ledger, "_insert_position", lambda _: 1 / 0)
         assert office.submit(order(tick(0))).code is Code.INTERNAL
     assert office.fills() == []
-    assert office.book.account.balance == 10_000.0
+    assert office.core.account.balance == 10_000.0
     assert office.submit(order(tick(0))).code is Code.FILLED
 
 

@@ -33,7 +33,7 @@ class DeskMachine(RuleBasedStateMachine):
         self.office.feed(self.now)
 
     def held(self) -> bool:
-        return self.office.book.position("euro") is not None
+        return self.office.position("euro") is not None
 
     def answered(self) -> bool:
         return bool(self.answers)
@@ -63,7 +63,7 @@ class DeskMachine(RuleBasedStateMachine):
     @precondition(held)
     @rule()
     def it_closes(self) -> None:
-        position = self.office.book.position("euro")
+        position = self.office.position("euro")
         assert position is not None
         self._submit(
             order(
@@ -91,7 +91,7 @@ class DeskMachine(RuleBasedStateMachine):
     @precondition(held)
     @rule()
     def it_sees_the_market_touch_its_stop(self) -> None:
-        position = self.office.book.position("euro")
+        position = self.office.position("euro")
         assert position is not None
         first = self.office.touch(position, self.now, self.epoch)
         if first.fill is not None:
@@ -109,7 +109,7 @@ class DeskMachine(RuleBasedStateMachine):
         fills = self.office.fills()
         old = order(self.now, order_id="euro:old:OPEN", epoch=self.epoch - 1)
         assert self.office.submit(old).code is Code.FENCED
-        position = self.office.book.position("euro")
+        position = self.office.position("euro")
         if position is not None:
             word = Touched("euro", self.epoch - 1, position.ticket, self.now)
             answer = self.office.ask(word)
@@ -119,10 +119,10 @@ class DeskMachine(RuleBasedStateMachine):
 
     @rule()
     def the_gateway_is_killed(self) -> None:
-        fills, position = self.office.fills(), self.office.book.position("euro")
+        fills, position = self.office.fills(), self.office.position("euro")
         self.office.restart()
         assert self.office.fills() == fills
-        assert self.office.book.position("euro") == position
+        assert self.office.position("euro") == position
 
     @rule()
     def touched_stops_are_booked(self) -> None:
@@ -148,7 +148,7 @@ class DeskMachine(RuleBasedStateMachine):
     def the_balance_is_what_the_deals_made(self) -> None:
         fills = self.office.fills()
         made = [amount for fill in fills for amount in (fill.profit, -fill.commission)]
-        assert self.office.book.account.balance == ledger_schema.total([FIRST, *made])
+        assert self.office.core.account.balance == ledger_schema.total([FIRST, *made])
 
     def teardown(self) -> None:
         if hasattr(self, "office"):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mt5crs_services.gateway.ledger.records import OpenOrder, OrderState
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import Code
@@ -68,16 +69,16 @@ def test_the_ledger_keeps_deals_and_what_waits_and_prunes_old_refusals(
     office = Office(tmp_path / "ledger.db")
     office.ledger._file._retention = RetentionConfig(rows=1_000)
     waits = order(tick(0), order_id="it waits")
-    office.ledger.intend(waits)
+    office.ledger.record(waits, OrderState.NEW)
     office.open(tick(1_000))
     for n in range(3_000):
         office.submit(order(tick(2_000 + n)))
         if n % 50 == 49:
             office.feed(tick(2_000 + n))
-            office.book.save()
+            office.core.save()
     (count,) = office.ledger._db.execute("SELECT count(*) FROM orders").fetchone()
     assert count <= 1_000 + 50 + 1
-    assert office.ledger.pending() == [waits]
+    assert office.ledger.open_orders() == [OpenOrder(waits, OrderState.NEW)]
     assert [fill.code for fill in office.fills()] == [Code.FILLED]
     office.restart()
-    assert office.book.position("euro") is not None
+    assert office.position("euro") is not None

@@ -1,7 +1,7 @@
 """Which ticks of the gateway's stream end a position, where the publisher's clock runs ahead."""
 
 from mt5crs_services.gateway.brokers.paper import stop_triggers
-from mt5crs_services.gateway.open_position import Holding
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
@@ -33,7 +33,7 @@ def ended_at(stream: list[Tick], opening: Tick) -> Tick | None:
         stop_loss=1.095,
         take_profit=0.0,
     )
-    holding, market = Holding(position, opening, 1.0), SymbolMarket(SPEC, None, 1)
+    holding, market = OpenPosition(position, opening, 1.0), SymbolMarket(SPEC, None, 1)
     for one in stream:
         market.add(one)
         stop_triggers.look(holding, market, one)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_services.gateway.ledger_file import LedgerGoneError
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.ledger.ledger_file import LedgerGoneError
 from mt5crs_shared.orders import Code
 from mt5crs_shared.storage import ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
@@ -28,11 +28,11 @@ def trade(office: Office, count: int) -> None:
 
 def test_the_sum_of_the_deals_is_the_balance_exactly(office: Office) -> None:
     trade(office, 60)
-    with ledger_schema.open_readonly(office.path) as db:
+    with ledger_schema.open_ledger(office.path) as db:
         deals = ledger_schema.deals(db)
         balances = ledger_schema.balances(db)
     made = [deal.fill.profit - deal.fill.commission for deal in deals]
-    assert deals[-1].balance == balances.balance == office.book.account.balance
+    assert deals[-1].balance == balances.balance == office.core.account.balance
     assert balances.balance == round(math.fsum([10_000.0, *made]), 6)
     assert {s.strategy: s.deals for s in balances.strategies} == {"euro": 60, "other": 60}
     assert all(s.realised == office.register(s.strategy).realised for s in balances.strategies)
@@ -45,15 +45,15 @@ def test_everything_comes_back(office: Office) -> None:
     trade(office, 4)
     office.feed(tick(90_000))
     position = office.open(tick(90_000), stop_loss=1.0, take_profit=1.3)
-    before = (office.fills(), office.book.report(), office.register(epoch=4))
-    office.book.save()
+    before = (office.fills(), office.core.report(), office.register(epoch=4))
+    office.core.save()
     office.restart()
-    assert (office.fills(), office.book.report(), office.register(epoch=4)) == before
-    assert office.book.position("euro") == position
+    assert (office.fills(), office.core.report(), office.register(epoch=4)) == before
+    assert office.position("euro") == position
 
 
 def test_readers_see_what_the_gateway_writes(office: Office) -> None:
-    with ledger_schema.open_readonly(office.path) as db:
+    with ledger_schema.open_ledger(office.path) as db:
         assert ledger_schema.read_positions(db) == []
         position = office.open(tick(0))
         office.submit(order(tick(1)))
@@ -73,25 +73,25 @@ def test_what_the_book_did_by_itself_is_an_order_with_its_reason(tmp_path: Path)
     office.feed(tick(0))
     office.open(tick(0))
     office.feed(tick(1_000, 1.0935, 1.0936))
-    office.desk.turn(caught_up=True)
-    with ledger_schema.open_readonly(office.path) as db:
+    office.core.execution.turn(caught_up=True)
+    with ledger_schema.open_ledger(office.path) as db:
         record = ledger_schema.read_orders(db)[-1]
     assert (record.order_id, record.code, record.epoch) == ("7000001:stop_out", Code.STOP_OUT, 0)
     assert "below half of the margin" in record.reason
 
 
-def test_an_order_that_waits_is_pending(tmp_path: Path) -> None:
+def test_an_order_that_waits_is_new(tmp_path: Path) -> None:
     office = Office(tmp_path / "ledger.db", config(latency_ms=5.0))
     office.ask_submit(order(tick(0)))
-    with ledger_schema.open_readonly(office.path) as db:
+    with ledger_schema.open_ledger(office.path) as db:
         [record] = ledger_schema.read_orders(db)
-    assert (record.status, record.code) == ("PENDING", None)
+    assert (record.status, record.code) == ("NEW", None)
 
 
 def test_a_ledger_of_a_gateway_that_ended_can_be_read(office: Office) -> None:
     office.open(tick(0))
     office.ledger.close()
-    with ledger_schema.open_readonly(office.path) as db:
+    with ledger_schema.open_ledger(office.path) as db:
         assert len(ledger_schema.read_positions(db)) == 1
 
 
@@ -150,7 +150,7 @@ def test_a_ledger_that_cannot_be_used_is_left_as_it_is(office: Office, spoil: ob
     with pytest.raises(LedgerError, match=office.path.name):
         Ledger(office.path, "USD", 10_000.0)
     with pytest.raises(LedgerError, match=office.path.name):
-        ledger_schema.open_readonly(office.path)
+        ledger_schema.open_ledger(office.path)
     assert office.path.read_bytes() == content
     assert [p.name for p in office.path.parent.iterdir() if "-" not in p.name] == ["ledger.db"]
 
@@ -163,7 +163,7 @@ def test_another_currency_is_refused(office: Office) -> None:
 
 def test_a_missing_ledger_is_not_made_by_reading(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no ledger yet"):
-        ledger_schema.open_readonly(tmp_path / "ledger.db")
+        ledger_schema.open_ledger(tmp_path / "ledger.db")
     assert list(tmp_path.iterdir()) == []
 
 

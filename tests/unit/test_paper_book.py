@@ -58,8 +58,10 @@ def test_a_stop_or_target_ends_a_position(
     out = office.fills()[-1]
     assert (out.code, out.price, out.time_us) == (code, price, tick(2_000).time_us)
     assert out.order_id == f"{position.ticket}:{code.lower()}"
-    assert office.book.position("euro") is None
-    assert office.desk.take_mail() == [("euro", PositionClosed("euro", position.ticket, out))]
+    assert office.position("euro") is None
+    assert office.core.execution.take_mail() == [
+        ("euro", PositionClosed("euro", position.ticket, out))
+    ]
 
 
 def test_a_stop_has_slippage_and_a_target_has_none(tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_bad_tick_ends_nothing(office: Office) -> None:
     office.open(tick(0), stop_loss=1.09)
     office.feed(tick(1_000, 0.5, 0.5001), tick(-5_000, 1.08, 1.0801), tick(2_000, 0.0, 1.1))
     office.settle()
-    assert office.book.position("euro") is not None
+    assert office.position("euro") is not None
 
 
 def test_the_opening_quote_may_come_again_before_the_own_stream_is_there(office: Office) -> None:
@@ -95,7 +97,7 @@ def test_the_opening_quote_may_come_again_before_the_own_stream_is_there(office:
     office.open(equal, place=2, stop_loss=1.09)
     office.feed(equal, equal, tick(5_000, 1.08, 1.0801), equal)
     office.settle()
-    assert office.book.position("euro") is not None
+    assert office.position("euro") is not None
     office.feed(tick(6_000, 1.0899, 1.09))
     office.settle()
     assert office.fills()[-1].time_us == tick(6_000).time_us
@@ -106,7 +108,7 @@ def test_an_opening_tick_that_never_comes_is_passed_by_a_later_one(office: Offic
     office.open(tick(1_000), stop_loss=1.09)
     office.feed(tick(1_000, 1.08, 1.0801))
     office.settle()
-    assert office.book.position("euro") is not None
+    assert office.position("euro") is not None
     office.feed(tick(1_001, 1.08, 1.0801))
     office.settle()
     assert office.fills()[-1].code is Code.STOP_LOSS
@@ -128,8 +130,8 @@ def test_the_strategy_has_its_say_before_a_touch_is_booked(office: Office) -> No
     office.feed(tick(0))
     position = office.open(tick(0), stop_loss=1.09)
     office.feed(tick(1_000, 1.101, 1.1011), tick(2_000, 1.08, 1.0801))
-    office.desk.turn(caught_up=True)
-    assert office.book.position("euro") == position
+    office.core.execution.turn(caught_up=True)
+    assert office.position("euro") == position
     # Its order on the tick before the touch is still on its way.
     closed = office.submit(order(tick(1_000, 1.101, 1.1011), "SELL", ticket=position.ticket))
     assert closed.fill is not None
@@ -149,8 +151,8 @@ def test_a_disabled_strategy_is_not_waited_for(office: Office) -> None:
     office.feed(tick(0))
     office.open(tick(0), strategy="asleep", stop_loss=1.09)
     office.feed(tick(1_000, 1.08, 1.0801))
-    office.desk.turn(caught_up=True)
-    assert office.book.position("asleep") is None
+    office.core.execution.turn(caught_up=True)
+    assert office.position("asleep") is None
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_commission_is_charged_at_both_deals_and_the_balance_is_their_sum(tmp_pa
     office = Office(tmp_path / "ledger.db", config(commission_per_lot=3.5))
     position = office.open(tick(0), lots=0.01)
     office.submit(order(tick(1_000), "SELL", lots=0.01, ticket=position.ticket))
-    report = office.book.report()
+    report = office.core.report()
     fills = office.fills()
     assert [f.commission for f in fills] == [0.035, 0.035]
     made = total([f.profit for f in fills] + [-f.commission for f in fills])
@@ -206,7 +208,7 @@ def test_the_account_is_valued_at_the_last_good_quotes(office: Office) -> None:
     office.feed(tick(0))
     office.open(tick(0), stop_loss=1.05)
     office.feed(tick(1_000, 1.102, 1.1021), tick(2_000, 1.2, 1.19), tick(3_000, 0.0, 1.0))
-    report = office.book.report()
+    report = office.core.report()
     money = next(m for m in report.strategies if m.strategy == "euro")
     assert money.floating == 19.0
     assert (report.equity, report.margin, report.free_margin) == (10_019.0, 110.01, 9_908.99)
@@ -218,13 +220,13 @@ def test_the_largest_loss_is_closed_when_equity_is_half_of_the_margin(tmp_path: 
     office.open(tick(0), lots=0.1)
     loser = office.open(tick(0, 1.1, 1.1002), strategy="other", lots=0.12)
     office.feed(tick(1_000, 1.0937, 1.0938))
-    office.desk.turn(caught_up=False)
+    office.core.execution.turn(caught_up=False)
     assert len(office.fills()) == 2
     office.feed(tick(2_000, 1.0936, 1.0937))
-    office.desk.turn(caught_up=True)
+    office.core.execution.turn(caught_up=True)
     assert [f.ticket for f in office.fills()[2:]] == [loser.ticket]
     assert office.fills()[-1].code is Code.STOP_OUT
-    assert office.book.position("euro") is not None
+    assert office.position("euro") is not None
 
 
 def test_tickets_count_a_strategys_own_positions(office: Office) -> None:
@@ -244,7 +246,7 @@ def test_a_stop_hit_while_the_gateway_was_dead_is_found_on_the_tape(office: Offi
     position = office.open(tick(0), stop_loss=1.09, take_profit=1.12)
     office.tape["EURUSD"] += [tick(1_000, 1.089, 1.0891), tick(2_000, 1.13, 1.1301)]
     office.restart()
-    assert office.book.position("euro") == position
+    assert office.position("euro") == position
     office.settle()
     out = office.fills()[-1]
     assert (out.code, out.time_us) == (Code.STOP_LOSS, tick(1_000).time_us)
@@ -261,7 +263,7 @@ def test_a_touch_outlives_a_crash_far_behind_it(
     office.feed(tick(1_000, 1.089, 1.0891))
     office.feed(*(tick(2_000 + n) for n in range(40)))
     if save:
-        office.book.save()
+        office.core.save()
     office.restart()
     office.settle()
     assert office.fills()[-1].time_us == tick(1_000).time_us
@@ -273,7 +275,7 @@ def test_a_killed_gateway_serves_strategies_that_are_behind_it(
     monkeypatch.setattr(market_module, "POINT_EVERY", 5)
     office.restart()
     office.feed(*(tick(1_000 * n) for n in range(52)), tick(52_500, 1.08, 1.0801))
-    office.book.save()
+    office.core.save()
     office.restart()
     assert office.places["EURUSD"] == 53
     office.open(tick(48_000), stop_loss=1.09)
@@ -288,7 +290,7 @@ def test_a_second_crash_while_reading_again_loses_no_stop(office: Office) -> Non
     office.ledger.close()
     office.start()
     office.feed(office.tape["EURUSD"][0], known=True)
-    office.book.save()
+    office.core.save()
     office.restart()
     office.settle()
     assert office.fills()[-1].time_us == tick(2_000).time_us
@@ -300,7 +302,7 @@ def test_a_tape_that_has_lost_some_ticks_does_not_end_a_position_twice_or_never(
 ) -> None:
     office.feed(*(tick(1_000 * n) for n in range(6)))
     office.open(tick(5_000), stop_loss=1.09)
-    office.book.save()
+    office.core.save()
     del office.tape["EURUSD"][lost]
     office.tape["EURUSD"] += [tick(7_000, 1.0999, 1.1), tick(8_000, 1.08, 1.0801)]
     office.restart()
@@ -313,14 +315,14 @@ def test_a_tape_that_has_more_than_was_seen_does_not_stop_a_position_out_before_
 ) -> None:
     office.feed(*(tick(1_000 * n) for n in range(6)))
     office.open(tick(5_000), stop_loss=1.09)
-    office.book.save()
+    office.core.save()
     office.tape["EURUSD"][2:2] = [tick(1_500, 1.08, 1.0801), tick(1_600, 1.08, 1.0801)]
     office.restart()
     office.settle()
-    assert office.book.position("euro") is not None
+    assert office.position("euro") is not None
     office.feed(tick(7_000, 1.08, 1.0801))
     office.settle()
-    assert office.book.position("euro") is None
+    assert office.position("euro") is None
 
 
 def test_a_strategy_too_far_behind_is_guarded_from_the_newest_tick(
@@ -331,10 +333,10 @@ def test_a_strategy_too_far_behind_is_guarded_from_the_newest_tick(
     office.feed(*(tick(1_000 * n, 1.08, 1.0801) for n in range(50)))
     office.open(tick(500), stop_loss=1.09)
     office.settle()
-    assert office.book.position("euro") is not None
+    assert office.position("euro") is not None
     office.feed(tick(99_000, 1.08, 1.0801))
     office.settle()
-    assert office.book.position("euro") is None
+    assert office.position("euro") is None
 
 
 def test_with_a_latency_an_order_fills_on_a_later_tick(tmp_path: Path) -> None:
@@ -343,16 +345,16 @@ def test_with_a_latency_an_order_fills_on_a_later_tick(tmp_path: Path) -> None:
     request = order(tick(0), stop_loss=1.09)
     assert office.ask_submit(request) is None
     office.feed(tick(1_900, 1.2, 1.2001), tick(2_000, 1.16, 1.15), tick(2_100, 1.15, 1.1501))
-    [(strategy, answer)] = office.desk.take_mail()
+    [(strategy, answer)] = office.core.execution.take_mail()
     assert strategy == "euro"
     assert office.submit(request) == answer.result  # type: ignore[union-attr]
     assert office.fills()[0].price == 1.1501
     # The strategy keeps what the ledger has: the quote that it was filled on.
     opened = answer.result.position  # type: ignore[union-attr]
-    assert opened == office.book.position("euro") == office.ledger.holdings()[0].position
+    assert opened == office.position("euro") == office.ledger.open_positions()[0].position
     assert (opened.open_bid, opened.open_ask) == (1.15, 1.1501)
     # Ahead of the strategy, the own stream has the later tick already: answered at once.
-    position = office.book.position("euro")
+    position = office.position("euro")
     assert position is not None
     office.feed(tick(5_000, 1.151, 1.1511), tick(8_000, 1.152, 1.1521))
     closed = office.submit(order(tick(5_000, 1.151, 1.1511), "SELL", ticket=position.ticket))
@@ -374,8 +376,8 @@ def test_a_position_whose_symbol_left_the_configuration_is_guarded(office: Offic
     office.config = msgspec.structs.replace(office.config, strategies=(), symbols={})
     office.restart()
     assert list(office.market.symbols) == ["USDJPY"]
-    assert office.book.position("yen") == position
+    assert office.position("yen") == position
     office.feed(tick(1_000, 148.9, 148.91, "USDJPY"))
-    office.book.settle()
-    assert office.book.position("yen") is None
-    assert [money.strategy for money in office.book.report().strategies] == ["yen"]
+    office.core.execution.turn(caught_up=False)
+    assert office.position("yen") is None
+    assert [money.strategy for money in office.core.report().strategies] == ["yen"]

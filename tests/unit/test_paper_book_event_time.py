@@ -73,7 +73,7 @@ def play(
                 for _ in range(count):
                     trader.step()
             elif who == "save":
-                office.book.save()
+                office.core.save()
             else:
                 office.restart()
         office.feed(*ticks[position:])

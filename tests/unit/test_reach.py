@@ -45,7 +45,7 @@ def test_so_is_one_at_which_a_position_is_to_be_closed(office: Office) -> None:
     answer = office.touch(position, tick(3 * SECOND, 9.0, 9.0001))
     assert answer.fill is None
     assert "out of reach" in answer.detail
-    assert office.book.position("euro") == position
+    assert office.position("euro") == position
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_touch_beyond_the_own_stream_waits_too(office: Office) -> None:
     position = office.open(tick(0), take_profit=1.2)
     far = tick(5 * SECOND, 1.3, 1.3001)
     assert office.ask(Touched("euro", 1, position.ticket, far)) is None
-    assert office.book.position("euro") == position
+    assert office.position("euro") == position
 
 
 def test_ticks_without_a_time_are_compared_with_all_of_that_second(office: Office) -> None:
@@ -103,7 +103,7 @@ def test_ticks_without_a_time_are_compared_with_all_of_that_second(office: Offic
 
 def test_a_gateway_that_begins_again_compares_with_what_it_saw_last(office: Office) -> None:
     three_ticks(office)
-    office.book.save()
+    office.core.save()
     office.ledger.close()
     office.start()
     assert office.ask(Submit(order(tick(5 * SECOND, 0.5, 0.5001)))) is None
@@ -143,4 +143,4 @@ def test_without_a_quote_of_the_converting_symbol_a_said_rate_waits(office: Offi
     assert office.ask(Submit(opening)) is None
     office.feed(tick(0, 1.25, 1.25, "GBPUSD"))
     assert office.submit(opening).code is Code.FILLED
-    assert office.ledger.holdings()[0].rate == 1.25
+    assert office.ledger.open_positions()[0].rate == 1.25

@@ -3,19 +3,15 @@ from typing import Any
 
 import pytest
 
-from mt5crs_services.gateway import risk
-from mt5crs_services.gateway.risk import (
-    Proposal,
-    Rule,
-    closing,
-    conversion,
-    crossed,
-    margin,
-    one_position,
-    price,
-    stops,
-    volume,
-)
+from mt5crs_services.gateway.risk import NoState, Proposal, RiskRules, Rule, rule_set
+from mt5crs_services.gateway.risk.order_checks.closing import ClosesHeldPosition
+from mt5crs_services.gateway.risk.order_checks.conversion import ConvertibleProfit
+from mt5crs_services.gateway.risk.order_checks.crossed import UncrossedQuote
+from mt5crs_services.gateway.risk.order_checks.margin import EnoughMargin
+from mt5crs_services.gateway.risk.order_checks.one_position import OnePosition
+from mt5crs_services.gateway.risk.order_checks.price import PricedQuote
+from mt5crs_services.gateway.risk.order_checks.stops import SoundStops
+from mt5crs_services.gateway.risk.order_checks.volume import DealableVolume
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.orders import Code, Position
 from tests.unit.gateway_cases import SYMBOLS, order, tick
@@ -32,76 +28,76 @@ def proposal(symbol: SymbolSpec = EURUSD, **given: Any) -> Proposal:
 
 
 @pytest.mark.parametrize(
-    ("rule", "given", "code"),
+    ("check", "given", "code"),
     [
-        (volume, {"lots": 0.01}, None),
-        (volume, {"lots": 0.07}, None),
-        (volume, {"lots": 0.29}, None),
-        (volume, {"lots": 100.0}, None),
-        (volume, {"lots": 0.1 + 0.2}, None),
-        (volume, {"lots": 0.0}, Code.BAD_VOLUME),
-        (volume, {"lots": -0.1}, Code.BAD_VOLUME),
-        (volume, {"lots": 0.005}, Code.BAD_VOLUME),
-        (volume, {"lots": 0.015}, Code.BAD_VOLUME),
-        (volume, {"lots": 100.01}, Code.BAD_VOLUME),
-        (volume, {"lots": math.inf}, Code.BAD_VOLUME),
-        (volume, {"lots": math.nan}, Code.BAD_VOLUME),
-        (volume, {"lots": 0.75, "symbol": COARSE}, None),
-        (volume, {"lots": 0.25, "symbol": COARSE}, Code.BAD_VOLUME),
-        (volume, {"lots": 0.6, "symbol": COARSE}, Code.BAD_VOLUME),
-        (price, {}, None),
-        (price, {"on": tick(0, 0.0, 1.1)}, Code.BAD_PRICE),
-        (price, {"on": tick(0, 1.1, -1.1)}, Code.BAD_PRICE),
-        (price, {"on": tick(0, math.nan, 1.1)}, Code.BAD_PRICE),
-        (price, {"on": tick(0, 1.1, math.inf)}, Code.BAD_PRICE),
-        (crossed, {"on": tick(0, 1.1, 1.1)}, None),
-        (crossed, {"on": tick(0, 1.1001, 1.1)}, Code.CROSSED_QUOTE),
-        (stops, {}, None),
-        (stops, {"stop_loss": 1.0999, "take_profit": 1.1001}, None),
-        (stops, {"stop_loss": 1.1}, Code.BAD_STOPS),
-        (stops, {"take_profit": 1.1}, Code.BAD_STOPS),
-        (stops, {"stop_loss": -1.0}, Code.BAD_STOPS),
-        (stops, {"take_profit": math.nan}, Code.BAD_STOPS),
-        (stops, {"stop_loss": math.inf, "side": "SELL"}, Code.BAD_STOPS),
-        (stops, {"side": "SELL", "stop_loss": 1.1002, "take_profit": 1.1}, None),
-        (stops, {"side": "SELL", "stop_loss": 1.1001}, Code.BAD_STOPS),
-        (stops, {"side": "SELL", "take_profit": 1.1001}, Code.BAD_STOPS),
-        (one_position, {}, None),
-        (one_position, {"held": HELD}, Code.POSITION_EXISTS),
-        (conversion, {"rate": 1.25}, None),
-        (conversion, {"rate": None}, Code.NO_RATE),
-        (margin, {"needed_margin": 50.0, "free_margin": 50.0}, None),
-        (margin, {"needed_margin": 50.0, "free_margin": 49.99}, Code.NO_MARGIN),
-        (closing, {"side": "SELL", "ticket": 7_000_001, "held": HELD}, None),
-        (closing, {"side": "SELL", "ticket": 7_000_001}, Code.NO_POSITION),
-        (closing, {"side": "SELL", "ticket": 7_000_002, "held": HELD}, Code.NO_POSITION),
-        (closing, {"side": "BUY", "ticket": 7_000_001, "held": HELD}, Code.NO_POSITION),
+        (DealableVolume, {"lots": 0.01}, None),
+        (DealableVolume, {"lots": 0.07}, None),
+        (DealableVolume, {"lots": 0.29}, None),
+        (DealableVolume, {"lots": 100.0}, None),
+        (DealableVolume, {"lots": 0.1 + 0.2}, None),
+        (DealableVolume, {"lots": 0.0}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": -0.1}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": 0.005}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": 0.015}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": 100.01}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": math.inf}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": math.nan}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": 0.75, "symbol": COARSE}, None),
+        (DealableVolume, {"lots": 0.25, "symbol": COARSE}, Code.BAD_VOLUME),
+        (DealableVolume, {"lots": 0.6, "symbol": COARSE}, Code.BAD_VOLUME),
+        (PricedQuote, {}, None),
+        (PricedQuote, {"on": tick(0, 0.0, 1.1)}, Code.BAD_PRICE),
+        (PricedQuote, {"on": tick(0, 1.1, -1.1)}, Code.BAD_PRICE),
+        (PricedQuote, {"on": tick(0, math.nan, 1.1)}, Code.BAD_PRICE),
+        (PricedQuote, {"on": tick(0, 1.1, math.inf)}, Code.BAD_PRICE),
+        (UncrossedQuote, {"on": tick(0, 1.1, 1.1)}, None),
+        (UncrossedQuote, {"on": tick(0, 1.1001, 1.1)}, Code.CROSSED_QUOTE),
+        (SoundStops, {}, None),
+        (SoundStops, {"stop_loss": 1.0999, "take_profit": 1.1001}, None),
+        (SoundStops, {"stop_loss": 1.1}, Code.BAD_STOPS),
+        (SoundStops, {"take_profit": 1.1}, Code.BAD_STOPS),
+        (SoundStops, {"stop_loss": -1.0}, Code.BAD_STOPS),
+        (SoundStops, {"take_profit": math.nan}, Code.BAD_STOPS),
+        (SoundStops, {"stop_loss": math.inf, "side": "SELL"}, Code.BAD_STOPS),
+        (SoundStops, {"side": "SELL", "stop_loss": 1.1002, "take_profit": 1.1}, None),
+        (SoundStops, {"side": "SELL", "stop_loss": 1.1001}, Code.BAD_STOPS),
+        (SoundStops, {"side": "SELL", "take_profit": 1.1001}, Code.BAD_STOPS),
+        (OnePosition, {}, None),
+        (OnePosition, {"held": HELD}, Code.POSITION_EXISTS),
+        (ConvertibleProfit, {"rate": 1.25}, None),
+        (ConvertibleProfit, {"rate": None}, Code.NO_RATE),
+        (EnoughMargin, {"needed_margin": 50.0, "free_margin": 50.0}, None),
+        (EnoughMargin, {"needed_margin": 50.0, "free_margin": 49.99}, Code.NO_MARGIN),
+        (ClosesHeldPosition, {"side": "SELL", "ticket": 7_000_001, "held": HELD}, None),
+        (ClosesHeldPosition, {"side": "SELL", "ticket": 7_000_001}, Code.NO_POSITION),
+        (ClosesHeldPosition, {"side": "SELL", "ticket": 7_000_002, "held": HELD}, Code.NO_POSITION),
+        (ClosesHeldPosition, {"side": "BUY", "ticket": 7_000_001, "held": HELD}, Code.NO_POSITION),
         (
-            closing,
+            ClosesHeldPosition,
             {"side": "SELL", "ticket": 7_000_001, "held": HELD, "before_opening": True},
             Code.NO_POSITION,
         ),
         (
-            closing,
+            ClosesHeldPosition,
             {"side": "SELL", "ticket": 7_000_001, "held": HELD, "lots": 0.09},
             Code.BAD_VOLUME,
         ),
     ],
 )
-def test_a_rule(rule: Any, given: dict[str, Any], code: Code | None) -> None:
-    refusal = rule.check(proposal(**given))
+def test_an_order_check(check: Any, given: dict[str, Any], code: Code | None) -> None:
+    refusal = check().before(proposal(**given), NoState())
     assert (refusal.code if refusal is not None else None) is code
     assert refusal is None or refusal.detail
 
 
-def test_every_rule_is_asked_somewhere() -> None:
-    rules: set[Rule] = {*risk.AT_ONCE, *risk.OPENING, *risk.CLOSING}
-    modules = (closing, conversion, crossed, margin, one_position, price, stops, volume)
-    assert rules == {module.check for module in modules}
+def test_every_check_is_asked_somewhere() -> None:
+    asked = {type(rule) for rule in (*rule_set.AT_ONCE, *rule_set.OPENING, *rule_set.CLOSING)}
+    checks = {rule for rule in Rule.__subclasses__() if ".order_checks." in rule.__module__}
+    assert asked == checks
+    assert len(checks) == 8
 
 
 def test_the_first_refusal_is_the_answer() -> None:
-    bad = proposal(lots=0.0, on=tick(0, 0.0, 0.0))
-    refusal = risk.first_refusal(risk.AT_ONCE, bad)
+    refusal = RiskRules().on_arrival(proposal(lots=0.0, on=tick(0, 0.0, 0.0)))
     assert refusal is not None
     assert refusal.code is Code.BAD_VOLUME

@@ -69,9 +69,9 @@ def test_a_fresh_one_that_never_left_is_sent_by_the_next_process(scene: Scene) -
     scene.journal.intend(request)
     scene.settle(fresh=True)
     assert scene.result(request).code is Code.FILLED
-    assert scene.instance.bot.position == scene.office.book.position("euro") is not None
+    assert scene.instance.bot.position == scene.office.position("euro") is not None
     assert scene.instance.bot.realised == -0.3
-    assert scene.office.desk.newest("euro") == 2
+    assert scene.office.core.orders.newest("euro") == 2
 
 
 def test_an_old_one_is_missed_and_says_why(scene: Scene) -> None:
@@ -103,4 +103,4 @@ def test_an_exit_that_never_left_is_sent_too(scene: Scene) -> None:
     scene.journal.intend(request)
     scene.settle(fresh=True)
     assert scene.instance.bot.position is None
-    assert scene.office.book.position("euro") is None
+    assert scene.office.position("euro") is None

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.ledger import Ledger
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.storage import ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_supervisor.children import plans
@@ -99,7 +99,7 @@ def test_a_ledger_keeps_every_row(before: Path) -> None:
         assert contained(old[name], new[name]), name
     gone = {row["key"] for row in old["meta"]} - {row["key"] for row in new["meta"]}
     assert gone == {"version"}
-    with ledger_schema.open_readonly(path) as db:
+    with ledger_schema.open_ledger(path) as db:
         assert len(ledger_schema.deals(db)) == len(old["deals"])
         assert len(ledger_schema.read_orders(db)) == len(old["orders"])
         assert [p.strategy for p in ledger_schema.read_positions(db)] == ["euro", "other"]
@@ -109,7 +109,7 @@ def test_until_the_gateway_starts_a_reader_says_that_the_ledger_is_older(before:
     path = before / "ledger.db"
     content = path.read_bytes()
     with pytest.raises(LedgerError, match=r"older version \(1, .* The next `start` brings it up"):
-        ledger_schema.open_readonly(path)
+        ledger_schema.open_ledger(path)
     assert path.read_bytes() == content
 
 

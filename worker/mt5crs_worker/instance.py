@@ -21,7 +21,7 @@ from mt5crs_worker.answers import (
 from mt5crs_worker.bar_feed import BarFeed
 from mt5crs_worker.bars import Bar, BarWindow
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
-from mt5crs_worker.trading.bot import Broker, TradingBot
+from mt5crs_worker.trading.bot import OrderRoute, TradingBot
 from mt5crs_worker.trading.decider import Decider
 from mt5crs_worker.trading.gateway_client import BooksError
 from mt5crs_worker.trading.journal import Checkpoint, Decision
@@ -86,7 +86,7 @@ class StrategyInstance:
         self,
         config: StrategyConfig,
         symbol: SymbolSpec,
-        broker: Broker,
+        broker: OrderRoute,
         first_balance: float,
         account_currency: str,
         epoch: int = 1,
@@ -191,10 +191,10 @@ class StrategyInstance:
         """Take what became of an order that an earlier process decided."""
         if result.fill is None:
             return
-        if result.position is not None:
+        if result.fill.entry == "IN" and result.position is not None:
             self.bot.open(result.position, result.fill)
         else:
-            self.bot.apply(result.fill)
+            self.bot.apply(result.fill, result.position)
         self._decider.tell(result.fill)
 
     def warm_up(self, bars: list[Bar]) -> None:

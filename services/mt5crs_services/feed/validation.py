@@ -19,7 +19,7 @@ def faults_of_replay(config: Config) -> list[Unusable]:
     if feed is None:
         return found
     for number, name in enumerate(feed.files):
-        field = f"files[{number}]"
+        field = f"feed.files[{number}]"
         try:
             if not deque(read_ticks(Path(name), feed.symbol), maxlen=1):
                 found.append(Unusable(field, f"{name} has no ticks"))

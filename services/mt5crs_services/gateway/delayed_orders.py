@@ -21,7 +21,7 @@ class Due(msgspec.Struct, frozen=True):
     place: int
 
 
-class Waiting:
+class DelayedOrders:
     """Orders that wait for the first good tick at or after their own plus the latency.
 
     Args:

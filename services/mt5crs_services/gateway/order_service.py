@@ -1,18 +1,18 @@
-"""The desk: one request of a strategy in, one answer out. Knows no sockets."""
+"""The order service: one request of a strategy in, one answer out. Knows no sockets."""
 
 import logging
 from collections.abc import Callable
 
-from mt5crs_services.gateway import risk
-from mt5crs_services.gateway.brokers.paper.book import PaperBook
-from mt5crs_services.gateway.delayed_orders import Due, Waiting
-from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_services.gateway.ledger_file import LedgerTakenError
+from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.execution import Execution
+from mt5crs_services.gateway.ledger.account import Account
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
 from mt5crs_services.gateway.permission import EpochError, check_epoch
 from mt5crs_services.gateway.quotes import reach
 from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_services.gateway.risk import Proposal, Refusal, RiskRules
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
     Fence,
     FromGateway,
@@ -25,27 +25,27 @@ from mt5crs_shared.messages import (
     ToGateway,
     Touched,
 )
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult
+from mt5crs_shared.orders import Code, Order, OrderResult
 from mt5crs_shared.storage.ledger_schema import LedgerError
 
 logger = logging.getLogger(__name__)
 
 OWN_SUFFIXES = (":stop_loss", ":take_profit", ":stop_out")
-"""How the ids of the book's own deals end; no strategy may use them."""
-
-Mail = tuple[str, FromGateway]
-"""A strategy's name, and what it is to be told without having asked just now."""
+"""How the ids of a broker's own deals end; no strategy may use them."""
 
 
-class Desk:
+class OrderService:
     """Fences off old processes, answers repeated orders, checks new ones, and has them executed.
 
     Args:
         config: The configuration.
         market: The gateway's own streams.
         ledger: Where every order is recorded before its answer leaves.
-        book: The paper book.
-        lease_fault: Why an order may not open a position; empty: it may. See `leave.Leases`.
+        account: The account's money.
+        broker: Who holds the positions.
+        execution: Has orders executed.
+        rules: What an order must pass.
+        lease_fault: Why an order may not open a position; empty: it may. See `permission.Leases`.
         highest_epoch: The highest that a supervisor can have reached by now, besides those that
             the ledger knows.
     """
@@ -55,25 +55,24 @@ class Desk:
         config: Config,
         market: Market,
         ledger: Ledger,
-        book: PaperBook,
+        account: Account,
+        broker: Broker,
+        execution: Execution,
+        rules: RiskRules,
         lease_fault: Callable[[Submit], str],
         highest_epoch: Callable[[], int],
     ) -> None:
         self._config = config
         self._market = market
         self._ledger = ledger
-        self._book = book
+        self._account = account
+        self._broker = broker
+        self._execution = execution
+        self._rules = rules
         self._strategies = {s.name: s for s in config.strategies}
         self._epochs = ledger.epochs()
         self._lease_fault = lease_fault
         self._highest_epoch = highest_epoch
-        latency_us = round(config.globals.paper.latency_ms * 1000)
-        self._at_once = latency_us == 0
-        self._waiting = Waiting(market, latency_us)
-        self._mail: list[Mail] = []
-        self._moved = False
-        for order in ledger.pending():
-            self._waiting.add(order)
 
     def handle(self, message: ToGateway) -> FromGateway | None:
         """Answer one request; None where there is nothing to say (yet).
@@ -100,49 +99,6 @@ class Desk:
     def newest(self, strategy: str) -> int:
         """The newest epoch known of a strategy; 0 where there is none."""
         return self._epochs.get(strategy, 0)
-
-    def on_tick(self, tick: Tick, history: bool = False, broken: bool = False) -> None:
-        """Take the next tick of a symbol's stream; see `market.SymbolMarket.add`.
-
-        Raises:
-            LedgerTakenError: Another gateway has the ledger; this process has to end.
-        """
-        market = self._market.symbols[tick.symbol]
-        good = self._market.add(tick, history, broken)
-        self._book.watch(market, tick)
-        if not good:
-            return
-        self._moved = True
-        for due in self._waiting.take_due(tick):
-            result = self._complete(due)
-            if result is not None:
-                self._mail.append((due.order.strategy, OrderAnswer(result)))
-
-    def turn(self, caught_up: bool) -> None:
-        """Do what is due without being asked: stops and targets, stop-outs.
-
-        Args:
-            caught_up: The streams are; before that, equity is that of an earlier moment.
-
-        Raises:
-            LedgerError: Something could not be booked; it is tried again later.
-        """
-        self._book.settle()
-        if caught_up and self._moved:
-            self._moved = False
-            self._book.stop_out()
-
-    def take_mail(self) -> list[Mail]:
-        """What strategies are to be told since the last call."""
-        self._post_own_deals()
-        taken, self._mail = self._mail, []
-        return taken
-
-    def _post_own_deals(self, told: Fill | None = None) -> None:
-        """Write to the strategies whose positions the book closed, but not of a deal told now."""
-        for fill in self._book.take_own_deals():
-            if fill != told:
-                self._mail.append((fill.strategy, PositionClosed(fill.strategy, fill.ticket, fill)))
 
     def _admit(self, strategy: str, epoch: int) -> bool:
         """Whether this spawn is the newest known; a newer one fences off those before it."""
@@ -173,8 +129,8 @@ class Desk:
             return None
         return Registered(
             strategy=strategy,
-            position=self._book.position(strategy),
-            realised=self._book.account.realised(strategy),
+            position=self._broker.positions().get(strategy),
+            realised=self._account.realised(strategy),
             refused="" if admitted else self._fenced(strategy, epoch),
         )
 
@@ -189,6 +145,9 @@ class Desk:
             logger.error("order %s could not be recorded: %s", order.order_id, error)
             return None
         except Exception as error:
+            if self._execution.is_open(order.order_id):
+                logger.exception("order %s was sent; it is asked for", order.order_id)
+                return None
             logger.exception("order %s failed; nothing was executed", order.order_id)
             return _rejected(order, Code.INTERNAL, f"{type(error).__name__}: {error}")
 
@@ -209,20 +168,16 @@ class Desk:
             return _rejected(order, Code.NO_LEASE, fault)
         refusal = self._check(order)
         if refusal is not None:
-            result = _rejected(order, refusal.code, refusal.detail)
-            self._ledger.refuse(order, result)
-            return result
+            return self._execution.refuse(order, refusal.code, refusal.detail)
         doubt = self._doubt(order)
         if doubt is None:
-            return self._execute(order)
+            return self._execution.execute(order)
         if doubt.passing:
             # No answer: it is asked again, while it is fresh.
             logger.info("order %s waits for the own stream: %s", order.order_id, doubt.detail)
             return None
         logger.warning("order %s is refused: %s", order.order_id, doubt.detail)
-        result = _rejected(order, Code.UNKNOWN_TICK, doubt.detail)
-        self._ledger.refuse(order, result)
-        return result
+        return self._execution.refuse(order, Code.UNKNOWN_TICK, doubt.detail)
 
     def _doubt(self, order: Order) -> reach.Doubt | None:
         """What speaks against the tick that an order names, and against its rate."""
@@ -234,53 +189,23 @@ class Desk:
                 return reach.Doubt(rates.missing(spec), True)
         return found
 
-    def _check(self, order: Order) -> risk.Refusal | None:
+    def _check(self, order: Order) -> Refusal | None:
         """What can be said of an order before it is executed."""
         strategy = self._strategies.get(order.strategy)
         if strategy is None:
-            return risk.Refusal(Code.UNKNOWN_STRATEGY, f"no strategy {order.strategy}")
+            return Refusal(Code.UNKNOWN_STRATEGY, f"no strategy {order.strategy}")
         if order.magic != strategy.magic_number:
             numbers = f"its magic number is {strategy.magic_number}, not {order.magic}"
-            return risk.Refusal(Code.UNKNOWN_STRATEGY, numbers)
+            return Refusal(Code.UNKNOWN_STRATEGY, numbers)
         if not strategy.symbol == order.symbol == order.tick.symbol:
             symbols = f"{order.symbol} on a tick of {order.tick.symbol}"
-            return risk.Refusal(Code.UNKNOWN_SYMBOL, f"{symbols}; it trades {strategy.symbol}")
+            return Refusal(Code.UNKNOWN_SYMBOL, f"{symbols}; it trades {strategy.symbol}")
         spec = self._config.symbols.get(order.symbol)
         if spec is None:
-            return risk.Refusal(Code.UNKNOWN_SYMBOL, f"no symbol {order.symbol}")
+            return Refusal(Code.UNKNOWN_SYMBOL, f"no symbol {order.symbol}")
         most = strategy.risk_config.max_position_size
-        proposal = risk.Proposal(order, order.tick, spec, max_lots=most)
-        return risk.first_refusal(risk.AT_ONCE, proposal)
-
-    def _execute(self, order: Order) -> OrderResult | None:
-        if self._at_once:
-            return self._book.execute(order, order.tick, order.place)
-        due = self._waiting.due_now(order)
-        if due is not None:
-            return self._book.execute(order, due.tick, due.place)
-        if self._waiting.gone(order):
-            result = _rejected(order, Code.TICK_GONE, "the gateway's stream is too far ahead of it")
-            self._ledger.refuse(order, result)
-            return result
-        self._ledger.intend(order)
-        self._waiting.add(order)
-        return None
-
-    def _complete(self, due: Due) -> OrderResult | None:
-        """Execute an order that waited; None where it goes on waiting."""
-        order = due.order
-        try:
-            return self._book.execute(order, due.tick, due.place)
-        except LedgerTakenError:
-            raise
-        except LedgerError:
-            logger.exception("order %s could not be booked and goes on waiting", order.order_id)
-            self._waiting.add(order)
-            return None
-        except Exception as error:
-            logger.exception("order %s failed; nothing was executed", order.order_id)
-            self._ledger.forget(order.order_id)
-            return _rejected(order, Code.INTERNAL, f"{type(error).__name__}: {error}")
+        proposal = Proposal(order, order.tick, spec, max_lots=most)
+        return self._rules.on_arrival(proposal)
 
     def _query(self, order_id: str) -> OrderResult | None:
         try:
@@ -305,7 +230,7 @@ class Desk:
                 logger.warning("position %d, %s: %s", word.ticket, word.strategy, doubt.detail)
                 # Until the own stream has come there, neither yes nor no.
                 return None if doubt.passing else answer(doubt.detail)
-            found = self._book.end_on(word.strategy, word.ticket, word.tick, word.rate)
+            found = self._execution.on_touched(word.strategy, word.ticket, word.tick, word.rate)
         except LedgerTakenError:
             raise
         except LedgerError:
@@ -314,7 +239,6 @@ class Desk:
             return None
         if isinstance(found, str):
             return answer(found)
-        self._post_own_deals(told=found)
         return PositionClosed(word.strategy, word.ticket, found)
 
     def _fenced(self, strategy: str, epoch: int) -> str:

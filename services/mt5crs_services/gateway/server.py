@@ -8,14 +8,20 @@ from collections import Counter
 import msgspec
 import zmq
 
-from mt5crs_services.gateway.brokers.paper.book import PaperBook
-from mt5crs_services.gateway.ledger import Ledger
-from mt5crs_services.gateway.ledger_file import LedgerGoneError, LedgerTakenError, WalGoneError
-from mt5crs_services.gateway.order_service import Desk
+from mt5crs_services.gateway.brokers.paper.paper_broker import PaperBroker
+from mt5crs_services.gateway.core import GatewayCore
+from mt5crs_services.gateway.ledger.account import Account
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.ledger.ledger_file import (
+    LedgerGoneError,
+    LedgerTakenError,
+    WalGoneError,
+)
 from mt5crs_services.gateway.permission import Leases
 from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_services.gateway.risk.rule_set import RuleError
 from mt5crs_services.service import BacklogServer, bind_router
-from mt5crs_shared.configuration.structs import decode_config
+from mt5crs_shared.configuration.structs import Config, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import Batch, TickStream
@@ -85,13 +91,12 @@ class Gateway:
         self._child = child
         self._ledger = ledger
         self._market = Market(config, ledger.streams(), int.from_bytes(os.urandom(6), "big"))
-        self._book = PaperBook(config, self._market, ledger)
         leases = Leases(installation)
-        self._desk = Desk(
+        self._core = GatewayCore(
             config,
             self._market,
             ledger,
-            self._book,
+            self._make_broker,
             leases.fault,
             lambda: max(spec.epoch, epochs_of(time.time())),
         )
@@ -128,9 +133,9 @@ class Gateway:
         """
         self._child.ready()
         while not self._child.stopping:
-            self._book.simulated = self._stream.simulated
+            self._paper.simulated = self._stream.simulated
             events = self._child.poll(
-                min(self._stream.timeout(), self._book.next_due(), SAVE_EVERY)
+                min(self._stream.timeout(), self._core.execution.next_due(), SAVE_EVERY)
             )
             for batch in self._stream.read(events):
                 self._watch(batch)
@@ -145,12 +150,19 @@ class Gateway:
             self._child.service(self._report)
         self._close()
 
+    def _make_broker(
+        self, config: Config, market: Market, ledger: Ledger, account: Account
+    ) -> PaperBroker:
+        held, tickets = ledger.open_positions(), ledger.tickets()
+        self._paper = PaperBroker(config, market, held, tickets, lambda: account.balance)
+        return self._paper
+
     def _watch(self, batch: Batch) -> None:
         for symbol, ticks in Counter(tick.symbol for tick in batch.ticks).items():
             self._market.symbols[symbol].align(self._stream.mark(symbol), ticks)
         broken = {found.index for found in batch.breaks}
         for number, tick in enumerate(batch.ticks):
-            self._desk.on_tick(tick, number < batch.history, number in broken)
+            self._core.on_tick(tick, number < batch.history, number in broken)
         self._watched += len(batch.ticks)
 
     def _serve(self) -> None:
@@ -165,7 +177,7 @@ class Gateway:
             try:
                 message = _decode(body)
                 self._check_speaker(sender, message)
-                answer = self._unknown(message) or self._desk.handle(message)
+                answer = self._unknown(message) or self._core.orders.handle(message)
                 self._remember(sender, message, answer)
             except (LedgerTakenError, LedgerGoneError):
                 raise
@@ -207,7 +219,7 @@ class Gateway:
             case _:
                 return None
         # A spawn that was replaced hears that instead.
-        replaced = epoch < self._desk.newest(strategy)
+        replaced = epoch < self._core.orders.newest(strategy)
         known = replaced or (strategy, epoch) in self._registered
         return None if known else Unregistered(strategy)
 
@@ -222,18 +234,18 @@ class Gateway:
                 pass
             case _:
                 return
-        if epoch >= self._desk.newest(strategy):
+        if epoch >= self._core.orders.newest(strategy):
             self._identities[strategy] = sender
 
     def _turn(self) -> None:
         """What is due without being asked; a ledger that cannot be written is tried again."""
         try:
-            self._desk.turn(self._stream.caught_up)
+            self._core.execution.turn(self._stream.caught_up)
             now = time.monotonic()
             if now >= self._save_at:
                 self._save_at = now + SAVE_EVERY
                 self._ledger.check_in_place()
-                self._book.save()
+                self._core.save()
                 self._trouble = ""
         except (LedgerTakenError, LedgerGoneError, WalGoneError):
             raise
@@ -241,7 +253,7 @@ class Gateway:
             if not self._trouble:
                 logger.exception("the ledger cannot be written")
             self._trouble = f"the ledger cannot be written: {error}"
-        for strategy, message in self._desk.take_mail():
+        for strategy, message in self._core.execution.take_mail():
             identity = self._identities.get(strategy)
             if identity is not None:
                 self._send(identity, message)
@@ -257,7 +269,7 @@ class Gateway:
         return ChildReport(
             phase="running" if self._stream.caught_up else "recovering",
             degraded=self._degraded(),
-            account=self._book.report(),
+            account=self._core.report(),
             progress=self._watched,
         )
 
@@ -276,7 +288,7 @@ class Gateway:
 
     def _close(self) -> None:
         try:
-            self._book.save()
+            self._core.save()
         except LedgerError:
             logger.exception("where the streams stand could not be recorded; it is read again")
         self._router.close()
@@ -318,6 +330,9 @@ def run_gateway(spec: ChildSpec, preloaded: bool) -> None:
     except LedgerGoneError as error:
         reason = f"{error}. {WHAT_TO_DO}"
         child.failed(reason, permanent=True, error=error)
+        raise
+    except RuleError as error:
+        child.failed(str(error), permanent=True, error=error)
         raise
     except Exception as error:
         child.failed(str(error) or repr(error), permanent=False, error=error)

@@ -203,6 +203,17 @@ def _longest_waits(policy: RestartConfig) -> float:
     return total * (1.0 + policy.jitter) if policy.max_deaths > 1 else 0.0
 
 
+def check_risk(globals_: Parsed[GlobalConfig], report: ProblemReport) -> None:
+    """A rule's state goes by its name and scope: the same twice would share it."""
+    rules = globals_.get("risk")
+    seen: set[str] = set()
+    for number, rule in enumerate(rules if rules is not UNSET else ()):
+        if rule.name in seen:
+            path = f"{globals_.where('risk')}[{number}]"
+            report.add(globals_.mark("risk"), path, f"{rule.name}, twice", "another rule or scope")
+        seen.add(rule.name)
+
+
 def check_feed(parsed: Parsed[FeedConfig] | None, report: ProblemReport) -> None:
     """A replay has files, nothing else has, and the start is a moment."""
     if parsed is None:

@@ -22,7 +22,7 @@ _KEYS: Final = ("strategies", "global")
 # listed here, since one restart too many is better than a process that runs on old settings.
 _NOT_OF_STRATEGY: Final = frozenset({"enabled", "limits", "restart"})
 _NOT_OF_GLOBALS: Final = frozenset(
-    {"default_balance", "zmq_execution_host", "zmq_execution_port", "tape"}
+    {"default_balance", "zmq_execution_host", "zmq_execution_port", "tape", "risk"}
 )
 _NOT_OF_SUPERVISOR: Final = frozenset({"hang_after", "start_timeout", "stop_timeout", "restart"})
 
@@ -136,6 +136,7 @@ def _check(
     feed = globals_.nested.get("feed")
     checks.check_unique(strategies, report)
     checks.check_globals(globals_, report)
+    checks.check_risk(globals_, report)
     checks.check_feed(feed, report)
     checks.check_files(strategies, feed, folders, report)
     for parsed in strategies:

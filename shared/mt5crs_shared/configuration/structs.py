@@ -260,6 +260,25 @@ class MarketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None if self.time_zone is None else ZoneInfo(self.time_zone)
 
 
+class RiskRuleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A risk rule that the gateway asks before it opens a position.
+
+    Attributes:
+        rule: ``package.module:Class``, a subclass of `mt5crs_services.gateway.risk.Rule`.
+        scope: What it counts together: the account, each strategy, or each symbol.
+        params: Its parameters.
+    """
+
+    rule: Annotated[str, Meta(min_length=1)]
+    scope: Literal["account", "strategy", "symbol"] = "account"
+    params: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """What its state goes by in the ledger."""
+        return f"{self.rule} by {self.scope}"
+
+
 class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all strategies share: one market socket, one account.
 
@@ -277,6 +296,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         paper: The paper book's frictions.
         tape: What the tape keeps.
         retention: How long logs are kept.
+        risk: Risk rules of the gateway, besides those that every order must pass.
         feed: A feed of our own; None: somebody else publishes.
     """
 
@@ -292,6 +312,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paper: PaperConfig = PaperConfig()
     tape: TapeConfig = TapeConfig()
     retention: RetentionConfig = RetentionConfig()
+    risk: list[RiskRuleConfig] = []
     feed: FeedConfig | None = None
 
 

@@ -174,10 +174,17 @@ def _list(info: inspect.ListType, item: Any, node: Node, path: str, report: Prob
         _refuse(node, path, f"a list, each of it {describe(info.item_type)}", report)
         return UNSET
     values = [
-        _scalar(info.item_type, item, child, f"{path}[{index}]", report)
+        _item(info.item_type, item, child, f"{path}[{index}]", report)
         for index, child in enumerate(node.value)
     ]
-    return UNSET if UNSET in values else values
+    return UNSET if any(value is UNSET for value in values) else values
+
+
+def _item(info: inspect.Type, kind: Any, node: Node, path: str, report: ProblemReport) -> Any:
+    if isinstance(info, inspect.StructType):
+        parsed = parse_struct(info.cls, node, path, report)
+        return parsed.build() if parsed.good else UNSET
+    return _scalar(info, kind, node, path, report)
 
 
 def _scalar(info: inspect.Type, kind: Any, node: Node, path: str, report: ProblemReport) -> Any:

@@ -1,7 +1,7 @@
 """The ledger's tables, and how to read them while the gateway runs.
 
-The gateway is the only writer (`mt5crs_services.gateway.ledger`). Amounts of money are REAL in
-the account's currency, rounded to :data:`MONEY_DIGITS`; :func:`total` adds them up exactly.
+The gateway is the only writer (`mt5crs_services.gateway.ledger`). Amounts of money are REAL in the
+account's currency, rounded to :data:`MONEY_DIGITS`; :func:`total` adds them up exactly.
 """
 
 import contextlib
@@ -64,6 +64,25 @@ columns of `positions` are what the gateway goes on from. `symbols` has what sym
 each symbol that could be traded, so that a position can be guarded and valued when the
 configuration names its symbol no more."""
 
+_FOR_ANY_BROKER = """
+UPDATE orders SET status = 'NEW' WHERE status = 'PENDING' AND result IS NULL;
+CREATE TABLE rule_states (
+    rule TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL,
+    PRIMARY KEY (rule, key)) WITHOUT ROWID;
+ALTER TABLE deals RENAME TO deals_before;
+CREATE TABLE deals (
+    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
+    symbol TEXT NOT NULL, ticket INTEGER NOT NULL, entry TEXT NOT NULL, side TEXT NOT NULL,
+    lots REAL NOT NULL, price REAL NOT NULL, time_us INTEGER NOT NULL, code TEXT NOT NULL,
+    profit REAL NOT NULL, commission REAL NOT NULL, stop_loss REAL NOT NULL,
+    take_profit REAL NOT NULL, balance REAL NOT NULL, recorded REAL NOT NULL);
+INSERT INTO deals SELECT * FROM deals_before;
+DROP TABLE deals_before;
+CREATE INDEX deals_ticket ON deals (ticket, entry);
+"""
+"""An order that waits for its tick is NEW; PENDING is one that the broker has. A position may be
+closed in parts, by as many deals. What risk rules remember."""
+
 DEAL_COLUMNS = (
     "order_id, strategy, symbol, ticket, entry, side, lots, price, time_us, code, profit,"
     " commission, stop_loss, take_profit"
@@ -93,6 +112,7 @@ SCHEMA = Schema(
         _TABLES,
         # The number of the file itself says it from here on.
         "DELETE FROM meta WHERE key = 'version';",
+        _FOR_ANY_BROKER,
     ),
     mark="SELECT max(epoch) FROM epochs",
     unnumbered="SELECT 1 FROM meta WHERE key = 'version' AND value = '3'",
@@ -133,7 +153,8 @@ class OrderRecord(msgspec.Struct, frozen=True):
         lots: Volume; None where the request had none that is a number.
         time_us: Event time of its tick.
         reason: What led to it, for people.
-        status: FILLED, REJECTED, or PENDING while it waits for its tick.
+        status: NEW while it waits for its tick, SENT, PENDING or UNKNOWN while its fate is not
+            known, then FILLED, PARTIAL or REJECTED.
         code: Why; None while it waits.
         detail: For people.
         ticket: The position; 0 where there is none.
@@ -185,7 +206,7 @@ def total(amounts: Iterable[float]) -> float:
     return round(math.fsum(amounts), MONEY_DIGITS)
 
 
-def open_readonly(path: Path, older: bool = False) -> sqlite3.Connection:
+def open_ledger(path: Path, older: bool = False) -> sqlite3.Connection:
     """Open a ledger for reading; the gateway may be writing at the same time.
 
     Args:
@@ -204,7 +225,7 @@ def open_readonly(path: Path, older: bool = False) -> sqlite3.Connection:
 def owner(path: Path) -> str:
     """The installation that a ledger belongs to; empty: there is none, or it cannot be read."""
     try:
-        with contextlib.closing(open_readonly(path, older=True)) as db:
+        with contextlib.closing(open_ledger(path, older=True)) as db:
             row = db.execute("SELECT value FROM meta WHERE key = ?", (INSTALLATION,)).fetchone()
     except (LedgerError, sqlite3.Error):
         return ""

@@ -74,7 +74,7 @@ def gather(paths: VarPaths, ticks: Mapping[str, int]) -> RunLogs:
         LedgerError: There is no ledger, or it cannot be read.
         sqlite3.Error: A journal cannot be read.
     """
-    with ledger_schema.open_readonly(paths.ledger) as db:
+    with ledger_schema.open_ledger(paths.ledger) as db:
         deals = ledger_schema.deals(db)
         orders = ledger_schema.read_orders(db)
         balances = ledger_schema.balances(db)

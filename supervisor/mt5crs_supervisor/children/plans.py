@@ -87,7 +87,7 @@ def plan_of(config: Config, strategy: StrategyConfig) -> Plan:
 def _guarded(ledger: Path) -> dict[str, SymbolSpec]:
     """What the ledger's open positions need; the gateway says what is wrong with a bad ledger."""
     try:
-        with contextlib.closing(ledger_schema.open_readonly(ledger, older=True)) as db:
+        with contextlib.closing(ledger_schema.open_ledger(ledger, older=True)) as db:
             return ledger_schema.guarded(db)
     except LedgerError:
         return {}

@@ -18,7 +18,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.operator.table import Cell, Column, column, table
 
-STATUS_COLOURS = {"FILLED": "green", "REJECTED": "red", "PENDING": "yellow"}
+STATUS_COLOURS = {"FILLED": "green", "PARTIAL": "green", "REJECTED": "red"}
 
 
 def show_positions(var_dir: Path, as_json: bool) -> None:
@@ -96,7 +96,7 @@ def _ledger(var_dir: Path) -> Iterator[sqlite3.Connection | None]:
     if not path.exists():
         yield None
         return
-    with contextlib.closing(ledger_schema.open_readonly(path)) as ledger:
+    with contextlib.closing(ledger_schema.open_ledger(path)) as ledger:
         yield ledger
 
 

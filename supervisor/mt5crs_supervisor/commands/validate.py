@@ -24,6 +24,7 @@ from mt5crs_supervisor.processes.launcher import ExitStatus
 
 STRATEGY: Final = "mt5crs_worker.process.validation"
 FEED: Final = "mt5crs_services.feed.validation"
+RISK: Final = "mt5crs_services.gateway.risk.validation"
 """Modules that try, by name only: the supervisor imports neither worker nor services."""
 
 WITHIN: Final = 60.0
@@ -69,13 +70,14 @@ def _problems(config: Config, path: Path) -> list[Problem]:
             lambda strategy: _tried(STRATEGY, plans.plan_of(config, strategy).payload),
             config.strategies,
         )
-        feed = pool.submit(_tried, FEED, msgspec.json.encode(config))
+        whole = msgspec.json.encode(config)
+        shared = [pool.submit(_tried, module, whole) for module in (FEED, RISK)]
         found: list[tuple[Steps, Unusable]] = [
             (("strategies", number), fault)
             for number, faults in enumerate(strategies)
             for fault in faults
         ]
-        found += [(("global", "feed"), fault) for fault in feed.result()]
+        found += [(("global",), fault) for tried in shared for fault in tried.result()]
     root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
     return [_problem(path, root, (*inside, fault.field), fault.reason) for inside, fault in found]
 
@@ -87,7 +89,7 @@ def _problem(path: Path, root: Node | None, steps: Steps, reason: str) -> Proble
 
 def _tried(module: str, payload: bytes) -> list[Unusable]:
     """What a trial found; a process that fails says so for the whole entry."""
-    field = "strategy" if module == STRATEGY else "files"
+    field = {STRATEGY: "strategy", FEED: "feed.files", RISK: "risk"}[module]
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", module],
@@ -127,9 +129,11 @@ def _inside(node: Node | None, step: str | int) -> Node | None:
     if node is None:
         return None
     if isinstance(node.value, dict):
-        key, _, number = str(step).partition("[")
+        first, _, rest = str(step).partition(".")
+        key, _, number = first.partition("[")
         found = node.value.get(key)
-        return _inside(found, int(number[:-1])) if number else found
+        found = _inside(found, int(number[:-1])) if number else found
+        return _inside(found, rest) if rest else found
     if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
         return node.value[step]
     return None

@@ -20,7 +20,7 @@ NOT_SENT = frozenset({Code.STALE, Code.NO_LEASE})
 """Orders that end with one of these never left this process."""
 
 
-class Broker(Protocol):
+class OrderRoute(Protocol):
     """The bot's way to the market; every call returns only when the fate is known."""
 
     def submit(self, order: Order) -> OrderResult:
@@ -58,7 +58,7 @@ class Moment(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class SignalOutcome(msgspec.Struct, frozen=True):
     """What became of a signal.
 
     Attributes:
@@ -106,7 +106,7 @@ class TradingBot:
         config: StrategyConfig,
         symbol: SymbolSpec,
         first_balance: float,
-        broker: Broker,
+        broker: OrderRoute,
         epoch: int,
         position: Position | None = None,
         realised: float = 0.0,
@@ -125,43 +125,43 @@ class TradingBot:
         """What positions are sized by, in the account's currency."""
         return self._first_balance + self.realised
 
-    def on_signal(self, signal: Signal, moment: Moment) -> Outcome:
+    def on_signal(self, signal: Signal, moment: Moment) -> SignalOutcome:
         """Act on a signal."""
         if signal == HOLD:
-            return Outcome("NONE")
+            return SignalOutcome("NONE")
         side: Side | None = None if signal == EXIT else ("BUY" if signal == BUY else "SELL")
         held = self.position
         if held is None and side in self._refused_on(moment.bar_us):
             # On every tick the same answer: two records on the disk each time, and nothing new.
-            return Outcome("NO_TRADE", detail="no trade: refused on this bar already")
+            return SignalOutcome("NO_TRADE", detail="no trade: refused on this bar already")
         if held is None:
-            return Outcome("NONE") if side is None else self._open(side, moment)
+            return SignalOutcome("NONE") if side is None else self._open(side, moment)
         if held.side == side:
-            return Outcome("KEEP")
+            return SignalOutcome("KEEP")
         closed = self._close(held, moment)
-        if side is None or closed.action != "CLOSE":
+        if side is None or closed.action != "CLOSE" or self.position is not None:
             return closed
         opened = self._open(side, moment)
-        return Outcome(
+        return SignalOutcome(
             action="TURN" if opened.action == "OPEN" else "CLOSE",
             lots=opened.lots,
             results=closed.results + opened.results,
             detail=opened.detail,
         )
 
-    def apply(self, fill: Fill) -> None:
-        """Take a closing deal of this strategy's position into account."""
+    def apply(self, fill: Fill, rest: Position | None = None) -> None:
+        """Take a closing deal of this strategy's position into account; `rest`: what it left."""
         self.realised += fill.profit - fill.commission
-        self.position = None
+        self.position = rest
 
     def open(self, position: Position, fill: Fill) -> None:
         """Take an opening deal of this strategy, and the position that it made, into account."""
         self.realised -= fill.commission
         self.position = position
 
-    def _open(self, side: Side, moment: Moment) -> Outcome:
+    def _open(self, side: Side, moment: Moment) -> SignalOutcome:
         if moment.rate is None:
-            return Outcome("NO_TRADE", detail=f"no trade: {moment.no_rate}")
+            return SignalOutcome("NO_TRADE", detail=f"no trade: {moment.no_rate}")
         size = position_size(
             self._config.risk_config,
             self.equity,
@@ -170,11 +170,11 @@ class TradingBot:
             moment.rate,
         )
         if size.lots == 0.0:
-            return Outcome("NO_TRADE", detail=f"no trade: {size.reason}")
+            return SignalOutcome("NO_TRADE", detail=f"no trade: {size.reason}")
         spread = moment.tick.ask - moment.tick.bid
         if size.stop_distance <= spread + self._symbol.point / 2:
             reason = f"the stop, {size.stop_distance:.3g} away, would lie within the spread"
-            return Outcome("NO_TRADE", detail=f"no trade: {reason} ({spread:.3g})")
+            return SignalOutcome("NO_TRADE", detail=f"no trade: {reason} ({spread:.3g})")
         order = self._opening_order(side, size, moment)
         result = self._broker.submit(order)
         if result.fill is None or result.position is None:
@@ -183,7 +183,7 @@ class TradingBot:
                 self.refused = (moment.bar_us, (*self._refused_on(moment.bar_us), side))
             return outcome
         self.open(result.position, result.fill)
-        return Outcome("OPEN", result.fill.lots, (result,))
+        return SignalOutcome("OPEN", result.fill.lots, (result,))
 
     def _refused_on(self, bar_us: int) -> tuple[Side, ...]:
         """The sides that were refused since a bar was closed."""
@@ -210,7 +210,7 @@ class TradingBot:
             rate=moment.rate,
         )
 
-    def _close(self, held: Position, moment: Moment) -> Outcome:
+    def _close(self, held: Position, moment: Moment) -> SignalOutcome:
         order = Order(
             order_id=self._order_id(moment, "CLOSE"),
             strategy=self._config.name,
@@ -236,16 +236,18 @@ class TradingBot:
                 self.position = None
         if fill is None:
             return _not_done(result)
-        self.apply(fill)
-        return Outcome("CLOSE", 0.0, (msgspec.structs.replace(result, fill=fill),))
+        self.apply(fill, result.position)
+        rest = f"{result.position.lots:g} lots could not be closed" if result.position else ""
+        results = (msgspec.structs.replace(result, fill=fill),)
+        return SignalOutcome("CLOSE", 0.0, results, rest)
 
     def _order_id(self, moment: Moment, action: str) -> str:
         """The same decision has the same id in every process that comes to it."""
         return f"{self._config.name}:{moment.tick.time_us}:{moment.place}:{action}"
 
 
-def _not_done(result: OrderResult) -> Outcome:
+def _not_done(result: OrderResult) -> SignalOutcome:
     missed = result.code in NOT_SENT
     said = f"{result.code}: {result.detail}" if result.detail else str(result.code)
     detail = f"order {'not sent' if missed else 'refused'}: {said}"
-    return Outcome("MISSED" if missed else "REFUSED", 0.0, (result,), detail)
+    return SignalOutcome("MISSED" if missed else "REFUSED", 0.0, (result,), detail)

@@ -10,7 +10,7 @@ from mt5crs_shared.orders import Fill
 from mt5crs_worker.answers import HOLD, Answer, Signal
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import average_true_range
-from mt5crs_worker.trading.bot import Moment, Outcome, TradingBot
+from mt5crs_worker.trading.bot import Moment, SignalOutcome, TradingBot
 from mt5crs_worker.trading.journal import Decision
 from mt5crs_worker.trading.tally import Tally
 
@@ -55,7 +55,7 @@ class Decider:
         self.last_signal = signal
         last = window.last
         bar_us = last.start_us if last is not None else 0
-        outcome = Outcome("NONE")
+        outcome = SignalOutcome("NONE")
         if signal != HOLD:
             rate = self._rates.rate(self._symbol, tick)
             why = "" if rate is not None else self._rates.missing(self._symbol)
@@ -85,7 +85,9 @@ class Decider:
         return taken
 
 
-def _decision(answer: Answer, tick: Tick, place: int, bar_us: int, outcome: Outcome) -> Decision:
+def _decision(
+    answer: Answer, tick: Tick, place: int, bar_us: int, outcome: SignalOutcome
+) -> Decision:
     return Decision(
         time_us=tick.time_us,
         place=place,

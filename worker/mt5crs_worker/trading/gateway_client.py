@@ -55,7 +55,7 @@ class StopRequested(BaseException):
 
 
 class GatewayClient:
-    """A strategy's connection to the gateway; a `bot.Broker`.
+    """A strategy's connection to the gateway; a `bot.OrderRoute`.
 
     Calls block until the fate of the request is known; meanwhile `pump` keeps the process alive
     for its supervisor, and ticks wait in their queue.
@@ -116,7 +116,7 @@ class GatewayClient:
         return self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
 
     def submit(self, order: Order) -> OrderResult:
-        """Execute an order, or record it as missed; see `bot.Broker`.
+        """Execute an order, or record it as missed; see `bot.OrderRoute`.
 
         Raises:
             ReplacedError: A newer process of this strategy trades.
@@ -136,7 +136,7 @@ class GatewayClient:
         return self._ask(request, lambda reply: _answers(reply, order_id)).result
 
     def closed_by(self, position: Position, tick: Tick, rate: float | None) -> Fill | None:
-        """The deal that closed a position; see `bot.Broker`."""
+        """The deal that closed a position; see `bot.OrderRoute`."""
         pushed = self._closed.pop(position.ticket, None)
         if pushed is None:
             request = Touched(self._strategy, self._epoch, position.ticket, tick, rate)

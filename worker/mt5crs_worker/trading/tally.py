@@ -6,7 +6,7 @@ import msgspec
 
 from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_worker.answers import describe_answer, place_of
-from mt5crs_worker.trading.bot import NOT_SENT, Outcome
+from mt5crs_worker.trading.bot import NOT_SENT, SignalOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Tally:
         """The counters of signals, orders and errors; the rest as it began."""
         return self._counts
 
-    def signal(self, outcome: Outcome) -> None:
+    def signal(self, outcome: SignalOutcome) -> None:
         """Count a signal that was no HOLD, and what became of it."""
         counts, results = self._counts, outcome.results
         missed = sum(result.code in NOT_SENT for result in results)

@@ -1,10 +1,36 @@
 """The deals of the paper book, made of orders, positions and ticks."""
 
+from collections.abc import Mapping
+
 from mt5crs_services.gateway.brokers.paper import pricing
+from mt5crs_services.gateway.ledger.account import POSITIONS, parts_of
 from mt5crs_shared.configuration.structs import PaperConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import Code, Fill, Order, Position
+
+
+class Tickets:
+    """Tickets of positions: a strategy's magic number, then its count.
+
+    They depend on the strategy's own deals alone, so that two runs give the same ones however
+    their strategies took turns.
+
+    Args:
+        numbers: The number of the last position of each magic number.
+    """
+
+    def __init__(self, numbers: Mapping[int, int]) -> None:
+        self._numbers = dict(numbers)
+
+    def following(self, magic: int) -> int:
+        """The ticket of the next position."""
+        return magic * POSITIONS + self._numbers.get(magic, 0) + 1
+
+    def taken(self, ticket: int) -> None:
+        """A position has this ticket."""
+        magic, number = parts_of(ticket)
+        self._numbers[magic] = max(self._numbers.get(magic, 0), number)
 
 
 def opening(paper: PaperConfig, symbol: SymbolSpec, order: Order, tick: Tick, ticket: int) -> Fill:

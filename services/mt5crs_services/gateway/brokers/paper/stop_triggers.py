@@ -1,13 +1,13 @@
 """Which tick of the gateway's own stream ends a position: pure functions of both."""
 
-from mt5crs_services.gateway.open_position import Holding, Touch
+from mt5crs_services.gateway.ledger.open_position import OpenPosition, Touch
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.catch_up import content
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import touched
 
 
-def arm(holding: Holding, market: SymbolMarket) -> None:
+def arm(holding: OpenPosition, market: SymbolMarket) -> None:
     """Find the opening tick in the stream, and look at every tick since that counts.
 
     Where it has not come yet the position goes on waiting for it.
@@ -24,7 +24,7 @@ def arm(holding: Holding, market: SymbolMarket) -> None:
             return
 
 
-def look(holding: Holding, market: SymbolMarket, tick: Tick) -> None:
+def look(holding: OpenPosition, market: SymbolMarket, tick: Tick) -> None:
     """Look at the newest tick of the stream that counts; `holding.touch` says what came of it."""
     if holding.by_time and not market.passed(holding.opening):
         # The clock had run ahead, and came back to before the opening: that is still to come.
@@ -40,7 +40,7 @@ def look(holding: Holding, market: SymbolMarket, tick: Tick) -> None:
             holding.touch = Touch(market.count, tick, code)
 
 
-def is_before_opening(holding: Holding, market: SymbolMarket, tick: Tick, place: int) -> bool:
+def is_before_opening(holding: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> bool:
     """Whether a tick came before the opening: by the stream's order, where it has both.
 
     Times say so too, but not where the publisher's clock had run ahead at the opening.
@@ -54,7 +54,7 @@ def is_before_opening(holding: Holding, market: SymbolMarket, tick: Tick, place:
     return not market.clock_returned
 
 
-def touched_by(holding: Holding, market: SymbolMarket, tick: Tick, place: int) -> Touch | None:
+def touched_by(holding: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> Touch | None:
     """The position's touch, where it lies at or before a tick in the symbol's stream."""
     touch = holding.touch
     if touch is None:
@@ -65,7 +65,7 @@ def touched_by(holding: Holding, market: SymbolMarket, tick: Tick, place: int) -
     return touch if touch.tick.time_us <= tick.time_us else None
 
 
-def named(holding: Holding, market: SymbolMarket, tick: Tick) -> Touch | None:
+def named(holding: OpenPosition, market: SymbolMarket, tick: Tick) -> Touch | None:
     """The position's touch, where its strategy names a tick that it saw touch.
 
     Of equal ticks the strategy does not say which one it means; at any of them the deal is the

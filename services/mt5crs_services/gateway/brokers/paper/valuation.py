@@ -3,14 +3,18 @@
 from collections.abc import Collection
 
 from mt5crs_services.gateway.brokers.paper import pricing
-from mt5crs_services.gateway.open_position import Holding
-from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.structs import PaperConfig
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.orders import Order
+
+MAX_OFF = 0.10
+"""A strategy's rate that is this share away from the gateway's own is not taken."""
 
 
 class Valuation:
-    """Floating profit and margin, in the account's currency.
+    """Floating profit, margin and rates, in the account's currency.
 
     Args:
         paper: Frictions and leverage.
@@ -21,7 +25,7 @@ class Valuation:
         self._paper = paper
         self._market = market
 
-    def quote(self, holding: Holding) -> Tick | None:
+    def quote(self, holding: OpenPosition) -> Tick | None:
         """The quote that a position stands at.
 
         None where its end is settled, or where its opening tick has not come yet in the
@@ -31,7 +35,7 @@ class Valuation:
             return None
         return self._market.symbols[holding.position.symbol].quote
 
-    def floating(self, holding: Holding) -> float:
+    def floating(self, holding: OpenPosition) -> float:
         """Profit of a position if it were closed at the last good quote."""
         position = holding.position
         spec = self._market.symbols[position.symbol].spec
@@ -44,11 +48,11 @@ class Valuation:
         rate = self._market.rates.rate(spec, tick) or holding.rate
         return pricing.profit(spec, position, price, rate)
 
-    def total_floating(self, holdings: Collection[Holding]) -> float:
+    def total_floating(self, holdings: Collection[OpenPosition]) -> float:
         """Floating profit of positions together."""
         return sum(self.floating(holding) for holding in holdings)
 
-    def margin(self, holdings: Collection[Holding]) -> float:
+    def margin(self, holdings: Collection[OpenPosition]) -> float:
         """Margin that positions hold, at their opening prices."""
         return sum(
             pricing.margin(
@@ -60,3 +64,35 @@ class Valuation:
             )
             for h in holdings
         )
+
+    def order_rate(
+        self, order: Order, tick: Tick, market: SymbolMarket, held: OpenPosition | None
+    ) -> float | None:
+        """The rate for an order that is executed on a tick; see `rate`."""
+        said = order.rate if tick == order.tick else None
+        return self.rate(market, tick, said, held.rate if held is not None else None)
+
+    def rate(
+        self,
+        market: SymbolMarket,
+        tick: Tick,
+        said: float | None = None,
+        earlier: float | None = None,
+    ) -> float | None:
+        """The rate of a symbol's quote currency to the account's at a tick.
+
+        Args:
+            market: The symbol.
+            tick: A tick of it.
+            said: The strategy's rate at that very tick. It counts where the own stream has not
+                come to that tick yet: then it may lack what the rate depends on.
+            earlier: That at the position's opening, which `said` is compared with where the own
+                stream knows nothing.
+        """
+        own = self._market.rates.rate(market.spec, tick)
+        if said is None or market.spec.name not in self._market.rates.needs:
+            return own
+        if own is not None and market.has(tick, 0):
+            return own
+        known = own or earlier
+        return said if known is not None and abs(said - known) < MAX_OFF * known else own

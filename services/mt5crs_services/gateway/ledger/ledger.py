@@ -5,17 +5,24 @@ One transaction holds all that belongs together, and is on the disk before anybo
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from mt5crs_services.gateway.account import Total, made_by, parts_of
-from mt5crs_services.gateway.ledger_file import LedgerFile
-from mt5crs_services.gateway.open_position import Holding
+from mt5crs_services.gateway.ledger import writing
+from mt5crs_services.gateway.ledger.account import Total
+from mt5crs_services.gateway.ledger.ledger_file import LedgerFile
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.ledger.records import (
+    Booking,
+    OpenOrder,
+    OrderState,
+    RecordedOrder,
+    StreamUpdate,
+    open_position_of,
+)
 from mt5crs_services.gateway.quotes.market import StreamState
-from mt5crs_services.gateway.records import Booking, Recorded, StreamUpdate, holding_of
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.orders import Fill, Order, OrderResult
@@ -67,25 +74,33 @@ class Ledger:
         with self._writing():
             self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?)", (strategy, epoch))
 
-    def find(self, order_id: str) -> Recorded | None:
+    def find(self, order_id: str) -> RecordedOrder | None:
         """What is known of an order; None where it was never seen."""
         row = self._select("SELECT request, result FROM orders WHERE order_id = ?", order_id)
         if row is None:
             return None
-        return Recorded(
+        return RecordedOrder(
             request=_decode_order(row[0]) if isinstance(row[0], bytes) and row[0] else None,
             result=_decode_result(row[1]) if isinstance(row[1], bytes) else None,
         )
 
-    def pending(self) -> list[Order]:
-        """Orders that wait for their tick, in the order they came."""
-        rows = self._db.execute("SELECT request FROM orders WHERE result IS NULL ORDER BY id")
-        return [_decode_order(body) for (body,) in rows]
+    def open_orders(self) -> list[OpenOrder]:
+        """Orders that have no result yet, in the order they came."""
+        rows = self._db.execute(
+            "SELECT request, status FROM orders WHERE result IS NULL ORDER BY id"
+        )
+        return [OpenOrder(_decode_order(body), OrderState(state)) for body, state in rows]
 
-    def intend(self, order: Order) -> None:
-        """Record an order that waits for its tick."""
+    def record(self, order: Order, state: OrderState) -> None:
+        """Record an order that has no result yet, and where it stands."""
         with self._writing():
-            self._insert_order(order, None)
+            self._file.wrote(1)
+            writing.insert_order(self._db, order, None, state)
+
+    def rule_states(self) -> dict[tuple[str, str], bytes]:
+        """What risk rules remember, by rule and key."""
+        rows = self._db.execute("SELECT rule, key, state FROM rule_states")
+        return {(rule, key): state for rule, key, state in rows}
 
     def forget(self, order_id: str) -> None:
         """Take back the record of an order that waited and could not be executed."""
@@ -98,31 +113,34 @@ class Ledger:
         It does not wait for the disk: after a power cut the same order is refused once more.
         """
         with self._writing("NORMAL"):
-            self._insert_order(order, result)
+            self._file.wrote(1)
+            writing.insert_order(self._db, order, result)
 
     def book(self, booking: Booking) -> None:
         """Record a deal, its order, the position's change and the stream, all or nothing."""
         fill = booking.fill
         with self._writing():
+            self._file.wrote(1)
             if booking.order is not None:
-                self._insert_order(booking.order, booking.result)
+                writing.insert_order(self._db, booking.order, booking.result)
             else:
-                self._insert_own_order(booking)
-            self._insert_deal(fill, booking.balance)
-            self._add_up(fill)
-            if fill.entry == "OUT":
-                self._db.execute("DELETE FROM positions WHERE ticket = ?", (fill.ticket,))
-            elif booking.opened is not None:
-                self._insert_position(booking.opened)
-            self._update_stream(booking.stream)
+                writing.insert_own_order(self._db, booking)
+            writing.insert_deal(self._db, fill, booking.balance)
+            writing.add_up(self._db, fill)
+            writing.change_position(self._db, fill, booking.held)
+            if booking.stream is not None:
+                writing.update_stream(self._db, booking.stream)
+            for (rule, key), state in booking.rule_states.items():
+                values = (rule, key, _encode(state))
+                self._db.execute("INSERT OR REPLACE INTO rule_states VALUES (?, ?, ?)", values)
             if booking.reason:
-                self._insert_event(fill.code, booking.reason)
+                writing.insert_event(self._db, fill.code, booking.reason)
 
     def save(self, streams: Iterable[StreamUpdate]) -> None:
         """Record where the streams stand; what a crash undoes of it is read again."""
         with self._writing("NORMAL"):
             for stream in streams:
-                self._update_stream(stream)
+                writing.update_stream(self._db, stream)
             self._file.prune_if_due()
 
     def symbols(self, configured: Mapping[str, SymbolSpec]) -> dict[str, SymbolSpec]:
@@ -135,12 +153,12 @@ class Ledger:
             self._db.executemany("INSERT OR REPLACE INTO symbols VALUES (?, ?)", rows)
         return {**ledger_schema.guarded(self._db), **configured}
 
-    def holdings(self) -> list[Holding]:
+    def open_positions(self) -> list[OpenPosition]:
         """The open positions, as an earlier process left them."""
         rows = self._db.execute(
             f"SELECT timed, rate, seen, touch, {POSITION_COLUMNS} FROM positions ORDER BY ticket"
         )
-        return [holding_of(row) for row in rows]
+        return [open_position_of(row) for row in rows]
 
     def streams(self) -> dict[str, StreamState]:
         """Where each symbol's stream stood."""
@@ -161,9 +179,10 @@ class Ledger:
         return dict(self._db.execute("SELECT magic, number FROM tickets").fetchall())
 
     def closing(self, strategy: str, ticket: int) -> Fill | None:
-        """The deal that closed a strategy's position."""
+        """The deal that closed a strategy's position; of several, the last."""
         row = self._select(
-            f"SELECT {DEAL_COLUMNS} FROM deals WHERE strategy = ? AND ticket = ? AND entry = 'OUT'",
+            f"SELECT {DEAL_COLUMNS} FROM deals WHERE strategy = ? AND ticket = ? AND entry = 'OUT'"
+            " ORDER BY id DESC LIMIT 1",
             strategy,
             ticket,
         )
@@ -191,100 +210,3 @@ class Ledger:
 
     def _writing(self, durability: Durability = "FULL") -> contextlib.AbstractContextManager[None]:
         return self._file.writing(durability)
-
-    def _insert_order(self, order: Order, result: OrderResult | None) -> None:
-        body = _encode(result) if result is not None else None
-        ticket = result.fill.ticket if result is not None and result.fill else order.ticket
-        self._file.wrote(1)
-        values = (
-            order.order_id,
-            order.strategy,
-            order.epoch,
-            order.symbol,
-            order.action,
-            order.side,
-            order.lots,
-            order.tick.time_us,
-            order.reason,
-            _encode(order),
-            result.status if result is not None else "PENDING",
-            result.code if result is not None else None,
-            result.detail if result is not None else "",
-            ticket,
-            body,
-            time.time(),
-        )
-        # An order that waited is there already, without a result.
-        self._db.execute(
-            f"INSERT INTO orders VALUES (NULL{', ?' * len(values)}) ON CONFLICT (order_id) DO"
-            " UPDATE SET status = excluded.status, code = excluded.code, detail = excluded.detail,"
-            " ticket = excluded.ticket, result = excluded.result WHERE result IS NULL",
-            values,
-        )
-
-    def _insert_own_order(self, booking: Booking) -> None:
-        fill, result = booking.fill, booking.result
-        values = (
-            fill.order_id,
-            fill.strategy,
-            fill.symbol,
-            fill.side,
-            fill.lots,
-            fill.time_us,
-            booking.reason,
-            result.status,
-            result.code,
-            fill.ticket,
-            _encode(result),
-            time.time(),
-        )
-        self._db.execute(
-            "INSERT INTO orders VALUES (NULL, ?, ?, 0, ?, 'CLOSE', ?, ?, ?, ?, x'', ?, ?, '',"
-            " ?, ?, ?)",
-            values,
-        )
-
-    def _insert_deal(self, fill: Fill, balance: float) -> None:
-        values = (*msgspec.structs.astuple(fill), balance, time.time())
-        self._db.execute(f"INSERT INTO deals VALUES (NULL{', ?' * len(values)})", values)
-
-    def _add_up(self, fill: Fill) -> None:
-        self._db.execute(
-            "INSERT INTO totals VALUES (?, ?, 1) ON CONFLICT (strategy) DO UPDATE SET"
-            " made = made + excluded.made, deals = deals + 1",
-            (fill.strategy, made_by(fill)),
-        )
-        if fill.entry == "IN":
-            self._db.execute(
-                "INSERT INTO tickets VALUES (?, ?) ON CONFLICT (magic) DO UPDATE SET"
-                " number = max(number, excluded.number)",
-                parts_of(fill.ticket),
-            )
-
-    def _insert_position(self, holding: Holding) -> None:
-        values = (
-            *msgspec.structs.astuple(holding.position),
-            holding.opening.timed,
-            holding.rate,
-            holding.seen,
-            None,
-        )
-        self._db.execute(f"INSERT INTO positions VALUES (?{', ?' * (len(values) - 1)})", values)
-
-    def _update_stream(self, stream: StreamUpdate) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO streams VALUES (?, ?)", (stream.symbol, _encode(stream.state))
-        )
-        for holding in stream.holdings:
-            seen = max(holding.seen, stream.count) if holding.seen is not None else None
-            touch = _encode(holding.touch) if holding.touch is not None else None
-            self._db.execute(
-                "UPDATE positions SET seen = ?, touch = ? WHERE ticket = ?",
-                (seen, touch, holding.position.ticket),
-            )
-
-    def _insert_event(self, kind: str, detail: str) -> None:
-        self._db.execute(
-            "INSERT INTO events (recorded, kind, detail) VALUES (?, ?, ?)",
-            (time.time(), kind, detail),
-        )

@@ -8,7 +8,8 @@ from mt5crs_shared.orders import Fill
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
 
 _UNIT = int(10**MONEY_DIGITS)
-_POSITIONS = 1_000_000
+POSITIONS = 1_000_000
+"""Tickets of the paper book are a magic number times this, and a count."""
 
 
 class Total(msgspec.Struct):
@@ -32,14 +33,10 @@ class Account:
     Args:
         first_balance: In the account's currency.
         totals: What each strategy has made so far.
-        tickets: The number of the last position of each magic number.
     """
 
-    def __init__(
-        self, first_balance: float, totals: Mapping[str, Total], tickets: Mapping[int, int]
-    ) -> None:
+    def __init__(self, first_balance: float, totals: Mapping[str, Total]) -> None:
         self._strategies = dict(totals)
-        self._positions = dict(tickets)
         self._balance = _units(first_balance) + sum(total.made for total in totals.values())
 
     @property
@@ -66,28 +63,17 @@ class Account:
         """The balance as a deal would leave it."""
         return (self._balance + made_by(fill)) / _UNIT
 
-    def next_ticket(self, magic: int) -> int:
-        """The ticket of the next position with a magic number: magic, then its count.
-
-        It depends on the strategy's own deals alone, so that two runs give the same tickets
-        however their strategies took turns.
-        """
-        return magic * _POSITIONS + self._positions.get(magic, 0) + 1
-
     def apply(self, fill: Fill) -> None:
         """Take a booked deal into account."""
         made = self._strategies.setdefault(fill.strategy, Total())
         made.made += made_by(fill)
         made.deals += 1
         self._balance += made_by(fill)
-        if fill.entry == "IN":
-            magic, number = parts_of(fill.ticket)
-            self._positions[magic] = max(self._positions.get(magic, 0), number)
 
 
 def parts_of(ticket: int) -> tuple[int, int]:
-    """The magic number and the count that a ticket is made of."""
-    return divmod(ticket, _POSITIONS)
+    """The magic number and the count that a ticket of the paper book is made of."""
+    return divmod(ticket, POSITIONS)
 
 
 def _units(amount: float) -> int:

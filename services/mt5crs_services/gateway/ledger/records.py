@@ -1,8 +1,11 @@
 """What the ledger takes and gives, as values."""
 
+import enum
+from collections.abc import Mapping
+
 import msgspec
 
-from mt5crs_services.gateway.open_position import Holding, Touch
+from mt5crs_services.gateway.ledger.open_position import OpenPosition, Touch
 from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import Fill, Order, OrderResult, Position
@@ -10,7 +13,27 @@ from mt5crs_shared.orders import Fill, Order, OrderResult, Position
 _decode_touch = msgspec.msgpack.Decoder(Touch).decode
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class OrderState(enum.StrEnum):
+    """Where an order stands that has no result yet.
+
+    NEW: it waits for its tick, and has not been sent. SENT: it is on its way to the broker, or was
+    when a gateway died. PENDING: the broker has it. UNKNOWN: nobody can say.
+    """
+
+    NEW = "NEW"
+    SENT = "SENT"
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+
+
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An order that has no result yet."""
+
+    order: Order
+    state: OrderState
+
+
+class RecordedOrder(msgspec.Struct, frozen=True):
     """What the ledger has of an order.
 
     Attributes:
@@ -35,7 +58,7 @@ class StreamUpdate(msgspec.Struct, frozen=True):
     symbol: str
     state: StreamState
     count: int
-    holdings: tuple[Holding, ...]
+    holdings: tuple[OpenPosition, ...]
 
 
 class Booking(msgspec.Struct, frozen=True):
@@ -46,21 +69,23 @@ class Booking(msgspec.Struct, frozen=True):
         result: The answer to its order.
         balance: The account's balance after it.
         order: The order; None where the book acted by itself.
-        opened: The position that it opened.
-        stream: The symbol's stream, the positions as they are after the deal.
-        reason: For people, where the book acted by itself.
+        held: The position as it is after the deal; None: it is closed.
+        stream: The symbol's stream, the positions as they are after the deal; None: not kept.
+        reason: For people, where the broker acted by itself.
+        rule_states: What risk rules remember from now on, by rule and key.
     """
 
     fill: Fill
     result: OrderResult
     balance: float
     order: Order | None
-    opened: Holding | None
-    stream: StreamUpdate
+    held: OpenPosition | None
+    stream: StreamUpdate | None
     reason: str = ""
+    rule_states: Mapping[tuple[str, str], msgspec.Struct] = {}
 
 
-def holding_of(row: tuple[object, ...]) -> Holding:
+def open_position_of(row: tuple[object, ...]) -> OpenPosition:
     """The position in a row: timed, rate, seen, touch, and `ledger_schema.POSITION_COLUMNS`."""
     timed, rate, seen, touch, *columns = row
     names = Position.__struct_fields__
@@ -72,7 +97,7 @@ def holding_of(row: tuple[object, ...]) -> Holding:
         position.open_ask,
         timed=bool(timed),
     )
-    return Holding(
+    return OpenPosition(
         position=position,
         opening=opening,
         rate=msgspec.convert(rate, float),

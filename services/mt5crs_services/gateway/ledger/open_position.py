@@ -23,7 +23,7 @@ class Touch(msgspec.Struct, frozen=True, array_like=True):
     rate: float | None = None
 
 
-class Holding(msgspec.Struct):
+class OpenPosition(msgspec.Struct):
     """A position and how far it has been guarded.
 
     Attributes:

@@ -1,0 +1,93 @@
+"""The gateway without its sockets: one account, its broker, its rules and its books."""
+
+import time
+from collections.abc import Callable
+
+from mt5crs_services.gateway.account_report import account_report
+from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.execution import Execution
+from mt5crs_services.gateway.ledger.account import Account
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.order_service import OrderService
+from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_services.gateway.risk import RiskRules
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.messages import AccountReport, Submit
+
+MakeBroker = Callable[[Config, Market, Ledger, Account], Broker]
+"""Makes the broker of a configuration."""
+
+
+class GatewayCore:
+    """Puts the parts together.
+
+    Args:
+        config: The configuration.
+        market: The gateway's own streams.
+        ledger: The account's ledger.
+        make_broker: Makes the broker.
+        lease_fault: See `OrderService`.
+        highest_epoch: See `OrderService`.
+        monotonic: The monotonic clock, seconds.
+
+    Raises:
+        RuleError: A risk rule of the configuration cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        market: Market,
+        ledger: Ledger,
+        make_broker: MakeBroker,
+        lease_fault: Callable[[Submit], str],
+        highest_epoch: Callable[[], int],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.account = Account(ledger.first_balance, ledger.totals())
+        self.broker = make_broker(config, market, ledger, self.account)
+        rules = RiskRules(config.globals.risk, ledger.rule_states())
+        self.execution = Execution(
+            config, market, ledger, self.account, self.broker, rules, monotonic
+        )
+        self.orders = OrderService(
+            config,
+            market,
+            ledger,
+            self.account,
+            self.broker,
+            self.execution,
+            rules,
+            lease_fault,
+            highest_epoch,
+        )
+        self._config = config
+        self._market = market
+        self._ledger = ledger
+
+    def on_tick(self, tick: Tick, history: bool = False, broken: bool = False) -> None:
+        """Take the next tick of a symbol's stream; see `market.SymbolMarket.add`.
+
+        Raises:
+            LedgerTakenError: Another gateway has the ledger; this process has to end.
+        """
+        good = self._market.add(tick, history, broken)
+        self.broker.on_tick(self._market.symbols[tick.symbol], tick, good)
+        if good:
+            self.execution.on_tick(tick)
+
+    def save(self) -> None:
+        """Record where the streams stand.
+
+        Raises:
+            LedgerError: It could not be recorded.
+        """
+        streams = self.broker.unsaved()
+        if streams:
+            self._ledger.save(streams)
+            self.broker.on_saved(streams)
+
+    def report(self) -> AccountReport:
+        """The account, for a heartbeat."""
+        return account_report(self._config, self.account, self.broker)

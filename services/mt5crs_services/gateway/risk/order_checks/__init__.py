@@ -1,0 +1,1 @@
+"""What every order must pass, whatever is configured: the broker would refuse it otherwise."""

@@ -1,0 +1,37 @@
+"""A risk rule: what is asked before an order is executed, and what it remembers of deals."""
+
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
+from mt5crs_shared.orders import Fill
+
+
+class NoState(msgspec.Struct, frozen=True):
+    """Of a rule that remembers nothing."""
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Rule(msgspec.Struct, Generic[S], frozen=True):
+    """A rule; its fields are its parameters, from ``params:`` of its entry in the YAML.
+
+    It judges in event time, by what it is given and by its state alone: no clock, no random
+    numbers, no network. Then a replay gives the same refusals.
+
+    Attributes:
+        State: What it remembers. A frozen struct whose every field has a default; kept in the
+            ledger, in the transaction of the deal that changed it.
+    """
+
+    State: ClassVar[type[msgspec.Struct]] = NoState
+
+    def before(self, proposal: Proposal, state: S) -> Refusal | None:
+        """Why an order is not to be executed; None: nothing speaks against it."""
+        return None
+
+    def after(self, fill: Fill, state: S) -> S:
+        """The state after a deal."""
+        return state

@@ -1,0 +1,168 @@
+"""Risk rules of a configuration: parameters of the YAML, state in the ledger, and their faults."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+
+from mt5crs_services.gateway.risk import NoState, Proposal, Refusal, Rule
+from mt5crs_services.gateway.risk.rule_set import RuleError, load_rule
+from mt5crs_shared.configuration.structs import Config, RiskRuleConfig
+from mt5crs_shared.orders import Code, Fill, OrderResult
+from tests.unit.gateway_cases import Office, config, order, tick
+
+DAY_US = 86_400_000_000
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """What a day has cost so far."""
+
+    day: int = 0
+    amount: float = 0.0
+
+
+class DailyLoss(Rule[Lost], frozen=True):
+    """Opens nothing more on a day that has cost `most`."""
+
+    State: ClassVar[type[msgspec.Struct]] = Lost
+
+    most: float
+
+    def before(self, proposal: Proposal, state: Lost) -> Refusal | None:
+        today = proposal.tick.time_us // DAY_US
+        if state.day == today and state.amount >= self.most:
+            return Refusal(
+                Code.RISK, f"{state.amount:.2f} were lost today; the most is {self.most}"
+            )
+        return None
+
+    def after(self, fill: Fill, state: Lost) -> Lost:
+        today = fill.time_us // DAY_US
+        before = state.amount if state.day == today else 0.0
+        return Lost(today, before - fill.profit)
+
+
+class Faulty(Rule[NoState], frozen=True):
+    where: str
+
+    def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
+        if self.where == "before":
+            raise ZeroDivisionError("by zero")
+        return "no" if self.where == "answer" else None  # type: ignore[return-value]
+
+    def after(self, fill: Fill, state: NoState) -> NoState:
+        if self.where == "after":
+            raise ZeroDivisionError("by zero")
+        return state
+
+
+class Needy(Rule[NoState], frozen=True):
+    class State(msgspec.Struct, frozen=True):
+        day: int
+
+
+HERE = __name__
+
+
+def entry(name: str, scope: str = "account", **params: Any) -> RiskRuleConfig:
+    return RiskRuleConfig(f"{HERE}:{name}", scope, params)  # type: ignore[arg-type]
+
+
+def configured(*entries: RiskRuleConfig) -> Config:
+    made = config()
+    globals_ = msgspec.structs.replace(made.globals, risk=list(entries))
+    return msgspec.structs.replace(made, globals=globals_)
+
+
+def lose(office: Office, at: int, strategy: str = "euro") -> OrderResult:
+    """Buy, and sell 10 points lower: 10.00 for a lot of 0.1, and the spread of 1.00."""
+    bought = office.submit(order(tick(at), "BUY", strategy))
+    if bought.fill is None:
+        return bought
+    low = tick(at + 1, 1.099, 1.0991)
+    return office.submit(order(low, "SELL", strategy, ticket=bought.fill.ticket))
+
+
+def test_a_rule_remembers_over_a_restart_and_forgets_with_the_day(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("DailyLoss", most=20.0)))
+    assert lose(office, 0).status == "FILLED"
+    assert lose(office, 10).status == "FILLED"
+    refused = lose(office, 20)
+    assert (refused.code, refused.detail) == (
+        Code.RISK,
+        "22.00 were lost today; the most is 20.0",
+    )
+    office.restart()
+    assert lose(office, 30, "other").code is Code.RISK
+    assert lose(office, DAY_US).status == "FILLED"
+
+
+def test_what_a_deal_changes_is_kept_with_the_deal(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("DailyLoss", most=20.0)))
+    lose(office, 0)
+    ((_, key), body) = next(iter(office.ledger.rule_states().items()))
+    kept = msgspec.msgpack.decode(body, type=Lost)
+    assert (key, round(kept.amount, 6)) == ("", 11.0)
+
+
+def test_each_strategy_has_its_own(tmp_path: Path) -> None:
+    rules = configured(entry("DailyLoss", "strategy", most=10.0))
+    office = Office(tmp_path / "ledger.db", rules)
+    assert lose(office, 0).status == "FILLED"
+    assert lose(office, 10).code is Code.RISK
+    assert lose(office, 20, "other").status == "FILLED"
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("before", "failed: ZeroDivisionError: by zero"),
+        ("answer", "failed: TypeError: before() returned 'no'; it returns a Refusal or None"),
+    ],
+)
+def test_a_rule_that_fails_refuses(tmp_path: Path, where: str, said: str) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("Faulty", where=where)))
+    result = office.submit(order(tick(0)))
+    assert result.code is Code.RISK
+    assert said in result.detail
+
+
+def test_a_rule_that_fails_at_a_deal_undoes_nothing_and_opens_nothing_more(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("Faulty", where="after")))
+    bought = office.submit(order(tick(0)))
+    assert bought.fill is not None
+    # What is held can always be closed.
+    assert office.submit(order(tick(1), "SELL", ticket=bought.fill.ticket)).status == "FILLED"
+    refused = office.submit(order(tick(2)))
+    assert refused.code is Code.RISK
+    assert "failed at a deal: ZeroDivisionError: by zero" in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (RiskRuleConfig("daily_los"), "there is no risk rule daily_los"),
+        (RiskRuleConfig("nowhere.at_all:Rule"), "No module named 'nowhere'"),
+        (RiskRuleConfig(f"{HERE}:Missing"), "has no attribute 'Missing'"),
+        (RiskRuleConfig(f"{HERE}:Lost"), "is no subclass of Rule"),
+        (entry("DailyLoss"), "missing required field `most`"),
+        (entry("DailyLoss", most="much"), "Expected `float`, got `str`"),
+        (entry("DailyLoss", most=1.0, lest=2), "has no parameter lest; it has: most"),
+        (entry("Needy"), "every field of its State needs a default"),
+    ],
+)
+def test_a_rule_that_cannot_be_used_is_refused(bad: RiskRuleConfig, said: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        load_rule(bad)
+    assert said in str(caught.value)
+
+
+def test_a_state_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    rules = configured(entry("DailyLoss", most=20.0))
+    office = Office(tmp_path / "ledger.db", rules)
+    with office.ledger._file.writing("FULL"):
+        values = (rules.globals.risk[0].name, "", msgspec.msgpack.encode({"day": "monday"}))
+        office.ledger._db.execute("INSERT INTO rule_states VALUES (?, ?, ?)", values)
+    with pytest.raises(RuleError, match="what the ledger keeps for it does not fit its State"):
+        office.restart()
