@@ -4,6 +4,7 @@ import configparser
 import re
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import click
@@ -21,13 +22,15 @@ from mt5crs_shared.configuration.structs import (
     StrategyConfig,
 )
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.orders import Position
+from mt5crs_shared.orders import Code, Fill, Position
 from mt5crs_supervisor.cli import cli
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.trading.sizing import position_size
 from scripts import config_table, module_table, wire_table
+from tests.unit.gateway_cases import tick as quote
 from tests.unit.test_instance import Book
+from tests.unit.test_risk_rules import proposal
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -168,6 +171,24 @@ def test_the_example_of_a_test_passes(examples: Path) -> None:
     strategy, trial = blocks(DOCS / "strategies.md", "python")
     (examples / "my_strategies.py").write_text(strategy)
     exec(compile(trial, "docs/strategies.md", "exec"), {})
+
+
+def test_the_risk_rules_of_the_docs_judge() -> None:
+    stateless, stateful = blocks(DOCS / "extending.md", "python")[:2]
+    made: dict[str, Any] = {"__name__": "my_rules"}
+    for block in (stateless, stateful):
+        exec(compile(block, "docs/extending.md", "exec"), made)
+    spread = msgspec.convert({"points": 20.0}, made["WidestSpread"])
+    wide = proposal(on=quote(0, 1.1, 1.1003))
+    refusal = spread.before(wide, made["NoState"]())
+    assert refusal is not None
+    assert refusal.detail == "the spread is 30.0 points; the most is 20"
+    rule = msgspec.convert({"most": 10.0}, made["DailyLoss"])
+    at = wide.tick.time_us
+    lost = Fill("a", "euro", "EURUSD", 1, "OUT", "SELL", 0.1, 1.1, at, Code.FILLED, -9.0)
+    once = rule.after(lost, rule.State())
+    assert rule.before(wide, once) is None
+    assert rule.before(wide, rule.after(lost, once)) is not None
 
 
 @each_page
