@@ -4,14 +4,16 @@ from typing import Any
 import pytest
 
 from mt5crs_services.gateway.risk import NoState, Proposal, RiskRules, Rule, rule_set
-from mt5crs_services.gateway.risk.order_checks.closing import ClosesHeldPosition
-from mt5crs_services.gateway.risk.order_checks.conversion import ConvertibleProfit
-from mt5crs_services.gateway.risk.order_checks.crossed import UncrossedQuote
-from mt5crs_services.gateway.risk.order_checks.margin import EnoughMargin
-from mt5crs_services.gateway.risk.order_checks.one_position import OnePosition
-from mt5crs_services.gateway.risk.order_checks.price import PricedQuote
-from mt5crs_services.gateway.risk.order_checks.stops import SoundStops
-from mt5crs_services.gateway.risk.order_checks.volume import DealableVolume
+from mt5crs_services.gateway.risk.order_checks import (
+    ClosesHeldPosition,
+    ConvertibleProfit,
+    DealableVolume,
+    EnoughMargin,
+    OnePosition,
+    PricedQuote,
+    SoundStops,
+    UncrossedQuote,
+)
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.orders import Code, Position
 from tests.unit.gateway_cases import SYMBOLS, order, tick
@@ -92,7 +94,7 @@ def test_an_order_check(check: Any, given: dict[str, Any], code: Code | None) ->
 
 def test_every_check_is_asked_somewhere() -> None:
     asked = {type(rule) for rule in (*rule_set.AT_ONCE, *rule_set.OPENING, *rule_set.CLOSING)}
-    checks = {rule for rule in Rule.__subclasses__() if ".order_checks." in rule.__module__}
+    checks = {rule for rule in Rule.__subclasses__() if rule.__module__.endswith(".order_checks")}
     assert asked == checks
     assert len(checks) == 8
 

@@ -18,8 +18,7 @@ from mt5crs_worker.answers import (
     ask_tick,
     plain_state,
 )
-from mt5crs_worker.bar_feed import BarFeed
-from mt5crs_worker.bars import Bar, BarWindow
+from mt5crs_worker.bars import Bar, BarFeed, BarWindow
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
 from mt5crs_worker.trading.bot import OrderRoute, TradingBot
 from mt5crs_worker.trading.decider import Decider

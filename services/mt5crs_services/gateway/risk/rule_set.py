@@ -7,14 +7,16 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_services.gateway.risk.order_checks.closing import ClosesHeldPosition
-from mt5crs_services.gateway.risk.order_checks.conversion import ConvertibleProfit
-from mt5crs_services.gateway.risk.order_checks.crossed import UncrossedQuote
-from mt5crs_services.gateway.risk.order_checks.margin import EnoughMargin
-from mt5crs_services.gateway.risk.order_checks.one_position import OnePosition
-from mt5crs_services.gateway.risk.order_checks.price import PricedQuote
-from mt5crs_services.gateway.risk.order_checks.stops import SoundStops
-from mt5crs_services.gateway.risk.order_checks.volume import DealableVolume
+from mt5crs_services.gateway.risk.order_checks import (
+    ClosesHeldPosition,
+    ConvertibleProfit,
+    DealableVolume,
+    EnoughMargin,
+    OnePosition,
+    PricedQuote,
+    SoundStops,
+    UncrossedQuote,
+)
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_shared.configuration.structs import RiskRuleConfig

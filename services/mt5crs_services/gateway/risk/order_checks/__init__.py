@@ -1,1 +1,0 @@
-"""What every order must pass, whatever is configured: the broker would refuse it otherwise."""
