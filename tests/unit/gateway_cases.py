@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mt5crs_services.gateway.broker import Broker
-from mt5crs_services.gateway.brokers.paper.paper_broker import PaperBroker
+from mt5crs_services.gateway.brokers.paper.paper_broker import make_paper_broker
 from mt5crs_services.gateway.core import GatewayCore
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
@@ -129,8 +129,7 @@ class Office:
         self, config: Config, market: Market, ledger: Ledger, account: Account
     ) -> Broker:
         """The paper book; its positions are those that the ledger has."""
-        held, tickets = ledger.open_positions(), ledger.tickets()
-        return PaperBroker(config, market, held, tickets, lambda: account.balance, lambda: self.now)
+        return make_paper_broker(config, market, ledger, account, lambda: self.now)
 
     def position(self, strategy: str) -> Position | None:
         return self.core.broker.positions().get(strategy)

@@ -76,6 +76,7 @@ class ScriptedBroker:
     """The gateway's end of it."""
 
     far_away = True
+    simulated = False
 
     def __init__(self, side: FarSide, held: Sequence[OpenPosition]) -> None:
         self._side = side

@@ -98,6 +98,9 @@ class Worth(msgspec.Struct, frozen=True):
 class Broker(Protocol):
     """One account at one broker. No call may wait for the other side."""
 
+    simulated: bool
+    """The market is a feed of ours, which waits for its readers: nothing grows old meanwhile."""
+
     far_away: bool
     """Its side can do something while nobody here knows of it: an order is on the disk as SENT
     before it leaves, and one whose fate is not known is asked for, also by the next process."""

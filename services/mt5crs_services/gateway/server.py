@@ -8,9 +8,8 @@ from collections import Counter
 import msgspec
 import zmq
 
-from mt5crs_services.gateway.brokers.paper.paper_broker import PaperBroker
+from mt5crs_services.gateway.brokers.paper.paper_broker import make_paper_broker
 from mt5crs_services.gateway.core import GatewayCore
-from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import (
     LedgerGoneError,
@@ -21,7 +20,7 @@ from mt5crs_services.gateway.permission import Leases
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.risk.rule_set import RuleError
 from mt5crs_services.service import BacklogServer, bind_router
-from mt5crs_shared.configuration.structs import Config, decode_config
+from mt5crs_shared.configuration.structs import decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import Batch, TickStream
@@ -96,7 +95,7 @@ class Gateway:
             config,
             self._market,
             ledger,
-            self._make_broker,
+            make_paper_broker,
             leases.fault,
             lambda: max(spec.epoch, epochs_of(time.time())),
         )
@@ -133,7 +132,7 @@ class Gateway:
         """
         self._child.ready()
         while not self._child.stopping:
-            self._paper.simulated = self._stream.simulated
+            self._core.broker.simulated = self._stream.simulated
             events = self._child.poll(
                 min(self._stream.timeout(), self._core.execution.next_due(), SAVE_EVERY)
             )
@@ -149,13 +148,6 @@ class Gateway:
                 self._child.beat_soon()
             self._child.service(self._report)
         self._close()
-
-    def _make_broker(
-        self, config: Config, market: Market, ledger: Ledger, account: Account
-    ) -> PaperBroker:
-        held, tickets = ledger.open_positions(), ledger.tickets()
-        self._paper = PaperBroker(config, market, held, tickets, lambda: account.balance)
-        return self._paper
 
     def _watch(self, batch: Batch) -> None:
         for symbol, ticks in Counter(tick.symbol for tick in batch.ticks).items():

@@ -18,6 +18,8 @@ import msgspec
 from mt5crs_services.gateway.broker import Dealt, Outcome, Status, Terms, Worth
 from mt5crs_services.gateway.brokers.paper import deals, pricing, stop_triggers
 from mt5crs_services.gateway.brokers.paper.valuation import Valuation
+from mt5crs_services.gateway.ledger.account import Account
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.open_position import OpenPosition, Touch
 from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
@@ -52,7 +54,7 @@ class PaperBroker:
         monotonic: The monotonic clock, seconds.
 
     Attributes:
-        simulated: The market is a feed of ours; see `TickStream.simulated`.
+        simulated: See `Broker`.
     """
 
     far_away = False
@@ -284,3 +286,15 @@ class PaperBroker:
 
     def _margin(self) -> float:
         return self._valuation.margin(self._open.values())
+
+
+def make_paper_broker(
+    config: Config,
+    market: Market,
+    ledger: Ledger,
+    account: Account,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> PaperBroker:
+    """The paper book of an account, as its ledger has left it."""
+    held, tickets = ledger.open_positions(), ledger.tickets()
+    return PaperBroker(config, market, held, tickets, lambda: account.balance, monotonic)
