@@ -17,6 +17,8 @@ LONGEST_HOLE_US = 3_600_000_000
 REMEMBERED = 64
 """Tails that were looked for in vain; who asks again has only the newer ticks looked through."""
 
+Status = Literal["ok", "trimmed", "unknown"]
+
 JUDGED = 64
 """Newest ticks that are looked at to find a time that can be believed."""
 
@@ -72,9 +74,31 @@ class TickRing:
             return None
         return TickMark(self._generation, self.newest_seq, tuple(self._ticks[-TAIL:]))
 
-    def answer(self, request: BacklogRequest) -> BacklogReply:
-        """The ticks after the request's mark, at most `limit` of them."""
-        status, begin, missed = self._begin(request.after)
+    def answer(
+        self, request: BacklogRequest, own: TickMark | None = None, joined: bool = True
+    ) -> BacklogReply:
+        """The ticks after the request's mark, at most `limit` of them.
+
+        Gateway and tape ask each other. What one has from the other it must not say back: taken
+        for news there, and asked for again here, it would go round for ever.
+
+        Args:
+            request: The question.
+            own: Where the owner of this ring stands in the stream that it is filled from.
+            joined: The owner follows the market; otherwise all it gets is what others tell it.
+        """
+        after = request.after
+        if after is not None and own is not None and own.generation == after.generation:
+            # It is asked by whoever has numbered these ticks.
+            if not joined:
+                return self._reply(request, "unknown", 0, 0)
+            seq = max(self.newest_seq - own.seq + after.seq, 0)
+            after = TickMark(self._generation, seq, after.tail)
+        return self._reply(request, *self._begin(after))
+
+    def _reply(
+        self, request: BacklogRequest, status: Status, begin: int, missed: int
+    ) -> BacklogReply:
         ticks = self._ticks[begin : begin + request.limit] if status != "unknown" else []
         first = self._first_seq + begin
         return BacklogReply(
@@ -127,7 +151,7 @@ class TickRing:
             if content(candidate) == wanted:
                 yield index
 
-    def _begin(self, mark: TickMark | None) -> tuple[Literal["ok", "trimmed", "unknown"], int, int]:
+    def _begin(self, mark: TickMark | None) -> tuple[Status, int, int]:
         """Where the ticks after a mark begin: (status, index, how many are gone)."""
         if mark is None:
             return "ok", 0, 0

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.market.backlog import BacklogReply, BacklogRequest
+from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.process.paths import VarPaths
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class BacklogServer:
         paths: Where the socket is.
         name: The socket's name.
         rings: By symbol. The owner appends to them between two calls.
+        stream: What they are filled from, where others than the market fill it too.
 
     Attributes:
         asked: Questions read so far; the first one shows that somebody is connected.
@@ -54,11 +56,13 @@ class BacklogServer:
         paths: VarPaths,
         name: str,
         rings: Mapping[str, TickRing],
+        stream: TickStream | None = None,
     ) -> None:
         self.socket = bind_router(context, paths, name)
         self.asked = 0
         self.answered = 0
         self._rings = rings
+        self._stream = stream
 
     def serve(self, answering: bool = True, live: bool = True, simulated: bool = False) -> None:
         """Answer what waits.
@@ -90,7 +94,11 @@ class BacklogServer:
         if ring is not None and answering:
             self.answered += 1
             newest = {name: other.newest_seq for name, other in self._rings.items()}
-            return replace(ring.answer(request), newest=newest)
+            own, joined = None, True
+            if self._stream is not None:
+                own = self._stream.mark(request.symbol)
+                joined = self._stream.follows(request.symbol)
+            return replace(ring.answer(request, own, joined), newest=newest)
         # A reader that wants everything of a symbol that we never had has it all.
         return _empty(request, "ok" if answering and request.after is None else "unknown")
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from mt5crs_services.gateway.ledger import writing
 from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Submit, Touched
 from mt5crs_shared.orders import Code, Order
@@ -180,7 +181,7 @@ def test_a_bug_rolls_back_is_answered_and_is_not_remembered(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(office.ledger, "_insert_position", lambda _: 1 / 0)
+        broken.setattr(writing, "insert_position", lambda *_: 1 / 0)
         assert office.submit(order(tick(0))).code is Code.INTERNAL
     assert office.fills() == []
     assert office.core.account.balance == 10_000.0

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
+from mt5crs_shared.market.catch_up import CatchUp
 from mt5crs_shared.market.ticks import Tick
 
 few = st.builds(
@@ -50,3 +51,35 @@ def test_asking_again_for_what_is_not_there_does_not_search_everything_again() -
         assert ring.answer(question).status == "unknown"
         times.append(time.perf_counter() - begun)
     assert min(times[1:]) < times[0] / 10.0
+
+
+def test_what_two_have_from_each_other_does_not_go_round() -> None:
+    """Both have lost the market; the publisher had said the same again before."""
+    said = [Tick("EURUSD", number * 1000, 1.1, 1.2) for number in range(1, 21)]
+    tape, gateway = TickRing("EURUSD", 50_000, 7), TickRing("EURUSD", 50_000, 9)
+    for tick in said:
+        tape.append(tick)
+    for tick in (*said, *said):
+        gateway.append(tick)
+    to_tape, to_gateway = CatchUp("EURUSD", tape.mark()), CatchUp("EURUSD", tape.mark())
+    for _ in range(30):
+        own = to_gateway.mark
+        for tick in to_tape.on_backlog(gateway.answer(to_tape.request(), own, joined=False)):
+            tape.append(tick)
+        for tick in to_gateway.on_backlog(tape.answer(to_gateway.request())):
+            gateway.append(tick)
+    assert (len(tape), len(gateway)) == (20, 40)
+
+
+def test_who_follows_the_market_says_what_came_since_and_nothing_twice() -> None:
+    said = [Tick("EURUSD", number * 1000, 1.1, 1.2) for number in range(1, 31)]
+    tape, gateway = TickRing("EURUSD", 50_000, 7), TickRing("EURUSD", 50_000, 9)
+    for tick in said[:20]:
+        tape.append(tick)
+    for tick in (*said[:20], *said):
+        gateway.append(tick)
+    # By its number, the tape's last one is the second of two that are alike.
+    own = TickMark(7, 30, tuple(said[-8:]))
+    mark = tape.mark()
+    answer = gateway.answer(BacklogRequest(1, "EURUSD", mark), own)
+    assert (answer.status, answer.ticks) == ("ok", tuple(said[20:]))

@@ -118,7 +118,9 @@ class Gateway:
             zone=config.globals.market.zone,
         )
         self._router = bind_router(context, paths, "gateway")
-        self._backlog = BacklogServer(context, paths, "gateway-backlog", self._market.rings)
+        self._backlog = BacklogServer(
+            context, paths, "gateway-backlog", self._market.rings, self._stream
+        )
         self._stream.register(child.poller)
         for socket in (self._router, self._backlog.socket):
             child.poller.register(socket, zmq.POLLIN)

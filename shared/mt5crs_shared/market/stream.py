@@ -136,6 +136,10 @@ class TickStream:
         """Where this reader stands in a symbol's stream."""
         return self._readers[symbol].catch_up.mark
 
+    def follows(self, symbol: str) -> bool:
+        """Whether a symbol follows the market."""
+        return self._readers[symbol].catch_up.joined
+
     def register(self, poller: zmq.Poller) -> None:
         """Have the poller wake for market and tape."""
         for socket in (self._market.socket, self._market.monitor, *self._sources.sockets):
