@@ -49,8 +49,8 @@ ALTER TABLE notes ADD COLUMN colour TEXT NOT NULL DEFAULT 'none; as yet';
 CREATE TRIGGER blue AFTER INSERT ON notes WHEN new.text = 'sky' BEGIN
     UPDATE notes SET colour = 'blue' WHERE id = new.id;
     UPDATE notes SET text = 'the sky' WHERE id = new.id;
-END;
-"""
+END; -- a comment; and a last statement that nothing ends
+CREATE INDEX by_colour ON notes (colour)"""
 HALF = "UPDATE notes SET text = 'spoilt'; CREATE TABLE more (a); INSERT INTO nowhere VALUES (1);"
 ENDLESS = (
     "UPDATE notes SET text = 'spoilt'; CREATE TABLE big AS WITH RECURSIVE n (x) AS"
@@ -133,6 +133,7 @@ def test_a_fresh_file_has_every_step(path: Path) -> None:
     opened.note("sky")
     assert version(path) == 2
     assert opened.db.execute("SELECT text, colour FROM notes").fetchall() == [("the sky", "blue")]
+    assert opened.db.execute("PRAGMA index_info(by_colour)").fetchall() == [(0, 3, "colour")]
     notes(path, 2).note("again")
     assert texts(path) == ["the sky", "again"]
 
