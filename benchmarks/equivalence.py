@@ -25,8 +25,8 @@ from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, replay_run, scenario, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError
 from mt5crs_supervisor.chaos.faults import FaultResult
-from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem
 from tests.chaos.strategies import RECORD
 from tests.system import shipped_symbols
 
@@ -85,7 +85,7 @@ def with_cross_pair(folder: Path) -> dict[str, Path]:
     return DAYS | files
 
 
-def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> TestedSystem:
+def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> CampaignSystem:
     """A system that replays the days, in a folder of its own; to be hurt where it has a pace."""
     folder.mkdir()
     var = folder / "var"
@@ -101,7 +101,7 @@ def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> 
     }
     strategies = [*victims, witness]
     scenario.write_config(file, strategies, symbols, list(days.values()), speed)
-    return TestedSystem(file, var, cwd=ROOT)
+    return CampaignSystem(file, var, cwd=ROOT)
 
 
 def lateness(seen: Path, results: Sequence[FaultResult], speed: float) -> list[float]:

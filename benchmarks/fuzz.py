@@ -23,7 +23,7 @@ import click
 from benchmarks.fuzzing.scene import Market, Scene
 from benchmarks.fuzzing.steps import WEIGHTS, Act, Cell, Result, step
 from benchmarks.tables import table
-from mt5crs_supervisor.chaos.tested_system import ChaosError
+from mt5crs_supervisor.chaos.campaign_system import ChaosError
 
 LIFE = 45.0
 """Seconds after which another system is made, with the other kind of market."""

@@ -76,9 +76,9 @@ def open_journal(path: Path) -> None:
 
 def open_ledger(path: Path) -> None:
     ledger = Ledger(path, "USD", 10_000.0, KEEP_ALL)
-    Account(ledger.first_balance, ledger.totals(), ledger.tickets())
-    ledger.pending()
-    ledger.holdings()
+    Account(ledger.first_balance, ledger.totals())
+    ledger.open_orders()
+    ledger.open_positions()
     ledger.streams()
     ledger.close()
 

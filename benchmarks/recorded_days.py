@@ -21,7 +21,7 @@ from benchmarks.equivalence import CROSS, DATA, STRATEGIES, with_cross_pair
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import recorded
 from mt5crs_supervisor.chaos import replay_run, scenario
-from mt5crs_supervisor.chaos.tested_system import TestedSystem
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from tests.system import shipped_symbols
 
 FILE = Path(__file__).with_name("recorded_days.json")
@@ -47,7 +47,7 @@ def logs(folder: Path, files: Mapping[str, Path], paper: Mapping[str, float]) ->
         config, strategies, shipped_symbols(files), list(files.values()), 0.0, paper
     )
     published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
-    found = replay_run.run_replay(TestedSystem(config, folder / "var"), published).logs
+    found = replay_run.run_replay(CampaignSystem(config, folder / "var"), published).logs
     hashed = {"balance": repr(found.balance)}
     for kind in ("decisions", "orders", "deals"):
         for name, lines in getattr(found, kind).items():

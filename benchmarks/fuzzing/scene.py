@@ -13,8 +13,8 @@ import zmq
 
 from benchmarks.fuzzing import valid
 from mt5crs_shared.market import wire
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError, wait_for
 from mt5crs_supervisor.chaos.scenario import free_port
-from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem, wait_for
 from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning, RestartRequest
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from tests.system import ROOT, shipped_symbols
@@ -118,7 +118,7 @@ class Scene:
         config.write_text(yaml.safe_dump({"strategies": STRATEGIES, "global": settings}))
         symbols = {"symbols": shipped_symbols(set(valid.PRICES))}
         (folder / "symbols.yaml").write_text(yaml.safe_dump(symbols))
-        self.system = TestedSystem(config, folder / "var", cwd=ROOT)
+        self.system = CampaignSystem(config, folder / "var", cwd=ROOT)
         self.paths = self.system.paths
         self.publisher = Publisher(port) if market == "publisher" else None
         self.system.start()

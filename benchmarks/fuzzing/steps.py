@@ -16,7 +16,7 @@ import zmq
 from benchmarks.fuzzing import bodies, files, valid
 from benchmarks.fuzzing.scene import STRATEGIES, SYMBOL_OF, Death, Scene, Violation, fallen
 from mt5crs_shared.process import installation
-from mt5crs_supervisor.chaos.tested_system import ChaosError, send_signal
+from mt5crs_supervisor.chaos.campaign_system import ChaosError, send_signal
 
 MESSAGES = 60
 """In a step."""

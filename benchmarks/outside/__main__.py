@@ -18,8 +18,8 @@ from benchmarks.equivalence import with_cross_pair
 from benchmarks.outside import run, stream, verdict
 from benchmarks.outside.run import KINDS, Scene
 from mt5crs_supervisor.chaos.campaign import Kind
+from mt5crs_supervisor.chaos.campaign_system import ChaosError
 from mt5crs_supervisor.chaos.faults import FaultResult
-from mt5crs_supervisor.chaos.tested_system import ChaosError
 
 
 def tell(result: FaultResult) -> None:

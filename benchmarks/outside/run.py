@@ -17,9 +17,9 @@ from benchmarks.outside.stream import Event
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, replay_run, run_logs, scenario
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError
 from mt5crs_supervisor.chaos.faults import FaultResult, do_fault
 from mt5crs_supervisor.chaos.run_logs import RunLogs
-from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem
 from mt5crs_supervisor.operator.status_report import StatusReport
 from tests.system import ROOT, shipped_symbols
 
@@ -108,7 +108,7 @@ class OutsideRun(msgspec.Struct, frozen=True):
     """
 
     results: tuple[FaultResult, ...]
-    run_logs: RunLogs
+    logs: RunLogs
     accounts: dict[str, Account]
     given_up: dict[str, list[int]]
     leftovers: tuple[str, ...]
@@ -166,14 +166,14 @@ def run(
     }
     return OutsideRun(
         results=tuple(results),
-        evidence=run_logs.gather(system.paths, replay_run.taken(report)),
+        logs=run_logs.gather(system.paths, replay_run.taken(report)),
         accounts=accounts,
         given_up={name: account.given_up(system.paths.journal(name)) for name in accounts},
         leftovers=tuple(leftovers),
     )
 
 
-def _installation(folder: Path, scene: Scene, hurt: bool) -> tuple[TestedSystem, str]:
+def _installation(folder: Path, scene: Scene, hurt: bool) -> tuple[CampaignSystem, str]:
     folder.mkdir()
     var = folder / "var"
     entries = scene.strategies
@@ -182,7 +182,7 @@ def _installation(folder: Path, scene: Scene, hurt: bool) -> tuple[TestedSystem,
     file = folder / "strategies.yaml"
     scenario.write_config(file, entries, shipped_symbols(set(scene.days)))
     url: str = yaml.safe_load(file.read_text())["global"]["zmq_market_url"]
-    return TestedSystem(file, var, cwd=ROOT), url
+    return CampaignSystem(file, var, cwd=ROOT), url
 
 
 def _publish(folder: Path, plan: Plan) -> "subprocess.Popen[bytes]":
@@ -199,7 +199,7 @@ def _publish(folder: Path, plan: Plan) -> "subprocess.Popen[bytes]":
 
 
 def _last_tick(
-    system: TestedSystem, plan: Plan, publisher: "subprocess.Popen[bytes]"
+    system: CampaignSystem, plan: Plan, publisher: "subprocess.Popen[bytes]"
 ) -> StatusReport:
     """Wait until everything was published and nothing moves any more."""
     while not plan.done.exists():

@@ -6,7 +6,7 @@ from typing import Any
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_supervisor.chaos import scenario
-from mt5crs_supervisor.chaos.tested_system import TestedSystem
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from tests.system import shipped_symbols
 
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
@@ -21,7 +21,7 @@ def installation(
     file: Path,
     speed: float,
     restart: Mapping[str, Any] = scenario.RESTART,
-) -> TestedSystem:
+) -> CampaignSystem:
     """Both strategies on a replay of `file`, configured in `folder`."""
     folder.mkdir()
     strategies = [
@@ -30,4 +30,4 @@ def installation(
     config = folder / "strategies.yaml"
     symbols = shipped_symbols({"EURUSD"})
     scenario.write_config(config, strategies, symbols, [file], speed, restart=restart)
-    return TestedSystem(config, var)
+    return CampaignSystem(config, var)

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
-from mt5crs_supervisor.chaos.tested_system import TestedSystem, send_signal, wait_for
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, send_signal, wait_for
 from mt5crs_supervisor.operator.status_report import StrategyStatus
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
 
 
-def installation(folder: Path, file: Path, speed: float) -> TestedSystem:
+def installation(folder: Path, file: Path, speed: float) -> CampaignSystem:
     return crosses.installation(folder, folder / "var", ("victim", "other"), file, speed)
 
 
@@ -77,10 +77,10 @@ def test_a_damaged_journal_is_set_aside_and_the_strategy_rebuilt(tmp_path: Path)
     assert len(ids) == len(set(ids))
 
 
-def _strategy(system: TestedSystem, name: str) -> StrategyStatus:
+def _strategy(system: CampaignSystem, name: str) -> StrategyStatus:
     return next(s for s in system.status().strategies if s.process.name == name)
 
 
-def _taken(system: TestedSystem, name: str) -> int:
+def _taken(system: CampaignSystem, name: str) -> int:
     metrics = _strategy(system, name).metrics
     return metrics.ticks_processed if metrics is not None else 0

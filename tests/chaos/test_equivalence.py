@@ -9,7 +9,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, replay_run, scenario, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
-from mt5crs_supervisor.chaos.tested_system import TestedSystem
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from tests.system import ROOT, shipped_symbols
 
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
@@ -38,14 +38,14 @@ TICKS = 20_000
 """Of each symbol, one a second: 333 bars of a minute."""
 
 
-def installation(folder: Path, files: list[Path], speed: float = 0.0) -> TestedSystem:
+def installation(folder: Path, files: list[Path], speed: float = 0.0) -> CampaignSystem:
     folder.mkdir()
     var = folder / "var"
     strategies = [scenario.sabotaged(s, VarPaths(var)) for s in STRATEGIES] if speed else STRATEGIES
     symbols = shipped_symbols(SYMBOLS)
     file = folder / "strategies.yaml"
     scenario.write_config(file, strategies, symbols, files, speed)
-    return TestedSystem(file, var)
+    return CampaignSystem(file, var)
 
 
 def compare(

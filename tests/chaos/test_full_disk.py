@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
-from mt5crs_supervisor.chaos.tested_system import TestedSystem, wait_for
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, wait_for
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
 
@@ -34,7 +34,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def installation(folder: Path, var: Path, file: Path, speed: float) -> TestedSystem:
+def installation(folder: Path, var: Path, file: Path, speed: float) -> CampaignSystem:
     return crosses.installation(folder, var, ("one", "two"), file, speed, restart={})
 
 

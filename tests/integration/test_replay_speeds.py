@@ -19,8 +19,8 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from mt5crs_supervisor.chaos.run_logs import RunLogs
-from mt5crs_supervisor.chaos.tested_system import TestedSystem
 from tests.system import ROOT, shipped_symbols
 
 RECORDED = ROOT.parent / "shared" / "data"
@@ -65,7 +65,7 @@ def run(
     config = folder / "strategies.yaml"
     scenario.write_config(config, strategies, symbols, list(files.values()), speed, FRICTIONS)
     published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
-    outcome = replay_run.run_replay(TestedSystem(config, folder / "var"), published)
+    outcome = replay_run.run_replay(CampaignSystem(config, folder / "var"), published)
     assert outcome.leftovers == ()
     wanted = {entry["name"]: published[entry["symbol"]] for entry in strategies}
     assert outcome.logs.ticks == wanted

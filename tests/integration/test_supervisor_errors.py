@@ -41,8 +41,8 @@ def faulty(self):
         raise RuntimeError("a bug in the supervisor")
     serve(self)
 Operator.serve = faulty
-from mt5crs_supervisor.cli import main
-main()
+from mt5crs_supervisor.cli import run_command_line
+run_command_line()
 """
 """A supervisor with a bug that a file brings out; what it is run with survives its exec."""
 

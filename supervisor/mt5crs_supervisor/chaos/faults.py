@@ -9,9 +9,9 @@ import msgspec
 
 from mt5crs_supervisor.chaos import campaign, scenario
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
-from mt5crs_supervisor.chaos.tested_system import (
+from mt5crs_supervisor.chaos.campaign_system import (
+    CampaignSystem,
     ChaosError,
-    TestedSystem,
     send_signal,
     wait_for,
 )
@@ -56,7 +56,7 @@ Hit = tuple[str, ...]
 """The children that a fault has killed, or made the supervisor kill."""
 
 
-def do_fault(system: TestedSystem, fault: Fault, began: float) -> FaultResult:
+def do_fault(system: CampaignSystem, fault: Fault, began: float) -> FaultResult:
     """Do a fault, and wait until the system is whole again.
 
     Raises:
@@ -80,7 +80,7 @@ def do_fault(system: TestedSystem, fault: Fault, began: float) -> FaultResult:
     )
 
 
-def _whole(system: TestedSystem, before: dict[str, int | None], hit: Hit) -> StatusReport | None:
+def _whole(system: CampaignSystem, before: dict[str, int | None], hit: Hit) -> StatusReport | None:
     report = system.running()
     if report is None or any(c.name in hit and c.pid == before[c.name] for c in report.children):
         return None
@@ -97,13 +97,13 @@ def _recovery(report: StatusReport, fault: Fault, seen: float) -> float:
     return seen if measured is None else measured / 1000.0
 
 
-def _worker(system: TestedSystem, fault: Fault) -> Hit:
+def _worker(system: CampaignSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
     send_signal(system.pid(strategy))
     return (strategy,)
 
 
-def _worker_twice(system: TestedSystem, fault: Fault) -> Hit:
+def _worker_twice(system: CampaignSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
     first = system.pid(strategy)
     send_signal(first)
@@ -116,7 +116,7 @@ def _worker_twice(system: TestedSystem, fault: Fault) -> Hit:
     return (strategy,)
 
 
-def _give_order(system: TestedSystem, fault: Fault) -> None:
+def _give_order(system: CampaignSystem, fault: Fault) -> None:
     """Make a strategy hurt itself, and wait until it does.
 
     Who makes no deal for a while (it is warming up) is hurt from outside instead.
@@ -130,22 +130,22 @@ def _give_order(system: TestedSystem, fault: Fault) -> None:
         send_signal(system.pid(fault.strategy), signal.SIGSEGV)
 
 
-def _by_itself(_system: TestedSystem, fault: Fault) -> Hit:
+def _by_itself(_system: CampaignSystem, fault: Fault) -> Hit:
     return (fault.strategy,)
 
 
-def _crash(system: TestedSystem, fault: Fault) -> Hit:
+def _crash(system: CampaignSystem, fault: Fault) -> Hit:
     send_signal(system.pid(fault.strategy), signal.SIGSEGV)
     return (fault.strategy,)
 
 
-def _hang(system: TestedSystem, fault: Fault) -> Hit:
+def _hang(system: CampaignSystem, fault: Fault) -> Hit:
     strategy = fault.strategy
     send_signal(system.pid(strategy), signal.SIGSTOP)
     return (strategy,)
 
 
-def _revived(system: TestedSystem, fault: Fault) -> Hit:
+def _revived(system: CampaignSystem, fault: Fault) -> Hit:
     """Only a supervisor that has lost its list leaves an old process alive beside a new one."""
     name = fault.strategy
     old = system.child(name)
@@ -165,16 +165,16 @@ def _revived(system: TestedSystem, fault: Fault) -> Hit:
     return (name,)
 
 
-def _service(name: str) -> Callable[[TestedSystem, Fault], Hit]:
-    def act(system: TestedSystem, _fault: Fault) -> Hit:
+def _service(name: str) -> Callable[[CampaignSystem, Fault], Hit]:
+    def act(system: CampaignSystem, _fault: Fault) -> Hit:
         send_signal(system.pid(name))
         return (name,)
 
     return act
 
 
-def _both(name: str) -> Callable[[TestedSystem, Fault], Hit]:
-    def act(system: TestedSystem, fault: Fault) -> Hit:
+def _both(name: str) -> Callable[[CampaignSystem, Fault], Hit]:
+    def act(system: CampaignSystem, fault: Fault) -> Hit:
         strategy = fault.strategy
         pids = system.pids()
         for victim in (name, strategy):
@@ -184,7 +184,7 @@ def _both(name: str) -> Callable[[TestedSystem, Fault], Hit]:
     return act
 
 
-def _slow_gateway(system: TestedSystem, _fault: Fault) -> Hit:
+def _slow_gateway(system: CampaignSystem, _fault: Fault) -> Hit:
     pid = system.pid("gateway")
     send_signal(pid, signal.SIGSTOP)
     time.sleep(SLOW)
@@ -192,23 +192,23 @@ def _slow_gateway(system: TestedSystem, _fault: Fault) -> Hit:
     return ()
 
 
-def _forkserver(system: TestedSystem, _fault: Fault) -> Hit:
+def _forkserver(system: CampaignSystem, _fault: Fault) -> Hit:
     before = wait_for(lambda: system.status().forkserver_pid, "a forkserver")
     send_signal(before)
     wait_for(lambda: system.status().forkserver_pid not in (None, before), "a new forkserver")
     return ()
 
 
-def _supervisor(system: TestedSystem, _fault: Fault) -> Hit:
+def _supervisor(system: CampaignSystem, _fault: Fault) -> Hit:
     system.kill_supervisor()
     system.start()
     return ()
 
 
-def _and_supervisor(name: str | None) -> Callable[[TestedSystem, Fault], Hit]:
+def _and_supervisor(name: str | None) -> Callable[[CampaignSystem, Fault], Hit]:
     """A service, or the fault's strategy where none is named, and then the supervisor."""
 
-    def act(system: TestedSystem, fault: Fault) -> Hit:
+    def act(system: CampaignSystem, fault: Fault) -> Hit:
         victim = name or fault.strategy
         send_signal(system.pid(victim))
         # Some moment of the respawn, another one each time.
@@ -220,7 +220,7 @@ def _and_supervisor(name: str | None) -> Callable[[TestedSystem, Fault], Hit]:
     return act
 
 
-def _pause(system: TestedSystem, fault: Fault) -> Hit:
+def _pause(system: CampaignSystem, fault: Fault) -> Hit:
     pids = system.tree()
     for pid in pids:
         send_signal(pid, signal.SIGSTOP)
@@ -232,7 +232,7 @@ def _pause(system: TestedSystem, fault: Fault) -> Hit:
     return ()
 
 
-def _supervisor_pause(system: TestedSystem, _fault: Fault) -> Hit:
+def _supervisor_pause(system: CampaignSystem, _fault: Fault) -> Hit:
     send_signal(system.supervisor_pid, signal.SIGSTOP)
     time.sleep(PAUSED)
     send_signal(system.supervisor_pid, signal.SIGCONT)
@@ -240,7 +240,7 @@ def _supervisor_pause(system: TestedSystem, _fault: Fault) -> Hit:
     return ()
 
 
-def _hear_everybody(system: TestedSystem) -> None:
+def _hear_everybody(system: CampaignSystem) -> None:
     """Wait for a beat of every child: until then a pause could still be taken for its fault."""
     woke = time.monotonic()
 
@@ -250,7 +250,7 @@ def _hear_everybody(system: TestedSystem) -> None:
     wait_for(lambda: all(map(spoke, system.status().children)), "everybody's word")
 
 
-def _all(system: TestedSystem, _fault: Fault) -> Hit:
+def _all(system: CampaignSystem, _fault: Fault) -> Hit:
     names = tuple(system.pids())
     system.kill_all()
     system.start()
@@ -264,7 +264,7 @@ ORDERS: dict[Kind, str] = {
 }
 """What only a strategy itself can do."""
 
-ACTS: dict[Kind, Callable[[TestedSystem, Fault], Hit]] = {
+ACTS: dict[Kind, Callable[[CampaignSystem, Fault], Hit]] = {
     Kind.WORKER: _worker,
     Kind.WORKER_TWICE: _worker_twice,
     Kind.CRASH: _crash,

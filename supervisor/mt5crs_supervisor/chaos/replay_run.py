@@ -8,9 +8,9 @@ import msgspec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_supervisor.chaos import run_logs
 from mt5crs_supervisor.chaos.campaign import Fault
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError
 from mt5crs_supervisor.chaos.faults import FaultResult, do_fault
 from mt5crs_supervisor.chaos.run_logs import RunLogs
-from mt5crs_supervisor.chaos.tested_system import ChaosError, TestedSystem
 from mt5crs_supervisor.operator.status_report import StatusReport
 
 SETTLED = 10.0
@@ -36,7 +36,7 @@ class ReplayRun(msgspec.Struct, frozen=True):
 
 
 def run_replay(
-    system: TestedSystem,
+    system: CampaignSystem,
     published: Mapping[str, int],
     faults: Sequence[Fault] = (),
     on_result: Callable[[FaultResult], None] = lambda _result: None,
@@ -82,7 +82,7 @@ def taken(report: StatusReport) -> dict[str, int]:
     }
 
 
-def _last_tick(system: TestedSystem, published: Mapping[str, int]) -> StatusReport:
+def _last_tick(system: CampaignSystem, published: Mapping[str, int]) -> StatusReport:
     """Wait until every strategy has taken every tick, or nothing moves any more."""
     moved, last = time.monotonic(), None
     while True:

@@ -14,8 +14,8 @@ from mt5crs_shared.market import rates
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, replay_run, scenario, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
+from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from mt5crs_supervisor.chaos.faults import FaultResult
-from mt5crs_supervisor.chaos.tested_system import TestedSystem
 from mt5crs_supervisor.chaos.verdict import CampaignVerdict
 from mt5crs_supervisor.commands.failures import CommandError
 
@@ -102,7 +102,7 @@ def _compare(
 
 def _installation(
     config: Config, folder: Path, files: dict[str, Path], hurt: bool = False
-) -> TestedSystem:
+) -> CampaignSystem:
     folder.mkdir()
     var = folder / "var"
     strategies = [msgspec.to_builtins(strategy) for strategy in config.enabled]
@@ -117,7 +117,7 @@ def _installation(
     speed = SPEED if hurt else 0.0
     currency = config.globals.account_currency
     scenario.write_config(file, entries, symbols, list(files.values()), speed, currency=currency)
-    return TestedSystem(file, var)
+    return CampaignSystem(file, var)
 
 
 def _kinds(only: str | None) -> list[Kind]:

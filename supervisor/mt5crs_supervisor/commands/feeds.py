@@ -19,7 +19,7 @@ from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 
-COMMAND = "mt5crs_services.feed.command:run"
+COMMAND = "mt5crs_services.feed.command:run_feed_command"
 """Who publishes; by name only, since the supervisor imports no service."""
 
 Run = Callable[[FeedConfig, dict[str, SymbolSpec], str, Path, bool], None]

@@ -55,7 +55,7 @@ def wait_for(condition: Callable[[], T | None], what: str, within: float = PATIE
     raise ChaosError(f"not within {within:g} s: {what}")
 
 
-class TestedSystem:
+class CampaignSystem:
     """One configuration on one ``var`` folder.
 
     Args:
