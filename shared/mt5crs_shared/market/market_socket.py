@@ -206,7 +206,7 @@ class MarketSocket:
         elif tick.symbol not in self._prefixes:
             if self._asked_for(frames):
                 self.refusals.add(wire.OTHER_SYMBOL, frames)
-        elif self._sought and not self._by_own_prefix(tick.symbol, frames):
+        elif self._sought and not self._is_taken(tick.symbol, frames):
             self.refusals.add(wire.SECOND_SHAPE, frames)
         else:
             ticks.append((tick, received_us))
@@ -215,7 +215,7 @@ class MarketSocket:
         """Whether a message begins as one of ours does."""
         return any(frames[0].startswith(prefixes) for prefixes in self._prefixes.values())
 
-    def _by_own_prefix(self, symbol: str, frames: list[bytes]) -> bool:
+    def _is_taken(self, symbol: str, frames: list[bytes]) -> bool:
         """Whether a tick is to be taken, of all those that the wider prefixes bring as well."""
         if not frames[0].startswith(self._prefixes[symbol]):
             return symbol in self._sought
