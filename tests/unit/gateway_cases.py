@@ -112,7 +112,7 @@ class Office:
         symbols = self.ledger.symbols(self.config.symbols)
         self.config = msgspec.structs.replace(self.config, symbols=symbols)
         self.market = Market(self.config, self.ledger.streams())
-        # Who may open positions at all is tried in `test_leave`.
+        # Who may open positions at all is tried in `test_permission`.
         self.core = GatewayCore(
             self.config,
             self.market,

@@ -52,13 +52,13 @@ class StreamUpdate(msgspec.Struct, frozen=True):
         symbol: The symbol.
         state: Its stream.
         count: Number of the last tick that the positions have seen.
-        holdings: Every open position of the symbol.
+        positions: Every open position of the symbol.
     """
 
     symbol: str
     state: StreamState
     count: int
-    holdings: tuple[OpenPosition, ...]
+    positions: tuple[OpenPosition, ...]
 
 
 class Booking(msgspec.Struct, frozen=True):

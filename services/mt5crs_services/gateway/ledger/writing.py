@@ -104,13 +104,13 @@ def add_up(db: sqlite3.Connection, fill: Fill) -> None:
         )
 
 
-def insert_position(db: sqlite3.Connection, holding: OpenPosition) -> None:
+def insert_position(db: sqlite3.Connection, held: OpenPosition) -> None:
     """A position that was opened."""
     values = (
-        *msgspec.structs.astuple(holding.position),
-        holding.opening.timed,
-        holding.rate,
-        holding.seen,
+        *msgspec.structs.astuple(held.position),
+        held.opening.timed,
+        held.rate,
+        held.seen,
         None,
     )
     db.execute(f"INSERT INTO positions VALUES (?{', ?' * (len(values) - 1)})", values)
@@ -121,12 +121,12 @@ def update_stream(db: sqlite3.Connection, stream: StreamUpdate) -> None:
     db.execute(
         "INSERT OR REPLACE INTO streams VALUES (?, ?)", (stream.symbol, _encode(stream.state))
     )
-    for holding in stream.holdings:
-        seen = max(holding.seen, stream.count) if holding.seen is not None else None
-        touch = _encode(holding.touch) if holding.touch is not None else None
+    for held in stream.positions:
+        seen = max(held.seen, stream.count) if held.seen is not None else None
+        touch = _encode(held.touch) if held.touch is not None else None
         db.execute(
             "UPDATE positions SET seen = ?, touch = ? WHERE ticket = ?",
-            (seen, touch, holding.position.ticket),
+            (seen, touch, held.position.ticket),
         )
 
 

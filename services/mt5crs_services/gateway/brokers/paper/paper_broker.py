@@ -125,7 +125,7 @@ class PaperBroker:
         held = self._open.get(order.strategy)
         if held is not None:
             market = self._market.symbols[order.symbol]
-            touch = stop_triggers.touched_by(held, market, tick, place)
+            touch = stop_triggers.touch_before(held, market, tick, place)
             if touch is not None:
                 yield self._end_touched(held, touch)
 
@@ -150,7 +150,7 @@ class PaperBroker:
         position, market = held.position, self._market.symbols[held.position.symbol]
         if tick.symbol != position.symbol or not (tick.bid > 0.0 and tick.ask > 0.0):
             return "that tick is none of its symbol"
-        touch = stop_triggers.named(held, market, tick)
+        touch = stop_triggers.touch_named_by(held, market, tick)
         if touch is not None:
             return self._end_touched(held, touch)
         if tick.timed and tick.time_us < position.open_time_us and not market.clock_returned:
@@ -165,7 +165,7 @@ class PaperBroker:
         self._moved = self._moved or good
         for held in self._by_symbol.get(tick.symbol, ()):
             if held.touch is None:
-                stop_triggers.look(held, market, tick)
+                stop_triggers.look_at(held, market, tick)
                 if held.touch is not None:
                     self._rate_touch(held)
                     held.due = self._due(held)
@@ -225,7 +225,7 @@ class PaperBroker:
             self._paper, market.spec, order, tick, self._tickets.following(order.magic)
         )
         held = OpenPosition(deals.position_of(order, fill, tick, place), tick, rate)
-        stop_triggers.arm(held, market)
+        stop_triggers.find_opening(held, market)
         self._rate_touch(held)
         others = self._by_symbol.get(order.symbol, ())
         return Dealt(fill, held, self._stream(market, (*others, held)))

@@ -7,56 +7,56 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import touched
 
 
-def arm(holding: OpenPosition, market: SymbolMarket) -> None:
+def find_opening(held: OpenPosition, market: SymbolMarket) -> None:
     """Find the opening tick in the stream, and look at every tick since that counts.
 
     Where it has not come yet the position goes on waiting for it.
     """
-    since = market.since(holding.opening, holding.position.open_place)
+    since = market.since(held.opening, held.position.open_place)
     if since is None:
         return
-    holding.seen = market.count
-    holding.by_time = not market.has(holding.opening, holding.position.open_place)
+    held.seen = market.count
+    held.by_time = not market.has(held.opening, held.position.open_place)
     for number, tick in since:
-        code = touched(holding.position, tick)
+        code = touched(held.position, tick)
         if code is not None:
-            holding.touch = Touch(number, tick, code)
+            held.touch = Touch(number, tick, code)
             return
 
 
-def look(holding: OpenPosition, market: SymbolMarket, tick: Tick) -> None:
-    """Look at the newest tick of the stream that counts; `holding.touch` says what came of it."""
-    if holding.by_time and not market.passed(holding.opening):
+def look_at(held: OpenPosition, market: SymbolMarket, tick: Tick) -> None:
+    """Look at the newest tick of the stream that counts; `held.touch` says what came of it."""
+    if held.by_time and not market.passed(held.opening):
         # The clock had run ahead, and came back to before the opening: that is still to come.
-        holding.seen, holding.by_time, holding.touch = None, False, None
-    if holding.touch is not None:
+        held.seen, held.by_time, held.touch = None, False, None
+    if held.touch is not None:
         return
-    if holding.seen is None:
-        if tick.time_us >= holding.opening.time_us or not tick.timed:
-            arm(holding, market)
-    elif market.count > holding.seen and market.protects(holding.position.open_time_us):
-        code = touched(holding.position, tick)
+    if held.seen is None:
+        if tick.time_us >= held.opening.time_us or not tick.timed:
+            find_opening(held, market)
+    elif market.count > held.seen and market.protects(held.position.open_time_us):
+        code = touched(held.position, tick)
         if code is not None:
-            holding.touch = Touch(market.count, tick, code)
+            held.touch = Touch(market.count, tick, code)
 
 
-def is_before_opening(holding: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> bool:
+def is_before_opening(held: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> bool:
     """Whether a tick came before the opening: by the stream's order, where it has both.
 
     Times say so too, but not where the publisher's clock had run ahead at the opening.
     """
-    if not tick.timed or tick.time_us >= holding.position.open_time_us:
+    if not tick.timed or tick.time_us >= held.position.open_time_us:
         return False
-    opened = market.number(holding.opening, holding.position.open_place)
+    opened = market.number(held.opening, held.position.open_place)
     found = market.number(tick, place)
     if opened is not None and found is not None:
         return found < opened
     return not market.clock_returned
 
 
-def touched_by(holding: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> Touch | None:
+def touch_before(held: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> Touch | None:
     """The position's touch, where it lies at or before a tick in the symbol's stream."""
-    touch = holding.touch
+    touch = held.touch
     if touch is None:
         return None
     number = market.number(tick, place)
@@ -65,13 +65,13 @@ def touched_by(holding: OpenPosition, market: SymbolMarket, tick: Tick, place: i
     return touch if touch.tick.time_us <= tick.time_us else None
 
 
-def named(holding: OpenPosition, market: SymbolMarket, tick: Tick) -> Touch | None:
+def touch_named_by(held: OpenPosition, market: SymbolMarket, tick: Tick) -> Touch | None:
     """The position's touch, where its strategy names a tick that it saw touch.
 
     Of equal ticks the strategy does not say which one it means; at any of them the deal is the
     same.
     """
-    touch = holding.touch
+    touch = held.touch
     if touch is not None and content(touch.tick) == content(tick):
         return touch
-    return touched_by(holding, market, tick, 0)
+    return touch_before(held, market, tick, 0)

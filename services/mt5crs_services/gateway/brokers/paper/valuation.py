@@ -25,34 +25,34 @@ class Valuation:
         self._paper = paper
         self._market = market
 
-    def quote(self, holding: OpenPosition) -> Tick | None:
+    def quote(self, held: OpenPosition) -> Tick | None:
         """The quote that a position stands at.
 
         None where its end is settled, or where its opening tick has not come yet in the
         gateway's own stream.
         """
-        if holding.touch is not None or holding.seen is None:
+        if held.touch is not None or held.seen is None:
             return None
-        return self._market.symbols[holding.position.symbol].quote
+        return self._market.symbols[held.position.symbol].quote
 
-    def floating(self, holding: OpenPosition) -> float:
+    def floating(self, held: OpenPosition) -> float:
         """Profit of a position if it were closed at the last good quote."""
-        position = holding.position
+        position = held.position
         spec = self._market.symbols[position.symbol].spec
-        if holding.touch is not None:
-            tick = holding.touch.tick
-            price = pricing.exit_price(self._paper, spec, position, tick, holding.touch.code)
+        if held.touch is not None:
+            tick = held.touch.tick
+            price = pricing.exit_price(self._paper, spec, position, tick, held.touch.code)
         else:
-            tick = self.quote(holding) or holding.opening
+            tick = self.quote(held) or held.opening
             price = pricing.closing_quote(position, tick)
-        rate = self._market.rates.rate(spec, tick) or holding.rate
+        rate = self._market.rates.rate(spec, tick) or held.rate
         return pricing.profit(spec, position, price, rate)
 
-    def total_floating(self, holdings: Collection[OpenPosition]) -> float:
+    def total_floating(self, positions: Collection[OpenPosition]) -> float:
         """Floating profit of positions together."""
-        return sum(self.floating(holding) for holding in holdings)
+        return sum(self.floating(held) for held in positions)
 
-    def margin(self, holdings: Collection[OpenPosition]) -> float:
+    def margin(self, positions: Collection[OpenPosition]) -> float:
         """Margin that positions hold, at their opening prices."""
         return sum(
             pricing.margin(
@@ -62,7 +62,7 @@ class Valuation:
                 h.position.open_price,
                 h.rate,
             )
-            for h in holdings
+            for h in positions
         )
 
     def order_rate(

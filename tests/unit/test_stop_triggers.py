@@ -36,7 +36,7 @@ def ended_at(stream: list[Tick], opening: Tick) -> Tick | None:
     holding, market = OpenPosition(position, opening, 1.0), SymbolMarket(SPEC, None, 1)
     for one in stream:
         market.add(one)
-        stop_triggers.look(holding, market, one)
+        stop_triggers.look_at(holding, market, one)
         if holding.touch is not None:
             return holding.touch.tick
     return None
