@@ -15,6 +15,7 @@ import ctypes
 import os
 import time
 
+from mt5crs_services.gateway import risk
 from mt5crs_worker.strategy import HOLD, Strategy
 
 
@@ -48,6 +49,10 @@ class Leaves(Good):
 class Crashes(Good):
     def __init__(self, config, symbol):
         ctypes.string_at(0)
+
+
+class Rule(risk.Rule, frozen=True):
+    most: float = 1.0
 '''
 
 
@@ -77,7 +82,9 @@ def test_everything_that_cannot_be_used_is_told_with_its_line(folder: Path) -> N
         entry("history", strategy="mine:Good", history="bars.csv"),
     ]
     feed = {"kind": "replay", "files": ["EURUSD_empty.csv", "EURUSD_bad.csv"]}
-    system = CommandLine(folder, strategies, {"feed": feed})
+    risk = [{"rule": "mine:Ruel"}, {"rule": "mine:Rule"}, {"rule": "mine:Rule", "scope": "symbol"}]
+    risk[2]["params"] = {"mots": 1}  # type: ignore[assignment]
+    system = CommandLine(folder, strategies, {"feed": feed, "risk": risk})
     lines = system.config.read_text().splitlines()
     done = system.call("validate")
     assert (done.returncode, done.stdout) == (4, "")
@@ -92,11 +99,13 @@ def test_everything_that_cannot_be_used_is_told_with_its_line(folder: Path) -> N
         ("history: bars.csv", "strategies[7].history", "has no whole bar"),
         ("- EURUSD_empty.csv", "global.feed.files[0]", "has no ticks"),
         ("- EURUSD_bad.csv", "global.feed.files[1]", "EURUSD_bad.csv:2"),
+        ("- rule: mine:Ruel", "global.risk[0]", "did you mean Rule?"),
+        ("- rule: mine:Rule", "global.risk[2]", "no parameter mots; it has: most"),
     ]
     assert len(found) == len(expected), done.stderr
     for said, (written, path, words) in zip(found, expected, strict=True):
-        line = next(n for n, text in enumerate(lines, 1) if text.strip().endswith(written))
-        assert said.startswith(f"{system.config}:{line}:"), said
+        at = [n for n, text in enumerate(lines, 1) if text.strip().endswith(written)]
+        assert said.startswith(f"{system.config}:{at[-1]}:"), said
         assert f" {path}: " in said
         assert words in said
 

@@ -144,7 +144,7 @@ def test_a_rule_that_fails_at_a_deal_undoes_nothing_and_opens_nothing_more(tmp_p
     [
         (RiskRuleConfig("daily_los"), "there is no risk rule daily_los"),
         (RiskRuleConfig("nowhere.at_all:Rule"), "No module named 'nowhere'"),
-        (RiskRuleConfig(f"{HERE}:Missing"), "has no attribute 'Missing'"),
+        (RiskRuleConfig(f"{HERE}:Missing"), "has no Missing"),
         (RiskRuleConfig(f"{HERE}:Lost"), "is no subclass of Rule"),
         (entry("DailyLoss"), "missing required field `most`"),
         (entry("DailyLoss", most="much"), "Expected `float`, got `str`"),

@@ -1,15 +1,12 @@
 """Tries the files of a replay, in a process of its own: ``validate`` asks for it."""
 
-import os
-import sys
 from collections import deque
 from pathlib import Path
 
-import msgspec
-
 from mt5crs_services.feed.files import FeedFileError, read_ticks
-from mt5crs_shared.configuration.structs import Config, decode_config
+from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import Unusable
+from mt5crs_shared.process.validation import answer
 
 
 def faults_of_replay(config: Config) -> list[Unusable]:
@@ -28,11 +25,5 @@ def faults_of_replay(config: Config) -> list[Unusable]:
     return found
 
 
-def validate_replay() -> None:
-    """Read a configuration from stdin, and write what was found to stdout."""
-    found = faults_of_replay(decode_config(sys.stdin.buffer.read()))
-    os.write(1, msgspec.json.encode(found))
-
-
 if __name__ == "__main__":
-    validate_replay()
+    answer(faults_of_replay)

@@ -3,14 +3,11 @@
 A class or a model may do anything while it is loaded; whatever it is, it happens here.
 """
 
-import os
-import sys
 from pathlib import Path
 
-import msgspec
-
-from mt5crs_shared.configuration.structs import Config, decode_config
+from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import Mt5crsError, Unusable
+from mt5crs_shared.process.validation import answer
 from mt5crs_worker.adapter import ModelError
 from mt5crs_worker.bars import HistoryError, load_history
 from mt5crs_worker.strategy import load_strategy
@@ -36,16 +33,5 @@ def faults_of_strategy(config: Config) -> list[Unusable]:
     return found
 
 
-def validate_strategy() -> None:
-    """Read a configuration from stdin, and write what was found to stdout."""
-    # As at a start: where Python would, and then in the folder that the trader works in.
-    sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
-    # What a strategy prints is not the answer.
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    found = faults_of_strategy(decode_config(sys.stdin.buffer.read()))
-    os.write(answer, msgspec.json.encode(found))
-
-
 if __name__ == "__main__":
-    validate_strategy()
+    answer(faults_of_strategy)

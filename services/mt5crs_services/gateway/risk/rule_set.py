@@ -1,5 +1,6 @@
 """The rules of a gateway: those for every order, and those that the configuration names."""
 
+import difflib
 import importlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -189,9 +190,14 @@ def _imported(name: str) -> object:
         known = ", ".join(sorted(BY_NAME)) or "none"
         raise RuleError(f"there is no risk rule {name} (known: {known}); or name module:Class")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
     except Exception as error:
         raise RuleError(f"risk rule {name}: {type(error).__name__}: {error}") from error
+    if not hasattr(found, attribute):
+        meant = difflib.get_close_matches(attribute, dir(found), n=1)
+        hint = f"; did you mean {meant[0]}?" if meant else ""
+        raise RuleError(f"risk rule {name}: {module} has no {attribute}{hint}")
+    return getattr(found, attribute)
 
 
 def _decoded(name: str, body: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
