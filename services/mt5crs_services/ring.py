@@ -89,11 +89,11 @@ class TickRing:
         """
         after = request.after
         if after is not None and own is not None and own.generation == after.generation:
-            # It is asked by whoever has numbered these ticks.
-            if not joined:
+            # It is asked by whoever has numbered these ticks: what lies beyond is news there.
+            beyond = own.seq - after.seq
+            if beyond < 0 or (beyond == 0 and not joined):
                 return self._reply(request, "unknown", 0, 0)
-            seq = max(self.newest_seq - own.seq + after.seq, 0)
-            after = TickMark(self._generation, seq, after.tail)
+            after = TickMark(self._generation, max(self.newest_seq - beyond, 0), after.tail)
         return self._reply(request, *self._begin(after))
 
     def _reply(

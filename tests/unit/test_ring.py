@@ -83,3 +83,16 @@ def test_who_follows_the_market_says_what_came_since_and_nothing_twice() -> None
     mark = tape.mark()
     answer = gateway.answer(BacklogRequest(1, "EURUSD", mark), own)
     assert (answer.status, answer.ticks) == ("ok", tuple(said[20:]))
+
+
+def test_who_has_lost_the_market_too_says_what_it_had_heard_more() -> None:
+    said = [Tick("EURUSD", number * 1000, 1.1, 1.2) for number in range(1, 31)]
+    tape, gateway = TickRing("EURUSD", 50_000, 7), TickRing("EURUSD", 50_000, 9)
+    for tick in said[:27]:
+        tape.append(tick)
+    for tick in said:
+        gateway.append(tick)
+    own, question = TickMark(7, 30, tuple(said[-8:])), BacklogRequest(1, "EURUSD", tape.mark())
+    answer = gateway.answer(question, own, joined=False)
+    assert (answer.status, answer.ticks) == ("ok", tuple(said[27:]))
+    assert gateway.answer(question, TickMark(7, 26, own.tail), joined=True).status == "unknown"
