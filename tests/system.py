@@ -250,11 +250,16 @@ class System:
         try:
             self.process.wait(PATIENCE)
         finally:
-            leftover = self.processes()
-            for process in leftover:
+            self.end_leftovers()
+
+    def end_leftovers(self) -> None:
+        """See that every process has ended, or is ending; whoever stays is killed, and told."""
+        try:
+            wait_for(lambda: not self.processes(), "the end of every process", 5.0)
+        finally:
+            for process in self.processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-        assert not leftover, f"left behind: {leftover}"
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that works on this folder, by its open files."""

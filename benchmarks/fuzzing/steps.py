@@ -62,6 +62,10 @@ def step(scene: Scene, act: Act, random: Random, aside: Path) -> Result:
     return _file(scene, random, aside, between=act == "file between runs")
 
 
+NOT_ITS_LEDGER = "the ledger does not know it"
+"""What a strategy says of another ledger, or an older copy."""
+
+
 def _judge(
     scene: Scene, before: dict[str, int], since: float, allowed: set[str], hit: str = ""
 ) -> tuple[list[Death], list[Violation]]:
@@ -75,7 +79,8 @@ def _judge(
         violations.append(Violation("somebody", str(error)))
         report = scene.status()
     for death in fallen(before, report):
-        if death.who in allowed:
+        # Without its own past in the ledger a strategy trades no more, and says so: it is meant to.
+        if death.who in allowed or (hit == "gateway" and NOT_ITS_LEDGER in death.cause):
             deaths.append(death)
         else:
             violations.append(

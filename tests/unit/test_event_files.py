@@ -97,6 +97,7 @@ def test_what_is_no_event_is_passed_over(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     with file.open("ab") as other:
         other.write(b"[" * 5_000 + b"\n" + b'{"number": 1}\n' + os.urandom(3_000) + b"\n")
+        other.write(b'{"number":\xbd}\n{"number":1,"time":"\xbd"}\n')
     os.mkfifo(tmp_path / "000000000009.jsonl")
     writer.write(Died("one", "y"))
     assert numbers(tmp_path) == [1, 2]

@@ -151,5 +151,5 @@ def _events_of(segment: Path) -> Iterator[NumberedEvent]:
         while line := file.readline(LONGEST):
             if not line.endswith(b"\n"):
                 continue
-            with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+            with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                 yield _decode(line)
