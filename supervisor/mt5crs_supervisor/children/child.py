@@ -10,7 +10,6 @@ from mt5crs_shared.configuration.structs import LimitsConfig, SupervisorConfig
 from mt5crs_shared.events import (
     AnyEvent,
     BootTimeout,
-    Degraded,
     Died,
     Hung,
     NoProcess,
@@ -23,7 +22,6 @@ from mt5crs_shared.events import (
     StateChanged,
     Stopped,
     TooLarge,
-    Well,
 )
 from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children import causes, health
@@ -191,7 +189,6 @@ class Child:
 
     def on_beat(self, beat: Beat, now: float) -> None:
         """A heartbeat was read."""
-        before = self.degraded
         self.spawn.hear(beat, now)
         if self.spawn.spare():
             self._move(LifecycleEvent.SPARED)
@@ -199,10 +196,10 @@ class Child:
         if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
             self._move(LifecycleEvent.RECOVERED)
             self._parent.notify(Running(self.name, beat.pid, beat.epoch))
-        if self.degraded and not before:
-            self._parent.notify(Degraded(self.name, self.degraded))
-        elif before and not self.degraded:
-            self._parent.notify(Well(self.name, before))
+        change = self.spawn.degraded(self.degraded, now)
+        if change is not None:
+            kind, why = change
+            self._parent.notify(kind(self.name, why))
         if self._limits is not None and self.state not in (State.KILLING, State.STOPPING):
             self._check_memory(self._limits, beat.usage.rss, now)
 

@@ -6,6 +6,7 @@ from collections import deque
 
 import msgspec
 
+from mt5crs_shared.events import Degraded, Well
 from mt5crs_shared.messages import Beat, Failed, Hello
 from mt5crs_supervisor.children.restart_policy import Cause, Verdict
 from mt5crs_supervisor.processes.launcher import Handle
@@ -15,6 +16,10 @@ KEPT_BEATS = 20
 
 STACKS_WITHIN = 0.1
 """Seconds that a process gets to write its stacks before it is killed."""
+
+DEGRADED_FOR = 2.0
+"""Seconds after which people are told that a child cannot do its work fully; at every start, and
+after each death of a neighbour, all are like that for a moment."""
 
 SURVIVED = 5.0
 """Seconds after SIGKILL at which a process that is still there is told of."""
@@ -52,6 +57,8 @@ class Spawn:
         beat_at: Monotonic time at which that was read, seconds.
         beats: The last heartbeats, with those times.
         recovery: Seconds from the death before it to its first tick.
+        trouble: What people were told is wrong with it.
+        trouble_at: Monotonic time since which something is, seconds.
         failed: What it said of why it is about to exit.
         recycling: It was asked to end at the next good moment.
         sentence: Why it is killed.
@@ -73,6 +80,8 @@ class Spawn:
         default_factory=lambda: deque(maxlen=KEPT_BEATS)
     )
     recovery: float | None = None
+    trouble: str = ""
+    trouble_at: float | None = None
     failed: Failed | None = None
     recycling: bool = False
     sentence: Verdict | None = None
@@ -108,6 +117,23 @@ class Spawn:
         """Remember a heartbeat."""
         self.beat, self.beat_at = beat, now
         self.beats.append((beat, now))
+
+    def degraded(self, why: str, now: float) -> tuple[type[Degraded | Well], str] | None:
+        """What people are to be told of it, where that has changed.
+
+        Args:
+            why: What is wrong just now; empty: nothing.
+            now: Monotonic time, seconds.
+        """
+        if not why:
+            was, self.trouble, self.trouble_at = self.trouble, "", None
+            return (Well, was) if was else None
+        if self.trouble_at is None:
+            self.trouble_at = now
+        if self.trouble or now - self.trouble_at < DEGRADED_FOR:
+            return None
+        self.trouble = why
+        return Degraded, why
 
     def on_first_tick(self, at: float) -> bool:
         """It has processed a tick; whether it has recovered from a death by that."""
