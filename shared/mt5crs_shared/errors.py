@@ -69,7 +69,7 @@ class ConfigError(Mt5crsError):
     """A configuration was refused, with everything that is wrong in it.
 
     At the start the supervisor prints the problems and ends without starting a process. While
-    it runs, a reload is refused and the running configuration goes on.
+    it runs, what runs goes on.
 
     Attributes:
         problems: At least one, in the order of the file.

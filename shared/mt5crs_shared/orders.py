@@ -89,6 +89,16 @@ MEANINGS: dict[Code, str] = {
 }
 
 
+NO_REFUSALS = frozenset(
+    {Code.FILLED, Code.PARTIAL, Code.STOP_LOSS, Code.TAKE_PROFIT, Code.STOP_OUT}
+)
+
+
+def is_refusal(code: object) -> bool:
+    """Whether that says why an order was not executed."""
+    return isinstance(code, Code) and code not in NO_REFUSALS
+
+
 class Order(msgspec.Struct, frozen=True):
     """A decision on its way to the gateway.
 

@@ -114,9 +114,9 @@ def start(
 ) -> None:
     """Start the supervisor; it prints what happens, until Ctrl-C."""
     if detach:
-        from mt5crs_supervisor.commands import detach as detached
+        from mt5crs_supervisor.commands import background
 
-        detached.start_detached(setup.config, setup.var_dir, duration)
+        background.start_detached(setup.config, setup.var_dir, duration)
         return
     from mt5crs_supervisor.processes import forkserver
 

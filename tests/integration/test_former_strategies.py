@@ -68,6 +68,9 @@ def test_its_position_stays_guarded_and_its_money_in_the_table(
     assert row.process.pid is None
     assert not system.service("gateway").degraded
 
+    # A single tick is for who is there to hear it: the gateway takes live ones of every symbol.
+    seen = wait_for(lambda: system.service("gateway").progress, "ticks at the gateway")
+    wait_for(lambda: system.service("gateway").progress > seen + 40, "live ticks there")
     quote = Tick(symbol, 0, 1.05, 1.0501)
     system.pulse.inject(quote)  # type: ignore[attr-defined]
     closed = wait_for(lambda: (r := former(system)()) and not r.position_lots and r, "the stop")

@@ -7,8 +7,6 @@ from tests.system import wait_for
 
 RULES = '''"""At most so many positions are opened in a run."""
 
-from typing import ClassVar
-
 import msgspec
 
 from mt5crs_services.gateway.risk import Proposal, Refusal, Rule
@@ -20,8 +18,6 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Most(Rule[Opened], frozen=True):
-    State: ClassVar[type[msgspec.Struct]] = Opened
-
     most: int
 
     def before(self, proposal: Proposal, state: Opened) -> Refusal | None:

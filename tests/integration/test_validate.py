@@ -53,6 +53,9 @@ class Crashes(Good):
 
 class Rule(risk.Rule, frozen=True):
     most: float = 1.0
+
+    def before(self, proposal, state):
+        return None
 '''
 
 
@@ -100,7 +103,7 @@ def test_everything_that_cannot_be_used_is_told_with_its_line(folder: Path) -> N
         ("- EURUSD_empty.csv", "global.feed.files[0]", "has no ticks"),
         ("- EURUSD_bad.csv", "global.feed.files[1]", "EURUSD_bad.csv:2"),
         ("- rule: mine:Ruel", "global.risk[0]", "did you mean Rule?"),
-        ("- rule: mine:Rule", "global.risk[2]", "no parameter mots; it has: most"),
+        ("- rule: mine:Rule", "global.risk[2]", "did you mean most?"),
     ]
     assert len(found) == len(expected), done.stderr
     for said, (written, path, words) in zip(found, expected, strict=True):

@@ -124,9 +124,9 @@ def test_no_class_is_over_250_lines() -> None:
 def test_no_two_classes_or_functions_have_one_name() -> None:
     places: dict[str, list[str]] = {}
     for path, node in definitions():
-        if not node.name.startswith("_"):
+        # A verb of the command line is called like what it does.
+        if not node.name.startswith("_") and not path.endswith("/cli.py"):
             places.setdefault(node.name, []).append(path)
-    # A verb of the command line is the one thing that may be called like what it does.
     assert {n: p for n, p in places.items() if len(p) > 1} == {}
 
 

@@ -21,8 +21,11 @@ from mt5crs_shared.configuration.structs import (
     RiskConfig,
     StrategyConfig,
 )
+from mt5crs_shared.events import Died
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.orders import Code, Fill, Position
+from mt5crs_shared.process.event_files import EventWriter
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.cli import cli
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.instance import StrategyInstance
@@ -93,13 +96,13 @@ def test_the_command_lines_page_has_every_verb() -> None:
 
 def test_the_table_of_modules_is_that_of_the_code() -> None:
     page = module_table.PAGE.read_text()
-    assert module_table.renew(page) == page, "run: python scripts/module_table.py"
+    assert module_table.renew(page) == page, "run: .venv/bin/python scripts/module_table.py"
     assert "|  |" not in page, "a module has no docstring"
 
 
 def test_the_tables_of_fields_are_those_of_the_code() -> None:
     page = config_table.PAGE.read_text()
-    assert config_table.renew(page) == page, "run: python scripts/config_table.py"
+    assert config_table.renew(page) == page, "run: .venv/bin/python scripts/config_table.py"
 
 
 def test_every_dependency_is_accounted_for() -> None:
@@ -186,9 +189,32 @@ def test_the_risk_rules_of_the_docs_judge() -> None:
     rule = msgspec.convert({"most": 10.0}, made["DailyLoss"])
     at = wide.tick.time_us
     lost = Fill("a", "euro", "EURUSD", 1, "OUT", "SELL", 0.1, 1.1, at, Code.FILLED, -9.0)
-    once = rule.after(lost, rule.State())
+    once = rule.after(lost, made["Lost"]())
     assert rule.before(wide, once) is None
     assert rule.before(wide, rule.after(lost, once)) is not None
+
+
+def test_the_follower_of_the_docs_follows(tmp_path: Path) -> None:
+    block = next(b for b in blocks(DOCS / "extending.md", "python") if "def follow(" in b)
+    made: dict[str, Any] = {}
+    exec(compile(block, "docs/extending.md", "exec"), made)
+    paths, told = VarPaths(tmp_path / "var"), []
+    paths.create()
+    looks = iter([lambda: EventWriter(paths.events).write(Died("one", "x")), lambda: None])
+
+    class Clock:
+        @staticmethod
+        def sleep(_seconds: float) -> None:
+            look = next(looks, None)
+            if look is None:
+                raise KeyboardInterrupt
+            look()
+
+    made["time"], made["print"] = Clock, lambda *words: told.append(words[1:])
+    with pytest.raises(KeyboardInterrupt):
+        made["follow"](paths.var, tmp_path / "cursor")
+    assert told == [("one", "died", "x")]
+    assert (tmp_path / "cursor").read_text() == "1"
 
 
 @each_page
@@ -199,7 +225,7 @@ def test_examples_of_python_compile(page: Path) -> None:
 
 def test_the_tables_of_frames_are_those_of_the_code() -> None:
     page = wire_table.PAGE.read_text()
-    assert wire_table.renew(page) == page, "run: python scripts/wire_table.py"
+    assert wire_table.renew(page) == page, "run: .venv/bin/python scripts/wire_table.py"
 
 
 def test_the_features_in_the_docs_are_those_of_the_code() -> None:

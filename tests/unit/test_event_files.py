@@ -114,3 +114,16 @@ def test_details_are_sentences() -> None:
         event = kind(**fields)
         assert event.detail
         assert event.level in (20, 30, 40)
+
+
+def test_where_nothing_has_happened_yet_there_is_nothing_to_read(tmp_path: Path) -> None:
+    assert list(read_events(tmp_path)) == list(read_events(tmp_path / "missing")) == []
+
+
+def test_a_number_is_given_once_also_beside_kinds_of_a_later_version(tmp_path: Path) -> None:
+    EventWriter(tmp_path).write(Died("one", "x"))
+    (file,) = tmp_path.iterdir()
+    with file.open("ab") as later:
+        later.write(b'{"number":2,"time":"t","event":{"kind":"of tomorrow","name":"one"}}\n')
+    assert EventWriter(tmp_path).write(Died("one", "y")).number == 3
+    assert numbers(tmp_path) == [1, 3]

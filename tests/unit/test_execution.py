@@ -173,3 +173,42 @@ def test_a_deal_that_cannot_be_booked_is_asked_for_again(
     (answer,) = one.turn()
     assert answer.result.status == "FILLED"
     assert len(one.side.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (OSError("the line is down"), "OSError: the line is down"),
+        (None, "answered None, and an Outcome was expected"),
+        (Outcome("REFUSED"), "a status is one of Status"),  # type: ignore[arg-type]
+        (Outcome(Status.FILLED), "said FILLED and not which deal"),
+        (Outcome(Status.REJECTED), "said REJECTED and None, which is no reason"),
+        (Outcome(Status.REJECTED, Code.FILLED), "which is no reason"),
+        (Outcome(Status.REJECTED, "NOPE"), "which is no reason"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_answer_is_no_answer_and_is_told(tmp_path: Path, wrong: Any, said: str) -> None:
+    one = office(tmp_path, wrong, wrong, wrong)
+    assert one.ask_submit(BUY) is None
+    assert said in one.core.trouble
+    assert (one.turn(), one.turn()) == ([], [])
+    assert said in one.core.trouble
+    (answer,) = one.turn()
+    assert answer.result.status == "FILLED"
+    assert (one.core.trouble, len(one.side.sent)) == ("", 1)
+
+
+def test_a_broker_that_cannot_be_asked_what_it_has_done_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = office(tmp_path)
+
+    def down(_caught_up: bool) -> Any:
+        raise OSError("the line is down")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.core.broker, "poll", down)
+        assert one.turn() == []
+        assert "cannot be asked what it has done: OSError" in one.core.trouble
+        assert one.submit(BUY).status == "FILLED"

@@ -10,4 +10,4 @@ def test_every_code_has_a_meaning() -> None:
 def test_the_page_has_the_table_of_the_code() -> None:
     page = PAGE.read_text()
     assert table() in page
-    assert renew(page) == page, "run: python scripts/orders_table.py"
+    assert renew(page) == page, "run: .venv/bin/python scripts/orders_table.py"

@@ -1,7 +1,7 @@
 """Risk rules of a configuration: parameters of the YAML, state in the ledger, and their faults."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,8 +25,6 @@ class Lost(msgspec.Struct, frozen=True):
 class DailyLoss(Rule[Lost], frozen=True):
     """Opens nothing more on a day that has cost `most`."""
 
-    State: ClassVar[type[msgspec.Struct]] = Lost
-
     most: float
 
     def before(self, proposal: Proposal, state: Lost) -> Refusal | None:
@@ -47,9 +45,20 @@ class Faulty(Rule[NoState], frozen=True):
     where: str
 
     def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
-        if self.where == "before":
-            raise ZeroDivisionError("by zero")
-        return "no" if self.where == "answer" else None  # type: ignore[return-value]
+        match self.where:
+            case "before":
+                raise ZeroDivisionError("by zero")
+            case "exit":
+                raise SystemExit(3)
+            case "answer":
+                return "no"  # type: ignore[return-value]
+            case "code":
+                return Refusal("SPREAD", "too wide")  # type: ignore[arg-type]
+            case "detail":
+                return Refusal(Code.RISK, 5)  # type: ignore[arg-type]
+            case "filled":
+                return Refusal(Code.FILLED, "no")
+        return None
 
     def after(self, fill: Fill, state: NoState) -> NoState:
         if self.where == "after":
@@ -57,9 +66,23 @@ class Faulty(Rule[NoState], frozen=True):
         return state
 
 
-class Needy(Rule[NoState], frozen=True):
-    class State(msgspec.Struct, frozen=True):
-        day: int
+class Day(msgspec.Struct, frozen=True):
+    day: int
+
+
+class Needy(Rule[Day], frozen=True):
+    def before(self, proposal: Proposal, state: Day) -> Refusal | None:
+        return None
+
+
+class Idle(Rule[NoState], frozen=True):
+    def befor(self, proposal: Proposal, state: NoState) -> Refusal | None:
+        return None
+
+
+class Short(Rule[NoState], frozen=True):
+    def before(self, proposal: Proposal) -> Refusal | None:  # type: ignore[override]
+        return None
 
 
 HERE = __name__
@@ -101,9 +124,11 @@ def test_a_rule_remembers_over_a_restart_and_forgets_with_the_day(tmp_path: Path
 def test_what_a_deal_changes_is_kept_with_the_deal(tmp_path: Path) -> None:
     office = Office(tmp_path / "ledger.db", configured(entry("DailyLoss", most=20.0)))
     lose(office, 0)
-    ((_, key), body) = next(iter(office.ledger.rule_states().items()))
+    name = office.config.globals.risk[0].name
+    ((key, body),) = office.ledger.rule_states(name).items()
     kept = msgspec.msgpack.decode(body, type=Lost)
     assert (key, round(kept.amount, 6)) == ("", 11.0)
+    assert office.ledger.heard_until(name) == 2
 
 
 def test_each_strategy_has_its_own(tmp_path: Path) -> None:
@@ -117,8 +142,12 @@ def test_each_strategy_has_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("before", "failed: ZeroDivisionError: by zero"),
+        ("before", "failed: ZeroDivisionError: by zero (test_risk_rule_states.py:"),
         ("answer", "failed: TypeError: before() returned 'no'; it returns a Refusal or None"),
+        ("exit", "failed: SystemExit: 3"),
+        ("code", "its code is one of Code, such as Code.RISK"),
+        ("detail", "its code is one of Code, such as Code.RISK"),
+        ("filled", "its code is one of Code, such as Code.RISK"),
     ],
 )
 def test_a_rule_that_fails_refuses(tmp_path: Path, where: str, said: str) -> None:
@@ -137,6 +166,22 @@ def test_a_rule_that_fails_at_a_deal_undoes_nothing_and_opens_nothing_more(tmp_p
     refused = office.submit(order(tick(2)))
     assert refused.code is Code.RISK
     assert "failed at a deal: ZeroDivisionError: by zero" in refused.detail
+    assert office.core.trouble == refused.detail
+    # A restart alone mends nothing: it is told of that deal again.
+    office.restart()
+    assert office.submit(order(tick(3))).code is Code.RISK
+    office.config = configured(entry("Faulty", where="nowhere"))
+    office.restart()
+    assert (office.core.trouble, office.submit(order(tick(4))).code) == ("", Code.FILLED)
+
+
+def test_a_rule_that_is_new_hears_of_what_was_before(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db")
+    lose(office, 0)
+    lose(office, 10)
+    office.config = configured(entry("DailyLoss", most=20.0))
+    office.restart()
+    assert lose(office, 20).detail == "22.00 were lost today; the most is 20.0"
 
 
 @pytest.mark.parametrize(
@@ -148,8 +193,11 @@ def test_a_rule_that_fails_at_a_deal_undoes_nothing_and_opens_nothing_more(tmp_p
         (RiskRuleConfig(f"{HERE}:Lost"), "is no subclass of Rule"),
         (entry("DailyLoss"), "missing required field `most`"),
         (entry("DailyLoss", most="much"), "Expected `float`, got `str`"),
-        (entry("DailyLoss", most=1.0, lest=2), "has no parameter lest; it has: most"),
-        (entry("Needy"), "every field of its State needs a default"),
+        (RiskRuleConfig(f"{HERE}.DailyLoss"), f"or name {HERE}:DailyLoss"),
+        (entry("DailyLoss", most=1.0, mots=2), "has no parameter mots; it has: most; did you mean"),
+        (entry("Needy"), "every field of its state needs a default"),
+        (entry("Idle"), "has neither before() nor after()"),
+        (entry("Short"), "before takes (self, proposal, state)"),
     ],
 )
 def test_a_rule_that_cannot_be_used_is_refused(bad: RiskRuleConfig, said: str) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from mt5crs_services.gateway.risk import NoState, Proposal, RiskRules, Rule, rule_set
+from mt5crs_services.gateway.risk import NoState, Proposal, Rule, rule_set
 from mt5crs_services.gateway.risk.order_checks import (
     ClosesHeldPosition,
     ConvertibleProfit,
@@ -100,6 +100,7 @@ def test_every_check_is_asked_somewhere() -> None:
 
 
 def test_the_first_refusal_is_the_answer() -> None:
-    refusal = RiskRules().on_arrival(proposal(lots=0.0, on=tick(0, 0.0, 0.0)))
+    bad = proposal(lots=0.0, on=tick(0, 0.0, 0.0))
+    refusal = rule_set.first_refusal(rule_set.AT_ONCE, bad)
     assert refusal is not None
     assert refusal.code is Code.BAD_VOLUME

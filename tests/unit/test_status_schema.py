@@ -12,6 +12,6 @@ def test_the_page_is_made_of_the_code() -> None:
     spec.loader.exec_module(module)
     page = module.page()
     assert (ROOT / "docs" / "status-schema.md").read_text() == page, (
-        "run: python scripts/status_schema.py"
+        "run: .venv/bin/python scripts/status_schema.py"
     )
     assert "|  |" not in page, "a field has no meaning in its docstring"

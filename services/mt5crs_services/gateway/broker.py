@@ -6,6 +6,7 @@ itself, and what it reports has not happened for anybody before it is booked.
 """
 
 import enum
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -14,8 +15,11 @@ import msgspec
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
+from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Fill, Order, Position
+from mt5crs_shared.orders import Code, Fill, Order, Position, is_refusal
+
+logger = logging.getLogger(__name__)
 
 
 class Status(enum.StrEnum):
@@ -54,15 +58,37 @@ class Outcome(msgspec.Struct, frozen=True):
 
     Attributes:
         status: See `Status`.
-        code: Why.
+        code: Why; with REJECTED.
         detail: For people.
         dealt: The deal; with FILLED and PARTIAL.
     """
 
     status: Status
-    code: Code = Code.FILLED
+    code: Code | None = None
     detail: str = ""
     dealt: Dealt | None = None
+
+
+class BrokerError(Mt5crsError):
+    """A broker's answer is none. With one that is far away, the order's fate is not known."""
+
+
+def checked(answer: object) -> Outcome:
+    """A broker's answer, where it is one.
+
+    Raises:
+        BrokerError: It is not.
+    """
+    if not isinstance(answer, Outcome):
+        raise BrokerError(f"the broker answered {answer!r}, and an Outcome was expected")
+    if not isinstance(answer.status, Status) or not isinstance(answer.detail, str):
+        known = ", ".join(Status)
+        raise BrokerError(f"the broker answered {answer!r}; a status is one of Status: {known}")
+    if answer.status in (Status.FILLED, Status.PARTIAL) and not isinstance(answer.dealt, Dealt):
+        raise BrokerError(f"the broker said {answer.status} and not which deal")
+    if answer.status is Status.REJECTED and not is_refusal(answer.code):
+        raise BrokerError(f"the broker said REJECTED and {answer.code!r}, which is no reason")
+    return answer
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -96,7 +122,11 @@ class Worth(msgspec.Struct, frozen=True):
 
 
 class Broker(Protocol):
-    """One account at one broker. No call may wait for the other side."""
+    """One account at one broker. No call may wait for the other side.
+
+    What a broker that is far away raises, or answers wrongly, is taken for UNKNOWN, and the gateway
+    says so (DEGRADED); it goes on with everything else.
+    """
 
     simulated: bool
     """The market is a feed of ours, which waits for its readers: nothing grows old meanwhile."""
@@ -167,3 +197,62 @@ class Broker(Protocol):
 
     def on_saved(self, streams: Sequence[StreamUpdate]) -> None:
         """They are in the ledger."""
+
+
+class AskedBroker:
+    """A broker as it is asked: what it answers is looked at, and what it raises ends nothing.
+
+    Args:
+        broker: The broker.
+
+    Attributes:
+        trouble: What is wrong with it; empty: nothing.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self.trouble = ""
+        self._broker = broker
+
+    def submit(self, order: Order, tick: Tick, place: int) -> Outcome:
+        """See `Broker.submit`.
+
+        Raises:
+            Exception: Of a broker that is not far away; nothing was done.
+        """
+        try:
+            return checked(self._broker.submit(order, tick, place))
+        except Exception as error:
+            if not self._broker.far_away:
+                raise
+            self._tell(f"order {order.order_id} may have been sent, and is asked for", error)
+            return Outcome(Status.UNKNOWN)
+
+    def query(self, order: Order) -> Outcome:
+        """See `Broker.query`."""
+        try:
+            outcome = checked(self._broker.query(order))
+        except Exception as error:
+            self._tell(f"the broker cannot be asked about order {order.order_id}", error)
+            return Outcome(Status.UNKNOWN)
+        self.trouble = ""
+        return outcome
+
+    def poll(self, caught_up: bool) -> Iterator[Dealt]:
+        """See `Broker.poll`."""
+        deals = self._broker.poll(caught_up)
+        while True:
+            try:
+                dealt = next(deals)
+            except StopIteration:
+                return
+            except Exception as error:
+                self._tell("the broker cannot be asked what it has done", error)
+                return
+            yield dealt
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Say what is wrong, once, until something else is."""
+        trouble = f"{what}: {type(error).__name__}: {error}"
+        if trouble != self.trouble:
+            logger.error("%s", what, exc_info=error)
+        self.trouble = trouble

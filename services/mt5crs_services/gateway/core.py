@@ -47,7 +47,7 @@ class GatewayCore:
     ) -> None:
         self.account = Account(ledger.first_balance, ledger.totals())
         self.broker = make_broker(config, market, ledger, self.account)
-        rules = RiskRules(config.globals.risk, ledger.rule_states())
+        rules = self._rules = RiskRules(config.globals.risk, ledger)
         self.execution = Execution(
             config, market, ledger, self.account, self.broker, rules, monotonic
         )
@@ -87,6 +87,11 @@ class GatewayCore:
         if streams:
             self._ledger.save(streams)
             self.broker.on_saved(streams)
+
+    @property
+    def trouble(self) -> str:
+        """Why orders, or some of them, cannot be executed; empty: they can."""
+        return self.execution.trouble or self._rules.trouble
 
     def report(self) -> AccountReport:
         """The account, for a heartbeat."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Broker, Dealt, Outcome, Status
+from mt5crs_services.gateway.broker import AskedBroker, Broker, Dealt, Outcome, Status
 from mt5crs_services.gateway.delayed_orders import DelayedOrders, Due
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
@@ -70,6 +70,7 @@ class Execution:
         self._ledger = ledger
         self._account = account
         self._broker = broker
+        self._asked = AskedBroker(broker)
         self._rules = rules
         self._monotonic = monotonic
         self._currency = config.globals.account_currency
@@ -138,14 +139,14 @@ class Execution:
         Raises:
             LedgerError: Something could not be booked; it is tried again later.
         """
-        for dealt in self._broker.poll(caught_up):
+        for dealt in self._asked.poll(caught_up):
             self._take_unasked(dealt)
         now = self._monotonic()
         for entry in list(self._unsettled.values()):
             if now >= entry.ask_at:
                 entry.ask_at = now + entry.pause
                 entry.pause = min(2.0 * entry.pause, ASK_AGAIN[1])
-                result = self._conclude(entry.order, self._broker.query(entry.order))
+                result = self._conclude(entry.order, self._asked.query(entry.order))
                 if result is not None:
                     self._mail.append((entry.order.strategy, OrderAnswer(result)))
 
@@ -158,6 +159,11 @@ class Execution:
     def is_open(self, order_id: str) -> bool:
         """Whether an order has been sent, and nobody knows yet what has become of it."""
         return order_id in self._unsettled
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the broker; empty: nothing."""
+        return self._asked.trouble
 
     def next_due(self) -> float:
         """Seconds until `turn` has something to do without being woken."""
@@ -179,16 +185,10 @@ class Execution:
         refusal = self._rules.on_execution(self._proposal(order, tick, place))
         if refusal is not None:
             return self.refuse(order, refusal.code, self._explained(order, refusal))
-        if not self._broker.far_away:
-            return self._conclude(order, self._broker.submit(order, tick, place))
-        self._ledger.record(order, OrderState.SENT)
-        self._unsettled[order.order_id] = _Unsettled(order, self._monotonic() + ASK_AGAIN[0])
-        try:
-            outcome = self._broker.submit(order, tick, place)
-        except Exception:
-            logger.exception("order %s may have been sent; it is asked for", order.order_id)
-            outcome = Outcome(Status.UNKNOWN)
-        return self._conclude(order, outcome)
+        if self._broker.far_away:
+            self._ledger.record(order, OrderState.SENT)
+            self._unsettled[order.order_id] = _Unsettled(order, self._monotonic() + ASK_AGAIN[0])
+        return self._conclude(order, self._asked.submit(order, tick, place))
 
     def _proposal(self, order: Order, tick: Tick, place: int) -> Proposal:
         terms = self._broker.terms(order, tick, place)
@@ -237,8 +237,8 @@ class Execution:
                     self._ledger.record(order, OrderState(outcome.status))
                 return None
             case Status.REJECTED:
-                result = self.refuse(order, outcome.code, outcome.detail)
-            case _:
+                result = self.refuse(order, outcome.code or Code.INTERNAL, outcome.detail)
+            case Status.FILLED | Status.PARTIAL:
                 result = self._dealt(order, outcome)
         self._unsettled.pop(order.order_id, None)
         return result

@@ -271,8 +271,8 @@ class Gateway:
         now = time.monotonic()
         if self._stream.caught_up:
             self._whole_at = now
-        if self._trouble:
-            return self._trouble
+        if self._trouble or self._core.trouble:
+            return self._trouble or self._core.trouble
         away = now - self._whole_at
         if away > AWAY_AFTER:
             return f"the tape has not said what came before for {away:.0f} s"

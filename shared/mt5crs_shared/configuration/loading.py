@@ -63,8 +63,8 @@ def config_hash(
 ) -> str:
     """A stable fingerprint of what a strategy's process depends on.
 
-    Two configurations with the same fingerprint can share a running process: it is adopted, or
-    left alone by a reload. Files that the configuration names count by path, not by content.
+    Two configurations with the same fingerprint can share a running process: it is adopted. Files
+    that the configuration names count by path, not by content.
 
     Args:
         strategy: The strategy.

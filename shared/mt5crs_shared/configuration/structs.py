@@ -1,6 +1,6 @@
 """The configuration, as frozen structs: the one place of every field's default and range.
 
-`config_file.load` turns a YAML file into a :class:`Config`; nothing else constructs these from
+`loading.load_config` turns a YAML file into a :class:`Config`; nothing else constructs these from
 outside data. Times are in seconds, money in the account's currency, volumes in lots.
 """
 

@@ -5,6 +5,7 @@ last event that it has seen; nobody who reads can slow the writer, or lose it an
 """
 
 import contextlib
+import itertools
 import logging
 import os
 from collections.abc import Iterator
@@ -44,6 +45,15 @@ class NumberedEvent(msgspec.Struct, frozen=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(NumberedEvent).decode
+
+
+class _Number(msgspec.Struct):
+    """What every version can read of an event."""
+
+    number: int
+
+
+_decode_number = msgspec.json.Decoder(_Number).decode
 
 
 class EventWriter:
@@ -108,7 +118,7 @@ class EventWriter:
         if not segments:
             return
         for segment in reversed(segments):
-            last = max((e.number for e in _events_of(segment)), default=0)
+            last = max(_numbers_of(segment), default=0)
             self._number = max(last, int(segment.stem) - 1)
             if self._number:
                 break
@@ -129,7 +139,7 @@ def read_events(folder: Path, after: int = 0) -> Iterator[NumberedEvent]:
         after: The reader's cursor: the number of the last event that it has seen.
     """
     segments = _segments(folder)
-    for segment, following in zip(segments, [*segments[1:], None], strict=True):
+    for segment, following in itertools.zip_longest(segments, segments[1:]):
         if following is not None and int(following.stem) <= after + 1:
             continue
         for event in _events_of(segment):
@@ -142,14 +152,26 @@ def _segments(folder: Path) -> list[Path]:
 
 
 def _events_of(segment: Path) -> Iterator[NumberedEvent]:
-    """The lines that are whole; one that is not has been torn by a death, or is another's."""
+    """Its events; one of a kind that this version does not know is left out."""
+    for line in _lines_of(segment):
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            yield _decode(line)
+
+
+def _numbers_of(segment: Path) -> Iterator[int]:
+    """The numbers that are given away, whatever the event is."""
+    for line in _lines_of(segment):
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            yield _decode_number(line).number
+
+
+def _lines_of(segment: Path) -> Iterator[bytes]:
+    """The lines that are whole; one that is not has been torn by a death."""
     try:
         file = open_regular(segment)
     except OSError:
         return
     with file:
         while line := file.readline(LONGEST):
-            if not line.endswith(b"\n"):
-                continue
-            with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-                yield _decode(line)
+            if line.endswith(b"\n"):
+                yield line

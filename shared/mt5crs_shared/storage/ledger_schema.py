@@ -7,7 +7,7 @@ account's currency, rounded to :data:`MONEY_DIGITS`; :func:`total` adds them up 
 import contextlib
 import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -69,6 +69,7 @@ UPDATE orders SET status = 'NEW' WHERE status = 'PENDING' AND result IS NULL;
 CREATE TABLE rule_states (
     rule TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (rule, key)) WITHOUT ROWID;
+CREATE TABLE rules (rule TEXT PRIMARY KEY, deal INTEGER NOT NULL) WITHOUT ROWID;
 ALTER TABLE deals RENAME TO deals_before;
 CREATE TABLE deals (
     id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
@@ -81,12 +82,16 @@ DROP TABLE deals_before;
 CREATE INDEX deals_ticket ON deals (ticket, entry);
 """
 """An order that waits for its tick is NEW; PENDING is one that the broker has. A position may be
-closed in parts, by as many deals. What risk rules remember."""
+closed in parts, by as many deals. What risk rules remember, and which deal they heard of last."""
 
 DEAL_COLUMNS = (
     "order_id, strategy, symbol, ticket, entry, side, lots, price, time_us, code, profit,"
     " commission, stop_loss, take_profit"
 )
+_DEAL_COLUMNS = f"{DEAL_COLUMNS}, id, balance, recorded"
+AT_ONCE = 5_000
+"""Deals that are read in one go."""
+
 POSITION_COLUMNS = (
     "ticket, strategy, symbol, magic, side, lots, open_price, open_time_us, stop_loss,"
     " take_profit, open_bid, open_ask, open_place"
@@ -255,8 +260,25 @@ def deals(
     Raises:
         LedgerError: The ledger cannot be read.
     """
-    rows = _newest(db, f"{DEAL_COLUMNS}, id, balance, recorded", "deals", strategy, limit)
-    return [Deal(row[14], fill_of(row[:14]), row[15], row[16]) for row in rows]  # type: ignore[arg-type]
+    return [_deal(row) for row in _newest(db, _DEAL_COLUMNS, "deals", strategy, limit)]
+
+
+def deals_after(db: sqlite3.Connection, number: int) -> Iterator[Deal]:
+    """Deals with higher numbers, in the order they were booked.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    query = f"SELECT {_DEAL_COLUMNS} FROM deals WHERE id > :after ORDER BY id LIMIT {AT_ONCE}"
+    while rows := _rows(db, query, {"after": number}):
+        for row in rows:
+            deal = _deal(row)
+            yield deal
+            number = deal.id
+
+
+def _deal(row: tuple[object, ...]) -> Deal:
+    return Deal(row[14], fill_of(row[:14]), row[15], row[16])  # type: ignore[arg-type]
 
 
 def read_orders(

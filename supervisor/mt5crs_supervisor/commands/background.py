@@ -1,4 +1,4 @@
-"""A supervisor in the background: starting it, waiting for it, stopping it."""
+"""A supervisor in the background: starting it, also for good, waiting for it, stopping it."""
 
 import contextlib
 import os
@@ -9,14 +9,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import click
+
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import SupervisorConfig
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
-from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.children.lifecycle import ALIVE, State
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
-from mt5crs_supervisor.operator import orphans
+from mt5crs_supervisor.operator import orphans, render
 from mt5crs_supervisor.operator.control import (
     ControlClient,
     ControlTimeout,
@@ -226,3 +228,32 @@ def _stop_timeout(found: Holder) -> float:
 
 def _output(paths: VarPaths) -> Path:
     return paths.log / "supervisor.out"
+
+
+def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
+    """Start a supervisor in the background, and return when its strategies have booted.
+
+    Raises:
+        ConfigError: The configuration is refused.
+        AlreadyRunning: The folder has a supervisor.
+        CommandError: The supervisor ended while starting, or not everything works.
+    """
+    loading.load_config(config)
+    paths = VarPaths(var_dir)
+    refuse_second(paths)
+    options = [] if duration is None else ["--duration", str(duration)]
+    process = launch(config, paths, options)
+    report = wait_until_up(process, paths)
+    # It is no longer ours to wait for: not reaping it here would only earn a warning.
+    process.returncode = 0
+    click.echo(f"supervisor started, pid {process.pid}; logs in {render.nearby(str(paths.log))}")
+    if report is None:
+        click.echo(f"it has not answered within {UP_WITHIN:g} s; see its log")
+        return
+    children = report.children
+    for child in children:
+        error = f"  {child.last_error}" if child.last_error else ""
+        click.echo(f"  {child.name}  {child.state}  pid {child.pid or '-'}{error}")
+    down = [child.name for child in children if child.state not in ALIVE]
+    if down:
+        raise CommandError(f"not everything works: {', '.join(down)}; the supervisor goes on")

@@ -1,1 +1,1 @@
-"""Where orders go: the paper book, or a MetaTrader 5 bridge."""
+"""Where orders go: the paper book, and whoever comes to stand beside it."""

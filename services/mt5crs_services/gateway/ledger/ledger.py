@@ -5,7 +5,7 @@ One transaction holds all that belongs together, and is on the disk before anybo
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -97,10 +97,24 @@ class Ledger:
             self._file.wrote(1)
             writing.insert_order(self._db, order, None, state)
 
-    def rule_states(self) -> dict[tuple[str, str], bytes]:
-        """What risk rules remember, by rule and key."""
-        rows = self._db.execute("SELECT rule, key, state FROM rule_states")
-        return {(rule, key): state for rule, key, state in rows}
+    def rule_states(self, rule: str) -> dict[str, bytes]:
+        """What a risk rule remembers, by the key of its scope."""
+        rows = self._db.execute("SELECT key, state FROM rule_states WHERE rule = ?", (rule,))
+        return dict(rows.fetchall())
+
+    def heard_until(self, rule: str) -> int:
+        """The last deal that a risk rule has been told of; 0: none."""
+        row = self._select("SELECT deal FROM rules WHERE rule = ?", rule)
+        return row[0] if row is not None and isinstance(row[0], int) else 0
+
+    def keep_rule(self, rule: str, heard: int, states: Mapping[str, msgspec.Struct]) -> None:
+        """Record what a risk rule remembers, having heard of deals up to that number."""
+        with self._writing():
+            writing.keep_rule(self._db, rule, heard, states)
+
+    def deals_after(self, number: int) -> Iterator[ledger_schema.Deal]:
+        """Deals with higher numbers, in the order they were booked."""
+        return ledger_schema.deals_after(self._db, number)
 
     def forget(self, order_id: str) -> None:
         """Take back the record of an order that waited and could not be executed."""
@@ -130,9 +144,9 @@ class Ledger:
             writing.change_position(self._db, fill, booking.held)
             if booking.stream is not None:
                 writing.update_stream(self._db, booking.stream)
-            for (rule, key), state in booking.rule_states.items():
-                values = (rule, key, _encode(state))
-                self._db.execute("INSERT OR REPLACE INTO rule_states VALUES (?, ?, ?)", values)
+            for rule, states in booking.rule_states.items():
+                (newest,) = self._db.execute("SELECT max(id) FROM deals").fetchone()
+                writing.keep_rule(self._db, rule, newest, states)
             if booking.reason:
                 writing.insert_event(self._db, fill.code, booking.reason)
 

@@ -72,7 +72,7 @@ class Booking(msgspec.Struct, frozen=True):
         held: The position as it is after the deal; None: it is closed.
         stream: The symbol's stream, the positions as they are after the deal; None: not kept.
         reason: For people, where the broker acted by itself.
-        rule_states: What risk rules remember from now on, by rule and key.
+        rule_states: By risk rule that has heard of the deal, what that has changed.
     """
 
     fill: Fill
@@ -82,7 +82,7 @@ class Booking(msgspec.Struct, frozen=True):
     held: OpenPosition | None
     stream: StreamUpdate | None
     reason: str = ""
-    rule_states: Mapping[tuple[str, str], msgspec.Struct] = {}
+    rule_states: Mapping[str, Mapping[str, msgspec.Struct]] = {}
 
 
 def open_position_of(row: tuple[object, ...]) -> OpenPosition:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Mapping
 
 import msgspec
 
@@ -128,6 +129,15 @@ def update_stream(db: sqlite3.Connection, stream: StreamUpdate) -> None:
             "UPDATE positions SET seen = ?, touch = ? WHERE ticket = ?",
             (seen, touch, held.position.ticket),
         )
+
+
+def keep_rule(
+    db: sqlite3.Connection, rule: str, heard: int, states: Mapping[str, msgspec.Struct]
+) -> None:
+    """What a risk rule remembers from now on, and the last deal that it has heard of."""
+    db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (rule, heard))
+    rows = [(rule, key, _encode(state)) for key, state in states.items()]
+    db.executemany("INSERT OR REPLACE INTO rule_states VALUES (?, ?, ?)", rows)
 
 
 def insert_event(db: sqlite3.Connection, kind: str, detail: str) -> None:

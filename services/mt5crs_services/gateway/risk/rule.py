@@ -1,6 +1,6 @@
 """A risk rule: what is asked before an order is executed, and what it remembers of deals."""
 
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -21,12 +21,10 @@ class Rule(msgspec.Struct, Generic[S], frozen=True):
     It judges in event time, by what it is given and by its state alone: no clock, no random
     numbers, no network. Then a replay gives the same refusals.
 
-    Attributes:
-        State: What it remembers. A frozen struct whose every field has a default; kept in the
-            ledger, in the transaction of the deal that changed it.
+    What it remembers is the struct in the brackets: frozen, every field with a default. It is kept
+    in the ledger, in the transaction of the deal that changed it; a rule that is new, or failed, is
+    told of every deal that it has not heard of.
     """
-
-    State: ClassVar[type[msgspec.Struct]] = NoState
 
     def before(self, proposal: Proposal, state: S) -> Refusal | None:
         """Why an order is not to be executed; None: nothing speaks against it."""

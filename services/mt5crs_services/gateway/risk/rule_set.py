@@ -2,12 +2,17 @@
 
 import difflib
 import importlib
+import inspect
 import logging
+import traceback
+import typing
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.risk.order_checks import (
     ClosesHeldPosition,
     ConvertibleProfit,
@@ -22,7 +27,7 @@ from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.orders import Code, Fill
+from mt5crs_shared.orders import Code, Fill, Order, is_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +49,7 @@ BY_NAME: dict[str, type[Rule[Any]]] = {}
 """Rules of ours that a configuration can name without a module."""
 
 _NO_STATE = NoState()
-_encode = msgspec.msgpack.Encoder().encode
-
-Kept = Mapping[tuple[str, str], bytes]
-"""What the ledger has of rules' states: rule and key of its scope, and the state, msgpack."""
+_HERE = str(Path(__file__).parent)
 
 
 class RuleError(Mt5crsError):
@@ -57,48 +59,65 @@ class RuleError(Mt5crsError):
 class _Configured:
     """One entry of the configuration, with its states."""
 
-    def __init__(self, entry: RiskRuleConfig, kept: Kept) -> None:
+    def __init__(self, entry: RiskRuleConfig, ledger: Ledger) -> None:
         self.name = entry.name
         self.broken = ""
-        self._scope = entry.scope
+        self.scope = entry.scope
         self._rule = load_rule(entry)
-        self.states = {
-            key: _decoded(self.name, body, self._rule.State)
-            for (name, key), body in kept.items()
-            if name == self.name
-        }
+        self._state = state_of(type(self._rule))
+        kept = ledger.rule_states(self.name)
+        self.states = {key: _decoded(self.name, body, self._state) for key, body in kept.items()}
+        self._catch_up(ledger)
 
-    def key(self, of: Proposal | Fill) -> str:
+    def key(self, of: Order | Fill) -> str:
         """What is counted together: the account, a strategy, or a symbol."""
-        order = of.order if isinstance(of, Proposal) else of
-        return "" if self._scope == "account" else str(getattr(order, self._scope))
+        return "" if self.scope == "account" else str(getattr(of, self.scope))
 
     def refusal(self, proposal: Proposal) -> Refusal | None:
         """Its refusal; a rule that fails refuses."""
         if self.broken:
             return Refusal(Code.RISK, self.broken)
-        state = self.states.get(self.key(proposal)) or self._rule.State()
+        state = self.states.get(self.key(proposal.order)) or self._state()
         try:
             found = self._rule.before(proposal, state)
-            if found is not None and not isinstance(found, Refusal):
-                raise TypeError(f"before() returned {found!r}; it returns a Refusal or None")
-        except Exception as error:
-            logger.exception("risk rule %s failed", self.name)
-            return Refusal(Code.RISK, f"{self.name} failed: {type(error).__name__}: {error}")
+            if found is not None:
+                _check_refusal(found)
+        except (Exception, SystemExit) as error:
+            logger.error("risk rule %s failed", self.name, exc_info=error)
+            why = f"{self.name} failed: {located(error)}; see `logs gateway`"
+            return Refusal(Code.RISK, why)
         return found
 
-    def following(self, fill: Fill) -> msgspec.Struct | None:
-        """Its state after a deal; None: as before. The deal has happened, whatever it says."""
-        before = self.states.get(self.key(fill)) or self._rule.State()
+    def after(self, fill: Fill) -> dict[str, msgspec.Struct] | None:
+        """The state that a deal changes; None: the rule fails, and opens nothing more."""
+        if self.broken:
+            return None
+        before = self.states.get(self.key(fill)) or self._state()
         try:
             after = self._rule.after(fill, before)
-            if not isinstance(after, self._rule.State):
-                raise TypeError(f"after() returned {after!r}; it returns a {self._rule.State}")
-        except Exception as error:
-            logger.exception("risk rule %s failed at a deal; nothing is opened any more", self.name)
-            self.broken = f"{self.name} failed at a deal: {type(error).__name__}: {error}"
+            if not isinstance(after, self._state):
+                wanted = self._state.__name__
+                raise TypeError(f"after() returned {after!r}; it returns a {wanted}")
+        except (Exception, SystemExit) as error:
+            logger.error("risk rule %s failed at a deal", self.name, exc_info=error)
+            # It would not know of this deal. Once it is mended, it is told of it again.
+            self.broken = (
+                f"{self.name} failed at a deal: {located(error)}; nothing is opened before it is"
+                " mended, and the gateway restarted"
+            )
             return None
-        return after if after != before else None
+        return {self.key(fill): after} if after != before else {}
+
+    def _catch_up(self, ledger: Ledger) -> None:
+        """Tell it of the deals that it has not heard of: it is new, or failed at one of them."""
+        heard = ledger.heard_until(self.name)
+        for deal in ledger.deals_after(heard):
+            changed = self.after(deal.fill)
+            if changed is None:
+                break
+            self.states |= changed
+            heard = deal.id
+        ledger.keep_rule(self.name, heard, self.states)
 
 
 class RiskRules:
@@ -109,14 +128,19 @@ class RiskRules:
 
     Args:
         entries: ``global.risk`` of the configuration.
-        kept: The states that the ledger has.
+        ledger: Where their states are, and the deals that they have not heard of.
 
     Raises:
         RuleError: One cannot be used.
     """
 
-    def __init__(self, entries: Sequence[RiskRuleConfig] = (), kept: Kept | None = None) -> None:
-        self._configured = [_Configured(entry, kept or {}) for entry in entries]
+    def __init__(self, entries: Sequence[RiskRuleConfig], ledger: Ledger) -> None:
+        self._configured = [_Configured(entry, ledger) for entry in entries]
+
+    @property
+    def trouble(self) -> str:
+        """Which rule fails; empty: none does."""
+        return next((rule.broken for rule in self._configured if rule.broken), "")
 
     def on_arrival(self, proposal: Proposal) -> Refusal | None:
         """What can be said of an order before its time has come."""
@@ -131,21 +155,18 @@ class RiskRules:
             found = found or rule.refusal(proposal)
         return found
 
-    def after(self, fill: Fill) -> dict[tuple[str, str], msgspec.Struct]:
-        """The states that a deal changes, to be kept with it; see `accept`."""
-        changed = {}
-        for rule in self._configured:
-            state = rule.following(fill)
-            if state is not None:
-                changed[rule.name, rule.key(fill)] = state
-        return changed
+    def after(self, fill: Fill) -> dict[str, dict[str, msgspec.Struct]]:
+        """By rule, the states that a deal changes, to be kept with it; see `accept`.
 
-    def accept(self, changed: Mapping[tuple[str, str], msgspec.Struct]) -> None:
+        A rule that is not in it has not heard of the deal.
+        """
+        heard = ((rule.name, rule.after(fill)) for rule in self._configured)
+        return {name: changed for name, changed in heard if changed is not None}
+
+    def accept(self, changed: Mapping[str, Mapping[str, msgspec.Struct]]) -> None:
         """They are in the ledger."""
         for rule in self._configured:
-            for (name, key), state in changed.items():
-                if name == rule.name:
-                    rule.states[key] = state
+            rule.states |= changed.get(rule.name, {})
 
 
 def first_refusal(rules: Sequence[Rule[NoState]], proposal: Proposal) -> Refusal | None:
@@ -161,38 +182,79 @@ def load_rule(entry: RiskRuleConfig) -> Rule[Any]:
     """The rule that an entry names, with its parameters.
 
     Raises:
-        RuleError: It cannot be found, is no `Rule`, or does not take these parameters.
+        RuleError: It cannot be found, is no `Rule`, overrides nothing, or does not take these
+            parameters.
     """
     found = BY_NAME.get(entry.rule) or _imported(entry.rule)
     if not (isinstance(found, type) and issubclass(found, Rule)):
         raise RuleError(f"risk rule {entry.rule} is no subclass of Rule")
+    _check_methods(entry.rule, found)
     try:
-        found.State()
+        state_of(found)()
     except TypeError as error:
         raise RuleError(
-            f"risk rule {entry.rule}: every field of its State needs a default ({error})"
+            f"risk rule {entry.rule}: every field of its state needs a default ({error})"
         ) from error
-    unknown = entry.params.keys() - set(found.__struct_fields__)
-    if unknown:
-        has = ", ".join(found.__struct_fields__) or "none"
-        raise RuleError(
-            f"risk rule {entry.rule} has no parameter {', '.join(sorted(unknown))}; it has: {has}"
-        )
+    fields = found.__struct_fields__
+    for name in entry.params.keys() - set(fields):
+        meant = difflib.get_close_matches(name, fields, n=1)
+        hint = f"; did you mean {meant[0]}?" if meant else ""
+        has = ", ".join(fields) or "none"
+        raise RuleError(f"risk rule {entry.rule} has no parameter {name}; it has: {has}{hint}")
     try:
         return msgspec.convert(entry.params, found)
     except msgspec.ValidationError as error:
         raise RuleError(f"risk rule {entry.rule}: params: {error}") from error
 
 
+def state_of(rule: type[Rule[Any]]) -> type[msgspec.Struct]:
+    """What a rule remembers: the ``Lost`` of ``Rule[Lost]``."""
+    for kind in rule.__mro__:
+        for base in getattr(kind, "__orig_bases__", ()):
+            arguments = typing.get_args(base)
+            if typing.get_origin(base) is Rule and isinstance(arguments[0], type):
+                return typing.cast(type[msgspec.Struct], arguments[0])
+    return NoState
+
+
+def located(error: BaseException) -> str:
+    """An error, and where it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not f.filename.startswith(("<", _HERE))]
+    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _check_methods(name: str, rule: type[Rule[Any]]) -> None:
+    own = [m for m in ("before", "after") if getattr(rule, m) is not getattr(Rule, m)]
+    if not own:
+        raise RuleError(f"risk rule {name} has neither before() nor after(): it would do nothing")
+    for method in own:
+        try:
+            inspect.signature(getattr(rule, method)).bind(None, None, None)
+        except TypeError as error:
+            takes = "(self, proposal, state)" if method == "before" else "(self, fill, state)"
+            raise RuleError(f"risk rule {name}: {method} takes {takes} ({error})") from error
+
+
+def _check_refusal(found: object) -> None:
+    if not isinstance(found, Refusal):
+        raise TypeError(f"before() returned {found!r}; it returns a Refusal or None")
+    if not is_refusal(found.code) or not isinstance(found.detail, str):
+        raise TypeError(f"before() returned {found!r}; its code is one of Code, such as Code.RISK")
+
+
 def _imported(name: str) -> object:
     module, _, attribute = name.partition(":")
     if not attribute:
         known = ", ".join(sorted(BY_NAME)) or "none"
-        raise RuleError(f"there is no risk rule {name} (known: {known}); or name module:Class")
+        hint = ":".join(name.rsplit(".", 1)) if "." in name else "module:Class"
+        raise RuleError(f"there is no risk rule {name} (known: {known}); or name {hint}")
     try:
         found = importlib.import_module(module)
-    except Exception as error:
-        raise RuleError(f"risk rule {name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        where = f"; it is looked for in {Path.cwd()}" if isinstance(error, ImportError) else ""
+        raise RuleError(f"risk rule {name}: {located(error)}{where}") from error
     if not hasattr(found, attribute):
         meant = difflib.get_close_matches(attribute, dir(found), n=1)
         hint = f"; did you mean {meant[0]}?" if meant else ""
