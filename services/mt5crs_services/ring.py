@@ -37,6 +37,8 @@ class TickRing:
         self._keep = keep
         self._generation = generation
         self._ticks: list[Tick] = []
+        # Of all that are kept, since the first one may be of a clock that had run ahead.
+        self._oldest_us = 2**62
         self._first_seq = 1
         self._history_seq = 0
         self._breaks: list[int] = []
@@ -59,6 +61,7 @@ class TickRing:
             broken: Ticks before it may be missing.
         """
         self._ticks.append(tick)
+        self._oldest_us = min(self._oldest_us, tick.time_us)
         if history:
             self._history_seq = self.newest_seq
         if broken:
@@ -66,6 +69,7 @@ class TickRing:
         if len(self._ticks) > 2 * self._keep:
             self._first_seq += len(self._ticks) - self._keep
             del self._ticks[: -self._keep]
+            self._oldest_us = min(tick.time_us for tick in self._ticks)
             self._breaks = [seq for seq in self._breaks if seq >= self._first_seq]
 
     def mark(self) -> TickMark | None:
@@ -168,7 +172,7 @@ class TickRing:
         hole = self._hole_around(last)
         if hole is not None:
             return "ok", hole, 0
-        if self._ticks and last.timed and last.time_us < self._ticks[0].time_us:
+        if self._ticks and last.timed and last.time_us < self._oldest_us:
             return "trimmed", 0, -1
         return "unknown", 0, 0
 

@@ -96,3 +96,15 @@ def test_who_has_lost_the_market_too_says_what_it_had_heard_more() -> None:
     answer = gateway.answer(question, own, joined=False)
     assert (answer.status, answer.ticks) == ("ok", tuple(said[27:]))
     assert gateway.answer(question, TickMark(7, 26, own.tail), joined=True).status == "unknown"
+
+
+def test_a_first_tick_of_a_clock_that_had_run_ahead_is_not_newer_than_what_came_after_it() -> None:
+    """A gateway that has just begun told the tape all that it had, as if it were news."""
+    day = 86_400_000_000
+    ring = TickRing("EURUSD", 1_000, 9)
+    for time_us in (2 * day + 100, 2 * day + 200, 300, 400, 500):
+        ring.append(Tick("EURUSD", time_us, 1.1, 1.2))
+    unheard = (Tick("EURUSD", 600, 1.3, 1.4),)
+    assert ring.answer(BacklogRequest(1, "EURUSD", TickMark(7, 90, unheard))).status == "unknown"
+    older = (Tick("EURUSD", 200, 1.3, 1.4),)
+    assert ring.answer(BacklogRequest(1, "EURUSD", TickMark(7, 90, older))).status == "trimmed"

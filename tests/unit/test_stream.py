@@ -13,6 +13,7 @@ from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.backlog import BacklogRequest
+from mt5crs_shared.market.reader import Reader
 from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
@@ -192,3 +193,14 @@ def test_an_answer_is_taken_after_a_second_where_the_tapes_numbers_cannot_be_com
     market.record(tick(CROSS, 4))
     market.until(lambda: tick(CROSS, 4) in market.taken, CROSS)
     assert 0.9 < time.monotonic() - begun < 5.0
+
+
+@pytest.mark.parametrize(("newest", "ends"), [(1, True), (9, False)])
+def test_patience_ends_where_the_tape_has_said_all_that_it_knows(newest: int, ends: bool) -> None:
+    """A tape with a hole never fits to what was heard live: its next tick is no reason to wait."""
+    reader = Reader(CROSS, None)
+    reader.take_live(tick(CROSS, 1), 0.0)
+    said = TickRing(CROSS, 10, 1).answer(BacklogRequest(1, CROSS, None))
+    said = msgspec.structs.replace(said, ticks=(tick(CROSS, 0),), newest_seq=newest)
+    reader.schedule(said, True, 9.0)
+    assert reader.is_hopeless(10.1, 10.0, authority=False) is ends

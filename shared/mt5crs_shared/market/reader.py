@@ -108,10 +108,10 @@ class Reader:
     def schedule(self, reply: BacklogReply, progress: bool, now: float) -> None:
         """When to ask for the next part: at once while there is more, seldom while there is not."""
         last_seq = reply.first_seq + len(reply.ticks) - 1
-        if progress and self.waiting_since is not None:
-            # Somebody knows: patience begins anew.
-            self.waiting_since = now
         if progress and last_seq < reply.newest_seq:
+            if self.waiting_since is not None:
+                # There is more to come before the live ticks can fit: patience begins anew.
+                self.waiting_since = now
             self.hurry()
             return
         longest = ASK_AGAIN[1] if self.waiting_since is None else ASK_URGENTLY
