@@ -34,7 +34,8 @@ def test_it_refuses_and_remembers(tmp_path: Path) -> None:
     (tmp_path / "my_rules.py").write_text(RULES)
     rule = {"rule": "my_rules:Most", "params": {"most": 3}}
     system = CommandLine(tmp_path, [STRATEGIES[1]], {"feed": FAST, "risk": [rule]})
-    assert system.call("validate").returncode == 0
+    said = system.call("validate").stdout.splitlines()
+    assert said[-2:] == ["risk rule my_rules:Most by account", "1 strategy, 1 enabled: valid"]
     assert system.call("start", "--detach").returncode == 0
     try:
         wait_for(lambda: system.strategy("cable").metrics.orders_rejected > 2, "refusals")

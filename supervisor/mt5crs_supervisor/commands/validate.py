@@ -48,7 +48,11 @@ def check_configuration(path: Path) -> None:
     longest = max(len(s.name) for s in config.strategies)
     for strategy in config.strategies:
         click.echo(_line(strategy, longest))
-    click.echo(f"{len(config.strategies)} strategies, {len(config.enabled)} enabled: valid")
+    for rule in config.globals.risk:
+        click.echo(f"risk rule {rule.name}")
+    count = len(config.strategies)
+    what = "strategy" if count == 1 else "strategies"
+    click.echo(f"{count} {what}, {len(config.enabled)} enabled: valid")
 
 
 def _line(strategy: StrategyConfig, longest: int) -> str:
