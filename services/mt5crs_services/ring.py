@@ -38,7 +38,7 @@ class TickRing:
         self._generation = generation
         self._ticks: list[Tick] = []
         # Of all that are kept, since the first one may be of a clock that had run ahead.
-        self._oldest_us = 2**62
+        self._oldest_us: int | None = None
         self._first_seq = 1
         self._history_seq = 0
         self._breaks: list[int] = []
@@ -52,16 +52,20 @@ class TickRing:
         """Number of the newest tick; 0 where there is none."""
         return self._first_seq + len(self._ticks) - 1
 
-    def append(self, tick: Tick, history: bool = False, broken: bool = False) -> None:
+    def append(
+        self, tick: Tick, history: bool = False, broken: bool = False, known_before: bool = False
+    ) -> None:
         """Add the next tick.
 
         Args:
             tick: The tick.
             history: It was handed over for warming up.
             broken: Ticks before it may be missing.
+            known_before: It only says where the ring begins: what lies before it, nobody has lost.
         """
         self._ticks.append(tick)
-        self._oldest_us = min(self._oldest_us, tick.time_us)
+        if not known_before:
+            self._oldest_us = min(self._oldest_us or tick.time_us, tick.time_us)
         if history:
             self._history_seq = self.newest_seq
         if broken:
@@ -172,7 +176,7 @@ class TickRing:
         hole = self._hole_around(last)
         if hole is not None:
             return "ok", hole, 0
-        if self._ticks and last.timed and last.time_us < self._oldest_us:
+        if last.timed and self._oldest_us is not None and last.time_us < self._oldest_us:
             return "trimmed", 0, -1
         return "unknown", 0, 0
 

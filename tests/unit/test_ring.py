@@ -108,3 +108,15 @@ def test_a_first_tick_of_a_clock_that_had_run_ahead_is_not_newer_than_what_came_
     assert ring.answer(BacklogRequest(1, "EURUSD", TickMark(7, 90, unheard))).status == "unknown"
     older = (Tick("EURUSD", 200, 1.3, 1.4),)
     assert ring.answer(BacklogRequest(1, "EURUSD", TickMark(7, 90, older))).status == "trimmed"
+
+
+def test_where_a_ring_begins_is_no_news() -> None:
+    """A gateway that has read nothing yet has the last ticks of an earlier one, and no more."""
+    day = 86_400_000_000
+    ring = TickRing("EURUSD", 1_000, 9)
+    for time_us in (2 * day + 100, 2 * day + 200):
+        ring.append(Tick("EURUSD", time_us, 1.1, 1.2), known_before=True)
+    asked = BacklogRequest(1, "EURUSD", TickMark(7, 90, (Tick("EURUSD", 600, 1.3, 1.4),)))
+    assert ring.answer(asked).status == "unknown"
+    ring.append(Tick("EURUSD", 700, 1.1, 1.2))
+    assert ring.answer(asked).status == "trimmed"

@@ -104,7 +104,7 @@ class SymbolMarket:
         self._judge = self._sanity.judge
         self._log = TickLog(KEEP)
         for tick in begin.mark.tail if begin.mark else ():
-            self.ring.append(tick)
+            self.ring.append(tick, known_before=True)
             self._log.append(tick, False, self._sanity.last_time_us)
         self._points: deque[StreamPoint] = deque([begin], maxlen=POINTS)
         self._next_point = self.count + POINT_EVERY
