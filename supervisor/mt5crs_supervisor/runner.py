@@ -13,6 +13,7 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.deaths import restart_in_place
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
@@ -89,9 +90,7 @@ class MultiStrategyRunner:
                 return
             except Exception as error:
                 logger.critical("the supervisor failed", exc_info=error)
-                earlier_errors.append(
-                    EarlierError(time.monotonic(), restart_in_place.describe_error(error), until)
-                )
+                earlier_errors.append(EarlierError(time.monotonic(), describe_error(error), until))
                 if supervisor.stopping or restart_in_place.are_too_many(
                     earlier_errors, time.monotonic()
                 ):

@@ -54,7 +54,6 @@ class Stage:
             strategy="tests.integration.test_fencing:Flip",
             evaluate="tick",
             timeframe="S1",
-            max_signal_age=3600.0,
             risk_config=RiskConfig(stop_loss_atr_multiple=50.0),
         )
         self.config = Config(
@@ -139,7 +138,12 @@ def test_a_revived_process_never_trades_beside_its_replacement(stage: Stage) -> 
     os.kill(old, signal.SIGCONT)
     stage.publish(40)
     last = START_US + (stage.sent - 1) * 1_000_000
-    wait_for(lambda: stage.orders()[-1].time_us == last, "the order on the last tick")
+
+    def traded() -> bool:
+        stage.publish(1)  # one that a busy machine hears too late is not traded
+        return stage.orders()[-1].time_us >= last
+
+    wait_for(traded, "an order on the last tick or a later one")
     orders = stage.orders()
     assert {o.order_id for o in orders if o.epoch == 1} == known
     assert len({o.order_id for o in orders}) == len(orders)

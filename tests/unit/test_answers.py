@@ -1,7 +1,6 @@
 """What a strategy answers is checked before anything else sees it: nonsense orders nothing."""
 
 import collections
-import re
 import sys
 from typing import Any, ClassVar
 
@@ -15,13 +14,10 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.orders import Fill
-from mt5crs_worker import answers
 from mt5crs_worker.answers import (
     AnswerError,
     StateError,
     ask_bar,
-    one_line,
-    place_of,
     plain_state,
 )
 from mt5crs_worker.bars import BarWindow
@@ -239,13 +235,6 @@ def test_a_plain_state_comes_back_as_it_was(state: dict[str, Any]) -> None:
     assert msgspec.msgpack.encode(msgspec.msgpack.decode(encoded)) == encoded
 
 
-@given(st.text(), st.integers(1, 50))
-def test_a_line_is_a_line(text: str, length: int) -> None:
-    line = one_line(text, length)
-    assert len(line) <= length
-    assert line.encode().decode().splitlines() in ([], [line])
-
-
 @pytest.mark.parametrize("kind", ["Unfinished", "Hasty"])
 def test_a_forgotten_init_says_what_to_write(kind: str) -> None:
     with pytest.raises(StrategyError, match=r"super\(\).__init__\(config, symbol\)"):
@@ -301,25 +290,3 @@ def test_an_answer_error_is_no_reason_to_stop() -> None:
         ask_bar(one.strategy, one.window)
     Told.answer = BUY
     assert ask_bar(one.strategy, one.window).signal is BUY
-
-
-def test_the_place_of_an_error_is_the_traders_line() -> None:
-    def asked() -> None:
-        BarWindow().append("no bar")  # type: ignore[arg-type]
-
-    with pytest.raises(Exception) as raised:
-        asked()
-    assert re.fullmatch(r"test_answers\.py:\d+", place_of(raised.value))
-
-
-def test_an_error_that_no_line_of_theirs_raised_names_no_line_of_ours() -> None:
-    with pytest.raises(TypeError) as raised:
-        exec(compile("int([])", answers.__file__, "exec"))
-    raised.value.__traceback__ = raised.tb.tb_next  # without this test's own line
-    assert place_of(raised.value) == ""
-
-
-def test_the_place_of_a_syntax_error_is_where_it_stands() -> None:
-    with pytest.raises(SyntaxError) as raised:
-        compile("def f(:\n", "/home/trader/my.py", "exec")
-    assert place_of(raised.value) == "my.py:1"

@@ -66,8 +66,67 @@ class Faulty(Rule[NoState], frozen=True):
         return state
 
 
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Endless(Rule[NoState], frozen=True):
+    """Raises what has too many words, or none at all."""
+
+    words: bool
+
+    def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
+        raise ValueError("a line of it\n" * 500) if self.words else UnspeakableError
+
+
+class Notes(msgspec.Struct):
+    """Not frozen, and without a deal it is false."""
+
+    deals: list[int] = []
+    anything: object = None
+
+    def __len__(self) -> int:
+        return len(self.deals)
+
+
+class Changing(Rule[Notes], frozen=True):
+    """Changes the state that it is given; keeps something that cannot be kept where it is told."""
+
+    most: int
+    with_what: str = "a text"
+
+    def before(self, proposal: Proposal, state: Notes) -> Refusal | None:
+        seen = len(state.deals)
+        state.deals.append(-1)
+        return Refusal(Code.RISK, f"{seen} deals") if seen >= self.most else None
+
+    def after(self, fill: Fill, state: Notes) -> Notes:
+        state.deals.append(fill.ticket)
+        state.anything = {"a text": "ok", "object": object(), "number": 2**70}[self.with_what]
+        return state
+
+
 class Day(msgspec.Struct, frozen=True):
     day: int
+
+
+class Hot(msgspec.Struct, frozen=True):
+    def __post_init__(self) -> None:
+        raise ValueError("too hot")
+
+
+class Heated(Rule[Hot], frozen=True):
+    def before(self, proposal: Proposal, state: Hot) -> Refusal | None:
+        return None
+
+
+class Strict(Rule[NoState], frozen=True):
+    def __post_init__(self) -> None:
+        raise SystemExit("not with me")
+
+    def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
+        return None
 
 
 class Needy(Rule[Day], frozen=True):
@@ -196,6 +255,11 @@ def test_a_rule_that_is_new_hears_of_what_was_before(tmp_path: Path) -> None:
         (RiskRuleConfig(f"{HERE}.DailyLoss"), f"or name {HERE}:DailyLoss"),
         (entry("DailyLoss", most=1.0, mots=2), "has no parameter mots; it has: most; did you mean"),
         (entry("Needy"), "every field of its state needs a default"),
+        (
+            entry("Heated"),
+            "its state cannot be kept: ValueError: too hot (test_risk_rule_",
+        ),
+        (entry("Strict"), "params: SystemExit: not with me (test_risk_rule_states.py:"),
         (entry("Idle"), "has neither before() nor after()"),
         (entry("Short"), "before takes (self, proposal, state)"),
     ],
@@ -212,5 +276,31 @@ def test_a_state_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with office.ledger._file.writing("FULL"):
         values = (rules.globals.risk[0].name, "", msgspec.msgpack.encode({"day": "monday"}))
         office.ledger._db.execute("INSERT INTO rule_states VALUES (?, ?, ?)", values)
-    with pytest.raises(RuleError, match="what the ledger keeps for it does not fit its State"):
+    with pytest.raises(RuleError, match="what the ledger keeps for it does not fit Lost"):
         office.restart()
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_a_failure_of_any_words_is_a_short_refusal(tmp_path: Path, words: bool) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("Endless", words=words)))
+    result = office.submit(order(tick(0)))
+    assert result.code is Code.RISK
+    assert "\n" not in result.detail
+    assert len(result.detail) < 1_000
+
+
+def test_a_state_that_is_changed_in_place_is_kept(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("Changing", most=4)))
+    assert [lose(office, at).status for at in (0, 10)] == ["FILLED", "FILLED"]
+    assert lose(office, 20).detail == "4 deals"
+    office.restart()
+    assert lose(office, 30).detail == "4 deals"
+
+
+@pytest.mark.parametrize("what", ["object", "number"])
+def test_a_state_that_cannot_be_kept_undoes_no_deal(tmp_path: Path, what: str) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("Changing", most=9, with_what=what)))
+    bought = office.submit(order(tick(0)))
+    assert bought.fill is not None
+    assert office.submit(order(tick(1), "SELL", ticket=bought.fill.ticket)).status == "FILLED"
+    assert "failed at a deal:" in office.submit(order(tick(2))).detail

@@ -7,8 +7,6 @@ no probability or no state that can be kept is the strategy's error, and nothing
 import enum
 import math
 import operator
-import reprlib
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,22 +16,17 @@ import numpy as np
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.wording import ERROR_LENGTH, describe_error, one_line, shown
 from mt5crs_worker.bars import BarWindow
 
 NOTE_LENGTH: Final = 500
 """Characters of a note that are kept."""
-
-ERROR_LENGTH: Final = 500
-"""Characters of an error that travel with each beat; the log has all of it."""
 
 STATE_DEPTH: Final = 50
 """Lists and dicts within each other that a state may have."""
 
 
 _PACKAGE = str(Path(__file__).parent)
-
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
 
 
 class Signal(enum.IntEnum):
@@ -126,49 +119,16 @@ def plain_state(state: object) -> dict[Any, Any]:
     return kept
 
 
-def shown(value: object) -> str:
-    """A value for people, whatever it is: short, on one line, and never an exception."""
-    try:
-        text = _REPR.repr(value)
-    except Exception:
-        text = f"<{type(value).__name__}>"
-    return one_line(text, 120)
-
-
 def describe_answer(error: BaseException) -> str:
-    """An error of a strategy's code for people: what, and in which line."""
+    """An error of a strategy's code for people: what, and in which line of the trader's."""
     if isinstance(error, AnswerError):
         return one_line(str(error), ERROR_LENGTH)
-    try:
-        text = str(error)
-    except Exception:
-        text = "its text cannot be had"
-    place = f" ({where})" if (where := place_of(error)) else ""
-    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return one_line(said, ERROR_LENGTH) + place
+    return describe_error(error, is_ours)
 
 
-def place_of(error: BaseException) -> str:
-    """``my_strategies.py:12``: the trader's line that an error came from; empty: none."""
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{Path(error.filename).name}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not _is_ours(frame.filename)]
-    # Rather the line that called a library than one of the library.
-    theirs = [frame for frame in theirs if "site-packages" not in frame.filename] or theirs
-    return f"{Path(theirs[-1].filename).name}:{theirs[-1].lineno}" if theirs else ""
-
-
-def _is_ours(filename: str) -> bool:
-    """Whether a file is this package's, or the import system's, and no strategy."""
-    ours = filename.startswith(f"{_PACKAGE}/") and not filename.startswith(f"{_PACKAGE}/examples/")
-    return ours or filename.startswith("<frozen ")
-
-
-def one_line(text: str, length: int) -> str:
-    """A text that any file and terminal takes: one line, no half characters, not too long."""
-    words = " ".join(text[: 2 * length].split()).encode(errors="replace").decode()
-    return words if len(words) <= length else words[: length - 1] + "…"
+def is_ours(filename: str) -> bool:
+    """Whether a file is this package's, and no strategy."""
+    return filename.startswith(f"{_PACKAGE}/") and not filename.startswith(f"{_PACKAGE}/examples/")
 
 
 def _forget(strategy: Answering) -> None:

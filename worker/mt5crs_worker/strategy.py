@@ -1,7 +1,6 @@
 """What a trader writes: a `Strategy` answers closed bars (or ticks) with a signal."""
 
 import abc
-import difflib
 import importlib
 import itertools
 import operator
@@ -13,9 +12,10 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import Fill
+from mt5crs_shared.wording import nearest, shown
 from mt5crs_worker import features
 from mt5crs_worker.adapter import LiveStrategyAdapter
-from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, describe_answer, plain_state, shown
+from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, describe_answer, plain_state
 from mt5crs_worker.bars import WINDOW, BarWindow
 
 __all__ = ["BUY", "EXIT", "HOLD", "SELL", "ModelStrategy", "Signal", "Strategy", "load_strategy"]
@@ -124,8 +124,8 @@ def _resolved(name: str) -> object:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             # Found, and it asks for one that is not there.
             raise StrategyError(f"{fault}: {describe_answer(error)}") from error
-        near = difflib.get_close_matches(module_name, _modules_here(), 1)
-        hint = f"did you mean {near[0]}?" if near else f"looked in {Path.cwd()} and PYTHONPATH"
+        near = nearest(module_name, _modules_here())
+        hint = f"did you mean {near}?" if near else f"looked in {Path.cwd()} and PYTHONPATH"
         raise StrategyError(f"{fault}: there is no module {error.name}; {hint}") from error
     except (Exception, SystemExit) as error:
         raise StrategyError(f"{fault}: {describe_answer(error)}") from error
@@ -133,8 +133,8 @@ def _resolved(name: str) -> object:
         return getattr(module, class_name)
     members = vars(module).items()
     classes = [key for key, value in members if _is_strategy(value) and value is not Strategy]
-    near = difflib.get_close_matches(class_name, classes, 1)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(classes) or 'none at all'}"
+    near = nearest(class_name, classes)
+    hint = f"did you mean {near}?" if near else f"it has {', '.join(classes) or 'none at all'}"
     raise StrategyError(f"{fault}: {module_name} has no class {class_name}; {hint}")
 
 

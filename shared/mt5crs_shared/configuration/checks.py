@@ -4,7 +4,6 @@ Every check looks only at values that are good by themselves, so that one mistak
 """
 
 import datetime
-import difflib
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,9 +25,10 @@ from mt5crs_shared.configuration.structs import (
 )
 from mt5crs_shared.configuration.symbols_file import Symbols
 from mt5crs_shared.configuration.yaml_nodes import ProblemReport, shorten
-from mt5crs_shared.configuration.yaml_structs import Parsed, nearest
+from mt5crs_shared.configuration.yaml_structs import Parsed
 from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.wording import nearest
 
 Strategies = Sequence[Parsed[StrategyConfig]]
 
@@ -326,7 +326,7 @@ def _similar(tried: Sequence[Path]) -> str:
             names = [entry.name for entry in itertools.islice(path.parent.iterdir(), _FOLDER_LIMIT)]
         except (OSError, ValueError):
             continue
-        for name in difflib.get_close_matches(path.name, sorted(names), cutoff=0.7):
-            if _is_file(path.parent / name):
-                return str(path.parent / name)
+        name = nearest(path.name, sorted(names), cutoff=0.7)
+        if name and _is_file(path.parent / name):
+            return str(path.parent / name)
     return ""

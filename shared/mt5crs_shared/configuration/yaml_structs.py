@@ -3,7 +3,6 @@
 msgspec stops at the first error, so each field is converted by itself.
 """
 
-import difflib
 import typing
 from collections.abc import Iterable
 from typing import Any, Final, Generic, TypeVar
@@ -15,6 +14,7 @@ from msgspec.structs import FieldInfo
 from mt5crs_shared.configuration import structs
 from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, join, shorten
 from mt5crs_shared.errors import Mark
+from mt5crs_shared.wording import nearest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -79,13 +79,6 @@ class Parsed(Generic[T]):
     def where(self, key: str) -> str:
         """The path of a field."""
         return join(self.path, key)
-
-
-def nearest(word: str, names: Iterable[str]) -> str:
-    """The name that was probably meant, or nothing; case does not matter."""
-    by_lower = {name.lower(): name for name in names}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else ""
 
 
 def one_of(names: Iterable[str]) -> str:

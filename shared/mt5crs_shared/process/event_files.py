@@ -9,13 +9,13 @@ import itertools
 import logging
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from mt5crs_shared.events import AnyEvent
 from mt5crs_shared.process.files import open_regular
+from mt5crs_shared.wording import utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class EventWriter:
 
     def write(self, event: AnyEvent) -> NumberedEvent:
         """Keep an event. Where the disk refuses, nobody waits: it is told once, in the log."""
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        moment = utc_now()
         self._number += 1
         numbered = NumberedEvent(self._number, moment, event)
         try:

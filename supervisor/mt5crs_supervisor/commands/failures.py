@@ -1,10 +1,10 @@
 """Exit codes, and the one place that turns an error into one."""
 
-import difflib
 import enum
 from collections.abc import Iterable
 
 from mt5crs_shared.errors import ConfigError, Mt5crsError
+from mt5crs_shared.wording import nearest
 from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 
 
@@ -34,8 +34,8 @@ class CommandError(Mt5crsError):
 def unknown_name(name: str, known: Iterable[str], what: str) -> CommandError:
     """The answer to a name that is not there: the nearest right one, and all of them."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, 1, 0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    near = nearest(name, names, cutoff=0.4)
+    hint = f" Did you mean {near}?" if near else ""
     listed = f" There are: {', '.join(names)}." if names else ""
     return CommandError(f"there is no {what} called {name}.{hint}{listed}", ExitCode.USAGE)
 

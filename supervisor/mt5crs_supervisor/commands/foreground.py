@@ -17,6 +17,7 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config, FeedConfig
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.deaths import restart_in_place
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
@@ -104,9 +105,7 @@ def run_foreground(
     try:
         supervisor.run(until, earlier_errors[-1].what if earlier_errors else "")
     except Exception as error:
-        earlier_errors.append(
-            EarlierError(time.monotonic(), restart_in_place.describe_error(error), until)
-        )
+        earlier_errors.append(EarlierError(time.monotonic(), describe_error(error), until))
         failure = error
     else:
         return
@@ -134,7 +133,7 @@ def _after_error(
     when = "while it was stopping" if stopping else f"{restart_in_place.MOST} times within a minute"
     raise CommandError(
         f"the supervisor failed {when} and stays down:"
-        f" {restart_in_place.describe_error(error)}; see `crashes supervisor`. {living}"
+        f" {describe_error(error)}; see `crashes supervisor`. {living}"
     )
 
 

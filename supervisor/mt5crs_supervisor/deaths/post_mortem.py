@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -11,6 +10,7 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process import flight_recorder, last_words
 from mt5crs_shared.process.files import read_regular
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import utc_now
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.spawn import Death, Times
@@ -99,10 +99,9 @@ class PostMortem:
     def write_report(self, child: Child, death: Death) -> None:
         """Write the black box."""
         remains = self._remains.pop(child.name)
-        moment = datetime.now(UTC).isoformat(timespec="microseconds")
         report = CrashReport(
             name=child.name,
-            time=moment.replace("+00:00", "Z"),
+            time=utc_now("microseconds"),
             cause=death.cause,
             detail=death.detail,
             pid=death.pid,

@@ -8,11 +8,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from mt5crs_shared.wording import describe_error, utc_now
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 
@@ -38,13 +38,6 @@ class EarlierError(msgspec.Struct, frozen=True):
     until: float | None = None
 
 
-def describe_error(error: Exception) -> str:
-    """An error, and where it came from."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f", {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
-
-
 def are_too_many(earlier_errors: Sequence[EarlierError], now: float) -> bool:
     """Whether to stay down after the last one."""
     return sum(now - error.at < WITHIN for error in earlier_errors) >= MOST
@@ -62,7 +55,7 @@ def write_report(folder: Path, error: Exception, decision: str) -> None:
     """Keep a black box of an error of the supervisor, as of a child's death."""
     report = CrashReport(
         name="supervisor",
-        time=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        time=utc_now("microseconds"),
         cause="error",
         detail=describe_error(error),
         pid=os.getpid(),

@@ -5,7 +5,8 @@ import logging
 import msgspec
 
 from mt5crs_shared.messages import StrategyMetrics
-from mt5crs_worker.answers import describe_answer, place_of
+from mt5crs_shared.wording import place_of
+from mt5crs_worker.answers import describe_answer, is_ours
 from mt5crs_worker.trading.bot import NOT_SENT, SignalOutcome
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Tally:
         self._counts = msgspec.structs.replace(
             counts, error_count=counts.error_count + 1, last_error=describe_answer(error)
         )
-        key = (type(error).__name__, place_of(error))
+        key = (type(error).__name__, place_of(error, is_ours))
         times = self._failures[key] = self._failures.get(key, 0) + 1
         if times == 1:
             logger.error("the strategy's code failed", exc_info=error)

@@ -107,7 +107,7 @@ class Ledger:
         row = self._select("SELECT deal FROM rules WHERE rule = ?", rule)
         return row[0] if row is not None and isinstance(row[0], int) else 0
 
-    def keep_rule(self, rule: str, heard: int, states: Mapping[str, msgspec.Struct]) -> None:
+    def keep_rule(self, rule: str, heard: int, states: Mapping[str, bytes]) -> None:
         """Record what a risk rule remembers, having heard of deals up to that number."""
         with self._writing():
             writing.keep_rule(self._db, rule, heard, states)

@@ -82,7 +82,7 @@ class Booking(msgspec.Struct, frozen=True):
     held: OpenPosition | None
     stream: StreamUpdate | None
     reason: str = ""
-    rule_states: Mapping[str, Mapping[str, msgspec.Struct]] = {}
+    rule_states: Mapping[str, Mapping[str, bytes]] = {}
 
 
 def open_position_of(row: tuple[object, ...]) -> OpenPosition:

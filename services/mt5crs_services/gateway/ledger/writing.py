@@ -131,12 +131,10 @@ def update_stream(db: sqlite3.Connection, stream: StreamUpdate) -> None:
         )
 
 
-def keep_rule(
-    db: sqlite3.Connection, rule: str, heard: int, states: Mapping[str, msgspec.Struct]
-) -> None:
+def keep_rule(db: sqlite3.Connection, rule: str, heard: int, states: Mapping[str, bytes]) -> None:
     """What a risk rule remembers from now on, and the last deal that it has heard of."""
     db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (rule, heard))
-    rows = [(rule, key, _encode(state)) for key, state in states.items()]
+    rows = [(rule, key, body) for key, body in states.items()]
     db.executemany("INSERT OR REPLACE INTO rule_states VALUES (?, ?, ?)", rows)
 
 

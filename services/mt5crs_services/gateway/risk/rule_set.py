@@ -1,12 +1,10 @@
 """The rules of a gateway: those for every order, and those that the configuration names."""
 
-import difflib
 import importlib
 import inspect
 import logging
-import traceback
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.orders import Code, Fill, Order, is_refusal
+from mt5crs_shared.wording import describe_error, nearest, shown
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +50,8 @@ BY_NAME: dict[str, type[Rule[Any]]] = {}
 _NO_STATE = NoState()
 _HERE = str(Path(__file__).parent)
 
+_encode = msgspec.msgpack.Encoder().encode
+
 
 class RuleError(Mt5crsError):
     """A configured rule cannot be used. The gateway does not start: nothing trades without it."""
@@ -64,9 +65,12 @@ class _Configured:
         self.broken = ""
         self.scope = entry.scope
         self._rule = load_rule(entry)
-        self._state = state_of(type(self._rule))
-        kept = ledger.rule_states(self.name)
-        self.states = {key: _decoded(self.name, body, self._state) for key, body in kept.items()}
+        self._kind = state_of(type(self._rule))
+        self._blank = _encode(self._kind())
+        # As the ledger has them: a rule that changes the one it is given changes nothing.
+        self.states = ledger.rule_states(self.name)
+        for body in self.states.values():
+            self._decode_kept(body)
         self._catch_up(ledger)
 
     def key(self, of: Order | Fill) -> str:
@@ -77,36 +81,53 @@ class _Configured:
         """Its refusal; a rule that fails refuses."""
         if self.broken:
             return Refusal(Code.RISK, self.broken)
-        state = self.states.get(self.key(proposal.order)) or self._state()
         try:
-            found = self._rule.before(proposal, state)
+            found = self._rule.before(proposal, self._decode(self._body(proposal.order)))
             if found is not None:
                 _check_refusal(found)
         except (Exception, SystemExit) as error:
             logger.error("risk rule %s failed", self.name, exc_info=error)
-            why = f"{self.name} failed: {located(error)}; see `logs gateway`"
+            why = f"{self.name} failed: {_described(error)}; see `logs gateway`"
             return Refusal(Code.RISK, why)
         return found
 
-    def after(self, fill: Fill) -> dict[str, msgspec.Struct] | None:
+    def after(self, fill: Fill) -> dict[str, bytes] | None:
         """The state that a deal changes; None: the rule fails, and opens nothing more."""
         if self.broken:
             return None
-        before = self.states.get(self.key(fill)) or self._state()
+        before = self._body(fill)
         try:
-            after = self._rule.after(fill, before)
-            if not isinstance(after, self._state):
-                wanted = self._state.__name__
-                raise TypeError(f"after() returned {after!r}; it returns a {wanted}")
+            after = self._rule.after(fill, self._decode(before))
+            if not isinstance(after, self._kind):
+                wanted = self._kind.__name__
+                raise TypeError(f"after() returned {shown(after)}; it returns a {wanted}")
+            body = _encode(after)
+            self._decode(body)  # what cannot be read again would keep the next gateway down
         except (Exception, SystemExit) as error:
             logger.error("risk rule %s failed at a deal", self.name, exc_info=error)
             # It would not know of this deal. Once it is mended, it is told of it again.
             self.broken = (
-                f"{self.name} failed at a deal: {located(error)}; nothing is opened before it is"
+                f"{self.name} failed at a deal: {_described(error)}; nothing is opened before it is"
                 " mended, and the gateway restarted"
             )
             return None
-        return {self.key(fill): after} if after != before else {}
+        return {self.key(fill): body} if body != before else {}
+
+    def _body(self, of: Order | Fill) -> bytes:
+        return self.states.get(self.key(of), self._blank)
+
+    def _decode(self, body: bytes) -> msgspec.Struct:
+        return msgspec.msgpack.decode(body, type=self._kind)
+
+    def _decode_kept(self, body: bytes) -> None:
+        try:
+            self._decode(body)
+        except Exception as error:
+            raise RuleError(
+                f"risk rule {self.name}: what the ledger keeps for it does not fit"
+                f" {self._kind.__name__} ({_described(error)}); give new fields a"
+                " default, or the rule another name"
+            ) from error
 
     def _catch_up(self, ledger: Ledger) -> None:
         """Tell it of the deals that it has not heard of: it is new, or failed at one of them."""
@@ -150,12 +171,11 @@ class RiskRules:
         """The first refusal at the moment of its execution; None where all agree."""
         if proposal.order.action == "CLOSE":
             return first_refusal(CLOSING, proposal)
-        found = first_refusal(OPENING, proposal)
-        for rule in self._configured if found is None else ():
-            found = found or rule.refusal(proposal)
-        return found
+        return first_refusal(OPENING, proposal) or _first(
+            rule.refusal(proposal) for rule in self._configured
+        )
 
-    def after(self, fill: Fill) -> dict[str, dict[str, msgspec.Struct]]:
+    def after(self, fill: Fill) -> dict[str, dict[str, bytes]]:
         """By rule, the states that a deal changes, to be kept with it; see `accept`.
 
         A rule that is not in it has not heard of the deal.
@@ -163,7 +183,7 @@ class RiskRules:
         heard = ((rule.name, rule.after(fill)) for rule in self._configured)
         return {name: changed for name, changed in heard if changed is not None}
 
-    def accept(self, changed: Mapping[str, Mapping[str, msgspec.Struct]]) -> None:
+    def accept(self, changed: Mapping[str, Mapping[str, bytes]]) -> None:
         """They are in the ledger."""
         for rule in self._configured:
             rule.states |= changed.get(rule.name, {})
@@ -171,11 +191,7 @@ class RiskRules:
 
 def first_refusal(rules: Sequence[Rule[NoState]], proposal: Proposal) -> Refusal | None:
     """The first rule's refusal; None where all agree."""
-    for rule in rules:
-        refusal = rule.before(proposal, _NO_STATE)
-        if refusal is not None:
-            return refusal
-    return None
+    return _first(rule.before(proposal, _NO_STATE) for rule in rules)
 
 
 def load_rule(entry: RiskRuleConfig) -> Rule[Any]:
@@ -189,22 +205,17 @@ def load_rule(entry: RiskRuleConfig) -> Rule[Any]:
     if not (isinstance(found, type) and issubclass(found, Rule)):
         raise RuleError(f"risk rule {entry.rule} is no subclass of Rule")
     _check_methods(entry.rule, found)
-    try:
-        state_of(found)()
-    except TypeError as error:
-        raise RuleError(
-            f"risk rule {entry.rule}: every field of its state needs a default ({error})"
-        ) from error
+    _check_state(entry.rule, state_of(found))
     fields = found.__struct_fields__
     for name in entry.params.keys() - set(fields):
-        meant = difflib.get_close_matches(name, fields, n=1)
-        hint = f"; did you mean {meant[0]}?" if meant else ""
+        meant = nearest(name, fields)
+        hint = f"; did you mean {meant}?" if meant else ""
         has = ", ".join(fields) or "none"
         raise RuleError(f"risk rule {entry.rule} has no parameter {name}; it has: {has}{hint}")
     try:
         return msgspec.convert(entry.params, found)
-    except msgspec.ValidationError as error:
-        raise RuleError(f"risk rule {entry.rule}: params: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise RuleError(f"risk rule {entry.rule}: params: {_described(error)}") from error
 
 
 def state_of(rule: type[Rule[Any]]) -> type[msgspec.Struct]:
@@ -215,14 +226,6 @@ def state_of(rule: type[Rule[Any]]) -> type[msgspec.Struct]:
             if typing.get_origin(base) is Rule and isinstance(arguments[0], type):
                 return typing.cast(type[msgspec.Struct], arguments[0])
     return NoState
-
-
-def located(error: BaseException) -> str:
-    """An error, and where it came from."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not f.filename.startswith(("<", _HERE))]
-    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {error}{where}"
 
 
 def _check_methods(name: str, rule: type[Rule[Any]]) -> None:
@@ -237,11 +240,27 @@ def _check_methods(name: str, rule: type[Rule[Any]]) -> None:
             raise RuleError(f"risk rule {name}: {method} takes {takes} ({error})") from error
 
 
+def _check_state(name: str, kind: type[msgspec.Struct]) -> None:
+    try:
+        msgspec.msgpack.decode(_encode(kind()), type=kind)
+    except TypeError as error:
+        raise RuleError(
+            f"risk rule {name}: every field of its state needs a default, of a plain kind"
+            f" ({_described(error)})"
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise RuleError(
+            f"risk rule {name}: its state cannot be kept: {_described(error)}"
+        ) from error
+
+
 def _check_refusal(found: object) -> None:
     if not isinstance(found, Refusal):
-        raise TypeError(f"before() returned {found!r}; it returns a Refusal or None")
+        raise TypeError(f"before() returned {shown(found)}; it returns a Refusal or None")
     if not is_refusal(found.code) or not isinstance(found.detail, str):
-        raise TypeError(f"before() returned {found!r}; its code is one of Code, such as Code.RISK")
+        raise TypeError(
+            f"before() returned {shown(found)}; its code is one of Code, such as Code.RISK"
+        )
 
 
 def _imported(name: str) -> object:
@@ -254,19 +273,17 @@ def _imported(name: str) -> object:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as error:
         where = f"; it is looked for in {Path.cwd()}" if isinstance(error, ImportError) else ""
-        raise RuleError(f"risk rule {name}: {located(error)}{where}") from error
+        raise RuleError(f"risk rule {name}: {_described(error)}{where}") from error
     if not hasattr(found, attribute):
-        meant = difflib.get_close_matches(attribute, dir(found), n=1)
-        hint = f"; did you mean {meant[0]}?" if meant else ""
+        meant = nearest(attribute, dir(found))
+        hint = f"; did you mean {meant}?" if meant else ""
         raise RuleError(f"risk rule {name}: {module} has no {attribute}{hint}")
     return getattr(found, attribute)
 
 
-def _decoded(name: str, body: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
-    try:
-        return msgspec.msgpack.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
-        raise RuleError(
-            f"risk rule {name}: what the ledger keeps for it does not fit its State ({error});"
-            " give new fields a default, or the rule another name"
-        ) from error
+def _first(refusals: Iterable[Refusal | None]) -> Refusal | None:
+    return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+def _described(error: BaseException) -> str:
+    return describe_error(error, lambda filename: filename.startswith(f"{_HERE}/"))

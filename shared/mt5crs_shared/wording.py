@@ -1,0 +1,91 @@
+"""What is said to people: short lines, whatever they are made of.
+
+A text, a value or an error that comes from a trader's code or a publisher is input. It may be
+endless, of many lines, or raise when it is asked for its words; what is made of it here is neither.
+"""
+
+import difflib
+import reprlib
+import traceback
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+ERROR_LENGTH: Final = 500
+"""Characters of an error that travel; the log has all of it."""
+
+VALUE_LENGTH: Final = 120
+"""Characters of a value that is shown."""
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
+
+
+def one_line(text: str, length: int) -> str:
+    """A text that any file and terminal takes: one line, no half characters, not too long."""
+    words = " ".join(text[: 2 * length].split()).encode(errors="replace").decode()
+    return words if len(words) <= length else words[: length - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """A value, whatever it is: short, on one line, and never an exception."""
+    try:
+        text = _REPR.repr(value)
+    except (Exception, SystemExit):
+        text = f"<{type(value).__name__}>"
+    return one_line(text, VALUE_LENGTH)
+
+
+def describe_error(error: BaseException, is_ours: Callable[[str], bool] | None = None) -> str:
+    """``ZeroDivisionError: by zero (my_strategies.py:12)``; never an exception.
+
+    Args:
+        error: What was caught.
+        is_ours: Whether a file is one that the reader has not written, and is not named; without
+            it every file may be.
+    """
+    try:
+        text = str(error)
+    except (Exception, SystemExit):
+        text = "its text cannot be had"
+    place = f" ({where})" if (where := place_of(error, is_ours)) else ""
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return one_line(said, ERROR_LENGTH) + place
+
+
+def place_of(error: BaseException, is_ours: Callable[[str], bool] | None = None) -> str:
+    """``my_strategies.py:12``: the reader's line that an error came from; empty: none."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen ")
+        and (is_ours is None or not is_ours(frame.filename))
+    ]
+    # Rather the line that called a library than one of the library.
+    frames = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def nearest(word: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """The name that was probably meant, or nothing; case does not matter.
+
+    Args:
+        word: What was written.
+        names: The right ones.
+        cutoff: How alike they have to be, as `difflib.get_close_matches` takes it.
+    """
+    by_lower = {name.lower(): name for name in names}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[found[0]] if found else ""
+
+
+def utc_now(timespec: str = "milliseconds") -> str:
+    """This moment as records carry it: ISO 8601, ``2026-11-23T07:11:27.000Z``.
+
+    Args:
+        timespec: How fine, as `datetime.isoformat` takes it.
+    """
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
