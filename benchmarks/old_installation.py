@@ -29,7 +29,7 @@ def old_journal(path: Path, rows: int) -> None:
     db.execute("BEGIN")
     numbers = range(rows)
     db.executemany(
-        "INSERT INTO decisions (time_us, place, bid, ask, bar_us, signal, probability, action,"
+        "INSERT INTO decisions (time_us, occurrence, bid, ask, bar_us, signal, probability, action,"
         " lots, order_ids, detail, note, time) VALUES (?,0,1.1,1.2,0,0,0.5,'NONE',0.0,'','','',?)",
         ((n, time.time()) for n in numbers),
     )

@@ -130,19 +130,19 @@ class TickRing:
             judge.judge(tick)
         return max(judge.last_time_us, 0)
 
-    def after(self, tick: Tick, place: int) -> list[Tick] | None:
+    def after(self, tick: Tick, occurrence: int) -> list[Tick] | None:
         """The ticks after this one; None where it is not here (yet).
 
         Args:
             tick: A tick of this symbol.
-            place: Its place among equal ones, from 0, the oldest. Ignored for a tick without a
-                time, for which the equal one received at the nearest moment is taken.
+            occurrence: Its occurrence among equal ones, from 0, the oldest. Ignored for a tick
+                without a time, for which the equal one received at the nearest moment is taken.
         """
         found = list(self._equal_ones(tick))
         if tick.timed:
-            if place >= len(found):
+            if occurrence >= len(found):
                 return None
-            return self._ticks[found[-1 - place] + 1 :]
+            return self._ticks[found[-1 - occurrence] + 1 :]
         if not found:
             return None
         nearest = min(found, key=lambda i: abs(self._ticks[i].time_us - tick.time_us))

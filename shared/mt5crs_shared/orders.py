@@ -112,7 +112,7 @@ class Order(msgspec.Struct, frozen=True):
         side: Side of the deal itself: closing a BUY is a SELL.
         lots: Volume.
         tick: The quote it was decided on; a market order fills on it.
-        place: The tick's place among equal ones (same time, bid and ask), from 0.
+        occurrence: The tick's occurrence among equal ones (same time, bid and ask), from 0.
         stop_loss: Price, 0.0: none.
         take_profit: Price, 0.0: none.
         ticket: The position to close; 0 when opening.
@@ -129,7 +129,7 @@ class Order(msgspec.Struct, frozen=True):
     side: Side
     lots: float
     tick: Tick
-    place: Whole = 0
+    occurrence: Whole = 0
     stop_loss: float = 0.0
     take_profit: float = 0.0
     ticket: Whole = 0
@@ -189,7 +189,7 @@ class Position(msgspec.Struct, frozen=True):
         take_profit: Price, 0.0: none.
         open_bid: Bid of the opening tick, which names the tick in the stream.
         open_ask: Ask of the opening tick.
-        open_place: The opening tick's place among equal ones.
+        open_occurrence: The opening tick's occurrence among equal ones.
     """
 
     ticket: int
@@ -204,7 +204,7 @@ class Position(msgspec.Struct, frozen=True):
     take_profit: float = 0.0
     open_bid: float = 0.0
     open_ask: float = 0.0
-    open_place: int = 0
+    open_occurrence: int = 0
 
 
 class OrderResult(msgspec.Struct, frozen=True):

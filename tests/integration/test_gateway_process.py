@@ -387,7 +387,7 @@ def test_numbers_that_no_file_holds_are_that_messages_fault(system: Installation
     system.supervisor.ready("gateway")
     euro = system.caller()
     for huge in (2**63 - 1, 2**64 - 1):
-        for field in ("magic", "place", "ticket"):
+        for field in ("magic", "occurrence", "ticket"):
             order = msgspec.structs.replace(buy(tick(1)), **{field: huge})
             euro.send(system.leased(order))
         late = msgspec.structs.replace(tick(1), time_us=huge)

@@ -57,7 +57,7 @@ def decisions(system: System, name: str) -> list[tuple[Any, ...]]:
     """The decision log of a strategy, without anything that is not event time."""
     with sqlite3.connect(system.var / "state" / f"{name}.db") as db:
         return db.execute(
-            "SELECT time_us, place, bid, ask, bar_us, signal, probability, action, lots,"
+            "SELECT time_us, occurrence, bid, ask, bar_us, signal, probability, action, lots,"
             " order_ids, detail, note FROM decisions ORDER BY id"
         ).fetchall()
 

@@ -216,7 +216,7 @@ class Trader:
         self._ticks = ticks
         self._plans = plans
         self._sanity = TickSanity()
-        self._places: Counter[tuple[int, float, float]] = Counter()
+        self._occurrences: Counter[tuple[int, float, float]] = Counter()
         self._position: Position | None = None
         self._script: deque[ToGateway] = deque()
         self._todo: list[Order] = []
@@ -240,19 +240,21 @@ class Trader:
         elif self.next < len(self._ticks):
             on = self._ticks[self.next]
             key = (on.time_us, on.bid, on.ask)
-            place = self._places[key]
-            self._places[key] += 1
+            occurrence = self._occurrences[key]
+            self._occurrences[key] += 1
             plan = self._plans[self.next]
             self.next += 1
             good = self._sanity.judge(on) == "good"
             held = self._position
             looks = good or (held and self._sanity.protects and on.time_us >= held.open_time_us)
-            if not looks or self._knows_the_end(on, lambda: self._go_on(on, place, plan, good)):
-                self._go_on(on, place, plan, good)
+            if not looks or self._knows_the_end(
+                on, lambda: self._go_on(on, occurrence, plan, good)
+            ):
+                self._go_on(on, occurrence, plan, good)
 
-    def _go_on(self, on: Tick, place: int, plan: Plan, good: bool) -> None:
+    def _go_on(self, on: Tick, occurrence: int, plan: Plan, good: bool) -> None:
         if good:
-            self._take(on, place, plan)
+            self._take(on, occurrence, plan)
 
     def _knows_the_end(self, on: Tick, then: Callable[[], None]) -> bool:
         """Whether it is known what a tick did to the position; if not, `then` comes later."""
@@ -270,32 +272,34 @@ class Trader:
             then()
         return True
 
-    def _take(self, on: Tick, place: int, plan: Plan) -> None:
+    def _take(self, on: Tick, occurrence: int, plan: Plan) -> None:
         held = self._position
         if on.crossed or plan.action == "HOLD":
             return
         if held is not None and held.side != plan.action:
             side: Side = "SELL" if held.side == "BUY" else "BUY"
-            self._todo.append(order(on, side, lots=held.lots, ticket=held.ticket, place=place))
-            self._todo[-1] = self._named(self._todo[-1], place)
+            self._todo.append(
+                order(on, side, lots=held.lots, ticket=held.ticket, occurrence=occurrence)
+            )
+            self._todo[-1] = self._named(self._todo[-1], occurrence)
         if plan.action != "EXIT" and (held is None or held.side != plan.action):
-            self._todo.append(self._named(self._opening(on, place, plan), place))
+            self._todo.append(self._named(self._opening(on, occurrence, plan), occurrence))
         if self._todo:
             self._send(self._todo.pop(0))
 
     @staticmethod
-    def _named(request: Order, place: int) -> Order:
-        name = f"{request.strategy}:{request.tick.time_us}:{place}:{request.action}"
+    def _named(request: Order, occurrence: int) -> Order:
+        name = f"{request.strategy}:{request.tick.time_us}:{occurrence}:{request.action}"
         return msgspec.structs.replace(request, order_id=name)
 
     @staticmethod
-    def _opening(on: Tick, place: int, plan: Plan) -> Order:
+    def _opening(on: Tick, occurrence: int, plan: Plan) -> Order:
         long = plan.action == "BUY"
         price, sign = (on.bid, 1.0) if long else (on.ask, -1.0)
         return order(
             on,
             "BUY" if long else "SELL",
-            place=place,
+            occurrence=occurrence,
             stop_loss=round(price - sign * plan.stop, 5) if plan.stop else 0.0,
             take_profit=round(price + sign * plan.target, 5) if plan.target else 0.0,
         )

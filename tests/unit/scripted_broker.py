@@ -82,11 +82,11 @@ class ScriptedBroker:
         self._side = side
         self._held = {each.position.strategy: each for each in held}
 
-    def terms(self, order: Order, tick: Tick, place: int) -> Terms:
+    def terms(self, order: Order, tick: Tick, occurrence: int) -> Terms:
         held = self._held.get(order.strategy)
         return Terms(held.position if held else None, False, 1.0, 10.0, 1_000.0)
 
-    def submit(self, order: Order, tick: Tick, place: int) -> Outcome:
+    def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
         self._side.sent.append(order)
         self._side.truth[order.order_id] = self._side.deal(order)
         return self._answer(order)
@@ -99,7 +99,7 @@ class ScriptedBroker:
             yield self._side.unasked[0]
             self._side.unasked.popleft()
 
-    def poll_before(self, order: Order, tick: Tick, place: int) -> Iterator[Dealt]:
+    def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
         yield from ()
 
     def on_touched(

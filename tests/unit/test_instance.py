@@ -82,7 +82,7 @@ class Book:
             stop_loss=order.stop_loss,
             take_profit=order.take_profit,
         )
-        held = deals.position_of(order, fill, order.tick, order.place)
+        held = deals.position_of(order, fill, order.tick, order.occurrence)
         opened = held if order.action == "OPEN" else None
         return OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill, position=opened)
 

@@ -94,7 +94,7 @@ def test_the_opening_quote_may_come_again_before_the_own_stream_is_there(office:
     # Three equal ticks; the strategy bought on the last one, and its stop was hit before.
     office.feed(tick(0))
     equal = tick(5_000)
-    office.open(equal, place=2, stop_loss=1.09)
+    office.open(equal, occurrence=2, stop_loss=1.09)
     office.feed(equal, equal, tick(5_000, 1.08, 1.0801), equal)
     office.settle()
     assert office.position("euro") is not None

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -291,6 +292,36 @@ def test_an_empty_file_is_none_yet(path: Path) -> None:
         reading(path)
     notes(path).note("first")
     assert reading(path) == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("body", "renamed"),
+    [
+        ({"colour": 1, "mine": {"colour": 2}}, {"color": 1, "mine": {"colour": 2}}),
+        ({"ink": {"colour": 1, 7: [2]}, "n": None}, {"ink": {"color": 1, 7: [2]}, "n": None}),
+        ({"ink": None}, {"ink": None}),
+        ([1, 2], [1, 2]),
+    ],
+)
+def test_a_step_renames_a_key_and_nothing_else(older: Path, body: object, renamed: object) -> None:
+    opened = notes(older, 2)
+    opened.db.execute("UPDATE notes SET text = ?", (msgspec.msgpack.encode(body),))
+    opened.close()
+    step = (
+        "UPDATE notes SET text = renamed(renamed(text, 'colour', 'color'), 'ink.colour', 'color')"
+    )
+    opened = notes(older, 2, (*SCHEMA.steps, step))
+    ((found,),) = opened.db.execute("SELECT text FROM notes").fetchall()
+    assert msgspec.msgpack.decode(found) == renamed
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1 damaged", b"\x91" * 5_000])
+def test_a_step_leaves_what_is_no_map(older: Path, body: bytes) -> None:
+    opened = notes(older, 2)
+    opened.db.execute("UPDATE notes SET text = ?", (body,))
+    opened.close()
+    opened = notes(older, 2, (*SCHEMA.steps, "UPDATE notes SET text = renamed(text, 'a', 'b')"))
+    assert opened.db.execute("SELECT text FROM notes").fetchall() == [(body,)]
 
 
 def test_a_step_that_fails_halfway_leaves_the_file_untouched(older: Path) -> None:

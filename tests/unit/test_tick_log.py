@@ -22,9 +22,9 @@ def test_a_good_tick_is_found_at_its_place_among_equal_ones(stream: list[Tick]) 
         if good[index]:
             number = index + 1
             rest = [(n + 1, t) for n, t in enumerate(stream) if n > index and good[n]]
-            place = market.place(each, number)
-            assert market.number(each, place) == number
-            assert market.after(each, place) == rest
+            occurrence = market.occurrence(each, number)
+            assert market.number(each, occurrence) == number
+            assert market.after(each, occurrence) == rest
 
 
 def test_a_tick_that_is_not_here_is_not_found() -> None:

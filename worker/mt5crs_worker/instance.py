@@ -35,8 +35,8 @@ def identity_of(config: StrategyConfig) -> str:
     return f"{config.symbol} {config.timeframe} {config.strategy or 'model'}"
 
 
-class PlaceCounter:
-    """The place of each tick among equal ones: same time, bid and ask.
+class OccurrenceCounter:
+    """The occurrence of each tick among equal ones: same time, bid and ask.
 
     Args:
         time_us: Time of the last tick.
@@ -47,8 +47,8 @@ class PlaceCounter:
         self._time_us = time_us
         self._counts = {(bid, ask): count for bid, ask, count in counts}
 
-    def place(self, tick: Tick) -> int:
-        """The place of the next tick, from 0."""
+    def count(self, tick: Tick) -> int:
+        """The occurrence of the next tick, from 0."""
         if tick.time_us != self._time_us:
             self._time_us = tick.time_us
             self._counts.clear()
@@ -100,7 +100,7 @@ class StrategyInstance:
         self._broker = broker
         self._bars = BarFeed(config.timeframe)
         self._sanity = TickSanity()
-        self._places = PlaceCounter(0, [])
+        self._occurrences = OccurrenceCounter(0, [])
         self._tally = Tally(checkpoint.metrics if checkpoint is not None else StrategyMetrics())
         self._decider = Decider(
             config, symbol, self.bot, self._rates, self._tally, self.strategy.on_fill
@@ -158,7 +158,7 @@ class StrategyInstance:
         if tick.symbol != self.symbol.name:
             return True
         self._received += 1
-        place = self._places.place(tick)
+        occurrence = self._occurrences.count(tick)
         newest_us = self._sanity.last_time_us
         verdict = self._sanity.judge(tick)
         if verdict == "good":
@@ -172,7 +172,7 @@ class StrategyInstance:
                 return True
             if tick.time_us < newest_us:
                 self._bars.rewind(tick.time_us)
-            self._process(tick, place, decide)
+            self._process(tick, occurrence, decide)
         except (JournalError, ReplacedError, BooksError, StateError):
             raise
         except (Exception, SystemExit) as error:
@@ -184,7 +184,7 @@ class StrategyInstance:
         """Count a tick as bad without looking at it."""
         self._received += 1
         self._bad += 1
-        self._places.place(tick)
+        self._occurrences.count(tick)
 
     def settle(self, result: OrderResult) -> None:
         """Take what became of an order that an earlier process decided."""
@@ -220,7 +220,7 @@ class StrategyInstance:
             open_bar=self._bars.open_bar,
             window=self._bars.window.to_bytes(),
             pending=self._bars.pending,
-            place=self._places.state,
+            occurrences=self._occurrences.state,
             position=self.bot.position,
             realised=self.bot.realised,
             refused=self.bot.refused,
@@ -253,14 +253,14 @@ class StrategyInstance:
             "shut down", extra={"ticks": self._processed, "orders": self._tally.metrics.orders_sent}
         )
 
-    def _process(self, tick: Tick, place: int, decide: bool) -> None:
+    def _process(self, tick: Tick, occurrence: int, decide: bool) -> None:
         if decide:
             self._check_exit(tick)
         self._bars.add(tick)
         if not decide:
             self._bars.pending = False
         elif not tick.crossed:
-            self._evaluate(tick, place)
+            self._evaluate(tick, occurrence)
 
     def _protect(self, tick: Tick, decide: bool) -> None:
         """Look whether a tick that feeds no bar ends the position all the same."""
@@ -283,24 +283,24 @@ class StrategyInstance:
             self.bot.apply(fill)
             self._decider.tell(fill)
 
-    def _evaluate(self, tick: Tick, place: int) -> None:
+    def _evaluate(self, tick: Tick, occurrence: int) -> None:
         pending, self._bars.pending = self._bars.pending, False
         window, open_bar = self._bars.window, self._bars.open_bar
         if self.config.evaluate == "tick":
             if open_bar is not None and len(window) + 1 >= self.strategy.warmup:
                 with window.provisional(open_bar):
                     answer = ask_tick(self.strategy, tick, window)
-                    self._decider.decide(answer, tick, place, window)
+                    self._decider.decide(answer, tick, occurrence, window)
         elif pending and len(window) >= self.strategy.warmup:
             answer = ask_bar(self.strategy, window)
-            self._decider.decide(answer, tick, place, window)
+            self._decider.decide(answer, tick, occurrence, window)
 
     def _restore(self, saved: Checkpoint) -> None:
         window = BarWindow.from_bytes(saved.window)
         self._bars = BarFeed(self.config.timeframe, saved.open_bar, window, saved.pending)
         self._bars.closed = saved.metrics.bars
         self._sanity = TickSanity(saved.sanity)
-        self._places = PlaceCounter(*saved.place)
+        self._occurrences = OccurrenceCounter(*saved.occurrences)
         self._decider.last_signal = saved.last_signal
         self.bot.position = saved.position
         self.bot.realised = saved.realised

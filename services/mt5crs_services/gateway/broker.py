@@ -135,16 +135,16 @@ class Broker(Protocol):
     """Its side can do something while nobody here knows of it: an order is on the disk as SENT
     before it leaves, and one whose fate is not known is asked for, also by the next process."""
 
-    def terms(self, order: Order, tick: Tick, place: int) -> Terms:
+    def terms(self, order: Order, tick: Tick, occurrence: int) -> Terms:
         """What an order would meet."""
 
-    def submit(self, order: Order, tick: Tick, place: int) -> Outcome:
+    def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
         """Execute an order that has passed every rule.
 
         Args:
             order: The order.
             tick: The quote it is to fill on; a broker that is elsewhere has its own.
-            place: That tick's place among equal ones.
+            occurrence: That tick's occurrence among equal ones.
         """
 
     def query(self, order: Order) -> Outcome:
@@ -159,7 +159,7 @@ class Broker(Protocol):
             caught_up: The gateway's own streams are; before that, equity is an earlier one's.
         """
 
-    def poll_before(self, order: Order, tick: Tick, place: int) -> Iterator[Dealt]:
+    def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
         """Those of them that came before an order which is about to be executed."""
 
     def on_touched(
@@ -213,14 +213,14 @@ class AskedBroker:
         self.trouble = ""
         self._broker = broker
 
-    def submit(self, order: Order, tick: Tick, place: int) -> Outcome:
+    def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
         """See `Broker.submit`.
 
         Raises:
             Exception: Of a broker that is not far away; nothing was done.
         """
         try:
-            return checked(self._broker.submit(order, tick, place))
+            return checked(self._broker.submit(order, tick, occurrence))
         except Exception as error:
             if not self._broker.far_away:
                 raise

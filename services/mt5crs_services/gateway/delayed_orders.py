@@ -13,12 +13,12 @@ class Due(msgspec.Struct, frozen=True):
     Attributes:
         order: The order.
         tick: The tick it fills on.
-        place: That tick's place among equal ones.
+        occurrence: That tick's occurrence among equal ones.
     """
 
     order: Order
     tick: Tick
-    place: int
+    occurrence: int
 
 
 class DelayedOrders:
@@ -37,19 +37,19 @@ class DelayedOrders:
     def due_now(self, order: Order) -> Due | None:
         """Where the own stream is ahead, the order's tick may have come already."""
         market = self._market.symbols[order.symbol]
-        since = market.after(order.tick, order.place)
+        since = market.after(order.tick, order.occurrence)
         if since is None and market.passed(order.tick):
             since = market.later(order.tick)
         for number, tick in since or ():
             if self._fits(order, tick, market):
-                return Due(order, tick, market.place(tick, number))
+                return Due(order, tick, market.occurrence(tick, number))
         return None
 
     def gone(self, order: Order) -> bool:
         """Whether the order's tick came and went so long ago that nobody here remembers it."""
         market = self._market.symbols[order.symbol]
         return market.passed(order.tick) and (
-            market.after(order.tick, order.place) is None and market.later(order.tick) is None
+            market.after(order.tick, order.occurrence) is None and market.later(order.tick) is None
         )
 
     def add(self, order: Order) -> None:
@@ -66,13 +66,13 @@ class DelayedOrders:
         if not due:
             return []
         self._orders[tick.symbol] = [order for order in waiting if order not in due]
-        place = market.place(tick, market.count)
-        return [Due(order, tick, place) for order in due]
+        occurrence = market.occurrence(tick, market.count)
+        return [Due(order, tick, occurrence) for order in due]
 
     def _fits(self, order: Order, tick: Tick, market: SymbolMarket) -> bool:
         if tick.crossed:
             return False
         # Good ticks go back in time only where the clock had run ahead, at the order's own: what
         # comes after its return is later, whatever its time says.
-        returned = tick.time_us < order.tick.time_us and market.has(order.tick, order.place)
+        returned = tick.time_us < order.tick.time_us and market.has(order.tick, order.occurrence)
         return returned or tick.time_us >= order.tick.time_us + self._latency_us

@@ -90,10 +90,10 @@ class Execution:
             LedgerError: It could not be recorded.
         """
         if self._at_once:
-            return self._execute(order, order.tick, order.place)
+            return self._execute(order, order.tick, order.occurrence)
         due = self._delayed.due_now(order)
         if due is not None:
-            return self._execute(order, due.tick, due.place)
+            return self._execute(order, due.tick, due.occurrence)
         if self._delayed.gone(order):
             detail = "the gateway's stream is too far ahead of it"
             return self.refuse(order, Code.TICK_GONE, detail)
@@ -179,19 +179,19 @@ class Execution:
             # It was sent, or may have been: it is asked for, and never sent again.
             self._unsettled[found.order.order_id] = _Unsettled(found.order)
 
-    def _execute(self, order: Order, tick: Tick, place: int) -> OrderResult | None:
-        for dealt in self._broker.poll_before(order, tick, place):
+    def _execute(self, order: Order, tick: Tick, occurrence: int) -> OrderResult | None:
+        for dealt in self._broker.poll_before(order, tick, occurrence):
             self._take_unasked(dealt)
-        refusal = self._rules.on_execution(self._proposal(order, tick, place))
+        refusal = self._rules.on_execution(self._proposal(order, tick, occurrence))
         if refusal is not None:
             return self.refuse(order, refusal.code, self._explained(order, refusal))
         if self._broker.far_away:
             self._ledger.record(order, OrderState.SENT)
             self._unsettled[order.order_id] = _Unsettled(order, self._monotonic() + ASK_AGAIN[0])
-        return self._conclude(order, self._asked.submit(order, tick, place))
+        return self._conclude(order, self._asked.submit(order, tick, occurrence))
 
-    def _proposal(self, order: Order, tick: Tick, place: int) -> Proposal:
-        terms = self._broker.terms(order, tick, place)
+    def _proposal(self, order: Order, tick: Tick, occurrence: int) -> Proposal:
+        terms = self._broker.terms(order, tick, occurrence)
         return Proposal(
             order=order,
             tick=tick,
@@ -214,7 +214,7 @@ class Execution:
         """Execute an order that waited for its tick; None where it goes on waiting."""
         order = due.order
         try:
-            return self._execute(order, due.tick, due.place)
+            return self._execute(order, due.tick, due.occurrence)
         except LedgerTakenError:
             raise
         except LedgerError:

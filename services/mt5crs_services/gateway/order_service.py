@@ -182,7 +182,7 @@ class OrderService:
     def _doubt(self, order: Order) -> reach.Doubt | None:
         """What speaks against the tick that an order names, and against its rate."""
         market = self._market.symbols[order.symbol]
-        found = reach.doubt(market, order.tick, order.place)
+        found = reach.doubt(market, order.tick, order.occurrence)
         if found is None and order.action == "OPEN" and order.rate is not None:
             rates, spec = self._market.rates, market.spec
             if spec.name in rates.needs and rates.rate(spec, order.tick) is None:

@@ -84,6 +84,12 @@ CREATE INDEX deals_ticket ON deals (ticket, entry);
 """An order that waits for its tick is NEW; PENDING is one that the broker has. A position may be
 closed in parts, by as many deals. What risk rules remember, and which deal they heard of last."""
 
+_OCCURRENCES = """
+ALTER TABLE positions RENAME COLUMN open_place TO open_occurrence;
+UPDATE orders SET request = renamed(request, 'place', 'occurrence'),
+    result = renamed(result, 'position.open_place', 'open_occurrence');
+"""
+
 DEAL_COLUMNS = (
     "order_id, strategy, symbol, ticket, entry, side, lots, price, time_us, code, profit,"
     " commission, stop_loss, take_profit"
@@ -94,7 +100,7 @@ AT_ONCE = 5_000
 
 POSITION_COLUMNS = (
     "ticket, strategy, symbol, magic, side, lots, open_price, open_time_us, stop_loss,"
-    " take_profit, open_bid, open_ask, open_place"
+    " take_profit, open_bid, open_ask, open_occurrence"
 )
 _decode_spec = msgspec.json.Decoder(SymbolSpec).decode
 _ORDER_COLUMNS = (
@@ -118,6 +124,7 @@ SCHEMA = Schema(
         # The number of the file itself says it from here on.
         "DELETE FROM meta WHERE key = 'version';",
         _FOR_ANY_BROKER,
+        _OCCURRENCES,
     ),
     mark="SELECT max(epoch) FROM epochs",
     unnumbered="SELECT 1 FROM meta WHERE key = 'version' AND value = '3'",

@@ -51,7 +51,9 @@ class Schema(msgspec.Struct, frozen=True):
     Attributes:
         name: What such a file is called.
         steps: SQL scripts that make the tables, one after the other. One that users' files may
-            have is never changed: a change of the tables is one more step.
+            have is never changed: a change of the tables is one more step. They may call
+            ``renamed(body, 'position.open_place', 'open_occurrence')``: a msgpack map with another
+            name for one of its keys.
         mark: A query that works on the tables of every version, and on no other file.
         unnumbered: A query with a row where a file from before versions were numbered has the
             tables of the first step.
@@ -204,6 +206,7 @@ class Store(ABC):
         _refuse_newer(found, self.path, schema)
         if found == steps:
             return found
+        self.db.create_function("renamed", 3, _renamed, deterministic=True)
         try:
             for step in schema.steps[found:]:
                 for statement in _statements(step):
@@ -313,6 +316,21 @@ def _refuse_newer(found: int, path: Path, schema: Schema) -> None:
             f"{path}: a newer mt5crs-supervisor has written this {schema.name} (its version is"
             f" {found}, and this program has {steps}). Use the newer one again{schema.instead}"
         )
+
+
+def _renamed(body: bytes | None, path: str, new: str) -> bytes | None:
+    """A msgpack map with another name for the key at a path; what is none stays as it is."""
+    try:
+        whole = inner = msgspec.msgpack.decode(body or b"")
+    except (msgspec.MsgspecError, RecursionError):
+        return body
+    *above, old = path.split(".")
+    for key in above:
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict) or old not in inner:
+        return body
+    inner |= {new: inner.pop(old)}
+    return msgspec.msgpack.encode(whole)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_schema
 
 _DECISIONS = (
-    "SELECT time_us, place, bid, ask, bar_us, signal, probability, action, lots, order_ids,"
+    "SELECT time_us, occurrence, bid, ask, bar_us, signal, probability, action, lots, order_ids,"
     " detail, note FROM decisions ORDER BY id"
 )
 

@@ -41,7 +41,7 @@ class Moment(msgspec.Struct, frozen=True):
 
     Attributes:
         tick: The quote.
-        place: The tick's place among equal ones.
+        occurrence: The tick's occurrence among equal ones.
         bar_us: Start of the newest closed bar.
         atr: ATR(14), in the quote currency.
         rate: Price of one unit of the quote currency in the account's; None: not known yet.
@@ -50,7 +50,7 @@ class Moment(msgspec.Struct, frozen=True):
     """
 
     tick: Tick
-    place: int
+    occurrence: int
     bar_us: int
     atr: float
     rate: float | None
@@ -203,7 +203,7 @@ class TradingBot:
             side=side,
             lots=size.lots,
             tick=tick,
-            place=moment.place,
+            occurrence=moment.occurrence,
             stop_loss=round(entry - sign * size.stop_distance, digits),
             take_profit=max(round(entry + sign * reward, digits), 0.0),
             reason=moment.note,
@@ -221,7 +221,7 @@ class TradingBot:
             side="SELL" if held.side == "BUY" else "BUY",
             lots=held.lots,
             tick=moment.tick,
-            place=moment.place,
+            occurrence=moment.occurrence,
             ticket=held.ticket,
             reason=moment.note,
             rate=moment.rate,
@@ -243,7 +243,7 @@ class TradingBot:
 
     def _order_id(self, moment: Moment, action: str) -> str:
         """The same decision has the same id in every process that comes to it."""
-        return f"{self._config.name}:{moment.tick.time_us}:{moment.place}:{action}"
+        return f"{self._config.name}:{moment.tick.time_us}:{moment.occurrence}:{action}"
 
 
 def _not_done(result: OrderResult) -> SignalOutcome:

@@ -48,7 +48,7 @@ class Decider:
         self._on_fill = on_fill
         self._decisions: list[Decision] = []
 
-    def decide(self, answer: Answer, tick: Tick, place: int, window: BarWindow) -> None:
+    def decide(self, answer: Answer, tick: Tick, occurrence: int, window: BarWindow) -> None:
         """Act on an answer to a tick, with the bars that it was given on."""
         signal = answer.signal
         changed = signal != self.last_signal
@@ -60,14 +60,14 @@ class Decider:
             rate = self._rates.rate(self._symbol, tick)
             why = "" if rate is not None else self._rates.missing(self._symbol)
             atr = average_true_range(window)
-            moment = Moment(tick, place, bar_us, atr, rate, why, answer.note)
+            moment = Moment(tick, occurrence, bar_us, atr, rate, why, answer.note)
             outcome = self._bot.on_signal(signal, moment)
             self._tally.signal(outcome)
             for fill in outcome.fills:
                 self.tell(fill)
         # On every tick, most evaluations say what the last one said: those are not worth a line.
         if self._every_answer or changed or outcome.order_ids:
-            self._decisions.append(_decision(answer, tick, place, bar_us, outcome))
+            self._decisions.append(_decision(answer, tick, occurrence, bar_us, outcome))
         self._tally.sound()
 
     def tell(self, fill: Fill) -> None:
@@ -86,11 +86,11 @@ class Decider:
 
 
 def _decision(
-    answer: Answer, tick: Tick, place: int, bar_us: int, outcome: SignalOutcome
+    answer: Answer, tick: Tick, occurrence: int, bar_us: int, outcome: SignalOutcome
 ) -> Decision:
     return Decision(
         time_us=tick.time_us,
-        place=place,
+        occurrence=occurrence,
         bid=tick.bid,
         ask=tick.ask,
         bar_us=bar_us,

@@ -53,7 +53,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
         open_bar: The bar that is not closed yet.
         window: Closed bars, `BarWindow.to_bytes`.
         pending: A bar was closed, and its decision waits for a quote that is not crossed.
-        place: Content and place of the last tick: (time_us, {(bid, ask): count}).
+        occurrences: How often each quote has come at the time of the last tick:
+            (time_us, {(bid, ask): count}).
         position: The open position.
         realised: Realised profit less commission.
         last_signal: The last signal.
@@ -70,7 +71,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     open_bar: Bar | None
     window: bytes
     pending: bool
-    place: tuple[int, list[tuple[float, float, int]]]
+    occurrences: tuple[int, list[tuple[float, float, int]]]
     position: Position | None
     realised: float
     last_signal: Signal
@@ -88,7 +89,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     Attributes:
         time_us: Event time of the tick it was made on.
-        place: The tick's place among equal ones.
+        occurrence: The tick's occurrence among equal ones.
         bid: Its bid.
         ask: Its ask.
         bar_us: Start of the newest closed bar.
@@ -102,7 +103,7 @@ class Decision(msgspec.Struct, frozen=True):
     """
 
     time_us: int
-    place: int
+    occurrence: int
     bid: float
     ask: float
     bar_us: int
@@ -189,7 +190,7 @@ class Journal:
         rows = [
             (
                 d.time_us,
-                d.place,
+                d.occurrence,
                 d.bid,
                 d.ask,
                 d.bar_us,
@@ -212,7 +213,7 @@ class Journal:
             if window is not None:
                 self._db.execute("INSERT OR REPLACE INTO window VALUES (1, ?)", (window,))
             self._db.executemany(
-                "INSERT INTO decisions (time_us, place, bid, ask, bar_us, signal, probability,"
+                "INSERT INTO decisions (time_us, occurrence, bid, ask, bar_us, signal, probability,"
                 " action, lots, order_ids, detail, note, time)"
                 " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 rows,

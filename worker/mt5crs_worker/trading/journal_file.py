@@ -42,6 +42,14 @@ ALTER TABLE writer RENAME TO meta;
 every version: a process of an older one that is woken looks there whether it was replaced, and a
 supervisor reads there above which epoch it has to begin."""
 
+_OCCURRENCES = """
+ALTER TABLE decisions RENAME COLUMN place TO occurrence;
+UPDATE orders SET body = renamed(body, 'place', 'occurrence'),
+    result = renamed(result, 'position.open_place', 'open_occurrence');
+UPDATE checkpoint SET body = renamed(
+    renamed(body, 'place', 'occurrences'), 'position.open_place', 'open_occurrence');
+"""
+
 _NEEDED = "result IS NULL OR id = (SELECT max(id) FROM orders WHERE status = 'FILLED')"
 """Orders that are kept however old they are: their fate, or the ledger, is asked about them."""
 
@@ -64,7 +72,7 @@ class ReplacedError(Mt5crsError):
 
 SCHEMA = Schema(
     name="journal",
-    steps=(_TABLES, _FORMAT_OF_THE_CHECKPOINT),
+    steps=(_TABLES, _FORMAT_OF_THE_CHECKPOINT, _OCCURRENCES),
     mark="SELECT max(epoch) FROM meta",
     unnumbered="SELECT 1 FROM meta WHERE version = 5",
     failed=JournalError,

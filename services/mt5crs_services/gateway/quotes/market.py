@@ -157,31 +157,31 @@ class SymbolMarket:
         now = self._seen if self.replaying else self._point()
         return StreamState(now=now, far=self._points[0])
 
-    def after(self, tick: Tick, place: int) -> list[Numbered] | None:
+    def after(self, tick: Tick, occurrence: int) -> list[Numbered] | None:
         """The good ticks after this one; None where it is not here (yet).
 
         Args:
             tick: A good tick of this symbol.
-            place: Its place among equal ones, from 0.
+            occurrence: Its occurrence among equal ones, from 0.
         """
-        index = self._log.find(tick, place)
+        index = self._log.find(tick, occurrence)
         return None if index is None else self._numbered(self._log.good_after(index))
 
-    def number(self, tick: Tick, place: int) -> int | None:
+    def number(self, tick: Tick, occurrence: int) -> int | None:
         """The number of a good tick; None where it is not here (yet)."""
-        index = self._log.find(tick, place)
+        index = self._log.find(tick, occurrence)
         return None if index is None else self.count + 1 + index
 
-    def has(self, tick: Tick, place: int) -> bool:
+    def has(self, tick: Tick, occurrence: int) -> bool:
         """Whether a good tick is here."""
-        return self._log.find(tick, place) is not None
+        return self._log.find(tick, occurrence) is not None
 
-    def place(self, tick: Tick, number: int) -> int:
-        """The place among equal ones of a tick that is in the ring."""
-        place = 0
-        while (found := self.number(tick, place)) is not None and found < number:
-            place += 1
-        return place
+    def occurrence(self, tick: Tick, number: int) -> int:
+        """The occurrence among equal ones of a tick that is in the ring."""
+        occurrence = 0
+        while (found := self.number(tick, occurrence)) is not None and found < number:
+            occurrence += 1
+        return occurrence
 
     def later(self, tick: Tick) -> list[Numbered] | None:
         """The good ticks with a later time than one that is not here.
@@ -200,12 +200,12 @@ class SymbolMarket:
         """
         return self._log.newest_protects(since_us)
 
-    def since(self, tick: Tick, place: int) -> list[Numbered] | None:
+    def since(self, tick: Tick, occurrence: int) -> list[Numbered] | None:
         """The ticks after a good one that stops and targets look at; None where it has not come.
 
         Where the stream does not have it, or no longer, only what is surely later counts.
         """
-        index = self._log.find(tick, place)
+        index = self._log.find(tick, occurrence)
         if index is None:
             if not self.passed(tick):
                 return None

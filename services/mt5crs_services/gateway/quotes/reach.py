@@ -29,7 +29,7 @@ class Doubt(NamedTuple):
     passing: bool
 
 
-def doubt(market: SymbolMarket, tick: Tick, place: int) -> Doubt | None:
+def doubt(market: SymbolMarket, tick: Tick, occurrence: int) -> Doubt | None:
     """Compare a strategy's tick with the own stream.
 
     A tick that only the strategy heard (an outside publisher, a connection of ours that was away)
@@ -39,12 +39,12 @@ def doubt(market: SymbolMarket, tick: Tick, place: int) -> Doubt | None:
     Args:
         market: The own stream of its symbol.
         tick: The tick.
-        place: Its place among equal ones.
+        occurrence: Its occurrence among equal ones.
 
     Returns:
         None where it is believed; also where the stream has no quote at all to compare with.
     """
-    if market.has(tick, place):
+    if market.has(tick, occurrence):
         return None
     around = market.around(tick)
     known = around.quotes

@@ -59,13 +59,13 @@ class TickLog:
                 del column[: -self._keep]
             self._unsorted = max(self._unsorted - self._keep - 1, 0)
 
-    def find(self, tick: Tick, place: int) -> int | None:
+    def find(self, tick: Tick, occurrence: int) -> int | None:
         """Where a good tick of the stream is, counted from the newest, -1; None: it is not here.
 
         Args:
             tick: The tick.
-            place: Its place among equal ones, from 0, the oldest. Ignored for a tick without a
-                time, for which the equal one received at the nearest moment is taken.
+            occurrence: Its occurrence among equal ones, from 0, the oldest. Ignored for a tick
+                without a time, for which the equal one received at the nearest moment is taken.
         """
         if not tick.timed:
             return self._find_nearest(tick)
@@ -77,9 +77,9 @@ class TickLog:
         end = bisect_right(self._times, tick.time_us)
         for index in chain(range(min(self._unsorted, begin)), range(begin, end)):
             if content(self._ticks[index]) == wanted:
-                if place == 0:
+                if occurrence == 0:
                     return index - len(self._ticks)
-                place -= 1
+                occurrence -= 1
         return None
 
     def good_after(self, index: int) -> list[tuple[int, Tick]]:

@@ -52,7 +52,7 @@ def opening(paper: PaperConfig, symbol: SymbolSpec, order: Order, tick: Tick, ti
     )
 
 
-def position_of(order: Order, fill: Fill, tick: Tick, place: int) -> Position:
+def position_of(order: Order, fill: Fill, tick: Tick, occurrence: int) -> Position:
     """The position that a deal has opened on a tick."""
     return Position(
         ticket=fill.ticket,
@@ -67,7 +67,7 @@ def position_of(order: Order, fill: Fill, tick: Tick, place: int) -> Position:
         take_profit=order.take_profit,
         open_bid=tick.bid,
         open_ask=tick.ask,
-        open_place=place,
+        open_occurrence=occurrence,
     )
 
 

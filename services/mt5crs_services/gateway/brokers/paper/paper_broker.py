@@ -87,7 +87,7 @@ class PaperBroker:
         """Each strategy's open position."""
         return {name: held.position for name, held in self._open.items()}
 
-    def terms(self, order: Order, tick: Tick, place: int) -> Terms:
+    def terms(self, order: Order, tick: Tick, occurrence: int) -> Terms:
         """What an order would meet on a tick."""
         market = self._market.symbols[order.symbol]
         held = self._open.get(order.strategy)
@@ -97,19 +97,19 @@ class PaperBroker:
         return Terms(
             held=held.position if held is not None else None,
             before_opening=held is not None
-            and stop_triggers.is_before_opening(held, market, tick, place),
+            and stop_triggers.is_before_opening(held, market, tick, occurrence),
             rate=rate,
             needed_margin=margin,
             free_margin=self._equity() - self._margin(),
         )
 
-    def submit(self, order: Order, tick: Tick, place: int) -> Outcome:
+    def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
         """Execute an order on a tick."""
         market = self._market.symbols[order.symbol]
         held = self._open.get(order.strategy)
         rate = self._valuation.order_rate(order, tick, market, held)
         if order.action == "OPEN":
-            dealt = self._opening(order, tick, place, rate or 0.0)
+            dealt = self._opening(order, tick, occurrence, rate or 0.0)
         elif held is not None:
             dealt = self._closing(held, order.order_id, tick, Code.FILLED, rate)
         else:
@@ -120,12 +120,12 @@ class PaperBroker:
         """Nothing is ever on its way here: what is not in the ledger has not happened."""
         return Outcome(Status.REJECTED, Code.NOT_SEEN, f"{order.order_id} never came here")
 
-    def poll_before(self, order: Order, tick: Tick, place: int) -> Iterator[Dealt]:
+    def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
         """The end of the strategy's position, where it lies at or before an order's tick."""
         held = self._open.get(order.strategy)
         if held is not None:
             market = self._market.symbols[order.symbol]
-            touch = stop_triggers.touch_before(held, market, tick, place)
+            touch = stop_triggers.touch_before(held, market, tick, occurrence)
             if touch is not None:
                 yield self._end_touched(held, touch)
 
@@ -219,12 +219,12 @@ class PaperBroker:
             rate = self._valuation.rate(self._market.symbols[quote.symbol], quote)
             yield self._end(held, quote, Code.STOP_OUT, rate, reason)
 
-    def _opening(self, order: Order, tick: Tick, place: int, rate: float) -> Dealt:
+    def _opening(self, order: Order, tick: Tick, occurrence: int, rate: float) -> Dealt:
         market = self._market.symbols[order.symbol]
         fill = deals.opening(
             self._paper, market.spec, order, tick, self._tickets.following(order.magic)
         )
-        held = OpenPosition(deals.position_of(order, fill, tick, place), tick, rate)
+        held = OpenPosition(deals.position_of(order, fill, tick, occurrence), tick, rate)
         stop_triggers.find_opening(held, market)
         self._rate_touch(held)
         others = self._by_symbol.get(order.symbol, ())

@@ -12,11 +12,11 @@ def find_opening(held: OpenPosition, market: SymbolMarket) -> None:
 
     Where it has not come yet the position goes on waiting for it.
     """
-    since = market.since(held.opening, held.position.open_place)
+    since = market.since(held.opening, held.position.open_occurrence)
     if since is None:
         return
     held.seen = market.count
-    held.by_time = not market.has(held.opening, held.position.open_place)
+    held.by_time = not market.has(held.opening, held.position.open_occurrence)
     for number, tick in since:
         code = touched(held.position, tick)
         if code is not None:
@@ -40,26 +40,30 @@ def look_at(held: OpenPosition, market: SymbolMarket, tick: Tick) -> None:
             held.touch = Touch(market.count, tick, code)
 
 
-def is_before_opening(held: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> bool:
+def is_before_opening(
+    held: OpenPosition, market: SymbolMarket, tick: Tick, occurrence: int
+) -> bool:
     """Whether a tick came before the opening: by the stream's order, where it has both.
 
     Times say so too, but not where the publisher's clock had run ahead at the opening.
     """
     if not tick.timed or tick.time_us >= held.position.open_time_us:
         return False
-    opened = market.number(held.opening, held.position.open_place)
-    found = market.number(tick, place)
+    opened = market.number(held.opening, held.position.open_occurrence)
+    found = market.number(tick, occurrence)
     if opened is not None and found is not None:
         return found < opened
     return not market.clock_returned
 
 
-def touch_before(held: OpenPosition, market: SymbolMarket, tick: Tick, place: int) -> Touch | None:
+def touch_before(
+    held: OpenPosition, market: SymbolMarket, tick: Tick, occurrence: int
+) -> Touch | None:
     """The position's touch, where it lies at or before a tick in the symbol's stream."""
     touch = held.touch
     if touch is None:
         return None
-    number = market.number(tick, place)
+    number = market.number(tick, occurrence)
     if number is not None:
         return touch if touch.number <= number else None
     return touch if touch.tick.time_us <= tick.time_us else None
