@@ -127,3 +127,15 @@ def test_a_number_is_given_once_also_beside_kinds_of_a_later_version(tmp_path: P
         later.write(b'{"number":2,"time":"t","event":{"kind":"of tomorrow","name":"one"}}\n')
     assert EventWriter(tmp_path).write(Died("one", "y")).number == 3
     assert numbers(tmp_path) == [1, 3]
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"number":', b"x" * 1_000_000])
+def test_the_number_goes_on_whatever_the_end_looks_like(tmp_path: Path, damage: bytes) -> None:
+    writer = EventWriter(tmp_path)
+    for _ in range(3_000):
+        writer.write(Died("one", "exit code 1, and some more words about it"))
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size > 2 * event_files.LONGEST
+    with file.open("ab") as torn:
+        torn.write(damage)
+    assert EventWriter(tmp_path).write(Died("one", "the next")).number == 3_001

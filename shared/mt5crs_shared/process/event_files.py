@@ -118,7 +118,7 @@ class EventWriter:
         if not segments:
             return
         for segment in reversed(segments):
-            last = max(_numbers_of(segment), default=0)
+            last = _last_number(segment)
             self._number = max(last, int(segment.stem) - 1)
             if self._number:
                 break
@@ -158,20 +158,33 @@ def _events_of(segment: Path) -> Iterator[NumberedEvent]:
             yield _decode(line)
 
 
-def _numbers_of(segment: Path) -> Iterator[int]:
+def _last_number(segment: Path) -> int:
+    """The highest number that is given away; the end has it, unless that is damaged. 0: none."""
+    at_the_end = max(_numbers_of(segment, last=2 * LONGEST), default=0)
+    return at_the_end or max(_numbers_of(segment), default=0)
+
+
+def _numbers_of(segment: Path, last: int | None = None) -> Iterator[int]:
     """The numbers that are given away, whatever the event is."""
-    for line in _lines_of(segment):
+    for line in _lines_of(segment, last):
         with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             yield _decode_number(line).number
 
 
-def _lines_of(segment: Path) -> Iterator[bytes]:
-    """The lines that are whole; one that is not has been torn by a death."""
+def _lines_of(segment: Path, last: int | None = None) -> Iterator[bytes]:
+    """The lines that are whole; one that is not has been torn by a death.
+
+    Args:
+        segment: The file.
+        last: Only so many bytes at its end; None: all of it.
+    """
     try:
         file = open_regular(segment)
     except OSError:
         return
     with file:
+        if last is not None:
+            file.seek(max(os.fstat(file.fileno()).st_size - last, 0))
         while line := file.readline(LONGEST):
             if line.endswith(b"\n"):
                 yield line
