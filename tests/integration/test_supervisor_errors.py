@@ -92,7 +92,8 @@ def test_an_error_of_the_supervisor_ends_no_child(system: Faulty) -> None:
     assert system.status().pid == system.process.pid
     told = [e.detail for e in system.status().events if e.kind == "began_again"]
     assert re.fullmatch(
-        r"after an error of its own: RuntimeError: a bug in the supervisor \(<string>:\d+\)", told[0]
+        r"after an error of its own: RuntimeError: a bug in the supervisor \(<string>:\d+\)",
+        told[0],
     )
     (box,) = crash_report.load_reports(system.var / "crash", "supervisor")
     assert "a bug in the supervisor" in box.trace

@@ -83,7 +83,10 @@ def _problems(config: Config, path: Path) -> list[Problem]:
         ]
         found += [(("global",), fault) for tried in shared for fault in tried.result()]
     root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
-    return [_problem(path, root, (*inside, fault.field), fault.reason) for inside, fault in found]
+    return [
+        _problem(path, root, (*inside, *fault.field.split(".")), fault.reason)
+        for inside, fault in found
+    ]
 
 
 def _problem(path: Path, root: Node | None, steps: Steps, reason: str) -> Problem:
@@ -133,11 +136,9 @@ def _inside(node: Node | None, step: str | int) -> Node | None:
     if node is None:
         return None
     if isinstance(node.value, dict):
-        first, _, rest = str(step).partition(".")
-        key, _, number = first.partition("[")
+        key, _, number = str(step).partition("[")
         found = node.value.get(key)
-        found = _inside(found, int(number[:-1])) if number else found
-        return _inside(found, rest) if rest else found
+        return _inside(found, int(number[:-1])) if number else found
     if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
         return node.value[step]
     return None

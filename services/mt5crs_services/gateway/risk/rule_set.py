@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import logging
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +55,15 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class RuleError(Mt5crsError):
-    """A configured rule cannot be used. The gateway does not start: nothing trades without it."""
+    """A configured rule cannot be used. The gateway does not start: nothing trades without it.
+
+    Attributes:
+        field: The field of its entry that is to blame, such as ``params.most``.
+    """
+
+    def __init__(self, message: str, field: str = "rule") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class _Configured:
@@ -211,11 +220,16 @@ def load_rule(entry: RiskRuleConfig) -> Rule[Any]:
         meant = nearest(name, fields)
         hint = f"; did you mean {meant}?" if meant else ""
         has = ", ".join(fields) or "none"
-        raise RuleError(f"risk rule {entry.rule} has no parameter {name}; it has: {has}{hint}")
+        raise RuleError(
+            f"risk rule {entry.rule} has no parameter {name}; it has: {has}{hint}", f"params.{name}"
+        )
     try:
         return msgspec.convert(entry.params, found)
     except (Exception, SystemExit) as error:
-        raise RuleError(f"risk rule {entry.rule}: params: {_described(error)}") from error
+        said = str(error) if isinstance(error, msgspec.ValidationError) else _described(error)
+        where = re.search(r" - at `\$\.(\w+)", said)
+        field = f"params.{where[1]}" if where else "params"
+        raise RuleError(f"risk rule {entry.rule}: params: {said}", field) from error
 
 
 def state_of(rule: type[Rule[Any]]) -> type[msgspec.Struct]:

@@ -13,7 +13,7 @@ def faults_of_rules(config: Config) -> list[Unusable]:
         try:
             load_rule(entry)
         except RuleError as error:
-            found.append(Unusable(f"risk[{number}]", str(error)))
+            found.append(Unusable(f"risk[{number}].{error.field}", str(error)))
     return found
 
 
