@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,16 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_worker.answers import BUY, HOLD, SELL, Signal
 from mt5crs_worker.features import FEATURES, FeatureError
 from mt5crs_worker.trading.sizing import PositionSize, position_size
+from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError
+
+logger = logging.getLogger(__name__)
+
+WORTH_TABLES = 100
+"""Predictions after which a model's tables are made: what they cost, a later one gains a hundred
+times. A process that has just been respawned has better things to do."""
+
+MOST_BYTES = 10_000_000
+"""Of a model's file; with more, tables are not tried."""
 
 _OBJECTIVES = ("binary:logistic", "reg:logistic")
 _SHAPE = (len(FEATURES),)
@@ -69,6 +80,9 @@ class LiveStrategyAdapter:
         self._risk = risk_config
         data = self._read()
         self._booster, kind, self._rounds = self._load(data)
+        self._ensemble: TreeEnsemble | None = None
+        self._predictions = 0
+        self._size = len(data)
         self._metadata = ModelMetadata(
             model_path=str(model_path),
             blake2=hashlib.blake2b(data, digest_size=32).hexdigest(),
@@ -96,6 +110,11 @@ class LiveStrategyAdapter:
         """
         if features.shape != _SHAPE or not np.isfinite(features).all():
             raise FeatureError(f"a model needs {len(FEATURES)} finite features: {features!r}")
+        if self._ensemble is not None:
+            return self._ensemble.probability(features)
+        self._predictions += 1
+        if self._predictions == WORTH_TABLES:
+            self._make_tables()
         try:
             answer = self._booster.inplace_predict(
                 features.reshape(1, -1), iteration_range=(0, self._rounds)
@@ -157,6 +176,16 @@ class LiveStrategyAdapter:
             raise self._error(
                 f"is damaged or no XGBoost model ({_first_line(error)}); save it again"
             ) from error
+
+    def _make_tables(self) -> None:
+        try:
+            if self._size > MOST_BYTES:
+                raise UnsupportedModelError(f"its file has more than {MOST_BYTES:,} bytes")
+            self._ensemble = TreeEnsemble(self._booster, self._rounds)
+        except UnsupportedModelError as error:
+            logger.info("model %s: XGBoost itself is asked each time: %s", self._path, error)
+        else:
+            logger.info("model %s: predicts from tables, the same to the bit", self._path)
 
     def _check(self, objective: str, count: int, names: Sequence[str] | None) -> None:
         if objective not in _OBJECTIVES:

@@ -1,0 +1,166 @@
+"""The trees of an XGBoost model, all at once: the same probability in a tenth of the time.
+
+`Booster.inplace_predict` is made for many rows; for one row most of its time goes into what
+surrounds the trees. Here all trees go from their roots to a leaf together, one level at a time,
+each a few array operations. The arithmetic is XGBoost's own, in the same order and precision, so
+that the answer is the same to the bit: float32 features, a float32 sum that begins with the base
+margin and takes one tree after the other, and its sigmoid (``src/common/math.h``) with the C
+library's ``expf``.
+"""
+
+import ctypes
+import math
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.wording import describe_error
+
+MOST_NODES: Final = 100_000
+"""With more, making the tables would keep a strategy from its ticks for too long."""
+
+MOST_LEVELS: Final = 64
+
+SAMPLE: Final = 1_000
+"""Rows on which both are compared before the first answer."""
+
+Indices = npt.NDArray[np.intp]
+Rows = npt.NDArray[np.float64]
+
+_libm = ctypes.CDLL(None)  # what this process has loaded already, XGBoost too
+_expf, _logf = _libm.expf, _libm.logf
+for _function in (_expf, _logf):
+    _function.argtypes, _function.restype = (ctypes.c_float,), ctypes.c_float
+
+
+class UnsupportedModelError(Mt5crsError):
+    """A model that has no tables. XGBoost itself is asked each time; the message says why."""
+
+
+class TreeEnsemble:
+    """Predicts one row of finite features with the trees of a logistic model.
+
+    Args:
+        booster: The model, whose objective is logistic.
+        rounds: Boosting rounds that are used, from the first.
+
+    Raises:
+        UnsupportedModelError: It has something that is not known here, or does not agree with
+            `Booster.inplace_predict` to the bit.
+    """
+
+    def __init__(self, booster: xgboost.Booster, rounds: int) -> None:
+        try:
+            self._take(msgspec.json.decode(booster.save_raw("json"))["learner"], rounds)
+        except (LookupError, TypeError, ValueError) as error:
+            raise UnsupportedModelError(
+                f"its layout is not known: {describe_error(error)}"
+            ) from error
+        self._check(booster, rounds)
+
+    def probability(self, row: Rows) -> float:
+        """The model's answer.
+
+        Args:
+            row: Finite features, shape (features,).
+        """
+        with np.errstate(over="ignore"):  # a number too large for a float32 is infinite
+            values = row.astype(np.float32)
+        at = self._roots
+        for _ in range(self._depth):
+            is_right = values.take(self._features.take(at)) >= self._thresholds.take(at)
+            at = self._children.take(at + is_right)
+        self._sums[1:] = self._leaves.take(at)
+        return _sigmoid(np.add.accumulate(self._sums)[-1])
+
+    def _take(self, learner: dict[str, Any], rounds: int) -> None:
+        trees = _trees(learner["gradient_booster"], rounds)
+        sizes = [len(tree["left_children"]) for tree in trees]
+        roots = np.cumsum([0, *sizes[:-1]], dtype=np.intp)
+        nodes = np.arange(sum(sizes), dtype=np.intp)
+        first = np.repeat(roots, sizes)
+        is_leaf = _joined(trees, "left_children", np.intp) == -1
+        conditions = _joined(trees, "split_conditions", np.float32)
+        # A leaf leads to itself, whatever the features are.
+        left = np.where(is_leaf, nodes, _joined(trees, "left_children", np.intp) + first)
+        right = np.where(is_leaf, nodes, _joined(trees, "right_children", np.intp) + first)
+        self._depth = _depth(roots, left, right, is_leaf)
+        # Node n is at 2 n, so that its left child is found there, and its right one beside it.
+        self._roots = 2 * roots
+        self._children = 2 * np.stack((left, right), axis=1).ravel()
+        self._features = np.where(is_leaf, 0, _joined(trees, "split_indices", np.intp)).repeat(2)
+        self._thresholds = np.where(is_leaf, np.float32(math.inf), conditions).repeat(2)
+        self._leaves = np.where(is_leaf, conditions, np.float32(math.nan)).repeat(2)
+        # The sum's terms: one answer is calculated at a time.
+        self._sums = np.empty(len(trees) + 1, np.float32)
+        self._sums[0] = _base_margin(learner["learner_model_param"])
+
+    def _check(self, booster: xgboost.Booster, rounds: int) -> None:
+        """Compare with XGBoost's own answers.
+
+        Raises:
+            UnsupportedModelError: They differ somewhere.
+        """
+        rows = self._sample(booster.num_features())
+        theirs = booster.inplace_predict(rows, iteration_range=(0, rounds))
+        for row, right in zip(rows, theirs, strict=True):
+            if (found := self.probability(row)) != right:
+                raise UnsupportedModelError(f"it answers {found} where XGBoost says {right}")
+
+    def _sample(self, count: int) -> Rows:
+        """Rows around the thresholds of each feature, on them, and far outside."""
+        random = np.random.default_rng(0)
+        rows = random.normal(0.0, 100.0, (SAMPLE, count))
+        for feature in range(count):
+            found = self._thresholds[(self._features == feature) & np.isfinite(self._thresholds)]
+            if len(found):
+                drawn = random.choice(found, SAMPLE)
+                side = random.choice([-math.inf, 0.0, math.inf], SAMPLE).astype(np.float32)
+                rows[:, feature] = np.where(side == 0.0, drawn, np.nextafter(drawn, side))
+        return rows
+
+
+def _trees(booster: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
+    if booster["name"] != "gbtree":
+        raise UnsupportedModelError(f"its booster is {booster['name']}")
+    model = booster["model"]
+    trees: list[dict[str, Any]] = model["trees"][: model["iteration_indptr"][rounds]]
+    if not trees:
+        raise UnsupportedModelError("it has no trees")
+    if any(any(tree["split_type"]) for tree in trees):
+        raise UnsupportedModelError("it splits by categories")
+    if sum(len(tree["left_children"]) for tree in trees) > MOST_NODES:
+        raise UnsupportedModelError(f"it has more than {MOST_NODES:,} nodes")
+    return trees
+
+
+def _depth(roots: Indices, left: Indices, right: Indices, is_leaf: npt.NDArray[np.bool_]) -> int:
+    """Levels until every way has ended in a leaf."""
+    level = roots
+    for depth in range(MOST_LEVELS):
+        if is_leaf[level].all():
+            return depth
+        level = np.unique(np.concatenate((left[level], right[level])))
+    raise UnsupportedModelError(f"it has more than {MOST_LEVELS} levels")
+
+
+def _joined(trees: list[dict[str, Any]], key: str, kind: type[Any]) -> npt.NDArray[Any]:
+    return np.concatenate([np.asarray(tree[key], kind) for tree in trees])
+
+
+def _base_margin(parameters: dict[str, Any]) -> float:
+    """What `base_score`, a probability, is before the sigmoid."""
+    scores = np.asarray(msgspec.json.decode(parameters["base_score"]), np.float32).reshape(-1)
+    if len(scores) != 1:
+        raise UnsupportedModelError(f"it has {len(scores)} base scores")
+    return float(-_logf(np.float32(1.0) / scores[0] - np.float32(1.0)))
+
+
+def _sigmoid(margin: np.float32) -> float:
+    return float(
+        np.float32(1.0) / (np.float32(_expf(min(-margin, np.float32(88.7)))) + np.float32(1.0))
+    )
