@@ -14,7 +14,7 @@ from mt5crs_shared.storage import ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_supervisor.children import plans
 from mt5crs_worker.trading.journal import Journal
-from mt5crs_worker.trading.journal_file import ReplacedError
+from mt5crs_worker.trading.journal_file import SCHEMA, ReplacedError
 from tests import old_files
 from tests.old_files import INSTALLATION, Life
 from tests.unit.gateway_cases import config, order, tick
@@ -202,3 +202,31 @@ def test_orders_of_the_version_before_are_known_to_the_gateway(before: Path) -> 
         assert (known.result.status, known.result.code) == (row["status"], row["code"])
     assert ledger.find(order(tick(7)).order_id) is None
     ledger.close()
+
+
+def test_a_journal_that_begins_now_has_what_the_steps_make(tmp_path: Path) -> None:
+    Journal(tmp_path / "new.db", 1).close()
+    with sqlite3.connect(tmp_path / "steps.db") as stepped:
+        stepped.create_function("renamed", 3, lambda body, path, new: body)
+        for step in SCHEMA.steps:
+            stepped.executescript(step)
+        stepped.execute("UPDATE meta SET epoch = 1")
+    stepped.close()
+    assert shape(tmp_path / "new.db") == shape(tmp_path / "steps.db")
+
+
+def shape(path: Path) -> dict[str, Any]:
+    """Columns, rows and indexes, whatever words made them."""
+    with sqlite3.connect(path) as db:
+        made = db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        found = {
+            name: (
+                db.execute(f"PRAGMA table_info({name})").fetchall()
+                if kind == "table"
+                else "".join((sql or "").split()),
+                db.execute(f"SELECT * FROM {name}").fetchall() if kind == "table" else [],
+            )
+            for kind, name, sql in made
+        }
+    db.close()
+    return found

@@ -12,6 +12,27 @@ from mt5crs_shared.storage.store import Pruned, Schema, Store, is_damage
 logger = logging.getLogger(__name__)
 
 _TABLES = """
+CREATE TABLE meta (epoch INTEGER NOT NULL);
+CREATE TABLE checkpoint (
+    id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL, saved REAL NOT NULL,
+    format INTEGER NOT NULL DEFAULT 1);
+CREATE TABLE window (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL);
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, occurrence INTEGER NOT NULL,
+    bid REAL NOT NULL, ask REAL NOT NULL, bar_us INTEGER NOT NULL, signal INTEGER NOT NULL,
+    probability REAL, action TEXT NOT NULL, lots REAL NOT NULL, order_ids TEXT NOT NULL,
+    detail TEXT NOT NULL, note TEXT NOT NULL, time REAL NOT NULL);
+CREATE TABLE orders (
+    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, body BLOB NOT NULL, time REAL NOT NULL,
+    status TEXT NOT NULL DEFAULT 'INTENT', code TEXT, result BLOB);
+CREATE INDEX orders_open ON orders (id) WHERE result IS NULL;
+CREATE INDEX orders_filled ON orders (id) WHERE status = 'FILLED' AND body != x'';
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
+INSERT INTO meta VALUES (0);
+"""
+
+_FIRST = """
 CREATE TABLE meta (version INTEGER NOT NULL, epoch INTEGER NOT NULL);
 CREATE TABLE checkpoint (
     id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL, saved REAL NOT NULL);
@@ -72,7 +93,8 @@ class ReplacedError(Mt5crsError):
 
 SCHEMA = Schema(
     name="journal",
-    steps=(_TABLES, _FORMAT_OF_THE_CHECKPOINT, _OCCURRENCES),
+    steps=(_FIRST, _FORMAT_OF_THE_CHECKPOINT, _OCCURRENCES),
+    tables=_TABLES,
     mark="SELECT max(epoch) FROM meta",
     unnumbered="SELECT 1 FROM meta WHERE version = 5",
     failed=JournalError,
