@@ -14,7 +14,7 @@ import xgboost
 
 from benchmarks.tables import machine, table, write
 from mt5crs_worker.features import FEATURES
-from mt5crs_worker.tree_ensemble import TreeEnsemble
+from mt5crs_worker.tree_ensemble import TreeEnsemble, tables_of
 
 MODELS = ((100, 3), (100, 6), (300, 6), (1_000, 6))
 """Boosting rounds, and levels of a tree."""
@@ -44,7 +44,7 @@ def row_of(rounds: int, levels: int, repeat: int) -> list[str]:
     """One model's row of the table."""
     model = trained(rounds, levels)
     began = time.perf_counter()
-    tables = TreeEnsemble(model, rounds)
+    tables = TreeEnsemble(tables_of(model, rounds))
     made = (time.perf_counter() - began) * 1e3
     row = np.random.default_rng(2).normal(size=len(FEATURES))
     used = (0, rounds)

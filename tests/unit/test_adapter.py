@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mt5crs_shared.configuration.structs import RiskConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_worker import adapter as adapters
 from mt5crs_worker.adapter import LiveStrategyAdapter, ModelError
 from mt5crs_worker.features import FEATURES, FeatureError
 
@@ -194,6 +195,7 @@ def test_bad_models_are_refused_by_name(tmp_path: Path, case: str) -> None:
 def test_an_answer_that_is_no_probability_is_refused(
     model: Path, answer: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(adapters, "MOST_BYTES", 0)  # so that XGBoost itself is asked
     adapter = LiveStrategyAdapter(model, 0.55, RISK)
     monkeypatch.setattr(
         xgboost.Booster, "inplace_predict", lambda *args, **kwargs: np.array(answer)

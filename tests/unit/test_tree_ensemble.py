@@ -2,24 +2,19 @@
 
 import functools
 import json
-import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import xgboost
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mt5crs_shared.configuration.structs import RiskConfig
-from mt5crs_worker import adapter as adapters
 from mt5crs_worker import tree_ensemble
-from mt5crs_worker.adapter import LiveStrategyAdapter
 from mt5crs_worker.features import FEATURES
-from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError
+from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError, tables_of
 
 COUNT = len(FEATURES)
 Rows = npt.NDArray[np.float64]
@@ -56,23 +51,22 @@ def asked(model: xgboost.Booster, row: Rows, rounds: int) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_answers_as_xgboost_does(kind: str, rounds: int) -> None:
     model = booster(kind)
-    tables = TreeEnsemble(model, rounds)
+    tables = TreeEnsemble(tables_of(model, rounds))
     rows = np.random.default_rng(2).normal(0.0, 2.0, (500, COUNT))
     assert [tables.probability(row) for row in rows] == [asked(model, r, rounds) for r in rows]
 
 
-@settings(deadline=None)  # each kind is trained once
 @given(
     st.sampled_from(sorted(KINDS)),
     arrays.arrays(np.float64, COUNT, elements=st.floats(allow_nan=False, allow_infinity=False)),
 )
 def test_any_finite_row_is_answered_as_xgboost_does(kind: str, row: Rows) -> None:
-    assert tables_of(kind).probability(row) == asked(booster(kind), row, 25)
+    assert ensemble(kind).probability(row) == asked(booster(kind), row, 25)
 
 
 @functools.cache
-def tables_of(kind: str) -> TreeEnsemble:
-    return TreeEnsemble(booster(kind), 25)
+def ensemble(kind: str) -> TreeEnsemble:
+    return TreeEnsemble(tables_of(booster(kind), 25))
 
 
 @pytest.mark.parametrize(
@@ -88,13 +82,13 @@ def test_what_is_no_sum_of_trees_has_no_tables(settings: dict[str, Any], why: st
     data = xgboost.DMatrix(rows, rows[:, 0] > 0.0)
     model = xgboost.train({"objective": "binary:logistic", "nthread": 1, **settings}, data, 3)
     with pytest.raises(UnsupportedModelError, match=why):
-        TreeEnsemble(model, 3)
+        tables_of(model, 3)
 
 
 def test_trees_that_are_too_many_have_no_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_ensemble, "MOST_NODES", 100)
     with pytest.raises(UnsupportedModelError, match="more than 100 nodes"):
-        TreeEnsemble(booster("deep"), 25)
+        tables_of(booster("deep"), 25)
 
 
 class Altered:
@@ -126,34 +120,4 @@ class Altered:
 )
 def test_tables_that_do_not_agree_are_not_used(changed: dict[str, Any], why: str) -> None:
     with pytest.raises(UnsupportedModelError, match=why):
-        TreeEnsemble(Altered(booster("shallow"), **changed), 25)  # type: ignore[arg-type]
-
-
-def test_a_strategy_takes_them_when_they_are_worth_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, adapters.__name__)
-    found, rows = predicted(tmp_path, booster("deep"))
-    assert found == [asked(booster("deep"), row, 25) for row in rows]
-    assert [record.getMessage() for record in caplog.records] == [
-        f"model {tmp_path / 'model.json'}: predicts from tables, the same to the bit"
-    ]
-
-
-def test_a_strategy_goes_on_without_them(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(adapters, "MOST_BYTES", 1_000)
-    caplog.set_level(logging.INFO, adapters.__name__)
-    found, rows = predicted(tmp_path, booster("deep"))
-    assert found == [asked(booster("deep"), row, 25) for row in rows]
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert "XGBoost itself is asked each time: its file has more than 1,000 bytes" in said
-
-
-def predicted(folder: Path, model: xgboost.Booster) -> tuple[list[float], Rows]:
-    path = folder / "model.json"
-    model.save_model(path)
-    strategy = LiveStrategyAdapter(path, 0.55, RiskConfig())
-    rows = np.random.default_rng(3).normal(size=(adapters.WORTH_TABLES + 50, COUNT))
-    return [strategy.probability(row) for row in rows], rows
+        tables_of(Altered(booster("shallow"), **changed), 25)  # type: ignore[arg-type]

@@ -16,16 +16,14 @@ from xgboost.core import XGBoostError
 from mt5crs_shared.configuration.structs import RiskConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_worker import prepared_models
 from mt5crs_worker.answers import BUY, HOLD, SELL, Signal
 from mt5crs_worker.features import FEATURES, FeatureError
+from mt5crs_worker.prepared_models import PreparedModel
 from mt5crs_worker.trading.sizing import PositionSize, position_size
-from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError
+from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError, tables_of
 
 logger = logging.getLogger(__name__)
-
-WORTH_TABLES = 100
-"""Predictions after which a model's tables are made: what they cost, a later one gains a hundred
-times. A process that has just been respawned has better things to do."""
 
 MOST_BYTES = 10_000_000
 """Of a model's file; with more, tables are not tried."""
@@ -62,8 +60,9 @@ class LiveStrategyAdapter:
     """Decides for one strategy: the model's probability, the signal, the size.
 
     The model is an XGBoost classifier of two classes over the 18 features, saved as JSON or UBJ
-    by `Booster.save_model` or `XGBClassifier.save_model`. It is loaded here and must not be
-    loaded before a fork: a Booster's threads do not survive one, and its child hangs.
+    by `Booster.save_model` or `XGBClassifier.save_model`. It is loaded here, unless another process
+    has prepared it, and must not be loaded before a fork: a Booster's threads do not survive one,
+    and its child hangs.
 
     Args:
         model_path: The model.
@@ -79,17 +78,19 @@ class LiveStrategyAdapter:
         self._threshold = threshold
         self._risk = risk_config
         data = self._read()
-        self._booster, kind, self._rounds = self._load(data)
-        self._ensemble: TreeEnsemble | None = None
-        self._predictions = 0
-        self._size = len(data)
+        blake2 = hashlib.blake2b(data, digest_size=32).hexdigest()
+        model = self._prepared(data, blake2)
+        self._rounds = model.rounds
+        # At least one of them is there.
+        self._ensemble = TreeEnsemble(model.tables) if model.tables is not None else None
+        self._booster = self._load(data)[0] if model.tables is None else None
         self._metadata = ModelMetadata(
             model_path=str(model_path),
-            blake2=hashlib.blake2b(data, digest_size=32).hexdigest(),
+            blake2=blake2,
             features=FEATURES,
-            kind=kind,
+            kind=model.objective,
             threshold=threshold,
-            trees=self._rounds,
+            trees=model.rounds,
         )
         self.probability(np.zeros(_SHAPE))
 
@@ -112,9 +113,7 @@ class LiveStrategyAdapter:
             raise FeatureError(f"a model needs {len(FEATURES)} finite features: {features!r}")
         if self._ensemble is not None:
             return self._ensemble.probability(features)
-        self._predictions += 1
-        if self._predictions == WORTH_TABLES:
-            self._make_tables()
+        assert self._booster is not None, "what has no tables has its booster"
         try:
             answer = self._booster.inplace_predict(
                 features.reshape(1, -1), iteration_range=(0, self._rounds)
@@ -177,15 +176,29 @@ class LiveStrategyAdapter:
                 f"is damaged or no XGBoost model ({_first_line(error)}); save it again"
             ) from error
 
-    def _make_tables(self) -> None:
+    def _prepared(self, data: bytes, blake2: str) -> PreparedModel:
+        """What is kept of the model, or what is made of it here and kept."""
+        kept = prepared_models.in_use()
+        found = kept.find(blake2)
+        if found is None:
+            with kept.preparing(blake2):
+                found = kept.find(blake2)
+                if found is None:
+                    found = self._prepare(data, blake2)
+                    kept.keep(found)
+        return found
+
+    def _prepare(self, data: bytes, blake2: str) -> PreparedModel:
+        booster, objective, rounds = self._load(data)
         try:
-            if self._size > MOST_BYTES:
+            if len(data) > MOST_BYTES:
                 raise UnsupportedModelError(f"its file has more than {MOST_BYTES:,} bytes")
-            self._ensemble = TreeEnsemble(self._booster, self._rounds)
+            model = PreparedModel(blake2, objective, rounds, tables=tables_of(booster, rounds))
         except UnsupportedModelError as error:
             logger.info("model %s: XGBoost itself is asked each time: %s", self._path, error)
-        else:
-            logger.info("model %s: predicts from tables, the same to the bit", self._path)
+            return PreparedModel(blake2, objective, rounds, why=str(error))
+        logger.info("model %s: prepared; it answers from tables, the same to the bit", self._path)
+        return model
 
     def _check(self, objective: str, count: int, names: Sequence[str] | None) -> None:
         if objective not in _OBJECTIVES:

@@ -26,7 +26,7 @@ MOST_NODES: Final = 100_000
 MOST_LEVELS: Final = 64
 
 SAMPLE: Final = 1_000
-"""Rows on which both are compared before the first answer."""
+"""Rows on which both are compared before the tables are used."""
 
 Indices = npt.NDArray[np.intp]
 Rows = npt.NDArray[np.float64]
@@ -41,26 +41,50 @@ class UnsupportedModelError(Mt5crsError):
     """A model that has no tables. XGBoost itself is asked each time; the message says why."""
 
 
+class Tables(msgspec.Struct, frozen=True):
+    """Every node of every tree, one tree after the other.
+
+    Attributes:
+        base: What the sum begins with.
+        depth: Levels until every way has ended in a leaf.
+        roots: int32: the first node of each tree.
+        left: int32: the node that follows if the feature is less than the threshold. A leaf leads
+            to itself, whatever the features are.
+        right: int32: the one that follows if it is not.
+        features: int32: the feature that decides.
+        thresholds: float32.
+        leaves: float32: what a leaf adds; NaN: it is none.
+    """
+
+    base: float
+    depth: int
+    roots: bytes
+    left: bytes
+    right: bytes
+    features: bytes
+    thresholds: bytes
+    leaves: bytes
+
+
 class TreeEnsemble:
     """Predicts one row of finite features with the trees of a logistic model.
 
     Args:
-        booster: The model, whose objective is logistic.
-        rounds: Boosting rounds that are used, from the first.
-
-    Raises:
-        UnsupportedModelError: It has something that is not known here, or does not agree with
-            `Booster.inplace_predict` to the bit.
+        tables: See `tables_of`.
     """
 
-    def __init__(self, booster: xgboost.Booster, rounds: int) -> None:
-        try:
-            self._take(msgspec.json.decode(booster.save_raw("json"))["learner"], rounds)
-        except (LookupError, TypeError, ValueError) as error:
-            raise UnsupportedModelError(
-                f"its layout is not known: {describe_error(error)}"
-            ) from error
-        self._check(booster, rounds)
+    def __init__(self, tables: Tables) -> None:
+        children = np.stack((_indices(tables.left), _indices(tables.right)), axis=1)
+        self._depth = tables.depth
+        # Node n is at 2 n, so that its left child is found there, and its right one beside it.
+        self._roots = 2 * _indices(tables.roots)
+        self._children = 2 * children.ravel()
+        self._features = _indices(tables.features).repeat(2)
+        self._thresholds = np.frombuffer(tables.thresholds, "<f4").repeat(2)
+        self._leaves = np.frombuffer(tables.leaves, "<f4").repeat(2)
+        # The sum's terms: one answer is calculated at a time.
+        self._sums = np.empty(len(self._roots) + 1, np.float32)
+        self._sums[0] = tables.base
 
     def probability(self, row: Rows) -> float:
         """The model's answer.
@@ -77,51 +101,49 @@ class TreeEnsemble:
         self._sums[1:] = self._leaves.take(at)
         return _sigmoid(np.add.accumulate(self._sums)[-1])
 
-    def _take(self, learner: dict[str, Any], rounds: int) -> None:
-        trees = _trees(learner["gradient_booster"], rounds)
-        sizes = [len(tree["left_children"]) for tree in trees]
-        roots = np.cumsum([0, *sizes[:-1]], dtype=np.intp)
-        nodes = np.arange(sum(sizes), dtype=np.intp)
-        first = np.repeat(roots, sizes)
-        is_leaf = _joined(trees, "left_children", np.intp) == -1
-        conditions = _joined(trees, "split_conditions", np.float32)
-        # A leaf leads to itself, whatever the features are.
-        left = np.where(is_leaf, nodes, _joined(trees, "left_children", np.intp) + first)
-        right = np.where(is_leaf, nodes, _joined(trees, "right_children", np.intp) + first)
-        self._depth = _depth(roots, left, right, is_leaf)
-        # Node n is at 2 n, so that its left child is found there, and its right one beside it.
-        self._roots = 2 * roots
-        self._children = 2 * np.stack((left, right), axis=1).ravel()
-        self._features = np.where(is_leaf, 0, _joined(trees, "split_indices", np.intp)).repeat(2)
-        self._thresholds = np.where(is_leaf, np.float32(math.inf), conditions).repeat(2)
-        self._leaves = np.where(is_leaf, conditions, np.float32(math.nan)).repeat(2)
-        # The sum's terms: one answer is calculated at a time.
-        self._sums = np.empty(len(trees) + 1, np.float32)
-        self._sums[0] = _base_margin(learner["learner_model_param"])
 
-    def _check(self, booster: xgboost.Booster, rounds: int) -> None:
-        """Compare with XGBoost's own answers.
+def tables_of(booster: xgboost.Booster, rounds: int) -> Tables:
+    """A model's tables, which answer as it does.
 
-        Raises:
-            UnsupportedModelError: They differ somewhere.
-        """
-        rows = self._sample(booster.num_features())
-        theirs = booster.inplace_predict(rows, iteration_range=(0, rounds))
-        for row, right in zip(rows, theirs, strict=True):
-            if (found := self.probability(row)) != right:
-                raise UnsupportedModelError(f"it answers {found} where XGBoost says {right}")
+    Args:
+        booster: The model, whose objective is logistic.
+        rounds: Boosting rounds that are used, from the first.
 
-    def _sample(self, count: int) -> Rows:
-        """Rows around the thresholds of each feature, on them, and far outside."""
-        random = np.random.default_rng(0)
-        rows = random.normal(0.0, 100.0, (SAMPLE, count))
-        for feature in range(count):
-            found = self._thresholds[(self._features == feature) & np.isfinite(self._thresholds)]
-            if len(found):
-                drawn = random.choice(found, SAMPLE)
-                side = random.choice([-math.inf, 0.0, math.inf], SAMPLE).astype(np.float32)
-                rows[:, feature] = np.where(side == 0.0, drawn, np.nextafter(drawn, side))
-        return rows
+    Raises:
+        UnsupportedModelError: It has something that is not known here, or does not agree with
+            `Booster.inplace_predict` to the bit.
+    """
+    try:
+        learner = msgspec.json.decode(booster.save_raw("json"))["learner"]
+        base = _base_margin(learner["learner_model_param"])
+        tables = _joined(_trees(learner["gradient_booster"], rounds), base)
+    except (LookupError, TypeError, ValueError) as error:
+        raise UnsupportedModelError(f"its layout is not known: {describe_error(error)}") from error
+    _check(tables, booster, rounds)
+    return tables
+
+
+def _check(tables: Tables, booster: xgboost.Booster, rounds: int) -> None:
+    rows = _sample(tables, booster.num_features())
+    theirs = booster.inplace_predict(rows, iteration_range=(0, rounds))
+    ensemble = TreeEnsemble(tables)
+    for row, right in zip(rows, theirs, strict=True):
+        if (found := ensemble.probability(row)) != right:
+            raise UnsupportedModelError(f"it answers {found} where XGBoost says {right}")
+
+
+def _sample(tables: Tables, count: int) -> Rows:
+    """Rows around the thresholds of each feature, on them, and far outside."""
+    random = np.random.default_rng(0)
+    rows = random.normal(0.0, 100.0, (SAMPLE, count))
+    features, thresholds = _indices(tables.features), np.frombuffer(tables.thresholds, "<f4")
+    for feature in range(count):
+        found = thresholds[(features == feature) & np.isfinite(thresholds)]
+        if len(found):
+            drawn = random.choice(found, SAMPLE)
+            side = random.choice([-math.inf, 0.0, math.inf], SAMPLE).astype(np.float32)
+            rows[:, feature] = np.where(side == 0.0, drawn, np.nextafter(drawn, side))
+    return rows
 
 
 def _trees(booster: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
@@ -148,8 +170,32 @@ def _depth(roots: Indices, left: Indices, right: Indices, is_leaf: npt.NDArray[n
     raise UnsupportedModelError(f"it has more than {MOST_LEVELS} levels")
 
 
-def _joined(trees: list[dict[str, Any]], key: str, kind: type[Any]) -> npt.NDArray[Any]:
-    return np.concatenate([np.asarray(tree[key], kind) for tree in trees])
+def _joined(trees: list[dict[str, Any]], base: float) -> Tables:
+    def all_of(key: str, kind: type[Any]) -> npt.NDArray[Any]:
+        return np.concatenate([np.asarray(tree[key], kind) for tree in trees])
+
+    sizes = [len(tree["left_children"]) for tree in trees]
+    roots = np.cumsum([0, *sizes[:-1]], dtype=np.intp)
+    nodes = np.arange(sum(sizes), dtype=np.intp)
+    first = np.repeat(roots, sizes)
+    is_leaf = all_of("left_children", np.intp) == -1
+    conditions = all_of("split_conditions", np.float32)
+    left = np.where(is_leaf, nodes, all_of("left_children", np.intp) + first)
+    right = np.where(is_leaf, nodes, all_of("right_children", np.intp) + first)
+    return Tables(
+        base=base,
+        depth=_depth(roots, left, right, is_leaf),
+        roots=roots.astype("<i4").tobytes(),
+        left=left.astype("<i4").tobytes(),
+        right=right.astype("<i4").tobytes(),
+        features=np.where(is_leaf, 0, all_of("split_indices", np.intp)).astype("<i4").tobytes(),
+        thresholds=np.where(is_leaf, np.float32(math.inf), conditions).astype("<f4").tobytes(),
+        leaves=np.where(is_leaf, conditions, np.float32(math.nan)).astype("<f4").tobytes(),
+    )
+
+
+def _indices(body: bytes) -> Indices:
+    return np.frombuffer(body, "<i4").astype(np.intp)
 
 
 def _base_margin(parameters: dict[str, Any]) -> float:

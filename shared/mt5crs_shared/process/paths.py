@@ -45,6 +45,7 @@ class VarPaths:
         self.tape = self.var / "tape"
         self.crash = self.var / "crash"
         self.events = self.var / "events"
+        self.models = self.var / "models"
         self.ledger = self.var / "ledger.db"
         self.installation = self.var / "installation"
         self.pid_file = self.var / "supervisor.pid"
@@ -63,16 +64,16 @@ class VarPaths:
             ForeignFolderError: The folder of the sockets belongs to somebody else.
         """
         sockets = self._sockets()
-        for folder in (
-            self.var,
+        folders = (
             self.run,
             self.log,
             self.state,
             self.tape,
             self.crash,
             self.events,
-            sockets,
-        ):
+            self.models,
+        )
+        for folder in (self.var, *folders, sockets):
             folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         found = sockets.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
@@ -80,7 +81,7 @@ class VarPaths:
                 f"{sockets} belongs to user {found.st_uid}; remove it, or choose a --var-dir with"
                 " a shorter path"
             )
-        for folder in (self.run, self.log, self.state, self.tape, self.crash, self.events, sockets):
+        for folder in (*folders, sockets):
             folder.chmod(PRIVATE)
 
     def socket_file(self, name: str) -> Path:

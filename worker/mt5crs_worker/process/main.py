@@ -20,6 +20,7 @@ from mt5crs_shared.orders import Order
 from mt5crs_shared.process.flight_recorder import FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess
+from mt5crs_worker import prepared_models
 from mt5crs_worker.bars import HistoryError, load_history
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process import recovery, unsettled
@@ -82,6 +83,7 @@ class Worker:
 
     def _boot(self) -> None:
         strategy, globals_ = self._strategy, self._config.globals
+        prepared_models.use(self._paths.models)
         self._journal = Journal(
             self._paths.journal(strategy.name), self._spec.epoch, globals_.retention
         )

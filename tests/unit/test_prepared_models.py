@@ -1,0 +1,207 @@
+"""A model is prepared once; who finds it prepared never loads XGBoost, and answers the same."""
+
+import fcntl
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pytest
+import xgboost
+
+from mt5crs_shared.configuration.structs import RiskConfig
+from mt5crs_worker import adapter as adapters
+from mt5crs_worker import prepared_models
+from mt5crs_worker.adapter import LiveStrategyAdapter
+from mt5crs_worker.features import FEATURES
+from mt5crs_worker.prepared_models import PreparedModels
+
+ROWS: npt.NDArray[np.float64] = np.random.default_rng(3).normal(size=(50, len(FEATURES)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where models are kept."""
+    kept = tmp_path / "models"
+    kept.mkdir()
+    monkeypatch.setattr(prepared_models, "_in_use", PreparedModels(kept))
+    return kept
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(500, len(FEATURES)))
+    data = xgboost.DMatrix(rows, rows[:, 0] + random.normal(size=500) > 0.0)
+    path = tmp_path / "model.json"
+    xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 20).save_model(path)
+    return path
+
+
+@pytest.fixture
+def no_xgboost(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Makes every later use of XGBoost an error."""
+
+    def forbid() -> None:
+        def used(*_: object, **__: object) -> None:
+            raise AssertionError("XGBoost was asked")
+
+        monkeypatch.setattr(xgboost, "Booster", used)
+
+    yield forbid
+
+
+def answers(model: Path) -> list[float]:
+    adapter = LiveStrategyAdapter(model, 0.55, RiskConfig())
+    return [adapter.probability(row) for row in ROWS]
+
+
+def right(model: Path) -> list[float]:
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(model)
+    return [float(answer) for answer in booster.inplace_predict(ROWS)]
+
+
+def test_the_second_process_needs_no_xgboost(
+    folder: Path, model: Path, no_xgboost: Callable[[], None]
+) -> None:
+    expected = right(model)
+    first = LiveStrategyAdapter(model, 0.55, RiskConfig())
+    no_xgboost()
+    second = LiveStrategyAdapter(model, 0.55, RiskConfig())
+    assert first.get_metadata() == second.get_metadata()
+    assert [first.probability(row) for row in ROWS] == expected
+    assert [second.probability(row) for row in ROWS] == expected
+    assert [path.suffix for path in sorted(folder.iterdir())] == [".lock", ".prepared"]
+
+
+def test_where_nothing_is_kept_the_answers_are_the_same(model: Path) -> None:
+    assert answers(model) == right(model)
+
+
+def test_a_model_with_other_contents_is_another_one(folder: Path, model: Path) -> None:
+    answers(model)
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(model)
+    booster[:7].save_model(model)
+    assert answers(model) == right(model)
+    assert len(list(folder.glob("*.prepared"))) == 2
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def _changed(path: Path) -> None:
+    body = bytearray(path.read_bytes())
+    body[-3] ^= 1
+    path.write_bytes(body)
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def _other_version(path: Path) -> None:
+    found = prepared_models._decode(path.read_bytes()[32:])
+    body = prepared_models._encode(msgspec.structs.replace(found, version=0))
+    path.write_bytes(prepared_models._digest(body) + body)
+
+
+@pytest.mark.parametrize("damage", [_cut, _changed, _empty, _fifo, _link, _other_version])
+def test_what_cannot_be_used_is_made_again(
+    folder: Path, model: Path, damage: Callable[[Path], None], no_xgboost: Callable[[], None]
+) -> None:
+    expected = answers(model)
+    (kept,) = folder.glob("*.prepared")
+    damage(kept)
+    assert answers(model) == expected
+    no_xgboost()
+    assert answers(model) == expected
+
+
+@pytest.mark.parametrize("what", ["a file", "nothing"])
+def test_a_folder_that_cannot_be_used_stops_nobody(
+    folder: Path, model: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.rmdir()
+    if what == "a file":
+        folder.write_text("")
+    assert answers(model) == right(model)
+    assert "a prepared model cannot be kept" in caplog.text
+
+
+def test_a_model_without_tables_says_why_once(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(adapters, "MOST_BYTES", 1_000)
+    caplog.set_level(logging.INFO, adapters.__name__)
+    assert answers(model) == right(model)
+    assert answers(model) == right(model)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "XGBoost itself is asked each time: its file has more than 1,000 bytes" in said
+
+
+def test_what_no_process_has_asked_for_in_a_month_goes(folder: Path, model: Path) -> None:
+    for name, days in (("old.prepared", 31), ("old.lock", 31), ("new.prepared", 29)):
+        (folder / name).write_bytes(b"")
+        at = time.time() - days * 86_400.0
+        os.utime(folder / name, (at, at))
+    answers(model)
+    assert not list(folder.glob("old.*"))
+    assert (folder / "new.prepared").exists()
+
+
+def _prepare(folder: Path, model: Path, ready: "Queue[str]") -> None:
+    prepared_models.use(folder)
+    prepare = LiveStrategyAdapter._prepare
+
+    def told(*arguments: object) -> object:
+        ready.put("prepared")
+        return prepare(*arguments)  # type: ignore[arg-type]
+
+    LiveStrategyAdapter._prepare = told  # type: ignore[method-assign, assignment]
+    answers(model)
+    ready.put("done")
+
+
+def test_of_many_processes_one_prepares_it(folder: Path, model: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Queue()
+    processes = [context.Process(target=_prepare, args=(folder, model, ready)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    said = [ready.get(timeout=60.0) for _ in range(5)]
+    for process in processes:
+        process.join(60.0)
+    assert sorted(said) == ["done"] * 4 + ["prepared"]
+
+
+def test_who_hangs_while_preparing_is_not_waited_for(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared_models, "WAITED", 0.05)
+    answers(model)
+    (kept,) = folder.glob("*.prepared")
+    kept.unlink()
+    (lock,) = folder.glob("*.lock")
+    with lock.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert answers(model) == right(model)
+    assert kept.exists()

@@ -1,0 +1,158 @@
+"""Models that were prepared once, kept for the processes to come: these never load XGBoost.
+
+A process that loads a model and asks it once holds 5 MB that it shares with nobody, and needs
+10 ms for it. What is kept here is what a prediction needs, in a file named after the model's
+contents. The first process that meets a model makes it, and the others wait for that one.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from mt5crs_shared.process.files import read_regular, replace_file
+from mt5crs_worker.features import FEATURES
+from mt5crs_worker.tree_ensemble import Tables
+
+logger = logging.getLogger(__name__)
+
+WAITED: Final = 5.0
+"""Seconds that another process is waited for, which prepares the same model just now."""
+
+LOOK_EVERY: Final = 0.002
+
+KEPT_DAYS: Final = 30
+"""Days after which a file that no process has asked for is removed."""
+
+VERSION: Final = 1
+"""Of what is kept; what another version has kept is made anew."""
+
+MOST_BYTES: Final = 20_000_000
+_DIGEST: Final = 32
+_LOCK_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+class PreparedModel(msgspec.Struct, frozen=True):
+    """What a strategy needs of a model.
+
+    Attributes:
+        blake2: BLAKE2b-256 of the model's file, hexadecimal.
+        objective: What the model was trained for.
+        rounds: Boosting rounds that a prediction uses.
+        features: The features it was checked against.
+        tables: Its trees; None: XGBoost itself has to be asked.
+        why: Why there are no tables; empty: there are.
+        version: See :data:`VERSION`.
+    """
+
+    blake2: str
+    objective: str
+    rounds: int
+    features: tuple[str, ...] = FEATURES
+    tables: Tables | None = None
+    why: str = ""
+    version: int = VERSION
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(PreparedModel).decode
+
+
+class PreparedModels:
+    """A folder of them.
+
+    Args:
+        folder: Where they are; None: nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    def find(self, blake2: str) -> PreparedModel | None:
+        """The one that is kept of a model; None: there is none that can be used."""
+        if self._folder is None:
+            return None
+        path = self._path(blake2)
+        try:
+            body = read_regular(path, MOST_BYTES)
+            found = _decode(body[_DIGEST:])
+        except (OSError, msgspec.MsgspecError, RecursionError):
+            return None
+        made_for = (found.blake2, found.features, found.version)
+        if made_for != (blake2, FEATURES, VERSION) or _digest(body[_DIGEST:]) != body[:_DIGEST]:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # it is of use still
+        return found
+
+    @contextlib.contextmanager
+    def preparing(self, blake2: str) -> Iterator[None]:
+        """While a model is prepared; another process that does is waited for, but not for long."""
+        if self._folder is None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            # Without it two make the same.
+            with contextlib.suppress(OSError):
+                lock = os.open(self._path(blake2, "lock"), _LOCK_FLAGS, 0o600)
+                stack.callback(os.close, lock)
+                _wait_for(lock)
+            yield
+
+    def keep(self, model: PreparedModel) -> None:
+        """Keep one; where the disk refuses, the next process makes it again."""
+        if self._folder is None:
+            return
+        body = _encode(model)
+        try:
+            replace_file(self._path(model.blake2), _digest(body) + body)
+            self._remove_unused()
+        except OSError as error:
+            logger.warning("a prepared model cannot be kept: %s", error)
+
+    def _path(self, blake2: str, kind: str = "prepared") -> Path:
+        assert self._folder is not None
+        return self._folder / f"{blake2}.{kind}"
+
+    def _remove_unused(self) -> None:
+        assert self._folder is not None
+        oldest = time.time() - KEPT_DAYS * 86_400.0
+        for path in self._folder.iterdir():
+            if path.lstat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+
+
+_in_use = PreparedModels()
+
+
+def use(folder: Path) -> None:
+    """Keep the models of this process in a folder, and find them there."""
+    global _in_use
+    _in_use = PreparedModels(folder)
+
+
+def in_use() -> PreparedModels:
+    """Where this process keeps models; unless `use` was called nowhere."""
+    return _in_use
+
+
+def _wait_for(lock: int) -> None:
+    deadline = time.monotonic() + WAITED
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOOK_EVERY)  # between two looks
+        else:
+            return
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_DIGEST).digest()
