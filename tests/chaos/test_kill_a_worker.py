@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from mt5crs_shared.process.supervision import OUTPUT_LIMIT
@@ -208,13 +207,8 @@ def test_the_death_of_the_forkserver_restarts_and_doubles_nobody(scene: Scene) -
     pid = scene.kill("victim")
     scene.system.wait_back("victim", pid)
     scene.assert_undisturbed()
-    named = [p for p in psutil.process_iter(["cmdline"]) if "victim" in " ".join(cmdline(p))]
+    named = [p for p in scene.system.processes() if "victim" in " ".join(p.cmdline())]
     assert len(named) == 1
-
-
-def cmdline(process: psutil.Process) -> list[str]:
-    """A process's title; empty where it is gone or hidden."""
-    return process.info["cmdline"] or []
 
 
 def test_a_strategy_that_cannot_boot_stops_nobody(tmp_path: Path) -> None:
