@@ -1,4 +1,4 @@
-"""Who competes: this project, supervisord and circus, each running the same job N times."""
+"""Who competes, each running the same job N times."""
 
 import abc
 import contextlib
@@ -93,6 +93,19 @@ class _Rival(abc.ABC):
 
     @abc.abstractmethod
     def _command(self, file: Path) -> list[str]: ...
+
+
+class BareForkserver(_Rival):
+    """What the machine can do: see `benchmarks.bare_forkserver`."""
+
+    name = "bare forkserver"
+
+    def _configuration(self, folder: Path, port: int, jobs: int) -> str:
+        self._arguments = [str(folder), f"tcp://127.0.0.1:{port}", str(MODEL), str(jobs)]
+        return ""
+
+    def _command(self, file: Path) -> list[str]:
+        return [sys.executable, str(ROOT / "benchmarks" / "bare_forkserver.py"), *self._arguments]
 
 
 class Supervisord(_Rival):

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import psutil
 
-from benchmarks.contestants import Circus, Contestant, Ours, Supervisord
+from benchmarks.contestants import BareForkserver, Circus, Contestant, Ours, Supervisord
 from benchmarks.tables import machine, table, write
 from tests.system import Pulse, free_port, wait_for
 
@@ -100,7 +100,7 @@ def competing(contestant: Contestant, jobs: int, rate: float) -> Iterator[Run]:
 @click.option("--workers", default="1,10,50", help="Numbers of jobs to measure memory at.")
 def main(rounds: int, workers: str) -> None:
     """Measure, print and write docs/benchmarks.md."""
-    contestants = [Ours(), Supervisord(), Supervisord(0), Circus(), Circus(0.1)]
+    contestants = [Ours(), BareForkserver(), Supervisord(), Supervisord(0), Circus(), Circus(0.1)]
     recovery = {c.name: measure_recovery(c, rounds) for c in contestants}
     base = statistics.median(recovery[Ours.name])
     rows = [
@@ -132,7 +132,7 @@ def measure_recovery(contestant: Contestant, rounds: int) -> list[float]:
 def measure_size(sizes: list[int]) -> str:
     """Memory, start and idle cost at several numbers of jobs."""
     rows = []
-    for contestant in (Ours(), Supervisord(), Circus()):
+    for contestant in (Ours(), BareForkserver(), Supervisord(), Circus()):
         for jobs in sizes:
             starts = []
             for number in range(STARTS):

@@ -39,4 +39,4 @@ def test_a_pause_kills_nobody(tmp_path: Path, whole: bool) -> None:
         begun = time.monotonic()
         wait_for(lambda: time.monotonic() - begun > PAUSE, "time to be killed")
         assert system.pids() == before
-        assert system.status().events[-1].kind == "paused"
+        assert not [e for e in system.status().events if e.kind in ("died", "quarantined")]
