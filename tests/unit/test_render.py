@@ -23,6 +23,7 @@ def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:
         state="RUNNING",
         phase="running",
         degraded="",
+        queued=None,
         pid=4242,
         epoch=1001,
         uptime=125.0,
@@ -72,7 +73,7 @@ def report(*strategies: StrategyStatus, **changes: object) -> StatusReport:
         strategies=strategies or (strategy(),),
         former=(),
         services=(child("gateway", kind="gateway"), child("tape", kind="tape", progress=144_164)),
-        totals=Totals(1, 1, 0, 0, 0, 4.0, 7, 3, 12.5, -2.5, 200_000_000),
+        totals=Totals(1, 1, 0, 0, 0, 0, 4.0, 7, 3, 12.5, -2.5, 200_000_000),
         events=(),
     )
     return msgspec.structs.replace(status, **changes)
@@ -227,3 +228,13 @@ def test_a_table_shortens_what_may_be_shortened_only_when_the_rest_is_gone() -> 
     assert "EXTRA" in table([name, extra], 40)[0]
     assert table([name, extra], 32)[1] == "n" * 30
     assert table([name, extra], 20)[1] == "n" * 19 + "…"
+
+
+def test_who_waits_for_a_process_has_a_place_in_the_queue() -> None:
+    next_one = strategy(child("next", state="STARTING", pid=None, queued=0))
+    later = strategy(child("later", state="STARTING", pid=None, queued=12))
+    totals = msgspec.structs.replace(report().totals, queued=2)
+    text = shown(report(next_one, later, totals=totals))
+    assert re.search(r"next +EURUSD +STARTING ", text)
+    assert re.search(r"later +EURUSD +QUEUED 12 ", text)
+    assert "  2 queued  " in text

@@ -1,5 +1,6 @@
 """Figures of the status that are made of beats."""
 
+import msgspec
 import pytest
 
 from mt5crs_shared.messages import Beat, Phase, StrategyMetrics, Usage
@@ -42,3 +43,16 @@ def test_a_second_of_work_in_a_second_is_a_whole_core(bench: Bench) -> None:
     beat(bench, 2.0, 50, 1.0)
     assert reporting._rate(bench.child) == pytest.approx(50.0)
     assert reporting._cpu(bench.child) == pytest.approx(100.0)
+
+
+def test_who_asked_first_is_next_in_the_queue() -> None:
+    first, second, running = Bench(), Bench(), Bench()
+    second.start(2.0)
+    first.start(1.0)
+    running.start(0.0)
+    children = [second.child, running.child, first.child]
+    for name, child in zip(("second", "running", "first"), children, strict=True):
+        child.plan = msgspec.structs.replace(child.plan, name=name)
+    running.child.spawn.pending = False
+    first.child.spawn.pending = second.child.spawn.pending = True
+    assert reporting._queue(children) == {"first": 0, "second": 1}

@@ -75,6 +75,7 @@ def summary(report: StatusReport) -> str:
         f"{totals.running}/{totals.strategies} running",
         *([f"{totals.degraded} degraded"] if totals.degraded else []),
         *([f"{totals.quarantined} quarantined"] if totals.quarantined else []),
+        *([f"{totals.queued} queued"] if totals.queued else []),
         f"{totals.ticks_per_second:.1f} ticks/s",
         f"signals {totals.signals}",
         f"orders {totals.orders}",
@@ -178,6 +179,8 @@ def _errors(rows: Sequence[ChildStatus]) -> Column:
 
 
 def _state(child: ChildStatus) -> Cell:
+    if child.queued:
+        return Cell(f"QUEUED {child.queued}", "yellow")
     shown = DEGRADED if child.degraded else child.state
     return Cell(shown, COLOURS.get(shown))
 
@@ -241,6 +244,7 @@ def _totals(report: StatusReport) -> list[Cell]:
         Cell(f"total     {totals.running} of {totals.strategies} {plural} running"),
         *([Cell(f"  {totals.degraded} degraded", "yellow")] if totals.degraded else []),
         *([Cell(f"  {totals.quarantined} quarantined", "red")] if totals.quarantined else []),
+        *([Cell(f"  {totals.queued} queued", "yellow")] if totals.queued else []),
         Cell(f"  {totals.ticks_per_second:.1f} ticks/s"),
         Cell("  P&L "),
         money(totals.realised + totals.floating),

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import psutil
@@ -29,6 +30,7 @@ NO_PROCESS = functools.partial(
     kind="strategy",
     phase="",
     degraded="",
+    queued=None,
     pid=None,
     epoch=0,
     uptime=None,
@@ -67,12 +69,14 @@ def report(supervisor: Reported, now: float) -> StatusReport:
     """The status of everything, at a monotonic time."""
     account = _account(supervisor)
     money = {m.strategy: m for m in account.strategies} if account is not None else {}
+    queue = _queue([*supervisor.services, *supervisor.strategies])
     strategies = tuple(
-        _strategy(child, money.get(child.name), now) for child in supervisor.strategies
+        _strategy(child, _child(child, now, queue), money.get(child.name), now)
+        for child in supervisor.strategies
     )
     running = {child.name for child in supervisor.strategies}
     former = tuple(_former(supervisor, m) for name, m in money.items() if name not in running)
-    services = tuple(_child(child, now) for child in supervisor.services)
+    services = tuple(_child(child, now, queue) for child in supervisor.services)
     return StatusReport(
         schema=SCHEMA_VERSION,
         pid=os.getpid(),
@@ -98,14 +102,23 @@ def _account(supervisor: Reported) -> AccountReport | None:
     return None
 
 
-def _strategy(child: Child, money: StrategyMoney | None, now: float) -> StrategyStatus:
+def _queue(children: Iterable[Child]) -> dict[str, int]:
+    """Whose processes are still to be made: how many are made before."""
+    waiting = [child for child in children if child.spawn.pending]
+    waiting.sort(key=lambda child: child.spawn.times.spawned or 0.0)
+    return {child.name: number for number, child in enumerate(waiting)}
+
+
+def _strategy(
+    child: Child, process: ChildStatus, money: StrategyMoney | None, now: float
+) -> StrategyStatus:
     beat = child.spawn.beat
     metrics = beat.metrics if beat is not None else None
     age = None
     if metrics is not None and metrics.last_tick_age >= 0.0:
         age = metrics.last_tick_age + now - child.spawn.beat_at
     return StrategyStatus(
-        process=_child(child, now),
+        process=process,
         symbol=child.plan.symbol,
         ticks_per_second=_rate(child),
         last_tick_age=age,
@@ -142,7 +155,7 @@ def _lots(position: Position | None) -> float:
     return position.lots if position.side == "BUY" else -position.lots
 
 
-def _child(child: Child, now: float) -> ChildStatus:
+def _child(child: Child, now: float, queue: Mapping[str, int]) -> ChildStatus:
     beat = child.spawn.beat
     spawned = child.spawn.times.spawned
     error = child.last_error
@@ -155,6 +168,7 @@ def _child(child: Child, now: float) -> ChildStatus:
         state=child.state,
         phase=beat.phase if beat is not None else "",
         degraded=child.degraded,
+        queued=queue.get(child.name),
         pid=child.pid,
         epoch=child.spawn.epoch,
         uptime=now - spawned if child.pid is not None and spawned is not None else None,
@@ -216,6 +230,7 @@ def _totals(
         running=len(running),
         degraded=sum(bool(p.degraded) for p in running),
         quarantined=sum(p.state == State.QUARANTINED for p in processes),
+        queued=sum(p.queued is not None for p in processes),
         restarts=sum(p.restarts for p in processes),
         ticks_per_second=sum(s.ticks_per_second for s in strategies),
         signals=sum(m.signals_generated for m in counted),

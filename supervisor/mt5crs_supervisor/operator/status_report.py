@@ -17,6 +17,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
         state: See ``docs/lifecycle.md``.
         phase: What its loop said it was doing; empty before the first beat.
         degraded: Why it cannot do its work fully; empty: it can.
+        queued: Processes that are made before its own; null: it waits for none.
         pid: Its process; null where there is none.
         epoch: Number of its last spawn.
         uptime: Seconds since that spawn; null where there is no process.
@@ -37,6 +38,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
     state: str
     phase: str
     degraded: str
+    queued: int | None
     pid: int | None
     epoch: int
     uptime: float | None
@@ -101,6 +103,7 @@ class Totals(msgspec.Struct, frozen=True):
         running: How many are RUNNING.
         degraded: How many of those are DEGRADED.
         quarantined: How many are given up.
+        queued: How many wait for their process to be made.
         restarts: Respawns since the supervisor began.
         ticks_per_second: Sum of the rates.
         signals: Sum of the signals.
@@ -114,6 +117,7 @@ class Totals(msgspec.Struct, frozen=True):
     running: int
     degraded: int
     quarantined: int
+    queued: int
     restarts: int
     ticks_per_second: float
     signals: int
