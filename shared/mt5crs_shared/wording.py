@@ -23,18 +23,19 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
 
 
 def one_line(text: str, length: int) -> str:
-    """A text that any file and terminal takes: one line, no half characters, not too long."""
-    words = " ".join(text[: 2 * length].split()).encode(errors="replace").decode()
+    """A text that any file and terminal takes: one line of whole characters, not too long."""
+    begun = str.__str__(text)[: 2 * length]
+    plain = begun if begun.isprintable() else "".join(c if c.isprintable() else " " for c in begun)
+    words = " ".join(plain.split())
     return words if len(words) <= length else words[: length - 1] + "…"
 
 
 def shown(value: object) -> str:
     """A value, whatever it is: short, on one line, and never an exception."""
     try:
-        text = _REPR.repr(value)
-    except (Exception, SystemExit):
-        text = f"<{type(value).__name__}>"
-    return one_line(text, VALUE_LENGTH)
+        return one_line(_REPR.repr(value), VALUE_LENGTH)
+    except BaseException:
+        return one_line(f"<{_name_of(type(value))}>", VALUE_LENGTH)
 
 
 def describe_error(error: BaseException, is_ours: Callable[[str], bool] | None = None) -> str:
@@ -45,19 +46,19 @@ def describe_error(error: BaseException, is_ours: Callable[[str], bool] | None =
         is_ours: Whether a file is one that the reader has not written, and is not named; without
             it every file may be.
     """
+    name = _name_of(type(error))
     try:
-        text = str(error)
-    except (Exception, SystemExit):
+        text = one_line(str(error), ERROR_LENGTH)
+    except BaseException:
         text = "its text cannot be had"
     place = f" ({where})" if (where := place_of(error, is_ours)) else ""
-    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return one_line(said, ERROR_LENGTH) + place
+    return one_line(f"{name}: {text}" if text else name, ERROR_LENGTH) + place
 
 
 def place_of(error: BaseException, is_ours: Callable[[str], bool] | None = None) -> str:
     """``my_strategies.py:12``: the reader's line that an error came from; empty: none."""
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{Path(error.filename).name}:{error.lineno}"
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str):
+        return one_line(f"{Path(error.filename).name}:{error.lineno}", VALUE_LENGTH)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -67,6 +68,11 @@ def place_of(error: BaseException, is_ours: Callable[[str], bool] | None = None)
     # Rather the line that called a library than one of the library.
     frames = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _name_of(kind: type) -> str:
+    """The name of a class, whatever its metaclass says."""
+    return str(type.__dict__["__name__"].__get__(kind))
 
 
 def nearest(word: str, names: Iterable[str], cutoff: float = 0.6) -> str:

@@ -87,6 +87,7 @@ def test_everything_that_cannot_be_used_is_told_with_its_line(folder: Path) -> N
     feed = {"kind": "replay", "files": ["EURUSD_empty.csv", "EURUSD_bad.csv"]}
     risk = [{"rule": "mine:Ruel"}, {"rule": "mine:Rule"}, {"rule": "mine:Rule", "scope": "symbol"}]
     risk += [{"rule": "mine:Rule", "scope": "strategy"}]
+    risk[1]["params"] = {"mo[x]": 1}  # type: ignore[assignment]
     risk[2]["params"] = {"mots": 1}  # type: ignore[assignment]
     risk[3]["params"] = {"most": "much"}  # type: ignore[assignment]
     system = CommandLine(folder, strategies, {"feed": feed, "risk": risk})
@@ -105,6 +106,7 @@ def test_everything_that_cannot_be_used_is_told_with_its_line(folder: Path) -> N
         ("- EURUSD_empty.csv", "global.feed.files[0]", "has no ticks"),
         ("- EURUSD_bad.csv", "global.feed.files[1]", "EURUSD_bad.csv:2"),
         ("- rule: mine:Ruel", "global.risk[0].rule", "did you mean Rule?"),
+        ("mo[x]: 1", "global.risk[1].params.mo[x]", "no parameter mo[x]; it has: most"),
         ("mots: 1", "global.risk[2].params.mots", "did you mean most?"),
         ("most: much", "global.risk[3].params.most", "params: Expected `float`, got `str`"),
     ]

@@ -120,8 +120,18 @@ def _link(path: Path) -> None:
 
 def _other_version(path: Path) -> None:
     found = prepared_models._decode(path.read_bytes()[32:])
-    body = prepared_models._encode(msgspec.structs.replace(found, version=0))
+    body = prepared_models._encode(msgspec.structs.replace(found, made_by="another"))
     path.write_bytes(prepared_models._digest(body) + body)
+
+
+def test_no_damage_stops_a_strategy(folder: Path, model: Path) -> None:
+    expected = answers(model)
+    (kept,) = folder.glob("*.prepared")
+    whole = kept.read_bytes()
+    for at in range(0, 400, 7):
+        kept.write_bytes(whole[:at] + bytes([whole[at] ^ 0x80]) + whole[at + 1 :])
+        assert prepared_models.in_use().find(kept.stem) is None
+    assert answers(model) == expected
 
 
 @pytest.mark.parametrize("damage", [_cut, _changed, _empty, _fifo, _link, _other_version])
@@ -147,25 +157,29 @@ def test_a_folder_that_cannot_be_used_stops_nobody(
     assert "a prepared model cannot be kept" in caplog.text
 
 
-def test_a_model_without_tables_says_why_once(
+def test_a_model_without_tables_says_why(
     folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(adapters, "MOST_BYTES", 1_000)
     caplog.set_level(logging.INFO, adapters.__name__)
     assert answers(model) == right(model)
     assert answers(model) == right(model)
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert "XGBoost itself is asked each time: its file has more than 1,000 bytes" in said
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert all("asked each time: its file has more than 1,000 bytes" in line for line in said)
 
 
 def test_what_no_process_has_asked_for_in_a_month_goes(folder: Path, model: Path) -> None:
-    for name, days in (("old.prepared", 31), ("old.lock", 31), ("new.prepared", 29)):
+    (folder / "old.prepared").mkdir()  # nobody's, and in the way of nothing
+    days_old = {"older.prepared": 31, "older.lock": 31, "new.prepared": 29, "mine.json": 90}
+    for name, days in days_old.items():
         (folder / name).write_bytes(b"")
         at = time.time() - days * 86_400.0
         os.utime(folder / name, (at, at))
     answers(model)
-    assert not list(folder.glob("old.*"))
+    assert not list(folder.glob("older.*"))
     assert (folder / "new.prepared").exists()
+    assert (folder / "mine.json").exists()
 
 
 def _prepare(folder: Path, model: Path, ready: "Queue[str]") -> None:

@@ -1,5 +1,6 @@
 """Risk rules of a configuration: parameters of the YAML, state in the ledger, and their faults."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Faulty(Rule[NoState], frozen=True):
                 return Refusal("SPREAD", "too wide")  # type: ignore[arg-type]
             case "detail":
                 return Refusal(Code.RISK, 5)  # type: ignore[arg-type]
+            case "cancelled":
+                raise asyncio.CancelledError
+            case "long":
+                return Refusal(Code.RISK, "a line\n\ud800" * 100_000)
             case "filled":
                 return Refusal(Code.FILLED, "no")
         return None
@@ -63,6 +68,8 @@ class Faulty(Rule[NoState], frozen=True):
     def after(self, fill: Fill, state: NoState) -> NoState:
         if self.where == "after":
             raise ZeroDivisionError("by zero")
+        if self.where == "cancelled at a deal":
+            raise asyncio.CancelledError
         return state
 
 
@@ -204,6 +211,8 @@ def test_each_strategy_has_its_own(tmp_path: Path) -> None:
         ("before", "failed: ZeroDivisionError: by zero (test_risk_rule_states.py:"),
         ("answer", "failed: TypeError: before() returned 'no'; it returns a Refusal or None"),
         ("exit", "failed: SystemExit: 3"),
+        ("cancelled", "failed: CancelledError"),
+        ("long", "a line a line a line"),
         ("code", "its code is one of Code, such as Code.RISK"),
         ("detail", "its code is one of Code, such as Code.RISK"),
         ("filled", "its code is one of Code, such as Code.RISK"),
@@ -214,17 +223,25 @@ def test_a_rule_that_fails_refuses(tmp_path: Path, where: str, said: str) -> Non
     result = office.submit(order(tick(0)))
     assert result.code is Code.RISK
     assert said in result.detail
+    assert len(result.detail) < 1_000
+    assert result.detail.isprintable()
 
 
-def test_a_rule_that_fails_at_a_deal_undoes_nothing_and_opens_nothing_more(tmp_path: Path) -> None:
-    office = Office(tmp_path / "ledger.db", configured(entry("Faulty", where="after")))
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [("after", "ZeroDivisionError: by zero"), ("cancelled at a deal", "CancelledError")],
+)
+def test_a_rule_that_fails_at_a_deal_undoes_nothing_and_opens_nothing_more(
+    tmp_path: Path, where: str, error: str
+) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("Faulty", where=where)))
     bought = office.submit(order(tick(0)))
     assert bought.fill is not None
     # What is held can always be closed.
     assert office.submit(order(tick(1), "SELL", ticket=bought.fill.ticket)).status == "FILLED"
     refused = office.submit(order(tick(2)))
     assert refused.code is Code.RISK
-    assert "failed at a deal: ZeroDivisionError: by zero" in refused.detail
+    assert f"failed at a deal: {error}" in refused.detail
     assert office.core.trouble == refused.detail
     # A restart alone mends nothing: it is told of that deal again.
     office.restart()

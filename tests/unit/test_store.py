@@ -315,7 +315,7 @@ def test_a_step_renames_a_key_and_nothing_else(older: Path, body: object, rename
     assert msgspec.msgpack.decode(found) == renamed
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1 damaged", b"\x91" * 5_000])
+@pytest.mark.parametrize("body", [b"", b"\xc1 damaged", b"\x91" * 5_000, b"\x81\xa1\xff\x01"])
 def test_a_step_leaves_what_is_no_map(older: Path, body: bytes) -> None:
     opened = notes(older, 2)
     opened.db.execute("UPDATE notes SET text = ?", (body,))

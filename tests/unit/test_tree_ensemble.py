@@ -115,9 +115,16 @@ class Altered:
         ({"left_children": [1, 0, 0, -1, -1, -1, -1]}, "more than 64 levels"),
         ({"left_children": [9999, -1, -1, -1, -1, -1, -1]}, "its layout is not known: IndexError"),
         ({"left_children": None}, "its layout is not known: TypeError"),
+        ({"split_indices": [40] * 7}, "its layout is not known: IndexError"),
         ({"split_type": [0, 1, 0, 0, 0, 0, 0]}, "by categories"),
     ],
 )
 def test_tables_that_do_not_agree_are_not_used(changed: dict[str, Any], why: str) -> None:
     with pytest.raises(UnsupportedModelError, match=why):
         tables_of(Altered(booster("shallow"), **changed), 25)  # type: ignore[arg-type]
+
+
+def test_numpy_may_be_strict() -> None:
+    row = np.full(COUNT, 1e-46)
+    with np.errstate(all="raise"):
+        assert ensemble("deep").probability(row) == asked(booster("deep"), row, 25)

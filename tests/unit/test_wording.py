@@ -38,6 +38,52 @@ class RudeError(Exception):
         raise SystemExit(3)
 
 
+class HeavyText(str):
+    """A text that does not know its length."""
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+
+class HeavyError(Exception):
+    """Says such a text."""
+
+    def __str__(self) -> str:
+        return HeavyText("heavy")
+
+
+class InterruptingError(Exception):
+    """Pretends that somebody has pressed Ctrl-C."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Nameless(type):
+    """Makes classes without a name."""
+
+    @property
+    def __name__(cls) -> str:
+        raise RuntimeError("no name")
+
+
+class NamelessError(Exception, metaclass=Nameless):
+    """Has none."""
+
+
+def test_an_error_of_any_kind_is_described() -> None:
+    assert describe_error(HeavyError()) == "HeavyError: heavy"
+    assert describe_error(InterruptingError()) == "InterruptingError: its text cannot be had"
+    assert describe_error(NamelessError("words")) == "NamelessError: words"
+    odd = SyntaxError("odd")
+    odd.filename = 5  # type: ignore[assignment]
+    assert describe_error(odd).startswith("SyntaxError: odd")
+
+
+def test_a_terminal_takes_every_line() -> None:
+    assert one_line("a\x1b[2Jb\x07\x00\u2028c\ud800", 50) == "a [2Jb c"
+
+
 @pytest.mark.parametrize("kind", [UnspeakableError, RudeError])
 def test_an_error_without_words_is_described(kind: type[Exception]) -> None:
     assert describe_error(kind()) == f"{kind.__name__}: its text cannot be had"

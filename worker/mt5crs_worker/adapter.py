@@ -83,7 +83,10 @@ class LiveStrategyAdapter:
         self._rounds = model.rounds
         # At least one of them is there.
         self._ensemble = TreeEnsemble(model.tables) if model.tables is not None else None
-        self._booster = self._load(data)[0] if model.tables is None else None
+        self._booster: xgboost.Booster | None = None
+        if model.tables is None:
+            logger.info("model %s: XGBoost itself is asked each time: %s", model_path, model.why)
+            self._booster = self._load(data)[0]
         self._metadata = ModelMetadata(
             model_path=str(model_path),
             blake2=blake2,
@@ -112,17 +115,22 @@ class LiveStrategyAdapter:
         if features.shape != _SHAPE or not np.isfinite(features).all():
             raise FeatureError(f"a model needs {len(FEATURES)} finite features: {features!r}")
         if self._ensemble is not None:
-            return self._ensemble.probability(features)
+            answer = np.array([self._ensemble.probability(features)])
+        else:
+            answer = self._ask_booster(features)
+        if answer.shape != (1,) or not 0.0 <= answer[0] <= 1.0:
+            raise self._error(f"answered {answer.tolist()}, which is no probability")
+        return float(answer[0])
+
+    def _ask_booster(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         assert self._booster is not None, "what has no tables has its booster"
         try:
-            answer = self._booster.inplace_predict(
+            answer: npt.NDArray[np.float32] = self._booster.inplace_predict(
                 features.reshape(1, -1), iteration_range=(0, self._rounds)
             )
         except XGBoostError as error:
             raise self._error(f"cannot predict one row: {_first_line(error)}") from error
-        if answer.shape != (1,) or not 0.0 <= answer[0] <= 1.0:
-            raise self._error(f"answered {answer.tolist()}, which is no probability")
-        return float(answer[0])
+        return answer
 
     def generate_signal(self, features: npt.NDArray[np.float64]) -> Signal:
         """BUY (1), SELL (-1) or HOLD (0) for one row of features.
@@ -195,7 +203,6 @@ class LiveStrategyAdapter:
                 raise UnsupportedModelError(f"its file has more than {MOST_BYTES:,} bytes")
             model = PreparedModel(blake2, objective, rounds, tables=tables_of(booster, rounds))
         except UnsupportedModelError as error:
-            logger.info("model %s: XGBoost itself is asked each time: %s", self._path, error)
             return PreparedModel(blake2, objective, rounds, why=str(error))
         logger.info("model %s: prepared; it answers from tables, the same to the bit", self._path)
         return model

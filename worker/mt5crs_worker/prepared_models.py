@@ -1,7 +1,7 @@
-"""Models that were prepared once, kept for the processes to come: these never load XGBoost.
+"""Models that were prepared once, kept for the processes to come: they need no XGBoost.
 
-A process that loads a model and asks it once holds 5 MB that it shares with nobody, and needs
-10 ms for it. What is kept here is what a prediction needs, in a file named after the model's
+A process that gives a model to XGBoost and asks it once holds 5 MB that it shares with nobody, and
+needs 10 ms for it. What is kept here is what a prediction needs, in a file named after the model's
 contents. The first process that meets a model makes it, and the others wait for that one.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import xgboost
 
 from mt5crs_shared.process.files import read_regular, replace_file
 from mt5crs_worker.features import FEATURES
@@ -31,11 +32,14 @@ LOOK_EVERY: Final = 0.002
 KEPT_DAYS: Final = 30
 """Days after which a file that no process has asked for is removed."""
 
-VERSION: Final = 1
-"""Of what is kept; what another version has kept is made anew."""
+MADE_BY: Final = f"1, XGBoost {xgboost.__version__}"
+"""Version of what is kept, and whom it was checked against; another's is made anew."""
 
-MOST_BYTES: Final = 20_000_000
+LARGEST: Final = 20_000_000
+"""Bytes of a file that are read."""
+
 _DIGEST: Final = 32
+_OURS: Final = frozenset({".prepared", ".lock", ".new"})
 _LOCK_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -49,7 +53,7 @@ class PreparedModel(msgspec.Struct, frozen=True):
         features: The features it was checked against.
         tables: Its trees; None: XGBoost itself has to be asked.
         why: Why there are no tables; empty: there are.
-        version: See :data:`VERSION`.
+        made_by: See :data:`MADE_BY`.
     """
 
     blake2: str
@@ -58,7 +62,7 @@ class PreparedModel(msgspec.Struct, frozen=True):
     features: tuple[str, ...] = FEATURES
     tables: Tables | None = None
     why: str = ""
-    version: int = VERSION
+    made_by: str = MADE_BY
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -81,12 +85,16 @@ class PreparedModels:
             return None
         path = self._path(blake2)
         try:
-            body = read_regular(path, MOST_BYTES)
-            found = _decode(body[_DIGEST:])
-        except (OSError, msgspec.MsgspecError, RecursionError):
+            read = read_regular(path, LARGEST)
+            digest, body = read[:_DIGEST], read[_DIGEST:]
+            found = _decode(body) if digest == _digest(body) else None
+        except (OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-        made_for = (found.blake2, found.features, found.version)
-        if made_for != (blake2, FEATURES, VERSION) or _digest(body[_DIGEST:]) != body[:_DIGEST]:
+        if found is None or (found.blake2, found.features, found.made_by) != (
+            blake2,
+            FEATURES,
+            MADE_BY,
+        ):
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # it is of use still
@@ -113,9 +121,9 @@ class PreparedModels:
         body = _encode(model)
         try:
             replace_file(self._path(model.blake2), _digest(body) + body)
-            self._remove_unused()
         except OSError as error:
             logger.warning("a prepared model cannot be kept: %s", error)
+        self._remove_unused()
 
     def _path(self, blake2: str, kind: str = "prepared") -> Path:
         assert self._folder is not None
@@ -124,9 +132,11 @@ class PreparedModels:
     def _remove_unused(self) -> None:
         assert self._folder is not None
         oldest = time.time() - KEPT_DAYS * 86_400.0
-        for path in self._folder.iterdir():
-            if path.lstat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+        for path in self._folder.glob("*.*"):
+            # What is not ours stays; of what is, another process may be ahead of this one.
+            with contextlib.suppress(OSError):
+                if path.suffix in _OURS and path.lstat().st_mtime < oldest:
+                    path.unlink()
 
 
 _in_use = PreparedModels()

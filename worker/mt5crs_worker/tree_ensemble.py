@@ -10,12 +10,13 @@ library's ``expf``.
 
 import ctypes
 import math
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import xgboost
+from xgboost.core import XGBoostError
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.wording import describe_error
@@ -57,7 +58,7 @@ class Tables(msgspec.Struct, frozen=True):
     """
 
     base: float
-    depth: int
+    depth: Annotated[int, msgspec.Meta(ge=0, le=MOST_LEVELS)]
     roots: bytes
     left: bytes
     right: bytes
@@ -92,7 +93,7 @@ class TreeEnsemble:
         Args:
             row: Finite features, shape (features,).
         """
-        with np.errstate(over="ignore"):  # a number too large for a float32 is infinite
+        with np.errstate(all="ignore"):  # too large for a float32 is infinite, too small is zero
             values = row.astype(np.float32)
         at = self._roots
         for _ in range(self._depth):
@@ -117,9 +118,9 @@ def tables_of(booster: xgboost.Booster, rounds: int) -> Tables:
         learner = msgspec.json.decode(booster.save_raw("json"))["learner"]
         base = _base_margin(learner["learner_model_param"])
         tables = _joined(_trees(learner["gradient_booster"], rounds), base)
-    except (LookupError, TypeError, ValueError) as error:
+        _check(tables, booster, rounds)
+    except (LookupError, TypeError, ValueError, XGBoostError) as error:
         raise UnsupportedModelError(f"its layout is not known: {describe_error(error)}") from error
-    _check(tables, booster, rounds)
     return tables
 
 

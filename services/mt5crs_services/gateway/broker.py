@@ -18,6 +18,7 @@ from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import Code, Fill, Order, Position, is_refusal
+from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
 
@@ -252,7 +253,7 @@ class AskedBroker:
 
     def _tell(self, what: str, error: Exception) -> None:
         """Say what is wrong, once, until something else is."""
-        trouble = f"{what}: {type(error).__name__}: {error}"
+        trouble = f"{what}: {describe_error(error)}"
         if trouble != self.trouble:
             logger.error("%s", what, exc_info=error)
         self.trouble = trouble

@@ -19,6 +19,7 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ class Execution:
         except Exception as error:
             logger.exception("order %s failed; nothing was executed", order.order_id)
             self._ledger.forget(order.order_id)
-            detail = f"{type(error).__name__}: {error}"
+            detail = describe_error(error)
             return OrderResult(order.order_id, "REJECTED", Code.INTERNAL, detail)
 
     def _conclude(self, order: Order, outcome: Outcome) -> OrderResult | None:

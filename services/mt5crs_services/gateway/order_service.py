@@ -27,6 +27,7 @@ from mt5crs_shared.messages import (
 )
 from mt5crs_shared.orders import Code, Order, OrderResult
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class OrderService:
                 logger.exception("order %s was sent; it is asked for", order.order_id)
                 return None
             logger.exception("order %s failed; nothing was executed", order.order_id)
-            return _rejected(order, Code.INTERNAL, f"{type(error).__name__}: {error}")
+            return _rejected(order, Code.INTERNAL, describe_error(error))
 
     def _decide(self, request: Submit) -> OrderResult | None:
         order = request.order

@@ -161,7 +161,9 @@ def _events_of(segment: Path) -> Iterator[NumberedEvent]:
 def _last_number(segment: Path) -> int:
     """The highest number that is given away; the end has it, unless that is damaged. 0: none."""
     at_the_end = max(_numbers_of(segment, last=2 * LONGEST), default=0)
-    return at_the_end or max(_numbers_of(segment), default=0)
+    if at_the_end >= int(segment.stem):
+        return at_the_end
+    return max(_numbers_of(segment), default=0)
 
 
 def _numbers_of(segment: Path, last: int | None = None) -> Iterator[int]:

@@ -326,7 +326,7 @@ def _renamed(body: bytes | None, path: str, new: str) -> bytes | None:
     """A msgpack map with another name for the key at a path; what is none stays as it is."""
     try:
         whole = inner = msgspec.msgpack.decode(body or b"")
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return body
     *above, old = path.split(".")
     for key in above:

@@ -136,9 +136,11 @@ def _inside(node: Node | None, step: str | int) -> Node | None:
     if node is None:
         return None
     if isinstance(node.value, dict):
+        if step in node.value:
+            return node.value[str(step)]
         key, _, number = str(step).partition("[")
-        found = node.value.get(key)
-        return _inside(found, int(number[:-1])) if number else found
+        index = number.removesuffix("]")
+        return _inside(node.value.get(key), int(index)) if index.isdecimal() else None
     if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
         return node.value[step]
     return None

@@ -27,7 +27,7 @@ from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.orders import Code, Fill, Order, is_refusal
-from mt5crs_shared.wording import describe_error, nearest, shown
+from mt5crs_shared.wording import ERROR_LENGTH, describe_error, nearest, one_line, shown
 
 logger = logging.getLogger(__name__)
 
@@ -92,13 +92,11 @@ class _Configured:
             return Refusal(Code.RISK, self.broken)
         try:
             found = self._rule.before(proposal, self._decode(self._body(proposal.order)))
-            if found is not None:
-                _check_refusal(found)
-        except (Exception, SystemExit) as error:
+            return _checked(found) if found is not None else None
+        except BaseException as error:  # whatever it is, it must not stop the gateway
             logger.error("risk rule %s failed", self.name, exc_info=error)
             why = f"{self.name} failed: {_described(error)}; see `logs gateway`"
             return Refusal(Code.RISK, why)
-        return found
 
     def after(self, fill: Fill) -> dict[str, bytes] | None:
         """The state that a deal changes; None: the rule fails, and opens nothing more."""
@@ -112,7 +110,7 @@ class _Configured:
                 raise TypeError(f"after() returned {shown(after)}; it returns a {wanted}")
             body = _encode(after)
             self._decode(body)  # what cannot be read again would keep the next gateway down
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # nor undo the deal
             logger.error("risk rule %s failed at a deal", self.name, exc_info=error)
             # It would not know of this deal. Once it is mended, it is told of it again.
             self.broken = (
@@ -131,7 +129,7 @@ class _Configured:
     def _decode_kept(self, body: bytes) -> None:
         try:
             self._decode(body)
-        except Exception as error:
+        except BaseException as error:
             raise RuleError(
                 f"risk rule {self.name}: what the ledger keeps for it does not fit"
                 f" {self._kind.__name__} ({_described(error)}); give new fields a"
@@ -225,7 +223,7 @@ def load_rule(entry: RiskRuleConfig) -> Rule[Any]:
         )
     try:
         return msgspec.convert(entry.params, found)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         said = str(error) if isinstance(error, msgspec.ValidationError) else _described(error)
         where = re.search(r" - at `\$\.(\w+)", said)
         field = f"params.{where[1]}" if where else "params"
@@ -262,19 +260,20 @@ def _check_state(name: str, kind: type[msgspec.Struct]) -> None:
             f"risk rule {name}: every field of its state needs a default, of a plain kind"
             f" ({_described(error)})"
         ) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise RuleError(
             f"risk rule {name}: its state cannot be kept: {_described(error)}"
         ) from error
 
 
-def _check_refusal(found: object) -> None:
+def _checked(found: object) -> Refusal:
     if not isinstance(found, Refusal):
         raise TypeError(f"before() returned {shown(found)}; it returns a Refusal or None")
     if not is_refusal(found.code) or not isinstance(found.detail, str):
         raise TypeError(
             f"before() returned {shown(found)}; its code is one of Code, such as Code.RISK"
         )
+    return Refusal(found.code, one_line(found.detail, ERROR_LENGTH))
 
 
 def _imported(name: str) -> object:
@@ -285,7 +284,7 @@ def _imported(name: str) -> object:
         raise RuleError(f"there is no risk rule {name} (known: {known}); or name {hint}")
     try:
         found = importlib.import_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         where = f"; it is looked for in {Path.cwd()}" if isinstance(error, ImportError) else ""
         raise RuleError(f"risk rule {name}: {_described(error)}{where}") from error
     if not hasattr(found, attribute):
