@@ -92,7 +92,7 @@ BAD_FIELDS = [
     ),
     ("threshold: 0.55", "max_signal_age: 1e-9", "max_signal_age: 1e-9; expected a number >= 0.01"),
     ("threshold: 0.55", "limits: {memory: 0MB}", "limits.memory: 0MB; expected at least 32MB"),
-    ("threshold: 0.55", "limits: {memory: 300}", "expected a size such as 300MB"),
+    ("threshold: 0.55", "limits: {memory: 300}", "size such as 300MB; did you mean 300MB?"),
     (
         "threshold: 0.55",
         "limits: {memory: 300MB, memory_hard: 0.2GB}",

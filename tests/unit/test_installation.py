@@ -7,6 +7,7 @@ import pytest
 
 from mt5crs_shared.process import installation
 from mt5crs_shared.process.installation import InstallationError, load_installation, load_or_make
+from mt5crs_shared.process.paths import VarPaths
 
 
 def test_it_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
@@ -63,3 +64,14 @@ def test_a_file_that_is_none_of_ours_is_refused_and_never_waited_for(
     with pytest.raises(InstallationError):
         load_installation(file)
     assert installation.is_at(file, "anything")
+
+
+def test_a_folder_is_the_same_however_it_is_spelt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "var")
+    monkeypatch.chdir(tmp_path / "here")
+    spelt = ("../var", tmp_path / "var", tmp_path / "link", tmp_path / "here" / ".." / "var")
+    assert len({VarPaths(Path(folder)).var for folder in spelt}) == 1

@@ -162,7 +162,7 @@ def test_signals_that_lead_to_nothing_say_why() -> None:
     reason = "no trade: 0.0009 lots is less than the smallest volume, 0.01"
     counts = StrategyMetrics(signals_generated=31, signals_untraded=31, last_reason=reason)
     text = shown(report(strategy(metrics=counts)))
-    assert f"eurusd_trend_v1: {reason} (31 of 31 signals)" in text
+    assert f"eurusd_trend_v1: {reason} (31 of 31 signals led to no order)" in text
     silent = strategy(child(degraded="the feed is silent"), metrics=counts)
     assert reason not in shown(report(silent))
 

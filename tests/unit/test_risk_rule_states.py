@@ -124,8 +124,8 @@ class Hot(msgspec.Struct, frozen=True):
 
 
 class Heated(Rule[Hot], frozen=True):
-    def before(self, proposal: Proposal, state: Hot) -> Refusal | None:
-        return None
+    def after(self, fill: Fill, state: Hot) -> Hot:
+        return state
 
 
 class Strict(Rule[NoState], frozen=True):
@@ -137,13 +137,36 @@ class Strict(Rule[NoState], frozen=True):
 
 
 class Needy(Rule[Day], frozen=True):
-    def before(self, proposal: Proposal, state: Day) -> Refusal | None:
-        return None
+    def after(self, fill: Fill, state: Day) -> Day:
+        return state
 
 
 class Idle(Rule[NoState], frozen=True):
-    def befor(self, proposal: Proposal, state: NoState) -> Refusal | None:
+    def judge(self, proposal: Proposal, state: NoState) -> Refusal | None:
         return None
+
+
+class Misspelt(Rule[Lost], frozen=True):
+    def before(self, proposal: Proposal, state: Lost) -> Refusal | None:
+        return None
+
+    def atfer(self, fill: Fill, state: Lost) -> Lost:
+        return state
+
+
+class Forgetful(Rule[Lost], frozen=True):
+    def before(self, proposal: Proposal, state: Lost) -> Refusal | None:
+        return None
+
+
+class Hasty(Rule[NoState], frozen=True):
+    async def before(self, proposal: Proposal, state: NoState) -> None:  # type: ignore[override]
+        return None
+
+
+class Plain(Rule[dict], frozen=True):  # type: ignore[type-arg, type-var]
+    def after(self, fill: Fill, state: dict) -> dict:  # type: ignore[type-arg]
+        return state
 
 
 class Short(Rule[NoState], frozen=True):
@@ -278,6 +301,10 @@ def test_a_rule_that_is_new_hears_of_what_was_before(tmp_path: Path) -> None:
         ),
         (entry("Strict"), "params: SystemExit: not with me (test_risk_rule_states.py:"),
         (entry("Idle"), "has neither before() nor after()"),
+        (entry("Misspelt"), "nothing calls its method atfer; did you mean after?"),
+        (entry("Forgetful"), "has no after(self, fill, state): it would never know more"),
+        (entry("Hasty"), "before has to answer at once"),
+        (entry("Plain"), "remembers a dict; it has to be a msgspec.Struct"),
         (entry("Short"), "before takes (self, proposal, state)"),
     ],
 )
@@ -321,3 +348,14 @@ def test_a_state_that_cannot_be_kept_undoes_no_deal(tmp_path: Path, what: str) -
     assert bought.fill is not None
     assert office.submit(order(tick(1), "SELL", ticket=bought.fill.ticket)).status == "FILLED"
     assert "failed at a deal:" in office.submit(order(tick(2))).detail
+
+
+def test_a_rule_that_always_fails_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    office = Office(tmp_path / "ledger.db", configured(entry("Faulty", where="before")))
+    for at in range(9):
+        assert office.submit(order(tick(at))).code is Code.RISK
+    assert "failed: ZeroDivisionError: by zero" in office.core.trouble
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == 4  # the first, the second, the fourth, the eighth

@@ -176,6 +176,8 @@ class LiveStrategyAdapter:
             booster.load_model(bytearray(data))
             learner: dict[str, Any] = json.loads(booster.save_config())["learner"]
             objective: str = learner["objective"]["name"]
+            if learner["gradient_booster"]["name"] == "gblinear":
+                raise self._error("is linear, which XGBoost cannot ask for one row; use trees")
             self._check(objective, booster.num_features(), booster.feature_names)
             return booster, objective, _rounds_in_use(booster)
         # A ValueError: the damaged bytes are in XGBoost's message, which then is not UTF-8.

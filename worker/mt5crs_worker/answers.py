@@ -150,7 +150,10 @@ def _checked(strategy: Answering, method: Callable[..., object], said: object) -
             "it must be a number in [0, 1], or None"
         )
     if signal != HOLD:
-        plain_state(strategy.state)
+        try:
+            plain_state(strategy.state)
+        except StateError as error:
+            raise StateError(f"after {_place(method)}: {error}") from None
     return Answer(
         signal=signal,
         note=one_line(note, NOTE_LENGTH),
@@ -216,7 +219,7 @@ def _scalar(value: Any, where: str) -> Any:
     elif type(value) is str:
         fault = "" if value.isascii() or _encodable(value) else "a text with half a character"
     elif value is not None and type(value) not in (bool, float):
-        fault = f"{shown(value)}, which is no plain value"
+        fault = f"{shown(value)}, and may be a number, a text, a list or a dict"
     if fault:
         raise StateError(f"the strategy's state cannot be kept: {where} is {fault}")
     return value

@@ -11,6 +11,7 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.methods import fault_of_methods, own_module
 from mt5crs_shared.orders import Fill
 from mt5crs_shared.wording import nearest, shown
 from mt5crs_worker import features
@@ -98,6 +99,9 @@ class ModelStrategy(Strategy):
         return self.adapter.signal_of(self.probability)
 
 
+_METHODS = {"on_bar": "self, bars", "on_tick": "self, tick, bars", "on_fill": "self, fill"}
+
+
 def class_of(config: StrategyConfig) -> type[Strategy]:
     """The class that an entry of the YAML names.
 
@@ -108,6 +112,9 @@ def class_of(config: StrategyConfig) -> type[Strategy]:
         return ModelStrategy
     found = _resolved(config.strategy)
     if isinstance(found, type) and issubclass(found, Strategy):
+        fault = fault_of_methods(found, Strategy, _METHODS)
+        if fault:
+            raise StrategyError(f"strategy: {config.strategy}: {fault}")
         return found
     raise StrategyError(
         f"strategy: {config.strategy} is no subclass of Strategy, from mt5crs_worker.strategy"
@@ -135,6 +142,7 @@ def _resolved(name: str) -> object:
     classes = [key for key, value in members if _is_strategy(value) and value is not Strategy]
     near = nearest(class_name, classes)
     hint = f"did you mean {near}?" if near else f"it has {', '.join(classes) or 'none at all'}"
+    hint += own_module(module_name)
     raise StrategyError(f"{fault}: {module_name} has no class {class_name}; {hint}")
 
 

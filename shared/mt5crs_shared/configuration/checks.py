@@ -26,6 +26,7 @@ from mt5crs_shared.configuration.structs import (
 from mt5crs_shared.configuration.symbols_file import Symbols
 from mt5crs_shared.configuration.yaml_nodes import ProblemReport, shorten
 from mt5crs_shared.configuration.yaml_structs import Parsed
+from mt5crs_shared.errors import Mark
 from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.wording import nearest
@@ -206,12 +207,16 @@ def _longest_waits(policy: RestartConfig) -> float:
 def check_risk(globals_: Parsed[GlobalConfig], report: ProblemReport) -> None:
     """A rule's state goes by its name and scope: the same twice would share it."""
     rules = globals_.get("risk")
-    seen: set[str] = set()
-    for number, rule in enumerate(rules if rules is not UNSET else ()):
-        if rule.name in seen:
+    if rules is UNSET or not rules:
+        return
+    marks = globals_.marks("risk")
+    seen: dict[str, Mark] = {}
+    for number, (rule, mark) in enumerate(zip(rules, marks, strict=True)):
+        first = seen.setdefault(rule.name, mark)
+        if first is not mark:
             path = f"{globals_.where('risk')}[{number}]"
-            report.add(globals_.mark("risk"), path, f"{rule.name}, twice", "another rule or scope")
-        seen.add(rule.name)
+            found = f"{rule.name}, as on line {first.line}"
+            report.add(mark, path, found, "another rule or scope")
 
 
 def check_feed(parsed: Parsed[FeedConfig] | None, report: ProblemReport) -> None:

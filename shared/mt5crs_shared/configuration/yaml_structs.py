@@ -3,6 +3,7 @@
 msgspec stops at the first error, so each field is converted by itself.
 """
 
+import re
 import typing
 from collections.abc import Iterable
 from typing import Any, Final, Generic, TypeVar
@@ -75,6 +76,13 @@ class Parsed(Generic[T]):
         entries = self.node.value
         node = entries.get(key, self.node) if isinstance(entries, dict) else self.node
         return node.mark
+
+    def marks(self, key: str) -> list[Mark]:
+        """Where each entry of a field's list stands; nothing where the file does not set it."""
+        entries = self.node.value
+        node = entries.get(key) if isinstance(entries, dict) else None
+        found = node.value if node is not None else None
+        return [entry.mark for entry in found] if isinstance(found, list) else []
 
     def where(self, key: str) -> str:
         """The path of a field."""
@@ -218,7 +226,10 @@ def _hint(info: inspect.Type, node: Node) -> str:
     if isinstance(info, inspect.LiteralType):
         return nearest(node.text, map(str, info.values))
     if isinstance(info, inspect.StrType) and isinstance(node.value, bool | int | float):
-        return f'"{node.text}" in quotes'
+        fits = re.compile(info.pattern or "").search
+        if fits(node.text):
+            return f'"{node.text}" in quotes'
+        return f"{node.text}MB" if fits(f"{node.text}MB") else ""
     if isinstance(info, inspect.IntType | inspect.FloatType) and isinstance(node.value, str):
         return f"{node.text} without quotes" if _is_number(node.text) else ""
     return ""

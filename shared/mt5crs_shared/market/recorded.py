@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.wording import shown
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -81,14 +82,14 @@ def _positions(header: list[str], columns: Sequence[str]) -> tuple[int, list[int
     names = [name.strip().lower() for name in header]
     missing = [name for name in ("timestamp", *columns) if name not in names]
     if missing:
-        raise ValueError(f"the header lacks {', '.join(missing)}; it has {', '.join(names)!r}")
+        raise ValueError(f"the header lacks {', '.join(missing)}; it has {shown(', '.join(names))}")
     return names.index("timestamp"), [names.index(name) for name in columns]
 
 
 def _numbers(row: list[str], positions: list[int]) -> list[float]:
     numbers = [float(row[at]) for at in positions]
     if not all(map(math.isfinite, numbers)):
-        raise ValueError(f"a number that is not finite: {','.join(row)}")
+        raise ValueError(f"a number that is not finite: {shown(','.join(row))}")
     return numbers
 
 

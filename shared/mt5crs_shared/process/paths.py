@@ -38,7 +38,7 @@ class VarPaths:
     """
 
     def __init__(self, var_dir: Path) -> None:
-        self.var = var_dir.expanduser().absolute()
+        self.var = var_dir.expanduser().resolve()
         self.run = self.var / "run"
         self.log = self.var / "log"
         self.state = self.var / "state"

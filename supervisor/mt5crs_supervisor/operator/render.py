@@ -273,9 +273,12 @@ def _untraded(row: StrategyStatus) -> str:
     metrics = row.metrics
     if metrics is None or not metrics.last_reason or row.process.state != State.RUNNING:
         return ""
-    untraded = metrics.signals_untraded
-    count = f" ({untraded} of {metrics.signals_generated} signals)" if untraded else ""
-    return f"{metrics.last_reason}{count}"
+    counts = [
+        f"{metrics.signals_untraded} of {metrics.signals_generated} signals led to no order",
+        f"{metrics.orders_rejected} orders were refused",
+    ]
+    told = [count for count in counts if not count.startswith("0 ")]
+    return f"{metrics.last_reason} ({', '.join(told)})" if told else metrics.last_reason
 
 
 def _note(child: ChildStatus) -> str:

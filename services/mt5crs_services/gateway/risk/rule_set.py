@@ -1,7 +1,6 @@
 """The rules of a gateway: those for every order, and those that the configuration names."""
 
 import importlib
-import inspect
 import logging
 import re
 import typing
@@ -26,6 +25,7 @@ from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.methods import fault_of_methods, own_module
 from mt5crs_shared.orders import Code, Fill, Order, is_refusal
 from mt5crs_shared.wording import ERROR_LENGTH, describe_error, nearest, one_line, shown
 
@@ -51,6 +51,8 @@ BY_NAME: dict[str, type[Rule[Any]]] = {}
 _NO_STATE = NoState()
 _HERE = str(Path(__file__).parent)
 
+_METHODS = {"before": "self, proposal, state", "after": "self, fill, state"}
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -72,6 +74,8 @@ class _Configured:
     def __init__(self, entry: RiskRuleConfig, ledger: Ledger) -> None:
         self.name = entry.name
         self.broken = ""
+        self.failing = ""
+        self._failures = 0
         self.scope = entry.scope
         self._rule = load_rule(entry)
         self._kind = state_of(type(self._rule))
@@ -92,11 +96,11 @@ class _Configured:
             return Refusal(Code.RISK, self.broken)
         try:
             found = self._rule.before(proposal, self._decode(self._body(proposal.order)))
-            return _checked(found) if found is not None else None
+            refusal = _checked(found) if found is not None else None
         except BaseException as error:  # whatever it is, it must not stop the gateway
-            logger.error("risk rule %s failed", self.name, exc_info=error)
-            why = f"{self.name} failed: {_described(error)}; see `logs gateway`"
-            return Refusal(Code.RISK, why)
+            return Refusal(Code.RISK, self._note_failure(error))
+        self.failing = ""
+        return refusal
 
     def after(self, fill: Fill) -> dict[str, bytes] | None:
         """The state that a deal changes; None: the rule fails, and opens nothing more."""
@@ -119,6 +123,14 @@ class _Configured:
             )
             return None
         return {self.key(fill): body} if body != before else {}
+
+    def _note_failure(self, error: BaseException) -> str:
+        """What is told of it; the log has its traceback when it has doubled."""
+        self._failures += 1
+        if self._failures & (self._failures - 1) == 0:
+            logger.error("risk rule %s failed, time %d", self.name, self._failures, exc_info=error)
+        self.failing = f"{self.name} failed: {_described(error)}; see `logs gateway`"
+        return self.failing
 
     def _body(self, of: Order | Fill) -> bytes:
         return self.states.get(self.key(of), self._blank)
@@ -168,7 +180,8 @@ class RiskRules:
     @property
     def trouble(self) -> str:
         """Which rule fails; empty: none does."""
-        return next((rule.broken for rule in self._configured if rule.broken), "")
+        found = (rule.broken or rule.failing for rule in self._configured)
+        return next((trouble for trouble in found if trouble), "")
 
     def on_arrival(self, proposal: Proposal) -> Refusal | None:
         """What can be said of an order before its time has come."""
@@ -231,25 +244,37 @@ def load_rule(entry: RiskRuleConfig) -> Rule[Any]:
 
 
 def state_of(rule: type[Rule[Any]]) -> type[msgspec.Struct]:
-    """What a rule remembers: the ``Lost`` of ``Rule[Lost]``."""
+    """What a rule remembers: the ``Lost`` of ``Rule[Lost]``.
+
+    Raises:
+        RuleError: It is no struct.
+    """
     for kind in rule.__mro__:
         for base in getattr(kind, "__orig_bases__", ()):
             arguments = typing.get_args(base)
             if typing.get_origin(base) is Rule and isinstance(arguments[0], type):
-                return typing.cast(type[msgspec.Struct], arguments[0])
+                if not issubclass(arguments[0], msgspec.Struct):
+                    raise RuleError(
+                        f"risk rule {rule.__name__} remembers a {arguments[0].__name__}; it has to"
+                        " be a msgspec.Struct, frozen, every field with a default"
+                    )
+                return arguments[0]
     return NoState
 
 
 def _check_methods(name: str, rule: type[Rule[Any]]) -> None:
-    own = [m for m in ("before", "after") if getattr(rule, m) is not getattr(Rule, m)]
+    fault = fault_of_methods(rule, Rule, _METHODS)
+    if fault:
+        raise RuleError(f"risk rule {name}: {fault}")
+    own = [method for method in _METHODS if getattr(rule, method) is not getattr(Rule, method)]
     if not own:
         raise RuleError(f"risk rule {name} has neither before() nor after(): it would do nothing")
-    for method in own:
-        try:
-            inspect.signature(getattr(rule, method)).bind(None, None, None)
-        except TypeError as error:
-            takes = "(self, proposal, state)" if method == "before" else "(self, fill, state)"
-            raise RuleError(f"risk rule {name}: {method} takes {takes} ({error})") from error
+    remembers = state_of(rule)
+    if remembers is not NoState and "after" not in own:
+        raise RuleError(
+            f"risk rule {name} has no after(self, fill, state): it would never know more than the"
+            f" first {remembers.__name__}; write Rule[NoState], or after()"
+        )
 
 
 def _check_state(name: str, kind: type[msgspec.Struct]) -> None:
@@ -289,7 +314,7 @@ def _imported(name: str) -> object:
         raise RuleError(f"risk rule {name}: {_described(error)}{where}") from error
     if not hasattr(found, attribute):
         meant = nearest(attribute, dir(found))
-        hint = f"; did you mean {meant}?" if meant else ""
+        hint = f"; did you mean {meant}?" if meant else own_module(module)
         raise RuleError(f"risk rule {name}: {module} has no {attribute}{hint}")
     return getattr(found, attribute)
 
