@@ -42,7 +42,7 @@ def test_it_refuses_and_remembers(tmp_path: Path) -> None:
         system.call("restart", "gateway")
         refused = system.strategy("cable").metrics.orders_rejected
         wait_for(lambda: system.strategy("cable").metrics.orders_rejected > refused, "another one")
-        orders = system.json("orders")
+        orders = system.json("orders", "--limit", "100000")
     finally:
         system.call("stop")
     opened = [o for o in orders if o["action"] == "OPEN"]
