@@ -250,6 +250,7 @@ class Supervisor:
             if child.spawn.handle is not None:
                 child.spawn.handle.kill(signal.SIGKILL)
         self._launcher.close()
+        self._spawner.close()
         self._control.close()
         self._channel.close()
         self._context.term()
@@ -269,6 +270,7 @@ class Supervisor:
                 self._self_pipe.close,
                 self._lock.close,
                 lambda: self._context.destroy(linger=0),
+                self._spawner.close,
                 self._spawner.note_pending,
                 self._launcher.close,
             ):

@@ -1,5 +1,6 @@
 """Epochs only rise, also where the list of processes is lost or was put back from a backup."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -77,3 +78,21 @@ def test_a_copy_of_a_folder_has_no_processes(tmp_path: Path) -> None:
     copy = Registry(file, tmp_path / "var2")
     assert copy.survivors() == {}
     assert copy.next_epoch("one") > epoch
+
+
+def test_a_removed_folder_gets_no_file_when_another_one_has_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    old = Registry(folder / "processes.json", tmp_path)
+    old.next_epoch("one")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    new = Registry(folder / "processes.json", tmp_path)
+    new.next_epoch("two")
+    new.save()
+    of_the_new = (folder / "processes.json").read_bytes()
+    old.save()
+    assert (folder / "processes.json").read_bytes() == of_the_new
+    assert [file.name for file in folder.iterdir()] == ["processes.json"]
+    old.close()
+    new.close()

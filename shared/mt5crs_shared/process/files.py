@@ -1,5 +1,6 @@
 """Files that somebody else may have touched: never waited for, never larger than meant."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -46,31 +47,41 @@ def read_regular(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def create(path: Path) -> int:
+def create(path: str | Path, *, folder: int | None = None) -> int:
     """A fresh file of this user's alone in place of whatever was there; its descriptor, to append.
+
+    Args:
+        path: The file.
+        folder: Descriptor of the folder that a relative path begins in; None: the current one.
 
     Raises:
         OSError: It cannot be made.
     """
-    path.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.open(path, flags, 0o600, dir_fd=folder)
 
 
-def replace_file(path: Path, body: bytes, *, synced: bool = False) -> None:
+def replace_file(
+    path: str | Path, body: bytes, *, synced: bool = False, folder: int | None = None
+) -> None:
     """Put a file of this user's alone in place of what was there: whole, or not at all.
 
     Args:
         path: The file.
         body: What is in it from now on.
         synced: Force it to the disk.
+        folder: See `create`. Where that folder has been removed, nothing is written into another
+            one that has its name by now.
 
     Raises:
         OSError: The disk refused; what was there is still there.
     """
-    new = path.with_name(f"{path.name}.new")
-    with os.fdopen(create(new), "wb") as file:
+    new = f"{path}.new"
+    with os.fdopen(create(new, folder=folder), "wb") as file:
         file.write(body)
         if synced:
             file.flush()
             os.fsync(file.fileno())
-    new.replace(path)
+    os.replace(new, path, src_dir_fd=folder, dst_dir_fd=folder)

@@ -154,6 +154,10 @@ class Spawner:
         """Write the processes down where they have changed."""
         self._registry.save()
 
+    def close(self) -> None:
+        """Nothing is written down any more."""
+        self._registry.close()
+
     def note_pending(self) -> None:
         """Write down processes that nobody has looked at yet."""
         for child, future in self._pending.values():

@@ -1,6 +1,7 @@
 """Which processes this installation has, on disk: epochs that only rise, and whom to adopt."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -51,7 +52,7 @@ class Registry:
     Args:
         path: Where it is; a file that cannot be read counts as missing.
         var: The ``var`` folder.
-        fenced: The highest epoch that others remember; see `fences.highest_epoch`.
+        fenced: The highest epoch that others remember; see `epochs.highest_epoch`.
         wall: Wall time, seconds since the epoch.
     """
 
@@ -59,6 +60,9 @@ class Registry:
         self, path: Path, var: Path, fenced: int = 0, wall: Callable[[], float] = time.time
     ) -> None:
         self._path = path
+        # Held open: once it is removed, nothing goes into another folder of its name, where
+        # another supervisor keeps its own.
+        self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._var = str(var)
         self._changed = False
         self._entries = read_registry(path, var, logger.warning)
@@ -98,10 +102,14 @@ class Registry:
             self._write()
             self._changed = False
 
+    def close(self) -> None:
+        """Give the folder back."""
+        os.close(self._folder)
+
     def _write(self, force: bool = False) -> None:
         try:
             body = msgspec.json.encode(Listing(self._var, self._entries))
-            replace_file(self._path, body, synced=force)
+            replace_file(self._path.name, body, synced=force, folder=self._folder)
         except OSError as error:
             if force:
                 raise
