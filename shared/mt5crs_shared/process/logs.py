@@ -53,6 +53,8 @@ def configure(path: Path, level: int = logging.INFO) -> None:
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(level)
+    # Setting it touches every logger there is, which a forked process would have to copy.
+    if root.level != level:
+        root.setLevel(level)
     # A full disk must not turn every log call into a traceback on a closed stderr.
     logging.raiseExceptions = False

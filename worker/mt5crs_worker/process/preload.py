@@ -6,13 +6,16 @@ open a ZMQ context, start a thread or load a model; a child that inherits one ha
 """
 
 import gc
+import logging
 import pkgutil
 
 import mt5crs_shared.process.entry
 import mt5crs_worker.process.main
 
-# As `entry.run` will; the first call compiles a pattern.
+# As `entry.run_child` will; the first call compiles a pattern.
 pkgutil.resolve_name("mt5crs_worker.process.main:run_strategy")
+# As `logs.configure` will, which then has nothing to do.
+logging.getLogger().setLevel(logging.INFO)
 gc.collect()
 gc.freeze()
 
