@@ -55,14 +55,14 @@ class Ours:
             for number in range(jobs)
         ]
         url = {"zmq_market_url": f"tcp://127.0.0.1:{port}"}
-        self._system = System(folder, strategies, url)
-        self._system.start()
-        assert self._system.process is not None
-        self.parent_pid = self._system.process.pid
+        self.system = System(folder, strategies, url)
+        self.system.start()
+        assert self.system.process is not None
+        self.parent_pid = self.system.process.pid
 
     def stop(self) -> None:
         """End them all."""
-        self._system.stop()
+        self.system.stop()
 
 
 class _Rival(abc.ABC):
