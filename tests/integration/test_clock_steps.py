@@ -65,6 +65,9 @@ def test_stop_finds_its_supervisor_after_a_step(system: Stepped) -> None:
 def test_everybody_is_adopted_after_a_step(system: Stepped) -> None:
     assert system.process is not None
     before = system.pids()
+    # A process that its supervisor has not answered yet ends with it, as it should.
+    begun = published(system)
+    wait_for(lambda: published(system) > begun, "the feed's next beat")
     system.process.kill()
     system.process.wait()
     system.stepped = True
@@ -72,3 +75,8 @@ def test_everybody_is_adopted_after_a_step(system: Stepped) -> None:
     wait_for(lambda: system.process and system.status().pid, "another supervisor")
     system.wait_running()
     assert system.pids() == before
+
+
+def published(system: Stepped) -> int:
+    """Ticks of the feed, which begins last, by its last beat."""
+    return next(s.progress for s in system.status().services if s.kind == "feed")
