@@ -62,7 +62,7 @@ def figures(ours: Ours, folder: Path, port: int, count: int) -> list[str]:
 
     wait_for(running, "all to run", 180.0)
     started = time.monotonic() - begun
-    time.sleep(SETTLED)
+    time.sleep(SETTLED)  # until what began with them has come to rest
     report: StatusReport = system.status()
     pids = [s.process.pid for s in report.strategies if s.process.pid is not None]
     answers = []

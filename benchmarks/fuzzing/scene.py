@@ -189,7 +189,7 @@ class Scene:
                 return report
             if time.monotonic() > deadline:
                 raise ChaosError(f"no word of {', '.join(silent)} within {within:g} s")
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two questions
 
     def heal(self, names: Collection[str], within: float = 30.0) -> list[Violation]:
         """Have everybody back: those that gave up are restarted as an operator would."""

@@ -261,7 +261,7 @@ def _file(scene: Scene, random: Random, aside: Path, between: bool) -> Result:
     try:
         if path == scene.paths.socket_file("control"):
             # Nobody can ask anything meanwhile; afterwards all must be as it was.
-            time.sleep(LATER)
+            time.sleep(LATER)  # what it may stumble over in
             damage.undo()
         deaths, violations = _watch(scene, random, before, since, whose)
     except ChaosError as error:
@@ -285,7 +285,7 @@ def _watch(
             send_signal(pid)
         else:
             scene.restart(whose)
-        time.sleep(LATER)
+        time.sleep(LATER)  # for its replacement to stumble
         more, worse = _judge(scene, before, time.monotonic(), {whose}, whose)
         deaths, violations = (
             deaths or more,
@@ -320,7 +320,7 @@ def _between(
     try:
         report = _first_word(scene)
         if report is not None:
-            time.sleep(LATER)
+            time.sleep(LATER)  # for whoever reads the file now
             deaths, worse = _judge(scene, scene.epochs(), time.monotonic(), {whose}, whose)
             violations += worse
         elif whose != "supervisor":

@@ -93,7 +93,7 @@ class Publisher:
             at = (tick.time_us - stream.BEGIN_US) / 1e6
             late = time.monotonic() - begun - waited - at
             if late < -LATE:
-                time.sleep(-late)
+                time.sleep(-late)  # the pace of the recorded day
             if at > turn:
                 turn = at + LATE
                 self._read_subscriptions()

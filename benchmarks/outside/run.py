@@ -145,7 +145,7 @@ def run(
         publisher = _publish(folder, plan)
         began = time.monotonic()
         for fault in faults:
-            time.sleep(max(began + fault.at - time.monotonic(), 0.0))
+            time.sleep(max(began + fault.at - time.monotonic(), 0.0))  # its planned time
             results.append(do_fault(system, fault, began))
             on_result(results[-1])
         report = _last_tick(system, plan, publisher)
