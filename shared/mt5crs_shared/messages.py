@@ -288,19 +288,35 @@ FromSupervisor = Lease | Stop | Recycle | Identify
 
 
 class Register(msgspec.Struct, frozen=True, tag=True):
-    """A strategy's first word to the gateway: its epoch; answered with `Registered`."""
+    """A spawn trades from now on; answered with `Registered`.
+
+    Attributes:
+        strategy: Its name.
+        epoch: The spawn.
+        ticket: Of the position that it holds by its own records; 0: none.
+    """
 
     strategy: str
     epoch: Epoch
+    ticket: int = 0
 
 
 class Registered(msgspec.Struct, frozen=True, tag=True):
-    """What the ledger has of a strategy."""
+    """What the ledger has of a strategy.
+
+    Attributes:
+        strategy: Its name.
+        position: Its open position.
+        realised: Realised profit less commission.
+        refused: Why this spawn may not trade; empty: it may.
+        closed: The deal that closed the position of the question; None: it is open, or none.
+    """
 
     strategy: str
     position: Position | None
     realised: float
     refused: str = ""
+    closed: Fill | None = None
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):

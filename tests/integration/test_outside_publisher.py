@@ -48,7 +48,7 @@ class Publisher:
         self.rubbish = 0
         self._port = port
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._socket: zmq.Socket[bytes] | None = self._open()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -61,10 +61,11 @@ class Publisher:
             self._socket.close(0)
             self._socket = None
         self._stop.wait(hole)
+        # No fresh tick comes in between: what is older than one that was sent would be late.
         with self._lock:
             self._socket = self._open()
-        for time_us in self.published[-repeated:] if repeated else ():
-            self.send(wire.encode(self._tick(time_us)))
+            for time_us in self.published[-repeated:] if repeated else ():
+                self.send(wire.encode(self._tick(time_us)))
 
     def send(self, frame: bytes) -> None:
         """Send one frame, if the socket is there."""
@@ -100,9 +101,10 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stop.wait(1 / RATE):
-            time_us = time.time_ns() // 1000
-            self.send(wire.encode(self._tick(time_us)))
-            self.published.append(time_us)
+            with self._lock:
+                time_us = time.time_ns() // 1000
+                self.send(wire.encode(self._tick(time_us)))
+                self.published.append(time_us)
 
     @staticmethod
     def _tick(time_us: int) -> Tick:

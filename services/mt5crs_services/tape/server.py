@@ -11,6 +11,7 @@ from mt5crs_services.service import BacklogServer
 from mt5crs_services.tape.tape_file import TapeFileError, TapeFiles, TapeRecord
 from mt5crs_shared.configuration.structs import Config, decode_config
 from mt5crs_shared.market.market_socket import new_context
+from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.stream import TAPE_PRESENCE, Batch, TickStream
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process.paths import VarPaths
@@ -58,6 +59,8 @@ class Tape:
             give_up=GIVE_UP,
             presence=TAPE_PRESENCE,
             authority=True,
+            # What is recorded of a cross pair is told with all that was published before it.
+            needs=RateBook(settings.account_currency, config.symbols).needs,
             own_feed=settings.feed is not None,
             zone=settings.market.zone,
         )

@@ -214,8 +214,8 @@ class TickStream:
     def _read_replies(self, events: Mapping[object, int]) -> Iterable[Batch]:
         for number, reply in self._sources.replies(events):
             reader = self._readers.get(reply.symbol)
-            if reader is None or reader.held is not None:
-                continue
+            if reader is None or (reader.held is not None and not self._complete(reader, reply)):
+                continue  # What is held was first; another source's answer may need no waiting.
             self._tape_simulated = self._tape_simulated or reply.simulated
             yield from self._take_reply(reader, reply, number)
             yield from self._release()

@@ -16,15 +16,14 @@ from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.stream import Batch, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import ChildSpec, Registered
-from mt5crs_shared.orders import Order
 from mt5crs_shared.process.flight_recorder import FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess
 from mt5crs_worker import prepared_models
 from mt5crs_worker.bars import HistoryError, load_history
 from mt5crs_worker.instance import StrategyInstance
-from mt5crs_worker.process import recovery, unsettled
 from mt5crs_worker.process.checkpoints import CHECKPOINT_EVERY, Checkpoints, load_checkpoint
+from mt5crs_worker.process.recovery import Takeover, tell_break
 from mt5crs_worker.process.vitals import Vitals
 from mt5crs_worker.trading import books
 from mt5crs_worker.trading.gateway_client import GatewayClient, StopRequested
@@ -32,6 +31,12 @@ from mt5crs_worker.trading.journal import Checkpoint, Journal
 from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
 
 logger = logging.getLogger(__name__)
+
+GIVE_UP = 10.0
+"""Seconds after which nobody will say any more what came before, and this process goes on."""
+
+SIMULATED_GIVE_UP = 60.0
+"""The same where the market is a feed of ours, which waits for its readers."""
 
 SERVE_EVERY = 0.2
 """Seconds after which the supervisor is served between two ticks, however slow each one is."""
@@ -56,6 +61,8 @@ class Worker:
         self._waiting = self._child.new_poller()
         self._first_tick_told = False
         self._served_at = time.monotonic()
+        own_feed = self._config.globals.feed is not None
+        self._give_up = SIMULATED_GIVE_UP if own_feed else GIVE_UP
         self._poison = {content(tick) for tick in spec.poison}
 
     def run(self) -> None:
@@ -112,8 +119,15 @@ class Worker:
         )
         self._stream = self._open_stream(checkpoint)
         self._instance = self._make_instance(checkpoint, globals_.default_balance)
-        self._cold = checkpoint is None
-        self._ticks_before = self._instance.ticks_processed
+        self._takeover = Takeover(
+            self._journal,
+            self._gateway,
+            self._instance,
+            self._spec.epoch,
+            self._stream.age,
+            cold=checkpoint is None,
+            give_up=self._give_up,
+        )
         self._checkpoints = Checkpoints(self._journal, strategy, checkpoint, self._rates)
         self._vitals = Vitals(
             self._config, self._child, self._gateway, self._stream, self._instance, checkpoint
@@ -152,6 +166,7 @@ class Worker:
             self._config.globals.zmq_market_url,
             {symbol: marks[symbol] for symbol in self._config.symbols},
             [self._paths.endpoint("tape")],
+            give_up=self._give_up,
             needs=self._rates.needs,
             own_feed=self._config.globals.feed is not None,
             zone=self._config.globals.market.zone,
@@ -167,9 +182,7 @@ class Worker:
             raise
 
     def _trade(self) -> None:
-        held = self._register()
-        if self._cold:
-            recovery.believe_ledger(self._instance.bot, self._journal, held)
+        self._takeover.begin(self._register())
         while not self._child.stopping:
             events = self._child.poll(min(self._stream.timeout(), CHECKPOINT_EVERY))
             if self._gateway.socket in events:
@@ -189,6 +202,8 @@ class Worker:
     def _process(self, batch: Batch) -> None:
         decide_from_us = self._decision_start(batch)
         bars = self._instance.bars
+        if self._takeover.is_passed_by(batch):
+            self._take_over(self._register())
         for number, tick in enumerate(batch.ticks):
             if tick.symbol != self._strategy.symbol:
                 self._rates.add(tick)
@@ -208,7 +223,7 @@ class Worker:
         for found in batch.breaks:
             if found.after.symbol == self._strategy.symbol:
                 self._vitals.interruptions += 1
-                recovery.tell_break(self._journal, found)
+                tell_break(self._journal, found)
         self._vitals.last_tick_at = time.monotonic()
         fresh = self._instance.take_decisions()
         self._checkpoints.take(fresh)
@@ -237,26 +252,16 @@ class Worker:
             # process that replaces this one before it has taken any.
             self._checkpoints.decide_from_us = -(2**62)
             self._save()
-        if self._vitals.phase == "recovering":
-            recovery.believe_ledger(self._instance.bot, self._journal, self._register())
-            unsettled.settle(
-                self._journal, self._gateway, self._instance, self._spec.epoch, self._fresh
-            )
-            recovery.tell_recovery(
-                self._journal, self._instance, self._cold, self._ticks_before, self._stream.missed
-            )
-            self._vitals.phase = "running"
-            self._child.beat_soon()
-            self._save()
+        if not self._takeover.over:
+            word = self._takeover.complete(self._register)
+            if word is not None:
+                self._take_over(word)
 
-    def _fresh(self, order: Order) -> bool:
-        """Whether an order that an earlier process decided may still be sent.
-
-        Also in a replay, where nothing is stale: what was decided long before the newest tick
-        would open a position behind this strategy's back.
-        """
-        behind = (self._instance.last_tick_time_us - order.tick.time_us) / 1e6
-        return max(self._stream.age(order.tick), behind) <= self._strategy.max_signal_age
+    def _take_over(self, word: Registered) -> None:
+        self._takeover.end(word, self._stream.missed)
+        self._vitals.phase = "running"
+        self._child.beat_soon()
+        self._save()
 
     def _register(self) -> Registered:
         """Tell the gateway which spawn trades now, before anything is decided on its books.
@@ -265,7 +270,7 @@ class Worker:
             ReplacedError: A newer process trades.
             BooksError: They are not those of this strategy's past.
         """
-        word = self._gateway.register()
+        word = self._gateway.register(self._instance.bot.position)
         if word.refused:
             raise ReplacedError(f"the gateway refuses this process: {word.refused}")
         books.refuse_foreign(self._strategy.symbol, self._journal, self._gateway, word.position)

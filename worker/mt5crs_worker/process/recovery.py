@@ -1,34 +1,139 @@
-"""What a strategy's new process believes, and writes down, of what happened before it."""
+"""From an earlier process's checkpoint to where it ended: what is believed, and told."""
+
+import time
+from collections.abc import Callable
 
 from mt5crs_shared.market.catch_up import Break
+from mt5crs_shared.market.stream import Batch
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import Registered
+from mt5crs_shared.orders import Order
 from mt5crs_worker.instance import StrategyInstance
-from mt5crs_worker.trading.bot import TradingBot
+from mt5crs_worker.process import unsettled
 from mt5crs_worker.trading.journal import Journal
 
 
-def believe_ledger(bot: TradingBot, journal: Journal, word: Registered) -> None:
-    """Believe the ledger about the position, as far as the ticks have been taken."""
-    if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
-        journal.event(
-            "reconciled",
-            f"position {bot.position} -> {word.position}, "
-            f"realised {bot.realised:.2f} -> {word.realised:.2f}",
-        )
-        bot.position, bot.realised = word.position, word.realised
+class Takeover:
+    """What a process does once, when it has taken all the ticks that came before it.
 
+    An earlier process may have had a tick from the market before the tape had it, and traded on
+    it. Until that tick has come here too, the ledger is ahead: what it says belongs to the future,
+    and a decision that is made again would find its own position.
 
-def tell_recovery(
-    journal: Journal, instance: StrategyInstance, cold: bool, ticks_before: int, missed: int
-) -> None:
-    """Write down where this process began, and how it stands."""
-    position = instance.bot.position
-    held = f"{position.side} {position.lots:g}" if position is not None else "flat"
-    begun = "anew" if cold else "from its checkpoint"
-    taken = instance.ticks_processed - ticks_before
-    found = f"began {begun}, took {taken} ticks from the tape, {missed} are gone; {held}"
-    journal.event("recovered", found)
+    Args:
+        journal: The strategy's.
+        gateway: Whom to ask.
+        instance: The strategy, as the checkpoint has left it.
+        epoch: Number of this spawn.
+        age: Seconds since a tick was the newest, by the feed's clock.
+        cold: There was no checkpoint.
+        give_up: Seconds that such a tick is waited for once the tape has no more.
+        monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        over: It is done.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        gateway: unsettled.Way,
+        instance: StrategyInstance,
+        epoch: int,
+        age: Callable[[Tick], float],
+        cold: bool,
+        give_up: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.over = False
+        self._journal = journal
+        self._gateway = gateway
+        self._instance = instance
+        self._epoch = epoch
+        self._age = age
+        self._cold = cold
+        self._give_up = give_up
+        self._monotonic = monotonic
+        self._ticks_before = instance.ticks_processed
+        self._traded_until_us = 0
+        self._caught_up_at: float | None = None
+
+    def begin(self, word: Registered) -> None:
+        """The gateway's first word, before any tick: without a checkpoint it is all there is."""
+        if self._cold:
+            self._believe(word)
+        self._look_ahead(word)
+
+    def is_passed_by(self, batch: Batch) -> bool:
+        """Whether a tick that was traded on will not come any more: later ones come."""
+        if self.over or not self._is_behind():
+            return False
+        symbol = self._instance.symbol.name
+        own = next((tick for tick in batch.ticks if tick.symbol == symbol), None)
+        return own is not None and own.time_us > self._traded_until_us
+
+    def complete(self, register: Callable[[], Registered]) -> Registered | None:
+        """The tape has no more: the ledger's word to go on with; None: it is ahead of the ticks.
+
+        Args:
+            register: Gets that word.
+        """
+        now = self._monotonic()
+        if self._caught_up_at is None:
+            self._caught_up_at = now
+        patient = now - self._caught_up_at <= self._give_up
+        if patient and self._is_behind():
+            return None
+        word = register()
+        self._look_ahead(word)
+        return None if patient and self._is_behind() else word
+
+    def end(self, word: Registered, missed: int) -> None:
+        """Believe the ledger, settle what was left, and write down how it stands."""
+        self._believe(word)
+        unsettled.settle(self._journal, self._gateway, self._instance, self._epoch, self._fresh)
+        self._tell(missed)
+        self.over = True
+
+    def _look_ahead(self, word: Registered) -> None:
+        """Note the newest tick that was traded on, by the ledger and the journal."""
+        times = [order.tick.time_us for order in self._journal.unsettled()]
+        if word.position is not None and word.position != self._instance.bot.position:
+            times.append(word.position.open_time_us)
+        if word.closed is not None:
+            times.append(word.closed.time_us)
+        self._traded_until_us = max(times, default=0)
+
+    def _is_behind(self) -> bool:
+        return self._instance.last_tick_time_us < self._traded_until_us
+
+    def _believe(self, word: Registered) -> None:
+        bot = self._instance.bot
+        if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
+            self._journal.event(
+                "reconciled",
+                f"position {bot.position} -> {word.position}, "
+                f"realised {bot.realised:.2f} -> {word.realised:.2f}",
+            )
+            bot.position, bot.realised = word.position, word.realised
+
+    def _fresh(self, order: Order) -> bool:
+        """Whether an order that an earlier process decided may still be sent.
+
+        Also in a replay, where nothing is stale: what was decided long before the newest tick
+        would open a position behind this strategy's back.
+        """
+        behind = (self._instance.last_tick_time_us - order.tick.time_us) / 1e6
+        return max(self._age(order.tick), behind) <= self._instance.config.max_signal_age
+
+    def _tell(self, missed: int) -> None:
+        position = self._instance.bot.position
+        held = f"{position.side} {position.lots:g}" if position is not None else "flat"
+        begun = "anew" if self._cold else "from its checkpoint"
+        taken = self._instance.ticks_processed - self._ticks_before
+        found = f"began {begun}, took {taken} ticks from the tape, {missed} are gone; {held}"
+        self._journal.event("recovered", found)
 
 
 def tell_break(journal: Journal, found: Break) -> None:

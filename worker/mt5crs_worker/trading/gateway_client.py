@@ -110,9 +110,13 @@ class GatewayClient:
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         self.socket.connect(address)
 
-    def register(self) -> Registered:
-        """Say which spawn this is, and learn what the ledger has of the strategy."""
-        request = Register(self._strategy, self._epoch)
+    def register(self, held: Position | None) -> Registered:
+        """Say which spawn this is, and learn what the ledger has of the strategy.
+
+        Args:
+            held: The position that this process knows of.
+        """
+        request = Register(self._strategy, self._epoch, held.ticket if held is not None else 0)
         return self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
 
     def submit(self, order: Order) -> OrderResult:
