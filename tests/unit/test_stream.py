@@ -51,6 +51,7 @@ class Market:
         self.poller = zmq.Poller()
         self.stream.register(self.poller)
         self.taken: list[Tick] = []
+        self.stall = 0.0
         heard = set()
         while len(heard) < 4:
             heard.add(self.publisher.recv())
@@ -72,6 +73,7 @@ class Market:
         events = dict(self.poller.poll(5))
         for batch in self.stream.read(events):
             self.taken.extend(batch.ticks)
+            time.sleep(self.stall)  # a machine that is busy with what was taken
 
     def hear(self) -> None:
         """Take the reader's questions without answering them; the newest of a symbol counts."""
@@ -203,4 +205,20 @@ def test_patience_ends_where_the_tape_has_said_all_that_it_knows(newest: int, en
     said = TickRing(CROSS, 10, 1).answer(BacklogRequest(1, CROSS, None))
     said = msgspec.structs.replace(said, ticks=(tick(CROSS, 0),), newest_seq=newest)
     reader.schedule(said, True, 9.0)
-    assert reader.is_hopeless(10.1, 10.0, authority=False) is ends
+    assert reader.is_hopeless(10.1, 10.0, None) is ends
+
+
+def test_patience_begins_when_a_symbol_can_ask(market: Market) -> None:
+    """While it waits for another one nobody is asked: that nobody knows is not known yet."""
+    stream = market.stream
+    reader = stream._readers[CROSS]
+    stream._authority = True
+    market.publish(tick(YEN, 2), tick(CROSS, 3))
+    market.until(lambda: reader.waiting_since is not None)
+    reader.helpless.add(0)
+    reader.asked = 1
+    market.stall = 0.2  # longer than the patience of who is alone
+    earlier = [tick(YEN, 0), tick(CROSS, 1), tick(YEN, 2), tick(CROSS, 3)]
+    market.record(*earlier)
+    market.until(lambda: stream.joined, YEN, CROSS)
+    assert sorted(market.taken, key=lambda each: each.time_us) == earlier

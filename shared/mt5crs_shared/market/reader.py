@@ -66,6 +66,7 @@ class Reader:
         held: An answer of the tape that needs ticks of another symbol, which are not here yet.
         held_from: The source that gave it.
         held_live: Live ticks of which the same is true, in order.
+        blocked: It had to wait for another symbol when it was looked at last.
         patient_until: Monotonic time until which `held` waits where it cannot be seen whether
             they are.
     """
@@ -82,6 +83,7 @@ class Reader:
         self.held: BacklogReply | None = None
         self.held_from = 0
         self.held_live: list[Tick] = []
+        self.blocked = False
         self.patient_until = 0.0
 
     @property
@@ -119,11 +121,17 @@ class Reader:
         self.ask_at = min(self.ask_at, now + self.pause)
         self.pause *= 2
 
-    def is_hopeless(self, now: float, give_up: float, authority: bool) -> bool:
-        """Live ticks wait, and it makes no sense to let them wait any longer."""
+    def is_hopeless(self, now: float, give_up: float, helpless: int | None) -> bool:
+        """Live ticks wait, and it makes no sense to let them wait any longer.
+
+        Args:
+            now: Monotonic time, seconds.
+            give_up: Seconds after which it makes none whatever others say.
+            helpless: So many sources that know nothing are all there are; None: others are.
+        """
         if self.waiting_since is None:
             return False
-        alone = authority and len(self.helpless) >= self.asked
+        alone = helpless is not None and len(self.helpless) >= helpless
         return now - self.waiting_since > (HELPLESS_AFTER if alone else give_up)
 
     def rejoin(self) -> None:

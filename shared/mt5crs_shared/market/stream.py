@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 TAPE_PRESENCE = b"\x00mt5crs-tape"
 """What a tape subscribes to beside its symbols, so that a feed of ours sees that it is there."""
 
+GIVE_UP = 10.0
+"""Seconds after which nobody will say any more what came before."""
+
+SIMULATED_GIVE_UP = 60.0
+"""The same where the market is a feed of ours, which waits for its readers."""
+
 ANSWER_WITHIN = 1.0
 """Seconds after which an unanswered question to the tape is asked again."""
 
@@ -49,7 +55,8 @@ class TickStream:
         market_url: Where ticks are published.
         marks: For each symbol, where an earlier reader stopped; None: the tape's oldest tick.
         sources: Addresses that answer :class:`BacklogRequest`, asked all at once.
-        give_up: Seconds after which waiting live ticks are taken without the sources' word.
+        give_up: Seconds after which waiting live ticks are taken without the sources' word; None:
+            :data:`GIVE_UP`, or :data:`SIMULATED_GIVE_UP` where the publisher is a feed of ours.
         presence: Subscribed to as well, for the publisher to see.
         authority: Others follow this reader. Where no source follows the market either, it goes
             on with the live ticks at once, since all would wait for each other.
@@ -67,7 +74,7 @@ class TickStream:
         market_url: str,
         marks: Mapping[str, TickMark | None],
         sources: Iterable[str],
-        give_up: float = 10.0,
+        give_up: float | None = None,
         presence: bytes | None = None,
         authority: bool = False,
         needs: Mapping[str, str] | None = None,
@@ -78,8 +85,10 @@ class TickStream:
     ) -> None:
         self._monotonic = monotonic
         self._queue = QueueClock(monotonic, wall_us)
-        self._give_up = give_up
+        usual = SIMULATED_GIVE_UP if own_feed else GIVE_UP
+        self.give_up = give_up if give_up is not None else usual
         self._authority = authority
+        self._own_feed = own_feed
         self._readers = {symbol: Reader(symbol, mark) for symbol, mark in marks.items()}
         needs = needs or {}
         self._needs = {s: self._readers[needs[s]] for s in marks if needs.get(s) in marks}
@@ -272,10 +281,13 @@ class TickStream:
             if catch_up.joined:
                 reader.waiting_since = None
                 continue
-            if self._must_wait(reader) or reader.held is not None:
-                reader.waiting_since = now if reader.waiting_since is not None else None
+            blocked = self._must_wait(reader) or reader.held is not None
+            if (blocked or reader.blocked) and reader.waiting_since is not None:
+                reader.waiting_since = now  # Patience begins when it can ask.
+            reader.blocked = blocked
+            if blocked:
                 continue
-            if reader.is_hopeless(now, self._give_up, self._authority):
+            if reader.is_hopeless(now, self.give_up, self._helpless_without(reader)):
                 logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
                 ticks = catch_up.join_now()
                 if ticks:
@@ -284,6 +296,13 @@ class TickStream:
             elif now >= reader.ask_at:
                 reader.asked = self._sources.ask(catch_up.request())
                 reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
+
+    def _helpless_without(self, reader: Reader) -> int | None:
+        """Sources that have to be helpless for it to go on at once; None: it never does."""
+        if not self._authority:
+            return None
+        # A feed of ours knows what it has published; where it is not connected yet, it will be.
+        return len(self._sources.sockets) if self._own_feed else reader.asked
 
     def _must_wait(self, reader: Reader) -> bool:
         """Its ticks need those of another symbol, which have not come yet."""

@@ -32,12 +32,6 @@ from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
 
 logger = logging.getLogger(__name__)
 
-GIVE_UP = 10.0
-"""Seconds after which nobody will say any more what came before, and this process goes on."""
-
-SIMULATED_GIVE_UP = 60.0
-"""The same where the market is a feed of ours, which waits for its readers."""
-
 SERVE_EVERY = 0.2
 """Seconds after which the supervisor is served between two ticks, however slow each one is."""
 
@@ -61,8 +55,6 @@ class Worker:
         self._waiting = self._child.new_poller()
         self._first_tick_told = False
         self._served_at = time.monotonic()
-        own_feed = self._config.globals.feed is not None
-        self._give_up = SIMULATED_GIVE_UP if own_feed else GIVE_UP
         self._poison = {content(tick) for tick in spec.poison}
 
     def run(self) -> None:
@@ -126,7 +118,7 @@ class Worker:
             self._spec.epoch,
             self._stream.age,
             cold=checkpoint is None,
-            give_up=self._give_up,
+            give_up=self._stream.give_up,
         )
         self._checkpoints = Checkpoints(self._journal, strategy, checkpoint, self._rates)
         self._vitals = Vitals(
@@ -166,7 +158,6 @@ class Worker:
             self._config.globals.zmq_market_url,
             {symbol: marks[symbol] for symbol in self._config.symbols},
             [self._paths.endpoint("tape")],
-            give_up=self._give_up,
             needs=self._rates.needs,
             own_feed=self._config.globals.feed is not None,
             zone=self._config.globals.market.zone,
