@@ -212,7 +212,7 @@ def test_patience_begins_when_a_symbol_can_ask(market: Market) -> None:
     """While it waits for another one nobody is asked: that nobody knows is not known yet."""
     stream = market.stream
     reader = stream._readers[CROSS]
-    stream._authority = True
+    stream._least_helpless = 0
     market.publish(tick(YEN, 2), tick(CROSS, 3))
     market.until(lambda: reader.waiting_since is not None)
     reader.helpless.add(0)

@@ -121,17 +121,25 @@ class Reader:
         self.ask_at = min(self.ask_at, now + self.pause)
         self.pause *= 2
 
-    def is_hopeless(self, now: float, give_up: float, helpless: int | None) -> bool:
+    def block(self, blocked: bool, now: float) -> bool:
+        """Note, and say, that it has to wait for another symbol; patience begins when it can ask."""
+        if (blocked or self.blocked) and self.waiting_since is not None:
+            self.waiting_since = now
+        self.blocked = blocked
+        return blocked
+
+    def is_hopeless(self, now: float, give_up: float, least_helpless: int | None) -> bool:
         """Live ticks wait, and it makes no sense to let them wait any longer.
 
         Args:
             now: Monotonic time, seconds.
             give_up: Seconds after which it makes none whatever others say.
-            helpless: So many sources that know nothing are all there are; None: others are.
+            least_helpless: So many sources at least, and all that were asked, have to know nothing
+                for it to go on at once; None: it never does.
         """
         if self.waiting_since is None:
             return False
-        alone = helpless is not None and len(self.helpless) >= helpless
+        alone = least_helpless is not None and len(self.helpless) >= max(least_helpless, self.asked)
         return now - self.waiting_since > (HELPLESS_AFTER if alone else give_up)
 
     def rejoin(self) -> None:

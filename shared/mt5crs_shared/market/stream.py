@@ -85,10 +85,7 @@ class TickStream:
     ) -> None:
         self._monotonic = monotonic
         self._queue = QueueClock(monotonic, wall_us)
-        usual = SIMULATED_GIVE_UP if own_feed else GIVE_UP
-        self.give_up = give_up if give_up is not None else usual
-        self._authority = authority
-        self._own_feed = own_feed
+        self.give_up = give_up or (SIMULATED_GIVE_UP if own_feed else GIVE_UP)
         self._readers = {symbol: Reader(symbol, mark) for symbol, mark in marks.items()}
         needs = needs or {}
         self._needs = {s: self._readers[needs[s]] for s in marks if needs.get(s) in marks}
@@ -99,6 +96,9 @@ class TickStream:
             context, market_url, symbols, presence, own_feed, zone, wall_us, monotonic
         )
         self._sources = BacklogSources(context, sources)
+        # A feed of ours knows what it has published; where it is not connected yet, it will be.
+        all_of_them = len(self._sources.sockets) if own_feed else 0
+        self._least_helpless = all_of_them if authority else None
 
     @property
     def connected(self) -> bool:
@@ -281,13 +281,9 @@ class TickStream:
             if catch_up.joined:
                 reader.waiting_since = None
                 continue
-            blocked = self._must_wait(reader) or reader.held is not None
-            if (blocked or reader.blocked) and reader.waiting_since is not None:
-                reader.waiting_since = now  # Patience begins when it can ask.
-            reader.blocked = blocked
-            if blocked:
+            if reader.block(self._must_wait(reader) or reader.held is not None, now):
                 continue
-            if reader.is_hopeless(now, self.give_up, self._helpless_without(reader)):
+            if reader.is_hopeless(now, self.give_up, self._least_helpless):
                 logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
                 ticks = catch_up.join_now()
                 if ticks:
@@ -296,13 +292,6 @@ class TickStream:
             elif now >= reader.ask_at:
                 reader.asked = self._sources.ask(catch_up.request())
                 reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
-
-    def _helpless_without(self, reader: Reader) -> int | None:
-        """Sources that have to be helpless for it to go on at once; None: it never does."""
-        if not self._authority:
-            return None
-        # A feed of ours knows what it has published; where it is not connected yet, it will be.
-        return len(self._sources.sockets) if self._own_feed else reader.asked
 
     def _must_wait(self, reader: Reader) -> bool:
         """Its ticks need those of another symbol, which have not come yet."""
