@@ -203,6 +203,12 @@ class NoProcess(Told, frozen=True, tag="no_process"):
     level: ClassVar[int] = logging.WARNING
 
 
+class NoStandby(Told, frozen=True, tag="no_standby"):
+    """No process can stand by for it; a death takes the usual way."""
+
+    level: ClassVar[int] = logging.WARNING
+
+
 class Hung(Told, frozen=True, tag="hung"):
     """No heartbeat comes: it is killed."""
 
@@ -297,6 +303,7 @@ AnyEvent = (
     | Died
     | Recovered
     | NoProcess
+    | NoStandby
     | Hung
     | BootTimeout
     | TooLarge

@@ -12,8 +12,8 @@ import zmq
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.events import SUPERVISOR, BeganAgain, Started, Stopped, Stopping
 from mt5crs_shared.messages import Beat, Failed, FirstTick, FromChild, Hello, Ready, Stop
-from mt5crs_shared.process.event_files import EventWriter
 from mt5crs_shared.process.paths import UMASK, VarPaths
+from mt5crs_shared.storage.event_files import EventWriter
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.channel import ChildChannel
 from mt5crs_supervisor.children.child import Child
@@ -67,7 +67,8 @@ class Supervisor:
         self._monotonic = monotonic
         os.umask(UMASK)
         wanted = plans.strategies(config), plans.services(config, paths.ledger)
-        descriptors.check_descriptors(sum(map(len, wanted)))
+        standbys = sum(plan.standby for plan in wanted[0])
+        descriptors.check_descriptors(sum(map(len, wanted)) + standbys)
         paths.create()
         self._lock = InstanceLock(paths, config.path)
         self.events = EventLog(EventWriter(paths.events), on_event)
@@ -101,6 +102,10 @@ class Supervisor:
     def children(self) -> list[Child]:
         """All children, services first."""
         return [*self.services, *self.strategies]
+
+    def standby_of(self, child: Child) -> int | None:
+        """The process that stands by for a child; None: none does."""
+        return self._spawner.standby_of(child)
 
     def run(self, until: float | None = None, earlier_error: str = "") -> None:
         """Start everything, watch it, and stop it in order.

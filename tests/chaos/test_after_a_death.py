@@ -15,7 +15,7 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport
-from tests.chaos.test_kill_a_worker import SYMBOLS, Scene, entry
+from tests.chaos.scene import SYMBOLS, Scene, entry
 from tests.system import Pulse, System, running, wait_for
 
 

@@ -21,7 +21,7 @@ STRATEGIES: list[dict[str, Any]] = [
         "threshold": 0.52,
     },
     {"name": "cross", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"},
-    {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S5"},
+    {"name": "gold", "symbol": "XAUUSD", "strategy": CROSS, "timeframe": "S5", "standby": True},
     {
         "name": "each_tick",
         "symbol": "EURUSD",
@@ -30,7 +30,7 @@ STRATEGIES: list[dict[str, Any]] = [
         "evaluate": "tick",
     },
     # Its profit is in yen, which only the ticks of a symbol that nobody trades convert.
-    {"name": "yen", "symbol": "EURJPY", "strategy": CROSS, "timeframe": "S5"},
+    {"name": "yen", "symbol": "EURJPY", "strategy": CROSS, "timeframe": "S5", "standby": True},
 ]
 SYMBOLS = ["EURUSD", "XAUUSD", "EURJPY", "USDJPY"]
 SYMBOL_OF = {entry["name"]: entry["symbol"] for entry in STRATEGIES}

@@ -10,7 +10,7 @@ from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import RestartPolicy
 from mt5crs_supervisor.children.spawn import Death
-from mt5crs_supervisor.processes.launcher import ExitStatus, Load
+from mt5crs_supervisor.processes.handle import ExitStatus, Load
 
 SETTINGS = SupervisorConfig()
 

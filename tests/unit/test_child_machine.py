@@ -19,7 +19,7 @@ from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import RestartPolicy
-from mt5crs_supervisor.processes.launcher import ExitStatus
+from mt5crs_supervisor.processes.handle import ExitStatus
 from tests.unit.child_cases import SETTINGS, FakeDeaths, FakeHandle, FakeParent
 
 RESTART = RestartConfig(max_deaths=4, window=30.0, jitter=0.0, retry_after=200.0)

@@ -17,7 +17,7 @@ from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 from mt5crs_supervisor.deaths.incident import QUIET, STAGGER, IncidentWatch
 from mt5crs_supervisor.deaths.poison import PoisonWatch
 from mt5crs_supervisor.deaths.post_mortem import PostMortem
-from mt5crs_supervisor.processes.launcher import ExitStatus
+from mt5crs_supervisor.processes.handle import ExitStatus
 from tests.unit.child_cases import Bench
 
 

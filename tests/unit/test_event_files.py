@@ -11,8 +11,8 @@ import pytest
 
 from mt5crs_shared import events
 from mt5crs_shared.events import AnyEvent, Died, Event, Running, Started, StateChanged
-from mt5crs_shared.process import event_files
-from mt5crs_shared.process.event_files import EventWriter, read_events
+from mt5crs_shared.storage import event_files
+from mt5crs_shared.storage.event_files import EventWriter, read_events
 
 
 def numbers(folder: Path, after: int = 0) -> list[int]:
@@ -57,7 +57,7 @@ def test_what_was_written_outlives_a_kill(tmp_path: Path) -> None:
     code = (
         "import os, pathlib, sys\n"
         "from mt5crs_shared.events import Died\n"
-        "from mt5crs_shared.process.event_files import EventWriter\n"
+        "from mt5crs_shared.storage.event_files import EventWriter\n"
         "writer = EventWriter(pathlib.Path(sys.argv[1]))\n"
         "for n in range(5): writer.write(Died('one', str(n)))\n"
         "os.kill(os.getpid(), 9)\n"

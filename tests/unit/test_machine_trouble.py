@@ -11,7 +11,7 @@ from mt5crs_shared.messages import Failed
 from mt5crs_shared.process import machine_trouble
 from mt5crs_shared.process.machine_trouble import EXIT_CODE
 from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.processes.launcher import ExitStatus
+from mt5crs_supervisor.processes.handle import ExitStatus
 from tests.unit.child_cases import Bench
 
 

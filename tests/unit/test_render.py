@@ -24,6 +24,7 @@ def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:
         phase="running",
         degraded="",
         queued=None,
+        standby=None,
         pid=4242,
         epoch=1001,
         uptime=125.0,

@@ -13,7 +13,7 @@ from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.pauses import Pauses
 from mt5crs_supervisor.children.restart_policy import Cause
 from mt5crs_supervisor.children.spawn import SURVIVED
-from mt5crs_supervisor.processes.launcher import ExitStatus, Load
+from mt5crs_supervisor.processes.handle import ExitStatus, Load
 from tests.unit.child_cases import SETTINGS, Bench, FakeHandle
 
 

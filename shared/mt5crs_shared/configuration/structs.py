@@ -128,6 +128,8 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         max_signal_age: A decision older than this when it can be sent is recorded as missed.
         restart: Its own restart policy; None: ``global.supervisor.restart``.
         limits: What its process may use; None: no limit.
+        standby: A second process of it is kept warm, and takes over when the first one ends: it
+            costs that process's memory, and halves the recovery.
     """
 
     name: Name
@@ -145,6 +147,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_signal_age: Annotated[float, Meta(ge=0.01)] = 2.0
     restart: RestartConfig | None = None
     limits: LimitsConfig | None = None
+    standby: bool = False
 
     @property
     def magic_number(self) -> int:

@@ -86,7 +86,7 @@ def run_child(encoded_spec: bytes, preload_module: str) -> None:
     preloaded = preload_module in sys.modules
     spec = _decode(encoded_spec)
     paths = VarPaths.of(spec)
-    _own_session()
+    leave_terminal()
     if SAFE_PATH[1] in os.environ:
         for variable in SAFE_PATH:
             os.environ.pop(variable, None)
@@ -116,12 +116,13 @@ def _fail(spec: ChildSpec, paths: VarPaths, error: Exception) -> None:
     logger.critical("this process fails", exc_info=error, extra={"epoch": spec.epoch})
 
 
-def _own_session() -> None:
-    """Leave the terminal: closing it, and Ctrl-C in it, are the supervisor's business.
+def leave_terminal() -> None:
+    """Begin a session: closing the terminal, and Ctrl-C in it, are the supervisor's business.
 
-    What this process starts itself is in its session too, and ends with it.
+    What this process starts itself is in its session too, and ends with it. Nothing happens where
+    it has left already.
     """
-    if hasattr(os, "setsid"):
+    if hasattr(os, "setsid") and os.getsid(0) != os.getpid():
         os.setsid()
         # The forkserver has these blocked, for the same reason.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP, signal.SIGINT})

@@ -1,1 +1,1 @@
-"""Files of SQLite: how they are opened, brought up to date, and written by one process."""
+"""What is kept on disk: files of SQLite, brought up to date by steps; and the files of events."""

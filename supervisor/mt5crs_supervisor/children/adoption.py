@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mt5crs_shared.events import AnyEvent, Superseded
 from mt5crs_supervisor.children.child import Child
+from mt5crs_supervisor.processes.handle import AdoptedHandle
 from mt5crs_supervisor.processes.identity import is_alive
-from mt5crs_supervisor.processes.launcher import AdoptedHandle
 from mt5crs_supervisor.processes.registry import Entry, Registry
 
 

@@ -5,7 +5,7 @@ import signal
 from mt5crs_shared.process.machine_trouble import EXIT_CODE
 from mt5crs_supervisor.children.restart_policy import Cause
 from mt5crs_supervisor.children.spawn import Death, Spawn
-from mt5crs_supervisor.processes.launcher import ExitStatus
+from mt5crs_supervisor.processes.handle import ExitStatus
 
 MACHINE = "not its own fault, tried again until it has passed"
 """What is said of trouble of the machine: no space, no descriptors, no process, no memory."""

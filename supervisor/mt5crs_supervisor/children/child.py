@@ -29,7 +29,7 @@ from mt5crs_supervisor.children.lifecycle import ALIVE, LifecycleEvent, State, f
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import Cause, RestartDecision, RestartPolicy, Verdict
 from mt5crs_supervisor.children.spawn import Death, Spawn, Times
-from mt5crs_supervisor.processes.launcher import ExitStatus, Handle
+from mt5crs_supervisor.processes.handle import ExitStatus, Handle
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from mt5crs_shared.configuration.structs import LimitsConfig, SupervisorConfig
 from mt5crs_supervisor.children.restart_policy import Cause, Verdict
 from mt5crs_supervisor.children.spawn import Spawn
-from mt5crs_supervisor.processes.launcher import Load
+from mt5crs_supervisor.processes.handle import Load
 
 STARVED_SHARE = 0.25
 """Share of a core below which a process that wants to run counts as starved."""

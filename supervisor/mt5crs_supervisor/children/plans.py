@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
         payload: Its configuration, JSON.
         config_hash: Hash of all that it depends on.
         symbol: A strategy's symbol; empty for services.
+        standby: Whether a process is to stand by for it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     payload: bytes
     config_hash: str
     symbol: str = ""
+    standby: bool = False
 
 
 def services(config: Config, ledger: Path) -> list[Plan]:
@@ -81,6 +83,7 @@ def plan_of(config: Config, strategy: StrategyConfig) -> Plan:
         payload=msgspec.json.encode(own),
         config_hash=config_hash(strategy, config.globals, symbols),
         symbol=strategy.symbol,
+        standby=strategy.standby,
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from mt5crs_shared.events import Degraded, Well
 from mt5crs_shared.messages import Beat, Failed, Hello
 from mt5crs_supervisor.children.restart_policy import Cause, Verdict
-from mt5crs_supervisor.processes.launcher import Handle
+from mt5crs_supervisor.processes.handle import Handle
 
 KEPT_BEATS = 20
 """Beats remembered, for rates and for the black box."""

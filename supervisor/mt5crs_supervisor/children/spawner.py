@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 
+import msgspec
 import zmq
 
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.events import SUPERVISOR, Adopted, AnyEvent, ForkserverDied
+from mt5crs_shared.events import SUPERVISOR, Adopted, AnyEvent, ForkserverDied, NoStandby
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import ChildSpec, Identify, Recycle
 from mt5crs_shared.process.installation import Installation
@@ -15,9 +16,13 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import adoption
 from mt5crs_supervisor.children.channel import ChildChannel
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import ALIVE
-from mt5crs_supervisor.processes.launcher import Handle, Launcher
+from mt5crs_supervisor.children.lifecycle import ALIVE, State
+from mt5crs_supervisor.processes.handle import Handle
+from mt5crs_supervisor.processes.launcher import Launcher
 from mt5crs_supervisor.processes.registry import Entry, Registry
+
+_AT_REST = frozenset({State.STOPPED, State.STOPPING, State.QUARANTINED})
+"""States in which a child needs no process soon."""
 
 
 class Spawner:
@@ -73,25 +78,50 @@ class Spawner:
         """Start a process under the next epoch; the gateway stops listening to earlier ones."""
         now = self._monotonic()
         epoch = self._registry.next_epoch(child.name)
-        spec = ChildSpec(
-            name=child.name,
-            kind=child.plan.kind,
-            entry=child.plan.entry,
+        spec = msgspec.structs.replace(
+            self._spec(child),
             epoch=epoch,
-            config_path=self._config.path,
-            config_hash=child.plan.config_hash,
-            var_dir=str(self._paths.var),
-            payload=child.plan.payload,
             spawned=now,
             lease=self._installation.lease(child.name, epoch, now + self._lease_seconds),
             identity=self._installation.identity(child.name, epoch),
-            installation=self._installation.id,
             poison=self._poison(child.name),
         )
         if child.plan.kind == "strategy":
             self._channel.fence(spec.name, spec.epoch)
         self._pending[child.name] = child, self._launcher.spawn(spec)
         return epoch
+
+    def _spec(self, child: Child) -> ChildSpec:
+        """What its process is told, whichever spawn it is."""
+        return ChildSpec(
+            name=child.name,
+            kind=child.plan.kind,
+            entry=child.plan.entry,
+            epoch=0,
+            config_path=self._config.path,
+            config_hash=child.plan.config_hash,
+            var_dir=str(self._paths.var),
+            payload=child.plan.payload,
+            spawned=0.0,
+            installation=self._installation.id,
+        )
+
+    def keep_standbys(self, children: Iterable[Child], now: float) -> None:
+        """See that one stands by for each child that runs and wants one, and for nobody else."""
+        standbys = self._launcher.standbys
+        for child in children:
+            if not child.plan.standby:
+                continue
+            if child.state in _AT_REST:
+                standbys.drop(child.name)
+            elif child.state is State.RUNNING:
+                fault = standbys.keep(self._spec(child), now)
+                if fault:
+                    self.notify(NoStandby(child.name, fault))
+
+    def standby_of(self, child: Child) -> int | None:
+        """The process that stands by for a child; None: none does."""
+        return self._launcher.standbys.pid(child.name)
 
     def recycle(self, child: Child) -> None:
         """Ask its process to end after the next bar."""
@@ -143,6 +173,7 @@ class Spawner:
         for child in children:
             if child.state in ALIVE:
                 self.lease(child, now)
+        self.keep_standbys(children, now)
 
     def lease(self, child: Child, now: float) -> None:
         """Let a child trade for a while."""

@@ -20,7 +20,7 @@ from mt5crs_shared.errors import ConfigError, Mark, Problem, Unusable
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.operator.render import nearby
 from mt5crs_supervisor.processes import forkserver
-from mt5crs_supervisor.processes.launcher import ExitStatus
+from mt5crs_supervisor.processes.handle import ExitStatus
 
 STRATEGY: Final = "mt5crs_worker.process.validation"
 FEED: Final = "mt5crs_services.feed.validation"

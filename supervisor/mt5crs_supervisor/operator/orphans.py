@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.processes import registry
+from mt5crs_supervisor.processes.handle import AdoptedHandle
 from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.instance_lock import InstanceLock
-from mt5crs_supervisor.processes.launcher import AdoptedHandle
 from mt5crs_supervisor.processes.registry import Entry
 
 KILLED_WITHIN = 5.0

@@ -39,6 +39,7 @@ NO_PROCESS = functools.partial(
     beat_age=None,
     recovery_ms=None,
     preloaded=None,
+    standby=None,
     memory=0,
     cpu=0.0,
     last_error="",
@@ -64,19 +65,25 @@ class Reported(Protocol):
     strategies: list[Child]
     services: list[Child]
 
+    def standby_of(self, child: Child) -> int | None:
+        """The process that stands by for a child; None: none does."""
+
 
 def report(supervisor: Reported, now: float) -> StatusReport:
     """The status of everything, at a monotonic time."""
     account = _account(supervisor)
     money = {m.strategy: m for m in account.strategies} if account is not None else {}
     queue = _queue([*supervisor.services, *supervisor.strategies])
+
+    def of(child: Child) -> ChildStatus:
+        return _child(child, now, queue, supervisor.standby_of(child))
+
     strategies = tuple(
-        _strategy(child, _child(child, now, queue), money.get(child.name), now)
-        for child in supervisor.strategies
+        _strategy(child, of(child), money.get(child.name), now) for child in supervisor.strategies
     )
     running = {child.name for child in supervisor.strategies}
     former = tuple(_former(supervisor, m) for name, m in money.items() if name not in running)
-    services = tuple(_child(child, now, queue) for child in supervisor.services)
+    services = tuple(map(of, supervisor.services))
     return StatusReport(
         schema=SCHEMA_VERSION,
         pid=os.getpid(),
@@ -155,7 +162,7 @@ def _lots(position: Position | None) -> float:
     return position.lots if position.side == "BUY" else -position.lots
 
 
-def _child(child: Child, now: float, queue: Mapping[str, int]) -> ChildStatus:
+def _child(child: Child, now: float, queue: Mapping[str, int], standby: int | None) -> ChildStatus:
     beat = child.spawn.beat
     spawned = child.spawn.times.spawned
     error = child.last_error
@@ -177,6 +184,7 @@ def _child(child: Child, now: float, queue: Mapping[str, int]) -> ChildStatus:
         beat_age=now - child.spawn.beat_at if beat is not None else None,
         recovery_ms=child.spawn.recovery * 1000.0 if child.spawn.recovery is not None else None,
         preloaded=child.spawn.preloaded,
+        standby=standby,
         memory=beat.usage.rss if beat is not None else 0,
         cpu=_cpu(child),
         last_error=error,

@@ -26,6 +26,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
         beat_age: Seconds since the last heartbeat was read; null before the first.
         recovery_ms: From its last death to its first tick afterwards; null: never died.
         preloaded: Forked with its modules in place; null before its first word.
+        standby: Process that stands by for it, warm; null: none does.
         memory: Resident bytes, by its last beat.
         cpu: Percent of one core over its last beats.
         last_error: The last error of a strategy's code that fails just now, or else the reason of
@@ -47,6 +48,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
     beat_age: float | None
     recovery_ms: float | None
     preloaded: bool | None
+    standby: int | None
     memory: int
     cpu: float
     last_error: str

@@ -28,6 +28,9 @@ PRELOAD: Final[dict[Kind, str]] = {
 }
 """Modules that the forkserver imports, by what a child is. Names only: see the arrows."""
 
+WARM_UP: Final[dict[Kind, str]] = {"strategy": "mt5crs_worker.process.warm_up:warm_up"}
+"""What a process that stands by does beforehand, by what it stands by for."""
+
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Environment of the whole tree: more threads hang or starve a machine full of processes."""
 

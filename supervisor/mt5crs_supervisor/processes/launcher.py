@@ -7,22 +7,20 @@ stopped or stuck; the supervisor's loop never waits for it.
 import contextlib
 import logging
 import multiprocessing
-import os
-import signal
 import sys
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing.connection import wait
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import psutil
 
 from mt5crs_shared.messages import ChildSpec
-from mt5crs_shared.process import entry
+from mt5crs_shared.process import entry, standby
 from mt5crs_supervisor.processes import forkserver
-from mt5crs_supervisor.processes.identity import birth, is_alive
+from mt5crs_supervisor.processes.handle import Handle, ProcessHandle
+from mt5crs_supervisor.processes.standbys import Standby, Standbys
 
 logger = logging.getLogger(__name__)
 
@@ -32,66 +30,16 @@ SPAWN_WITHIN = 15.0
 LONGEST_TURN = 1.0
 """Seconds of one turn that count as waited."""
 
-EXIT_CODE_WITHIN = 0.05
-"""Seconds that a child's exit code may come after its death was seen."""
-
-
-class ExitStatus(msgspec.Struct, frozen=True):
-    """How a process ended.
-
-    Attributes:
-        code: Exit code, or minus the signal; None: nobody can say any more.
-    """
-
-    code: int | None
-
-    def __str__(self) -> str:
-        if self.code is None:
-            return "ended, exit code unknown"
-        if self.code >= 0:
-            return f"exit code {self.code}"
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-self.code).name}"
-        return f"killed by signal {-self.code}"
-
-
-class Load(msgspec.Struct, frozen=True):
-    """What a process does with the processor.
-
-    Attributes:
-        runnable: It runs, or would if it were let; False: it sleeps, is stopped, or is gone.
-        cpu: Seconds of processor time that it has used.
-    """
-
-    runnable: bool
-    cpu: float
-
-
-class Handle(Protocol):
-    """A running child process."""
-
-    pid: int
-    born: str
-    exit_fd: int
-
-    def exit_status(self) -> ExitStatus | None:
-        """How it ended; None while it lives."""
-
-    def load(self) -> Load:
-        """What it does with the processor just now."""
-
-    def kill(self, signum: int) -> None:
-        """Send a signal; nothing happens where it is gone already."""
-
-    def close(self) -> None:
-        """Its process is gone: end what that has started, and give back what the handle holds."""
-
 
 class Launcher(Protocol):
     """Starts children."""
 
     def spawn(self, spec: ChildSpec) -> "Future[Handle]":
-        """Start a process, without waiting for it."""
+        """Start a process, without waiting for it; what stands by for that child is taken."""
+
+    @property
+    def standbys(self) -> Standbys:
+        """What stands by."""
 
     def unstick(self, now: float) -> None:
         """Called at each turn: break what a spawn waits for that takes too long."""
@@ -104,88 +52,6 @@ class Launcher(Protocol):
 
     def close(self) -> None:
         """No more spawns."""
-
-
-class ProcessHandle:
-    """A child of ours, watched by pidfd where there is one.
-
-    The pipe that multiprocessing calls the sentinel is no proof of death: when the forkserver is
-    killed, every sentinel fires while every child lives.
-    """
-
-    def __init__(self, process: "multiprocessing.process.BaseProcess") -> None:
-        assert process.pid is not None, "the process has been started"
-        self._process = process
-        self.pid = process.pid
-        self.born = birth(self.pid)
-        self._pidfd = _pidfd(self.pid)
-        self.exit_fd = self._pidfd if self._pidfd is not None else process.sentinel
-        self._status: ExitStatus | None = None
-
-    def exit_status(self) -> ExitStatus | None:
-        """How it ended; None while it lives."""
-        if self._status is None and not is_alive(self.pid, self.born):
-            wait([self._process.sentinel], EXIT_CODE_WITHIN)
-            code = self._process.exitcode
-            # 255 is what multiprocessing says when the forkserver took the code to its grave.
-            self._status = ExitStatus(None if code == 255 else code)
-        return self._status
-
-    def load(self) -> Load:
-        """What it does with the processor just now."""
-        return _load(self.pid)
-
-    def kill(self, signum: int) -> None:
-        """Send a signal; nothing happens where it is gone already."""
-        with contextlib.suppress(ProcessLookupError):
-            if self._pidfd is not None:
-                signal.pidfd_send_signal(self._pidfd, signum)
-            elif is_alive(self.pid, self.born):
-                os.kill(self.pid, signum)
-
-    def close(self) -> None:
-        """Its process is gone: end what that has started, and give back what the handle holds."""
-        _end_group(self.pid, self.born)
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
-        with contextlib.suppress(ValueError):
-            self._process.close()
-
-
-class AdoptedHandle:
-    """A child that an earlier supervisor started; watched by pidfd, which any process may hold.
-
-    Args:
-        pid: Its process, known to be alive.
-        born: Its birth; see `identity.birth`.
-
-    Raises:
-        OSError: This system has no pidfd; the child cannot be adopted.
-    """
-
-    def __init__(self, pid: int, born: str) -> None:
-        self.pid = pid
-        self.born = born
-        self.exit_fd = os.pidfd_open(pid)
-
-    def exit_status(self) -> ExitStatus | None:
-        """That it ended, not how: only a parent is told; None while it lives."""
-        return None if is_alive(self.pid, self.born) else ExitStatus(None)
-
-    def load(self) -> Load:
-        """What it does with the processor just now."""
-        return _load(self.pid)
-
-    def kill(self, signum: int) -> None:
-        """Send a signal; nothing happens where it is gone already."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.exit_fd, signum)
-
-    def close(self) -> None:
-        """Its process is gone: end what that has started, and give back what the handle holds."""
-        _end_group(self.pid, self.born)
-        os.close(self.exit_fd)
 
 
 class Patience:
@@ -229,10 +95,17 @@ class ForkserverLauncher:
         self._begun = 0
         self._ended = 0
         self._patience = Patience(SPAWN_WITHIN)
+        self.standbys = Standbys(lambda spec: self._thread.submit(self._stand_by, spec))
 
     def spawn(self, spec: ChildSpec) -> "Future[Handle]":
-        """Start a process, without waiting for it."""
-        future: Future[Handle] = self._thread.submit(self._start, spec)
+        """Start a process, without waiting for it; what stands by for that child is taken."""
+        future: Future[Handle]
+        taken = self.standbys.take(spec)
+        if taken is None:
+            future = self._thread.submit(self._start, spec)
+        else:
+            future = Future()
+            future.set_result(taken)
         future.add_done_callback(lambda _future: self._on_done())
         return future
 
@@ -265,36 +138,56 @@ class ForkserverLauncher:
         # One that is stopped would answer neither a spawn under way nor the request to end.
         forkserver.kill_forkserver()
         self._thread.shutdown(wait=True)
+        self.standbys.close()
         forkserver.kill_forkserver()
         forkserver.stop_forkserver()
         forkserver.forget_children()
 
-    def _start(self, spec: ChildSpec) -> Handle:
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        """So that it can be told when the forkserver takes too long."""
         self._begun += 1
         try:
-            return ProcessHandle(self._forked(spec))
+            yield
         finally:
             self._ended = self._begun
 
-    def _forked(self, spec: ChildSpec) -> "multiprocessing.process.BaseProcess":
+    def _start(self, spec: ChildSpec) -> Handle:
+        arguments = msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]
+        return self._forked(spec.name, entry.run_child, arguments)
+
+    def _stand_by(self, spec: ChildSpec) -> Standby:
+        kind = spec.kind
+        ours, theirs = multiprocessing.Pipe()
+        arguments = (
+            msgspec.msgpack.encode(spec),
+            forkserver.PRELOAD[kind],
+            forkserver.WARM_UP[kind],
+            theirs,
+        )
         try:
-            return self._fork(spec)
+            return Standby(self._forked(spec.name, standby.run_standby, arguments), ours)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    def _forked(self, *what: Any) -> Handle:
+        try:
+            return self._fork(*what)
         except (FileNotFoundError, ConnectionRefusedError):
             # Its socket is gone: temporary folders are cleared now and then. Nobody was asked.
             forkserver.discard()
-            return self._fork(spec)
+            return self._fork(*what)
 
-    def _fork(self, spec: ChildSpec) -> "multiprocessing.process.BaseProcess":
+    def _fork(self, name: str, target: Callable[..., None], arguments: tuple[Any, ...]) -> Handle:
         process = self._context.Process(  # type: ignore[attr-defined]  # both contexts have it
-            target=entry.run_child,
-            args=(msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]),
-            name=f"mt5crs {spec.name}",
-            daemon=True,
+            target=target, args=arguments, name=f"mt5crs {name}", daemon=True
         )
-        with _bare_main(), forkserver.uninterrupted():
+        with self._timed(), _bare_main(), forkserver.uninterrupted():
             process.start()
-        found: multiprocessing.process.BaseProcess = process
-        return found
+        return ProcessHandle(process)
 
 
 @contextlib.contextmanager
@@ -314,28 +207,3 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _end_group(pid: int, born: str) -> None:
-    """Kill what is left of the session that a child began; nothing where it began none."""
-    # As long as anybody is in it, no other process gets its number.
-    if birth(pid) in ("", born):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def _load(pid: int) -> Load:
-    try:
-        process = psutil.Process(pid)
-        times = process.cpu_times()
-        runnable = process.status() == psutil.STATUS_RUNNING
-    except psutil.NoSuchProcess:
-        return Load(False, 0.0)
-    return Load(runnable, times.user + times.system)
-
-
-def _pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None

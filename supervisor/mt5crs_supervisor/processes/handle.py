@@ -1,0 +1,174 @@
+"""A child's process, from outside: how it ends, what it does, and the signals that it gets."""
+
+import contextlib
+import os
+import signal
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Protocol
+
+import msgspec
+import psutil
+
+from mt5crs_supervisor.processes.identity import birth, is_alive
+
+EXIT_CODE_WITHIN = 0.05
+"""Seconds that a child's exit code may come after its death was seen."""
+
+
+class ExitStatus(msgspec.Struct, frozen=True):
+    """How a process ended.
+
+    Attributes:
+        code: Exit code, or minus the signal; None: nobody can say any more.
+    """
+
+    code: int | None
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return "ended, exit code unknown"
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-self.code).name}"
+        return f"killed by signal {-self.code}"
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What a process does with the processor.
+
+    Attributes:
+        runnable: It runs, or would if it were let; False: it sleeps, is stopped, or is gone.
+        cpu: Seconds of processor time that it has used.
+    """
+
+    runnable: bool
+    cpu: float
+
+
+class Handle(Protocol):
+    """A running child process."""
+
+    pid: int
+    born: str
+    exit_fd: int
+
+    def exit_status(self) -> ExitStatus | None:
+        """How it ended; None while it lives."""
+
+    def load(self) -> Load:
+        """What it does with the processor just now."""
+
+    def kill(self, signum: int) -> None:
+        """Send a signal; nothing happens where it is gone already."""
+
+    def close(self) -> None:
+        """Its process is gone: end what that has started, and give back what the handle holds."""
+
+
+class ProcessHandle:
+    """A child of ours, watched by pidfd where there is one.
+
+    The pipe that multiprocessing calls the sentinel is no proof of death: when the forkserver is
+    killed, every sentinel fires while every child lives.
+    """
+
+    def __init__(self, process: BaseProcess) -> None:
+        assert process.pid is not None, "the process has been started"
+        self._process = process
+        self.pid = process.pid
+        self.born = birth(self.pid)
+        self._pidfd = _pidfd(self.pid)
+        self.exit_fd = self._pidfd if self._pidfd is not None else process.sentinel
+        self._status: ExitStatus | None = None
+
+    def exit_status(self) -> ExitStatus | None:
+        """How it ended; None while it lives."""
+        if self._status is None and not is_alive(self.pid, self.born):
+            wait([self._process.sentinel], EXIT_CODE_WITHIN)
+            code = self._process.exitcode
+            # 255 is what multiprocessing says when the forkserver took the code to its grave.
+            self._status = ExitStatus(None if code == 255 else code)
+        return self._status
+
+    def load(self) -> Load:
+        """What it does with the processor just now."""
+        return _load(self.pid)
+
+    def kill(self, signum: int) -> None:
+        """Send a signal; nothing happens where it is gone already."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._pidfd is not None:
+                signal.pidfd_send_signal(self._pidfd, signum)
+            elif is_alive(self.pid, self.born):
+                os.kill(self.pid, signum)
+
+    def close(self) -> None:
+        """Its process is gone: end what that has started, and give back what the handle holds."""
+        _end_group(self.pid, self.born)
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        with contextlib.suppress(ValueError):
+            self._process.close()
+
+
+class AdoptedHandle:
+    """A child that an earlier supervisor started; watched by pidfd, which any process may hold.
+
+    Args:
+        pid: Its process, known to be alive.
+        born: Its birth; see `identity.birth`.
+
+    Raises:
+        OSError: This system has no pidfd; the child cannot be adopted.
+    """
+
+    def __init__(self, pid: int, born: str) -> None:
+        self.pid = pid
+        self.born = born
+        self.exit_fd = os.pidfd_open(pid)
+
+    def exit_status(self) -> ExitStatus | None:
+        """That it ended, not how: only a parent is told; None while it lives."""
+        return None if is_alive(self.pid, self.born) else ExitStatus(None)
+
+    def load(self) -> Load:
+        """What it does with the processor just now."""
+        return _load(self.pid)
+
+    def kill(self, signum: int) -> None:
+        """Send a signal; nothing happens where it is gone already."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.exit_fd, signum)
+
+    def close(self) -> None:
+        """Its process is gone: end what that has started, and give back what the handle holds."""
+        _end_group(self.pid, self.born)
+        os.close(self.exit_fd)
+
+
+def _end_group(pid: int, born: str) -> None:
+    """Kill what is left of the session that a child began; nothing where it began none."""
+    # As long as anybody is in it, no other process gets its number.
+    if birth(pid) in ("", born):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _load(pid: int) -> Load:
+    try:
+        process = psutil.Process(pid)
+        times = process.cpu_times()
+        runnable = process.status() == psutil.STATUS_RUNNING
+    except psutil.NoSuchProcess:
+        return Load(False, 0.0)
+    return Load(runnable, times.user + times.system)
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None

@@ -1,0 +1,80 @@
+"""A running system with a feed: one strategy that misbehaves, and others that must not notice."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.strategies import RECORD
+from tests.system import Pulse, System, wait_for
+
+LATE_MS = 250.0
+"""A tick that a bystander sees later than this after it was sent has been disturbed."""
+
+HERE = "tests.chaos.strategies"
+SYMBOLS = {"victim": "EURUSD", "witness": "GBPUSD", "bystander": "XAUUSD"}
+
+
+def entry(folder: Path, name: str, **changes: Any) -> dict[str, Any]:
+    """A strategy that records its ticks."""
+    return {
+        "name": name,
+        "symbol": SYMBOLS[name],
+        "strategy": f"{HERE}:{'Faulty' if name == 'victim' else 'Recorder'}",
+        "evaluate": "tick",
+        "timeframe": "S1",
+        "params": {"file": str(folder / f"{name}.ticks"), "trigger": str(folder / "trigger")},
+        **changes,
+    }
+
+
+class Scene:
+    """A running system with a feed, a victim and two that must not notice."""
+
+    def __init__(self, system: System, pulse: Pulse) -> None:
+        self.system = system
+        self.pulse = pulse
+        self.before = system.pids()
+
+    def fault(self, fault: str) -> None:
+        """Have the victim misbehave at its next tick."""
+        trigger = self.system.folder / "trigger"
+        trigger.with_suffix(".new").write_text(fault)
+        trigger.with_suffix(".new").replace(trigger)
+
+    def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
+        """Send a signal to a child; its process before."""
+        pid = self.system.pid(name)
+        os.kill(pid, signum)
+        return pid
+
+    def run_on(self, ticks: int = 25) -> None:
+        """Let the market go on for a while."""
+        symbol = SYMBOLS["witness"]
+        target = self.pulse.sent[symbol] + ticks
+        wait_for(lambda: self.pulse.sent[symbol] >= target, "more ticks")
+
+    def seen(self, name: str) -> list[tuple[int, int]]:
+        """What a strategy has recorded."""
+        data = (self.system.folder / f"{name}.ticks").read_bytes()
+        return list(RECORD.iter_unpack(data[: len(data) // RECORD.size * RECORD.size]))
+
+    def assert_undisturbed(self, *names: str) -> None:
+        """The others took every tick once, in order, in time, in the process they had."""
+        self.pulse.stop()
+        for name in names or ("witness", "bystander"):
+            sent = self.pulse.sent[SYMBOLS[name]]
+            wait_for(lambda n=name, s=sent: self.system.processed(n) >= s, f"{name} to take all")
+            seen = self.seen(name)
+            times = [event for event, _ in seen]
+            assert len(seen) == sent
+            assert times == sorted(set(times))
+            late = max(at - event for event, at in seen) / 1000.0
+            assert late <= LATE_MS, f"{name} saw a tick {late:.0f} ms late"
+            assert self.system.pid(name) == self.before[name]
+
+    def assert_complete(self, name: str) -> None:
+        """It took every tick that was sent, however often it died on the way."""
+        sent = self.pulse.sent[SYMBOLS[name]]
+        wait_for(lambda: self.system.processed(name) == sent, f"{name} to take {sent} ticks")
+        assert len({event for event, _ in self.seen(name)}) == sent

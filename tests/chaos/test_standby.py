@@ -1,0 +1,197 @@
+"""A process that stands by takes over at once, is never old, and outlives nobody."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mt5crs_shared.market.ticks import Tick
+from tests.chaos.scene import Scene, entry
+from tests.integration.test_cli_process import FAST, CommandLine
+from tests.system import Pulse, System, running, wait_for
+
+SYMBOLS = {"victim": "EURUSD", "witness": "GBPUSD"}
+
+
+def standby_of(system: System, name: str) -> int:
+    """The process that stands by for a strategy, when it is warm."""
+    return wait_for(lambda: system.strategy(name).process.standby, f"one to stand by for {name}")
+
+
+def wait_trading(system: System, name: str, pid: int) -> None:
+    """Wait until a strategy has this process."""
+    wait_for(lambda: system.strategy(name).process.pid == pid, f"{pid} to take over")
+
+
+def ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_it_takes_over_and_another_one_stands_by(tmp_path: Path) -> None:
+    entries = [entry(tmp_path, "victim", standby=True), entry(tmp_path, "witness")]
+    with running(tmp_path, entries) as system:
+        pulse = Pulse(system.port, list(SYMBOLS.values()))
+        try:
+            pulse.wait_heard(3)
+            pulse.start()
+            one = Scene(system, pulse)
+            one.run_on()
+            for deaths in (1, 2, 3):
+                standby = standby_of(system, "victim")
+                assert psutil.Process(standby).cmdline()[0] == "mt5crs victim (standby)"
+                one.kill("victim")
+                wait_trading(system, "victim", standby)
+                system.wait_running()
+                assert psutil.Process(standby).cmdline()[0] == "mt5crs victim"
+                assert system.strategy("victim").process.restarts == deaths
+            last = standby_of(system, "victim")
+            assert system.strategy("witness").process.standby is None
+            one.assert_undisturbed("witness")
+            one.assert_complete("victim")
+        finally:
+            pulse.stop()
+    wait_for(lambda: ended(last), "what stood by to end with the system")
+
+
+def test_one_that_is_killed_is_replaced_and_one_of_a_stopped_strategy_ends(tmp_path: Path) -> None:
+    quick = {"supervisor": {"lease": 2.0, "orphan_grace": 1.0}}
+    with running(tmp_path, [entry(tmp_path, "victim", standby=True)], quick) as system:
+        first = standby_of(system, "victim")
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: standby_of(system, "victim") != first, "another one")
+        # Both at once: the usual way.
+        second, trading = standby_of(system, "victim"), system.pid("victim")
+        os.kill(second, signal.SIGKILL)
+        os.kill(trading, signal.SIGKILL)
+        system.wait_back("victim", trading)
+        assert system.pid("victim") != second
+        third = standby_of(system, "victim")
+        assert system.process is not None
+        system.process.kill()
+        wait_for(lambda: ended(third), "what stood by to end with the supervisor")
+        wait_for(lambda: not system.processes(), "every process to end")
+
+
+SOURCE = """
+import os, pathlib, time
+from mt5crs_worker.strategy import HOLD, Strategy
+VERSION = {version!r}
+here = pathlib.Path(__file__).parent
+here.joinpath(f"imported.{{os.getpid()}}").touch()
+if here.joinpath("fail").exists():
+    1 / 0
+while here.joinpath("hang").exists():
+    time.sleep(0.01)
+class Mine(Strategy):
+    warmup = 1
+    def __init__(self, config, symbol):
+        super().__init__(config, symbol)
+        here.joinpath(f"made.{{os.getpid()}}").write_text(VERSION)
+    def on_bar(self, bars):
+        return HOLD
+"""
+
+
+class Desk(CommandLine):
+    """A system that runs a trader's own file."""
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        mine = {"name": "mine", "symbol": "EURUSD", "strategy": "my_strategies:Mine"}
+        settings = {"feed": FAST, "supervisor": {"lease": 1.5}}
+        super().__init__(folder, [{**mine, "standby": True, **more}], settings)
+        self.source("one")
+
+    def source(self, version: str) -> None:
+        """Save the trader's file."""
+        (self.folder / "my_strategies.py").write_text(SOURCE.format(version=version))
+
+    def made(self, pid: int) -> str:
+        """Which version a process trades."""
+        file = self.folder / f"made.{pid}"
+        return wait_for(lambda: file.exists() and file.read_text(), f"{pid} to make its strategy")
+
+    def __enter__(self) -> "Desk":
+        started = self.call("start", "--detach")
+        assert started.returncode == 0, started.stdout + started.stderr
+        self.wait_running()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.call("stop").returncode == 0
+        self.end_leftovers()
+
+
+def test_one_that_has_read_older_code_is_not_taken(tmp_path: Path) -> None:
+    with Desk(tmp_path) as system:
+        standby, trading = standby_of(system, "mine"), system.pid("mine")
+        assert not (tmp_path / f"made.{standby}").exists(), "only what trades makes a strategy"
+        system.source("two, which is longer")
+        os.kill(trading, signal.SIGKILL)
+        system.wait_back("mine", trading)
+        assert system.pid("mine") != standby
+        assert system.made(system.pid("mine")) == "two, which is longer"
+        wait_for(lambda: ended(standby), "the older one to end")
+        fresh, trading = standby_of(system, "mine"), system.pid("mine")
+        os.kill(trading, signal.SIGKILL)
+        wait_trading(system, "mine", fresh)
+        assert system.made(fresh) == "two, which is longer"
+
+
+def test_a_file_that_fails_meanwhile_is_told_and_stops_nobody(tmp_path: Path) -> None:
+    with Desk(tmp_path) as system:
+        first, trading = standby_of(system, "mine"), system.pid("mine")
+        (tmp_path / "fail").touch()
+        os.kill(first, signal.SIGKILL)
+
+        def told() -> str:
+            events = system.status().events
+            return next((e.detail for e in events if e.kind == "no_standby"), "")
+
+        assert "ZeroDivisionError" in wait_for(told, "why none stands by")
+        assert "my_strategies.py:8" in told()
+        assert system.strategy("mine").process.standby is None
+        assert system.pid("mine") == trading
+        (tmp_path / "fail").unlink()
+        os.kill(trading, signal.SIGKILL)
+        system.wait_back("mine", trading)
+
+
+def test_an_import_that_never_ends_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    with Desk(tmp_path) as system:
+        first, trading = standby_of(system, "mine"), system.pid("mine")
+        (tmp_path / "hang").touch()
+        os.kill(first, signal.SIGKILL)
+
+        def hanging() -> int:
+            files = [file.suffix[1:] for file in tmp_path.glob("imported.*")]
+            return next((int(f) for f in files if int(f) not in (first, trading)), 0)
+
+        stuck = wait_for(hanging, "one whose import hangs")
+        (tmp_path / "hang").unlink()
+        stopped = psutil.Process(stuck)
+        stopped.suspend()
+        os.kill(trading, signal.SIGKILL)
+        system.wait_back("mine", trading)
+        assert system.pid("mine") != stuck
+    wait_for(lambda: ended(stuck), "what hangs to be ended with the system")
+
+
+def test_a_tick_that_kills_is_spared_by_what_stood_by(tmp_path: Path) -> None:
+    victim = entry(tmp_path, "victim", standby=True)
+    victim["params"]["poison"] = 13.0
+    with running(tmp_path, [victim]) as system:
+        pulse = Pulse(system.port, ["EURUSD"])
+        try:
+            pulse.wait_heard(2)
+            pulse.start()
+            standby_of(system, "victim")
+            pulse.inject(Tick("EURUSD", 0, 1.1, 1.1001, volume=13.0))
+            wait_for(lambda: system.strategy("victim").process.restarts >= 2, "two deaths")
+            system.wait_running()
+            before = pulse.sent["EURUSD"]
+            wait_for(lambda: system.processed("victim") > before, "it to go on")
+            assert system.strategy("victim").process.restarts == 2
+        finally:
+            pulse.stop()

@@ -1,0 +1,168 @@
+"""Which process that stands by is taken, and which is of no use any more."""
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mt5crs_shared.messages import ChildSpec
+from mt5crs_shared.process.standby import Warm, stamps
+from mt5crs_supervisor.processes.handle import ExitStatus
+from mt5crs_supervisor.processes.standbys import RETRY_AFTER, Standby, Standbys
+from tests.unit.child_cases import FakeHandle
+
+SPEC = ChildSpec("s", "strategy", "e", 0, "", "", "", b"", 0.0)
+NOW = msgspec.structs.replace(SPEC, epoch=7)
+
+
+class Mortal(FakeHandle):
+    """A process that can end."""
+
+    ended: ExitStatus | None = None
+
+    def exit_status(self) -> ExitStatus | None:
+        return self.ended
+
+
+class Bench:
+    """Makes what stands by, and holds the other end of each line."""
+
+    def __init__(self) -> None:
+        self.made: list[Standby] = []
+        self.lines: list[Connection] = []
+        self.futures: list[Future[Standby]] = []
+        self.at_once = True
+        self.standbys = Standbys(self._make)
+
+    def _make(self, spec: ChildSpec) -> "Future[Standby]":
+        ours, theirs = multiprocessing.Pipe()
+        self.made.append(Standby(Mortal(100 + len(self.made)), ours))
+        self.lines.append(theirs)
+        self.futures.append(Future())
+        if self.at_once:
+            self.futures[-1].set_result(self.made[-1])
+        return self.futures[-1]
+
+    def say(self, files: list[str], fault: str = "") -> None:
+        self.lines[-1].send_bytes(msgspec.msgpack.encode(Warm(stamps(files), fault)))
+
+    @property
+    def handle(self) -> Mortal:
+        found = self.made[-1].handle
+        assert isinstance(found, Mortal)
+        return found
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_one_that_is_warm_runs_what_it_is_told(bench: Bench) -> None:
+    assert bench.standbys.keep(SPEC, 0.0) == ""
+    bench.say([])
+    assert bench.standbys.keep(SPEC, 1.0) == ""
+    assert bench.standbys.pid("s") == 100
+    assert bench.standbys.take(NOW) is bench.handle
+    assert msgspec.msgpack.decode(bench.lines[0].recv_bytes(), type=ChildSpec) == NOW
+    assert bench.standbys.pid("s") is None
+    assert bench.standbys.take(NOW) is None
+    assert len(bench.made) == 1
+
+
+def test_one_that_is_not_warm_is_left_to_get_warm(bench: Bench) -> None:
+    bench.standbys.keep(SPEC, 0.0)
+    assert bench.standbys.take(NOW) is None
+    assert not bench.handle.closed
+    bench.say([])
+    assert bench.standbys.take(NOW) is bench.handle
+
+
+def test_one_that_has_read_what_is_another_file_by_now_is_ended(
+    bench: Bench, tmp_path: Path
+) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text("ONE = 1\n")
+    bench.standbys.keep(SPEC, 0.0)
+    bench.say([str(code)])
+    code.write_text("ONE = 22\n")
+    assert bench.standbys.take(NOW) is None
+    assert bench.handle.signals == [signal.SIGKILL]
+    assert bench.handle.closed
+
+
+def test_a_removed_file_is_another_one(bench: Bench, tmp_path: Path) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text("ONE = 1\n")
+    bench.standbys.keep(SPEC, 0.0)
+    bench.say([str(code)])
+    code.unlink()
+    assert bench.standbys.take(NOW) is None
+
+
+def test_why_none_can_stand_by_is_told_once_and_tried_again(bench: Bench) -> None:
+    for turn, told in enumerate(["ZeroDivisionError", "", "another fault"]):
+        at = turn * RETRY_AFTER
+        assert bench.standbys.keep(SPEC, at) == ""
+        assert len(bench.made) == turn + 1
+        bench.say([], told or "ZeroDivisionError")
+        assert bench.standbys.keep(SPEC, at) == told
+        assert bench.handle.closed
+        assert bench.standbys.keep(SPEC, at + RETRY_AFTER - 0.1) == ""
+        assert len(bench.made) == turn + 1
+
+
+def test_one_that_ends_before_it_is_warm_is_told(bench: Bench) -> None:
+    bench.standbys.keep(SPEC, 0.0)
+    bench.handle.ended = ExitStatus(1)
+    bench.lines[0].close()
+    assert bench.standbys.keep(SPEC, 1.0) == "its process ended before it was warm"
+
+
+def test_one_that_is_killed_is_replaced_at_once(bench: Bench) -> None:
+    bench.standbys.keep(SPEC, 0.0)
+    bench.say([])
+    bench.standbys.keep(SPEC, 1.0)
+    bench.handle.ended = ExitStatus(-9)
+    bench.lines[0].close()
+    assert bench.standbys.keep(SPEC, 2.0) == ""
+    assert len(bench.made) == 2
+    assert bench.made[0].handle.closed if isinstance(bench.made[0].handle, Mortal) else False
+
+
+def test_a_line_that_is_broken_takes_nobody(bench: Bench) -> None:
+    bench.standbys.keep(SPEC, 0.0)
+    bench.say([])
+    bench.standbys.keep(SPEC, 1.0)
+    bench.lines[0].close()
+    assert bench.standbys.take(NOW) is None
+    assert bench.handle.closed
+
+
+def test_what_says_nonsense_is_of_no_use(bench: Bench) -> None:
+    bench.standbys.keep(SPEC, 0.0)
+    bench.lines[0].send_bytes(b"\xc1" * 9)
+    assert bench.standbys.take(NOW) is None
+    assert bench.handle.closed
+
+
+def test_a_machine_without_a_process_to_give_is_told(bench: Bench) -> None:
+    bench.at_once = False
+    bench.standbys.keep(SPEC, 0.0)
+    assert bench.standbys.keep(SPEC, 1.0) == ""
+    bench.futures[0].set_exception(OSError(11, os.strerror(11)))
+    assert "no process could be made" in bench.standbys.keep(SPEC, 2.0)
+
+
+def test_one_that_is_dropped_while_it_is_made_is_ended_when_it_is_there(bench: Bench) -> None:
+    bench.at_once = False
+    bench.standbys.keep(SPEC, 0.0)
+    bench.standbys.close()
+    assert not bench.handle.closed
+    bench.futures[0].set_result(bench.made[0])
+    assert bench.handle.signals == [signal.SIGKILL]
