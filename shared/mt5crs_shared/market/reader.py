@@ -122,7 +122,7 @@ class Reader:
         self.pause *= 2
 
     def block(self, blocked: bool, now: float) -> bool:
-        """Note, and say, that it has to wait for another symbol; patience begins when it can ask."""
+        """Note, and say, that it waits for another symbol; patience begins when it can ask."""
         if (blocked or self.blocked) and self.waiting_since is not None:
             self.waiting_since = now
         self.blocked = blocked

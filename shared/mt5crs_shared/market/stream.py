@@ -87,8 +87,8 @@ class TickStream:
         self._queue = QueueClock(monotonic, wall_us)
         self.give_up = give_up or (SIMULATED_GIVE_UP if own_feed else GIVE_UP)
         self._readers = {symbol: Reader(symbol, mark) for symbol, mark in marks.items()}
-        needs = needs or {}
-        self._needs = {s: self._readers[needs[s]] for s in marks if needs.get(s) in marks}
+        pairs = (needs or {}).items()
+        self._needs = {s: self._readers[other] for s, other in pairs if {s, other} <= set(marks)}
         self._tape_simulated = False
         # Who hears a symbol hears the one that it needs: that is subscribed to before.
         symbols = sorted(marks, key=lambda symbol: symbol in self._needs)
@@ -97,8 +97,7 @@ class TickStream:
         )
         self._sources = BacklogSources(context, sources)
         # A feed of ours knows what it has published; where it is not connected yet, it will be.
-        all_of_them = len(self._sources.sockets) if own_feed else 0
-        self._least_helpless = all_of_them if authority else None
+        self._least_helpless = (len(self._sources.sockets) * own_feed) if authority else None
 
     @property
     def connected(self) -> bool:
