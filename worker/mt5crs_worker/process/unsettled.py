@@ -24,7 +24,6 @@ def settle(
     journal: Journal,
     gateway: Way,
     instance: StrategyInstance,
-    epoch: int,
     fresh: Callable[[Order], bool],
 ) -> None:
     """Find out what became of each such order; one that the gateway never saw is sent or missed.
@@ -36,13 +35,12 @@ def settle(
         journal: Where they stand.
         gateway: Whom to ask.
         instance: The strategy, which has taken over the ledger's position.
-        epoch: Number of this spawn, which sends it.
         fresh: Whether an order is still young enough to be sent.
     """
     for order in journal.unsettled():
         result = gateway.query(order.order_id)
         if result.code is Code.NOT_SEEN and fresh(order):
-            result = gateway.submit(msgspec.structs.replace(order, epoch=epoch))
+            result = gateway.submit(msgspec.structs.replace(order, epoch=instance.epoch))
             instance.settle(result)
         elif result.code is Code.NOT_SEEN:
             why = "the process that decided it died before it was sent"

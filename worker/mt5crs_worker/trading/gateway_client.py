@@ -34,6 +34,9 @@ T = TypeVar("T")
 ASK_AGAIN = 0.25
 """Seconds without an answer after which the gateway is asked what became of a request."""
 
+SEND_AGAIN = 0.01
+"""The same where the question has not left: the gateway is away, or not connected yet."""
+
 UNDECIDED = frozenset({Code.NOT_SEEN, Code.NO_LEASE})
 """Answers after which an order may be sent again: the gateway has kept nothing of it."""
 
@@ -210,27 +213,30 @@ class GatewayClient:
 
     def _try(self, request: ToGateway, order_id: str) -> OrderAnswer | None:
         """Send once and wait a while for the answer."""
-        self._send(request)
-        return self._wait(lambda reply: _answers(reply, order_id))
+        return self._send_and_wait(request, lambda reply: _answers(reply, order_id))
 
     def _ask(self, request: ToGateway, match: Callable[[FromGateway], T | None]) -> T:
         """Send until there is an answer; for requests that may be repeated without harm."""
         while True:
-            self._send(request)
-            found = self._wait(match)
+            found = self._send_and_wait(request, match)
             if found is not None:
                 return found
 
-    def _send(self, request: ToGateway) -> None:
+    def _send_and_wait(
+        self, request: ToGateway, match: Callable[[FromGateway], T | None]
+    ) -> T | None:
         try:
             self.socket.send(_encode(request), zmq.DONTWAIT)
+            seconds = ASK_AGAIN
         except zmq.Again:
             logger.debug("the gateway is away; %s was not sent", type(request).__name__)
+            seconds = SEND_AGAIN
+        return self._wait(seconds, match)
 
-    def _wait(self, match: Callable[[FromGateway], T | None]) -> T | None:
+    def _wait(self, seconds: float, match: Callable[[FromGateway], T | None]) -> T | None:
         begun = self._monotonic()
         self.waiting_since = self.waiting_since or begun
-        while (left := begun + ASK_AGAIN - self._monotonic()) > 0:
+        while (left := begun + seconds - self._monotonic()) > 0:
             if self.socket not in self._pump(left):
                 continue
             while (message := self.read()) is not None:
