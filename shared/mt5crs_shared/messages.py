@@ -192,8 +192,8 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     model_hash: str = ""
 
 
-class Beat(msgspec.Struct, frozen=True, tag=True):
-    """A heartbeat, sent by the work loop itself.
+class Beat(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """A heartbeat, sent by the work loop itself; short where it says nothing new.
 
     Attributes:
         name: The child's name.
@@ -203,8 +203,8 @@ class Beat(msgspec.Struct, frozen=True, tag=True):
         phase: What it is doing.
         degraded: Why it cannot do its work fully; empty: it can.
         usage: Memory and CPU.
-        metrics: Of a strategy.
-        account: Of the gateway.
+        metrics: Of a strategy; None: none yet, or as before (but for `last_tick_age`).
+        account: Of the gateway; None: none yet, or as before.
         progress: Ticks published, recorded or watched, by a feed, tape or gateway.
     """
 
@@ -218,6 +218,13 @@ class Beat(msgspec.Struct, frozen=True, tag=True):
     metrics: StrategyMetrics | None = None
     account: AccountReport | None = None
     progress: int = 0
+
+    def after(self, before: "Beat | None") -> "Beat":
+        """All that it says, of a process whose last beat was `before`."""
+        if before is None:
+            return self
+        metrics, account = self.metrics or before.metrics, self.account or before.account
+        return msgspec.structs.replace(self, metrics=metrics, account=account)
 
 
 class FirstTick(msgspec.Struct, frozen=True, tag=True):

@@ -121,6 +121,7 @@ class Supervisor:
         self._var = var
         self._identities: dict[str, bytes] = {}
         self.messages: list[FromChild] = []
+        self._beats: dict[tuple[str, int], Beat] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +136,9 @@ class Supervisor:
             identity, body = self._router.recv_multipart()
             message: FromChild = msgspec.msgpack.decode(body, type=FromChild)
             self._identities[message.name] = identity
+            if isinstance(message, Beat):
+                known = (message.name, message.epoch)
+                message = self._beats[known] = message.after(self._beats.get(known))
             self.messages.append(message)
         return self.messages
 

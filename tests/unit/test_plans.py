@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import decode_config
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_supervisor.children import plans
 from tests.system import ROOT
@@ -22,3 +24,15 @@ def test_what_is_held_just_now_makes_no_other_plan_of_a_service(
         found = plans.services(config, ledger)
         assert [plan.config_hash for plan in found] == [plan.config_hash for plan in flat]
         assert all(symbol.encode() in plan.payload for plan in found)
+
+
+@pytest.mark.parametrize(("count", "heartbeat"), [(1, 0.5), (250, 0.5), (400, 0.8), (2_000, 1.0)])
+def test_many_strategies_beat_more_seldom(count: int, heartbeat: float) -> None:
+    config = loading.load_config(ROOT / "config" / "strategies.yaml", cwd=ROOT)
+    one = config.strategies[0]
+    names = [msgspec.structs.replace(one, name=f"s{number}") for number in range(count)]
+    many = msgspec.structs.replace(config, strategies=tuple(names))
+    plan = plans.plan_of(many, names[0])
+    assert decode_config(plan.payload).globals.supervisor.heartbeat == heartbeat
+    alone = msgspec.structs.replace(config, strategies=(names[0],))
+    assert plans.plan_of(alone, names[0]).config_hash == plan.config_hash

@@ -56,3 +56,18 @@ def test_who_asked_first_is_next_in_the_queue() -> None:
     running.child.spawn.pending = False
     first.child.spawn.pending = second.child.spawn.pending = True
     assert reporting._queue(children) == {"first": 0, "second": 1}
+
+
+def test_a_beat_that_says_nothing_new_leaves_what_was_said(bench: Bench) -> None:
+    child = bench.child
+    metrics = StrategyMetrics(ticks_processed=9, last_tick_age=1.0)
+    full = Beat(child.name, 1, child.spawn.epoch, 0, "running", metrics=metrics)
+    child.on_beat(full, 10.0)
+    short = msgspec.structs.replace(full, loops=7, metrics=None)
+    assert len(msgspec.msgpack.encode(short)) < 120
+    child.on_beat(short, 12.0)
+    assert child.spawn.beat == msgspec.structs.replace(full, loops=7)
+    status = reporting._strategy(child, reporting._child(child, 12.5, {}, None), None, 12.5)
+    assert status.metrics == metrics
+    assert status.last_tick_age == pytest.approx(1.0 + 2.5)
+    assert status.process.beat_age == pytest.approx(0.5)

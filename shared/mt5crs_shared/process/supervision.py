@@ -105,6 +105,7 @@ class ChildProcess:
         self._last_word = monotonic()
         self._known = False
         self._next_beat = 0.0
+        self._told = ChildReport("booting")
         self._installation_file = VarPaths.of(spec).installation
         self._output = VarPaths.of(spec).stderr_file(spec.name)
         self._look_at = 0.0
@@ -217,6 +218,7 @@ class ChildProcess:
     def _beat(self, report: ChildReport) -> None:
         times = os.times()
         usage = Usage(_resident_bytes(), times.user + times.system)
+        told, self._told = self._told, report
         self._send(
             Beat(
                 name=self._spec.name,
@@ -226,13 +228,15 @@ class ChildProcess:
                 phase=report.phase,
                 degraded=report.degraded,
                 usage=usage,
-                metrics=report.metrics,
-                account=report.account,
+                metrics=None if _is_known(report.metrics, told.metrics) else report.metrics,
+                account=None if report.account == told.account else report.account,
                 progress=report.progress,
             )
         )
 
     def _hello(self) -> None:
+        # Whoever has to be told this knows nothing of this process.
+        self._told = ChildReport("booting")
         self._send(
             Hello(
                 name=self._spec.name,
@@ -250,6 +254,7 @@ class ChildProcess:
             self._socket.send(_encode(message), zmq.DONTWAIT)
         except zmq.Again:
             logger.debug("the supervisor does not read; a %s was dropped", type(message).__name__)
+            self._told = ChildReport("booting")
 
     def _read(self) -> None:
         while True:
@@ -314,6 +319,13 @@ class ChildProcess:
 
     def _on_sigterm(self, _signum: int, _frame: object) -> None:
         self._stopping = True
+
+
+def _is_known(metrics: StrategyMetrics | None, told: StrategyMetrics | None) -> bool:
+    """Whether counters are those of the last beat; the age of the last tick follows from that."""
+    if metrics is None or told is None:
+        return metrics is told
+    return msgspec.structs.replace(metrics, last_tick_age=told.last_tick_age) == told
 
 
 def _resident_bytes() -> int:

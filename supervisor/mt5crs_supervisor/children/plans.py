@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.configuration.loading import config_hash
-from mt5crs_shared.configuration.structs import Config, StrategyConfig
+from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.messages import Kind
@@ -23,6 +23,10 @@ ENTRIES = {
 """Entry points of the services, by name only: the supervisor imports none of them."""
 
 STRATEGY_ENTRY = "mt5crs_worker.process.main:run_strategy"
+
+
+BEATS = 500
+"""Beats a second that are read at most, as long as that is often enough to notice a hang."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -75,7 +79,9 @@ def strategies(config: Config) -> list[Plan]:
 def plan_of(config: Config, strategy: StrategyConfig) -> Plan:
     """The plan of one strategy, enabled or not."""
     symbols = _symbols(config, (strategy,))
-    own = msgspec.structs.replace(config, strategies=(strategy,), symbols=symbols)
+    own = msgspec.structs.replace(
+        config, strategies=(strategy,), symbols=symbols, globals=_paced(config)
+    )
     return Plan(
         name=strategy.name,
         kind="strategy",
@@ -85,6 +91,17 @@ def plan_of(config: Config, strategy: StrategyConfig) -> Plan:
         symbol=strategy.symbol,
         standby=strategy.standby,
     )
+
+
+def _paced(config: Config) -> GlobalConfig:
+    """What all share, with a heartbeat as seldom as so many strategies need.
+
+    It is no part of what a process depends on: one that beats more often is adopted all the same.
+    """
+    settings = config.globals.supervisor
+    seldom = min(len(config.enabled) / BEATS, settings.hang_after / 3.0, settings.lease / 3.0)
+    paced = msgspec.structs.replace(settings, heartbeat=max(settings.heartbeat, seldom))
+    return msgspec.structs.replace(config.globals, supervisor=paced)
 
 
 def _guarded(ledger: Path) -> dict[str, SymbolSpec]:

@@ -55,6 +55,7 @@ class Spawn:
         model_hash: Of the model that it runs.
         beat: Its last heartbeat.
         beat_at: Monotonic time at which that was read, seconds.
+        metrics_at: The same of the beat that its counters are of.
         beats: The last heartbeats, with those times.
         recovery: Seconds from the death before it to its first tick.
         trouble: What people were told is wrong with it.
@@ -76,6 +77,7 @@ class Spawn:
     model_hash: str = ""
     beat: Beat | None = None
     beat_at: float = 0.0
+    metrics_at: float = 0.0
     beats: deque[tuple[Beat, float]] = dataclasses.field(
         default_factory=lambda: deque(maxlen=KEPT_BEATS)
     )
@@ -115,8 +117,10 @@ class Spawn:
 
     def hear(self, beat: Beat, now: float) -> None:
         """Remember a heartbeat."""
-        self.beat, self.beat_at = beat, now
-        self.beats.append((beat, now))
+        if beat.metrics is not None:
+            self.metrics_at = now
+        self.beat, self.beat_at = beat.after(self.beat), now
+        self.beats.append((self.beat, now))
 
     def degraded(self, why: str, now: float) -> tuple[type[Degraded | Well], str] | None:
         """What people are to be told of it, where that has changed.

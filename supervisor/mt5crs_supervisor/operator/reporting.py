@@ -123,7 +123,7 @@ def _strategy(
     metrics = beat.metrics if beat is not None else None
     age = None
     if metrics is not None and metrics.last_tick_age >= 0.0:
-        age = metrics.last_tick_age + now - child.spawn.beat_at
+        age = metrics.last_tick_age + now - child.spawn.metrics_at
     return StrategyStatus(
         process=process,
         symbol=child.plan.symbol,

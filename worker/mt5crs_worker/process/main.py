@@ -80,12 +80,14 @@ class Worker:
         finally:
             self._child.close()
 
-    def rehearse(self) -> None:
-        """Boot, and leave it at that."""
+    def rehearse(self, ticks: list[Tick]) -> None:
+        """Boot, take these ticks, and end, where nobody is; see `rehearsal`."""
         self._boot()
+        self._process(Batch(ticks, 0, 0, live=True))
+        self._serve()
         self._journal.close()
+        self._context.destroy(linger=0)  # Nobody waits for what it said.
         self._child.close()
-        self._context.destroy(linger=0)
 
     def _boot(self) -> None:
         strategy, globals_ = self._strategy, self._config.globals
