@@ -38,11 +38,13 @@ class Ours:
 
     Args:
         standby: A process stands by for each job.
+        job: Class of `benchmarks.jobs`.
     """
 
     name = "mt5crs-supervisor"
 
-    def __init__(self, standby: bool = False) -> None:
+    def __init__(self, standby: bool = False, job: str = "ModelOnEveryTick") -> None:
+        self._job = job
         self._standby = standby
         if standby:
             self.name = f"{self.name}, standby: true"
@@ -54,7 +56,7 @@ class Ours:
                 "name": f"job{number}",
                 "symbol": "EURUSD",
                 "model_path": str(MODEL),
-                "strategy": "benchmarks.jobs:ModelOnEveryTick",
+                "strategy": f"benchmarks.jobs:{self._job}",
                 "evaluate": "tick",
                 "params": {"folder": str(folder)},
                 "magic": number + 1,

@@ -35,6 +35,10 @@ class FirstTick:
             self._file = None
 
 
+LATE_US = 100_000
+"""A tick that is processed so long after it was stamped is noted, in us."""
+
+
 class ModelOnEveryTick(ModelStrategy):
     """Asks the model at every tick, from the very first."""
 
@@ -48,3 +52,14 @@ class ModelOnEveryTick(ModelStrategy):
         self.adapter.probability(ROW)
         self._first.processed()
         return HOLD
+
+
+class Punctual(ModelOnEveryTick):
+    """Notes the ticks that were late in ``folder/name.late``: when, and how late, in us."""
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        now = time.time_ns() // 1000
+        if now - tick.time_us > LATE_US:
+            with Path(self.params["folder"], f"{self.config.name}.late").open("a") as file:
+                file.write(f"{now} {now - tick.time_us}\n")
+        return super().on_tick(tick, bars)

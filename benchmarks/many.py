@@ -1,22 +1,27 @@
-"""Many strategies on one machine: how long until all run, what each costs, how fast `status` is.
+"""Many strategies on one machine: how long until all run, what each costs, how late ticks are.
 
-Each strategy asks its model at every tick. Writes its section to docs/benchmarks.md.
+Each strategy asks its model at every tick; ten of them are killed at the end. Writes its section to
+docs/benchmarks.md.
 """
 
+import os
+import signal
 import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import psutil
 
 from benchmarks.contestants import Ours
-from benchmarks.tables import machine, table, write
+from benchmarks.jobs import LATE_US
+from benchmarks.tables import report
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator.status_report import StatusReport
-from tests.system import Pulse, free_port, wait_for
+from tests.system import Pulse, System, free_port, wait_for
 
 RATE = 2.0
 """Ticks a second."""
@@ -24,8 +29,8 @@ RATE = 2.0
 SETTLED = 10.0
 """Seconds after the start that are not measured."""
 
-MEASURED = 20.0
-"""Seconds over which processor time is taken."""
+KILLED = 10
+"""Strategies that are killed at once."""
 
 SAMPLE = 60
 """Processes whose memory is looked at."""
@@ -36,21 +41,21 @@ def cpu(pids: list[int]) -> float:
     return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
 
 
-def row(count: int) -> list[str]:
+def row(count: int, seconds: float) -> list[str]:
     """The figures of so many strategies."""
     port = free_port()
     pulse = Pulse(port, ["EURUSD"], RATE)
     pulse.start()
     with tempfile.TemporaryDirectory() as folder:
-        ours = Ours()
+        ours = Ours(job="Punctual")
         try:
-            return figures(ours, Path(folder), port, count)
+            return figures(ours, Path(folder), port, count, seconds)
         finally:
             ours.stop()
             pulse.stop()
 
 
-def figures(ours: Ours, folder: Path, port: int, count: int) -> list[str]:
+def figures(ours: Ours, folder: Path, port: int, count: int, seconds: float) -> list[str]:
     """Start them and measure."""
     begun = time.monotonic()
     ours.start(folder, port, count)
@@ -63,8 +68,8 @@ def figures(ours: Ours, folder: Path, port: int, count: int) -> list[str]:
     wait_for(running, "all to run", 180.0)
     started = time.monotonic() - begun
     time.sleep(SETTLED)  # until what began with them has come to rest
-    report: StatusReport = system.status()
-    pids = [s.process.pid for s in report.strategies if s.process.pid is not None]
+    status: StatusReport = system.status()
+    pids = [s.process.pid for s in status.strategies if s.process.pid is not None]
     answers = []
     for _ in range(5):
         asked = time.monotonic()
@@ -72,27 +77,56 @@ def figures(ours: Ours, folder: Path, port: int, count: int) -> list[str]:
         answers.append(time.monotonic() - asked)
     sizes = [psutil.Process(pid).memory_full_info().pss for pid in pids[:SAMPLE]]
     workers, parent = cpu(pids), cpu([ours.parent_pid])
-    time.sleep(MEASURED)  # the interval that is measured
+    begun_us = time.time_ns() // 1000
+    time.sleep(seconds)  # the interval that is measured
     workers, parent = cpu(pids) - workers, cpu([ours.parent_pid]) - parent
-    report = system.status()
+    late = [us for at, us in late_ticks(folder) if at >= begun_us]
+    back = kill_some(system, pids)
+    restarts = system.status().totals.restarts
     return [
         f"{count}",
         f"{started:.1f}",
-        f"{report.totals.restarts}",
+        f"{restarts - min(KILLED, count)}",
         f"{statistics.mean(sizes) / 1e6:.1f}",
         f"{statistics.median(answers) * 1e3:.0f}",
-        f"{workers / len(pids) / MEASURED * 1e3:.1f}",
-        f"{parent / MEASURED * 1e2:.1f}",
+        f"{workers / len(pids) / seconds * 1e3:.1f}",
+        f"{parent / seconds * 1e2:.1f}",
+        f"{max(late) / 1e3:,.0f}" if late else f"< {LATE_US / 1e3:g}",
+        f"{back:.2f}",
     ]
 
 
+def late_ticks(folder: Path) -> Iterator[tuple[int, int]]:
+    """When ticks were processed that were late, and how late, in us."""
+    for file in folder.glob("*.late"):
+        for line in file.read_text().splitlines():
+            at, late = line.split()
+            yield int(at), int(late)
+
+
+def kill_some(system: System, pids: list[int]) -> float:
+    """Seconds until all of some strategies that were killed at once have processed a tick again."""
+    begun = time.monotonic()
+    for pid in pids[:KILLED]:
+        os.kill(pid, signal.SIGKILL)
+
+    def all_back() -> bool:
+        processes = [s.process for s in system.status().strategies[:KILLED]]
+        fresh = all(p.pid not in (None, *pids) for p in processes)
+        return fresh and all(p.recovery_ms is not None for p in processes)
+
+    wait_for(all_back, "those that were killed")
+    return time.monotonic() - begun
+
+
 @click.command()
-@click.option("--counts", default="50,100,500", help="Numbers of strategies.")
-def main(counts: str) -> None:
+@click.option("--counts", default="50,100,500", show_default=True, help="Numbers of strategies.")
+@click.option("--seconds", default=30.0, show_default=True, help="Over which ticks are watched.")
+def main(counts: str, seconds: float) -> None:
     """Measure, print and write docs/benchmarks.md."""
     rows = []
     for count in map(int, counts.split(",")):
-        rows.append(row(count))
+        rows.append(row(count, seconds))
         click.echo(" ".join(rows[-1]))
     head = [
         "strategies",
@@ -102,8 +136,10 @@ def main(counts: str) -> None:
         "status, ms",
         "one's processor, ms/s",
         "supervisor's, %",
+        "latest tick, ms",
+        "ten killed, back in s",
     ]
-    write("many strategies", f"{machine()}; {RATE:g} ticks/s.\n\n{table(head, rows)}")
+    report("many strategies", f"{RATE:g} ticks/s, {seconds:g} s.", head, rows)
 
 
 if __name__ == "__main__":

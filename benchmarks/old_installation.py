@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.tables import machine, table, write
+from benchmarks.tables import report, table
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.configuration.structs import RetentionConfig
@@ -109,14 +109,13 @@ def main(rows: int, no_write: bool) -> None:
             make(fresh, 0)
             pairs = (median_ms(lambda o=old, u=use: u(o)), median_ms(lambda f=fresh, u=use: u(f)))
             megabytes = old.stat().st_size / 1e6
-            cells = [f"{pairs[0]:.1f}", f"{pairs[1]:.1f}", f"{pairs[0] / pairs[1]:.2f}"]
-            lines.append([name, f"{megabytes:,.0f}", *cells])
-    heads = ["file", "MB", "opened in ms", "a fresh one", "ratio"]
-    what = f"{machine()}; {rows:,} rows in each table, medians of {ROUNDS}, nothing pruned."
-    text = f"{what}\n\n{table(heads, lines)}"
-    click.echo(text)
+            cells = [f"{pairs[0] / pairs[1]:.2f}", f"{pairs[0]:.1f}", f"{pairs[1]:.1f}"]
+            lines.append([name, *cells, f"{megabytes:,.0f}"])
+    heads = ["file", "ratio", "opened in ms", "a fresh one", "MB"]
+    click.echo(table(heads, lines))
     if not no_write:
-        write("files of a long time", text)
+        note = f"{rows:,} rows in each table, medians of {ROUNDS}, nothing pruned."
+        report("files of a long time", note, heads, lines)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import click
 import numpy as np
 import xgboost
 
-from benchmarks.tables import machine, table, write
+from benchmarks.tables import report, table
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.tree_ensemble import TreeEnsemble, tables_of
 
@@ -72,9 +72,8 @@ def main(repeat: int) -> None:
     """Time both on models of several sizes."""
     rows = [row_of(*model, repeat) for model in MODELS]
     head = ["model", "times faster", "tables, us", "inplace_predict, us", "made once in, ms"]
-    text = f"{machine()}; medians of {repeat}, alternating.\n\n{table(head, rows)}"
-    write("one prediction", text)
-    click.echo(text)
+    report("one prediction", f"medians of {repeat}, alternating.", head, rows)
+    click.echo(table(head, rows))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 import psutil
 
 from benchmarks.contestants import BareForkserver, Circus, Contestant, Ours, Supervisord
-from benchmarks.tables import machine, table, write
+from benchmarks.tables import report
 from tests.system import Pulse, free_port, wait_for
 
 RATE = 200.0
@@ -110,20 +111,23 @@ def main(rounds: int, workers: str) -> None:
         Circus(0.1),
     ]
     recovery = {c.name: measure_recovery(c, rounds) for c in contestants}
-    base = statistics.median(recovery[Ours.name])
+    base = statistics.median(recovery[BareForkserver.name])
     rows = [
         [
             name,
+            f"{statistics.median(times) / base:.2f}",
             f"{statistics.median(times):,.0f}",
             f"{min(times):,.0f} to {max(times):,.0f}",
-            f"{statistics.median(times) / base:.1f}",
         ]
         for name, times in recovery.items()
     ]
-    head = ["contestant", "median ms", "range", "times ours"]
-    text = f"{machine()}; {rounds} kills each, {RATE:g} ticks/s.\n\n{table(head, rows)}"
-    write("kill -9 to the replacement's first processed tick", text)
-    write("memory and start", measure_size([int(n) for n in workers.split(",")]))
+    report(
+        "kill -9 to the replacement's first processed tick",
+        f"{rounds} kills each, {RATE:g} ticks/s.",
+        ["contestant", "times the bare forkserver", "median ms", "range"],
+        rows,
+    )
+    measure_size([int(n) for n in workers.split(",")])
 
 
 def measure_recovery(contestant: Contestant, rounds: int) -> list[float]:
@@ -139,25 +143,55 @@ def measure_recovery(contestant: Contestant, rounds: int) -> list[float]:
         return times
 
 
-def measure_size(sizes: list[int]) -> str:
+class Size(msgspec.Struct, frozen=True):
+    """What some jobs of a contestant take.
+
+    Attributes:
+        starts: Seconds until all were past their first tick, of each start.
+        memory: Mean proportional set size of a job, MB.
+        idle: Percent of a core that the parent uses while no tick comes.
+    """
+
+    starts: list[float]
+    memory: float
+    idle: float
+
+
+def measure_size(sizes: list[int]) -> None:
     """Memory, start and idle cost at several numbers of jobs."""
+    contestants = (Ours(), BareForkserver(), Supervisord(), Circus())
+    found = {(c.name, jobs): size_of(c, jobs) for c in contestants for jobs in sizes}
     rows = []
-    for contestant in (Ours(), BareForkserver(), Supervisord(), Circus()):
-        for jobs in sizes:
-            starts = []
-            for number in range(STARTS):
-                with competing(contestant, jobs, MANY_RATE) as run:
-                    starts.append(run.started - run.begun)
-                    if number == STARTS - 1:
-                        time.sleep(5.0)  # until what began with them has come to rest
-                        memory, cpu = run.memory(), run.idle_cpu(20.0)
-            times = f"{statistics.median(starts):.2f} ({min(starts):.2f} to {max(starts):.2f})"
-            row = [contestant.name, str(jobs), f"{memory:.1f}", times, f"{cpu:.1f}"]
-            rows.append(row)
-            click.echo(" ".join(row))
-    head = ["contestant", "jobs", "PSS a job, MB", "all past their first tick, s", "idle parent, %"]
-    text = f"{machine()}; {MANY_RATE:g} ticks/s, medians of {STARTS} starts."
-    return f"{text}\n\n{table(head, rows)}"
+    for (name, jobs), size in found.items():
+        bare, start = found[BareForkserver.name, jobs], statistics.median(size.starts)
+        rows.append(
+            [
+                name,
+                str(jobs),
+                f"{start / statistics.median(bare.starts):.2f}",
+                f"{size.memory / bare.memory:.2f}",
+                f"{start:.2f} ({min(size.starts):.2f} to {max(size.starts):.2f})",
+                f"{size.memory:.1f}",
+                f"{size.idle:.1f}",
+            ]
+        )
+    head = ["contestant", "jobs", "start, times bare", "memory, times bare"]
+    head += ["all past their first tick, s", "PSS a job, MB", "idle parent, %"]
+    note = f"{MANY_RATE:g} ticks/s, medians of {STARTS} starts; bare: the bare forkserver's."
+    report("memory and start", note, head, rows, keys=2)
+
+
+def size_of(contestant: Contestant, jobs: int) -> Size:
+    """Start so many jobs a few times, and look at those of the last time."""
+    starts = []
+    for number in range(STARTS):
+        with competing(contestant, jobs, MANY_RATE) as run:
+            starts.append(run.started - run.begun)
+            if number == STARTS - 1:
+                time.sleep(5.0)  # until what began with them has come to rest
+                size = Size(starts, run.memory(), run.idle_cpu(20.0))
+    click.echo(f"{contestant.name}, {jobs}: {size}")
+    return size
 
 
 if __name__ == "__main__":

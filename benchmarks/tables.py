@@ -5,7 +5,9 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+_END: Final = "\n<!-- end -->\n"
 FILE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
@@ -24,14 +26,50 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+BEFORE: Final = "before"
+"""First cell of a row of the run before, which stands below that of this one."""
+
+
+def report(
+    title: str, note: str, head: Sequence[str], rows: Sequence[Sequence[str]], keys: int = 1
+) -> None:
+    """Replace a section by a table with a row of the run before below each row.
+
+    Args:
+        title: Of the section.
+        note: How it was measured; date and machine stand before it.
+        head: Names of the columns.
+        rows: What was measured.
+        keys: So many columns, the first ones, say what a row is about.
+    """
+    _, old, _ = _parts(_document(), title)
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in old.splitlines()]
+    known = {tuple(cells[:keys]): cells for cells in lines if len(cells) == len(head)}
+    if known.get(tuple(head[:keys])) != list(head):
+        known = {}  # Other columns say something else.
+    shown: list[Sequence[str]] = []
+    for row in rows:
+        shown.append(row)
+        earlier = known.get(tuple(row[:keys]))
+        if earlier is not None:
+            shown.append([BEFORE, *earlier[1:]])
+    write(title, f"{machine()}; {note}\n\n{table(head, shown)}")
+
+
 def write(title: str, text: str) -> None:
     """Replace the section called `title`, or add it at the end."""
-    begin, end = f"## {title}\n", "\n<!-- end -->\n"
-    document = FILE.read_text() if FILE.exists() else "# Benchmarks\n\n"
-    section = f"{begin}\n{text}\n{end}"
-    if begin in document:
-        before, _, rest = document.partition(begin)
-        document = before + section + rest.partition(end)[2]
-    else:
-        document += f"{section}\n"
-    FILE.write_text(document)
+    before, _, after = _parts(_document(), title)
+    FILE.write_text(f"{before}## {title}\n\n{text}\n{_END}{after}")
+
+
+def _document() -> str:
+    return FILE.read_text() if FILE.exists() else "# Benchmarks\n\n"
+
+
+def _parts(document: str, title: str) -> tuple[str, str, str]:
+    """What stands before a section, in it, and after it."""
+    before, found, rest = document.partition(f"## {title}\n")
+    if not found:
+        return document, "", "\n"
+    section, _, after = rest.partition(_END)
+    return before, section, after

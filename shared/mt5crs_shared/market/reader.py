@@ -10,8 +10,8 @@ from mt5crs_shared.market.ticks import Tick
 ASK_AGAIN = (0.01, 1.0)
 """Shortest and longest wait, in seconds, between two questions while nothing is new.
 
-A live tick that has to be placed is asked about at once; the longest is for a symbol that is silent,
-of which the tape might have heard what this reader has not.
+A live tick that has to be placed is asked about at once; the longest is for a silent symbol, of
+which the tape might have heard what this reader has not.
 """
 
 ASK_URGENTLY = 0.03

@@ -1,0 +1,26 @@
+"""Every table of docs/benchmarks.md that is made on one quiet machine, one after the other.
+
+What takes longer (`benchmarks.equivalence`, `benchmarks.outside`, `benchmarks.many` over an hour)
+is run by itself.
+"""
+
+import subprocess
+import sys
+
+import click
+
+from tests.system import ROOT
+
+BENCHMARKS = ("prediction", "recovery", "many", "idle", "old_installation")
+
+
+@click.command()
+def main() -> None:
+    """Run them; the first that fails ends it."""
+    for name in BENCHMARKS:
+        click.echo(f"== {name}")
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True, cwd=ROOT)
+
+
+if __name__ == "__main__":
+    main()
