@@ -10,7 +10,7 @@ its section to docs/benchmarks.md.
 import sys
 import tempfile
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -104,7 +104,12 @@ def installation(folder: Path, days: Mapping[str, Path], speed: float = 0.0) -> 
     return CampaignSystem(file, var, cwd=ROOT)
 
 
-def lateness(seen: Path, results: Sequence[FaultResult], speed: float) -> list[float]:
+def lateness(
+    seen: Path,
+    results: Sequence[FaultResult],
+    speed: float,
+    kinds: Container[Kind] = campaign.ALONE,
+) -> list[float]:
     """How much later than others the latest tick was that the witness saw during each fault, ms.
 
     A tick is due at its event time by the replay's pace; how late all ticks of that while are
@@ -116,7 +121,7 @@ def lateness(seen: Path, results: Sequence[FaultResult], speed: float) -> list[f
     found = []
     for number, result in enumerate(results):
         paused = number > 0 and results[number - 1].fault.kind is Kind.PAUSE
-        if result.fault.kind in campaign.ALONE and not paused:
+        if result.fault.kind in kinds and not paused:
             begin, end = result.wall * 1e6, (result.wall + result.recovery) * 1e6
             during = notes[bisect_left(moments, begin - 2e5) : bisect_right(moments, end)]
             delays = [at - event / speed for event, at in during]

@@ -12,6 +12,7 @@ class Kind(enum.StrEnum):
 
     WORKER = "worker"
     WORKER_TWICE = "worker-twice"
+    TEN_WORKERS = "ten-workers"
     CRASH = "crash"
     CRASH_AT_FILL = "crash-at-fill"
     LOOP = "busy-loop"
@@ -39,6 +40,7 @@ class Kind(enum.StrEnum):
 MEANINGS: dict[Kind, str] = {
     Kind.WORKER: "SIGKILL of a strategy's process.",
     Kind.WORKER_TWICE: "The same, and again as soon as its replacement exists.",
+    Kind.TEN_WORKERS: "SIGKILL of ten strategies at the same moment; all, where there are fewer.",
     Kind.CRASH: "SIGSEGV of a strategy's process, as if its code had read where nothing is.",
     Kind.CRASH_AT_FILL: "The same when it is told of a deal, before it has noted it.",
     Kind.LOOP: "A strategy computes for ever.",

@@ -24,6 +24,9 @@ SLOW = 1.0
 PAUSED = 4.5
 """Seconds of a pause: longer than a process may be silent by default."""
 
+TEN = 10
+"""Strategies that fall together."""
+
 OBEYS_WITHIN = 5.0
 """Seconds that a strategy has for making a deal."""
 
@@ -114,6 +117,16 @@ def _worker_twice(system: CampaignSystem, fault: Fault) -> Hit:
     send_signal(second)
     wait_for(lambda: system.child(strategy).pid != second, f"the second end of {strategy}")
     return (strategy,)
+
+
+def _ten_workers(system: CampaignSystem, fault: Fault) -> Hit:
+    """The fault's strategy, and those that follow in the order of the configuration."""
+    processes = [s.process for s in system.status().strategies]
+    first = next(n for n, process in enumerate(processes) if process.name == fault.strategy)
+    hit = [*processes[first:], *processes[:first]][:TEN]
+    for process in hit:
+        send_signal(process.pid or system.pid(process.name))
+    return tuple(process.name for process in hit)
 
 
 def _give_order(system: CampaignSystem, fault: Fault) -> None:
@@ -267,6 +280,7 @@ ORDERS: dict[Kind, str] = {
 ACTS: dict[Kind, Callable[[CampaignSystem, Fault], Hit]] = {
     Kind.WORKER: _worker,
     Kind.WORKER_TWICE: _worker_twice,
+    Kind.TEN_WORKERS: _ten_workers,
     Kind.CRASH: _crash,
     **dict.fromkeys(ORDERS, _by_itself),
     Kind.HANG: _hang,
