@@ -177,7 +177,7 @@ def restart(setup: Setup, name: str) -> None:
 def logs(setup: Setup, name: str, lines: int, follow: bool) -> None:
     """Show the log of NAME; without one, the supervisor's."""
     from mt5crs_shared.process.paths import VarPaths
-    from mt5crs_supervisor.commands import logview
+    from mt5crs_supervisor.commands.records import logview
 
     logview.show_log(VarPaths(setup.running), name, lines, follow)
 
@@ -199,7 +199,7 @@ def validate(setup: Setup, file: Path | None) -> None:
 @pass_setup
 def positions(setup: Setup, as_json: bool) -> None:
     """Show the open positions; also while nothing runs."""
-    from mt5crs_supervisor.commands import books
+    from mt5crs_supervisor.commands.records import books
 
     books.show_positions(setup.running, as_json)
 
@@ -212,7 +212,7 @@ def positions(setup: Setup, as_json: bool) -> None:
 @pass_setup
 def orders(setup: Setup, name: str | None, limit: int, as_json: bool) -> None:
     """Show the newest orders, or those of strategy NAME; also while nothing runs."""
-    from mt5crs_supervisor.commands import books
+    from mt5crs_supervisor.commands.records import books
 
     books.show_orders(setup.running, setup.config, name, limit, as_json)
 
@@ -224,9 +224,33 @@ def orders(setup: Setup, name: str | None, limit: int, as_json: bool) -> None:
 @pass_setup
 def crashes(setup: Setup, name: str | None, as_json: bool) -> None:
     """Show every death and its cause; of NAME, also its last one in full."""
-    from mt5crs_supervisor.commands import crashes as black_boxes
+    from mt5crs_supervisor.commands.records import crashes as black_boxes
 
     black_boxes.show_crashes(setup.running, name, as_json)
+
+
+@cli.command()
+@place_options()
+@click.argument("name", required=False)
+@click.option("--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time.")
+@click.option("--kind", help="Kinds, separated by commas [all but state].")
+@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@as_json_option
+@pass_setup
+def events(
+    setup: Setup,
+    name: str | None,
+    since: str | None,
+    kind: str | None,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Show what happened, of everybody or of NAME: deaths, recoveries, deals, refusals ..."""
+    from mt5crs_supervisor.commands.records import events as story
+
+    story.show_events(setup.running, name, since, kind, limit, follow, as_json)
 
 
 @cli.command()

@@ -267,7 +267,7 @@ def deals(
     Raises:
         LedgerError: The ledger cannot be read.
     """
-    return [_deal(row) for row in _newest(db, _DEAL_COLUMNS, "deals", strategy, limit)]
+    return [_deal(row) for row in _newest(db, _DEAL_COLUMNS, "deals", limit, strategy=strategy)]
 
 
 def deals_after(db: sqlite3.Connection, number: int) -> Iterator[Deal]:
@@ -289,7 +289,10 @@ def _deal(row: tuple[object, ...]) -> Deal:
 
 
 def read_orders(
-    db: sqlite3.Connection, strategy: str | None = None, limit: int | None = None
+    db: sqlite3.Connection,
+    strategy: str | None = None,
+    limit: int | None = None,
+    status: str | None = None,
 ) -> list[OrderRecord]:
     """Orders in the order they came, refused and waiting ones included.
 
@@ -297,11 +300,12 @@ def read_orders(
         db: The ledger.
         strategy: Only this one's.
         limit: Only the newest so many.
+        status: Only those of this status.
 
     Raises:
         LedgerError: The ledger cannot be read.
     """
-    rows = _newest(db, _ORDER_COLUMNS, "orders", strategy, limit)
+    rows = _newest(db, _ORDER_COLUMNS, "orders", limit, strategy=strategy, status=status)
     return [
         msgspec.convert(dict(zip(OrderRecord.__struct_fields__, row, strict=True)), OrderRecord)
         for row in rows
@@ -356,11 +360,13 @@ def fill_of(row: tuple[object, ...]) -> Fill:
 
 
 def _newest(
-    db: sqlite3.Connection, columns: str, table: str, strategy: str | None, limit: int | None
+    db: sqlite3.Connection, columns: str, table: str, limit: int | None, **only: str | None
 ) -> list[tuple[object, ...]]:
-    where = "" if strategy is None else "WHERE strategy = :strategy"
-    query = f"SELECT {columns} FROM {table} {where} ORDER BY id DESC LIMIT :limit"
-    rows = _rows(db, query, {"strategy": strategy, "limit": -1 if limit is None else limit})
+    """The newest rows, the newest last; those alone that have these values in these columns."""
+    wanted = {name: value for name, value in only.items() if value is not None}
+    where = " AND ".join(f"{name} = :{name}" for name in wanted) or "1"
+    query = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY id DESC LIMIT :limit"
+    rows = _rows(db, query, {**wanted, "limit": -1 if limit is None else limit})
     return rows[::-1]
 
 

@@ -24,7 +24,7 @@ STATUS_COLOURS = {"FILLED": "green", "PARTIAL": "green", "REJECTED": "red"}
 def show_positions(var_dir: Path, as_json: bool) -> None:
     """Print the open positions."""
     found: list[Position] = []
-    with _ledger(var_dir) as ledger:
+    with ledger_of(var_dir) as ledger:
         if ledger is not None:
             found = ledger_schema.read_positions(ledger)
     if as_json:
@@ -40,7 +40,7 @@ def show_orders(
 ) -> None:
     """Print the newest orders, the newest last."""
     found: list[OrderRecord] = []
-    with _ledger(var_dir) as ledger:
+    with ledger_of(var_dir) as ledger:
         if ledger is not None:
             found = ledger_schema.read_orders(ledger, name, limit)
             if name is not None and not found:
@@ -90,7 +90,7 @@ def order_columns(rows: Sequence[OrderRecord]) -> list[Column]:
 
 
 @contextlib.contextmanager
-def _ledger(var_dir: Path) -> Iterator[sqlite3.Connection | None]:
+def ledger_of(var_dir: Path) -> Iterator[sqlite3.Connection | None]:
     """The ledger, opened for reading; None where there is none yet."""
     path = VarPaths(var_dir).ledger
     if not path.exists():

@@ -1,0 +1,300 @@
+"""`events`: one story of what happened, of processes and of deals, in the order of the clock."""
+
+import contextlib
+import itertools
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import click
+import msgspec
+
+from mt5crs_shared import events
+from mt5crs_shared.orders import Fill
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import event_files, ledger_schema
+from mt5crs_shared.storage.ledger_schema import Deal, OrderRecord
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.operator.table import cells_of, clip, plain
+
+DEAL, REFUSED = "deal", "refused"
+"""Kinds of what stands in the ledger."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks while following."""
+
+NEWEST = 500
+"""Rows of the ledger that are read first; refused orders among which new ones are looked for."""
+
+Recorded = TypeVar("Recorded", Deal, OrderRecord)
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_KINDS = {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)} | {DEAL, REFUSED}
+_STATE = events.StateChanged.__struct_config__.tag
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Something that happened.
+
+    Attributes:
+        time: Wall time, ISO 8601, UTC.
+        name: Whom it happened to.
+        kind: See ``docs/cli.md``.
+        detail: For people.
+        times: How often in a row, where it was the same each time.
+    """
+
+    time: str
+    name: str
+    kind: str
+    detail: str
+    times: int = 1
+
+    @property
+    def moment(self) -> datetime:
+        """Its time."""
+        return datetime.fromisoformat(self.time)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is asked for.
+
+    Attributes:
+        name: Of one child alone; None: of all.
+        kinds: Of these kinds; empty: all but the changes of state.
+        since: From this moment on; None: from the beginning.
+    """
+
+    name: str | None = None
+    kinds: frozenset[str] = frozenset()
+    since: datetime | None = None
+
+    def has(self, line: Line) -> bool:
+        """Whether that is part of it."""
+        kind = line.kind in self.kinds if self.kinds else line.kind != _STATE
+        named = self.name in (None, line.name)
+        return kind and named and (self.since is None or line.moment >= self.since)
+
+
+def show_events(
+    var_dir: Path,
+    name: str | None,
+    since: str | None,
+    kinds: str | None,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Print what happened, the newest last, and with `follow` what comes, until Ctrl-C."""
+    paths = VarPaths(var_dir)
+    begin = moment_of(since, datetime.now(UTC)) if since is not None else None
+    wanted = Wanted(name, frozenset(kinds.split(",")) if kinds else frozenset(), begin)
+    _check_kinds(wanted.kinds)
+    story = Story(paths)
+    known = story.newest(name, limit if begin is None else None, begin)
+    if name is not None and name not in {line.name for line in known}:
+        _check_name(paths, name, known)
+    found = grouped(line for line in known if wanted.has(line))
+    shown = found if since is not None else found[-limit:]
+    _print(shown, as_json)
+    if not found and not as_json and not follow:
+        click.echo(f"Nothing of that has happened in {var_dir}.")
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            for line in story.follow(lambda: time.sleep(LOOK_EVERY)):
+                if wanted.has(line):
+                    _print([line], as_json)
+
+
+class Story:
+    """What stands in the files of events and in the ledger, in one order.
+
+    Args:
+        paths: The ``var`` folder.
+    """
+
+    def __init__(self, paths: VarPaths) -> None:
+        self._paths = paths
+        self._event = 0
+        self._deal = 0
+        self._refused: set[str] = set()
+
+    def newest(self, strategy: str | None, limit: int | None, since: datetime | None) -> list[Line]:
+        """What has happened so far, in the order of the clock.
+
+        Args:
+            strategy: Deals and refusals of this one alone; None: of all.
+            limit: So many deals and refusals are enough; None: all since that moment.
+            since: See `Wanted`.
+        """
+        deals: list[Deal] = []
+        refused: list[OrderRecord] = []
+        with books.ledger_of(self._paths.var) as db:
+            if db is not None:
+                deals = reaching_back(lambda n: ledger_schema.deals(db, strategy, n), limit, since)
+                refused = reaching_back(lambda n: _refused(db, n, strategy), limit, since)
+        self._deal = deals[-1].id if deals else 0
+        self._refused = {order.order_id for order in refused}
+        lines = [*map(_of_deal, deals), *map(_of_refusal, refused), *self._new_events()]
+        return sorted(lines, key=lambda line: line.time)
+
+    def follow(self, pause: Callable[[], None]) -> Iterator[Line]:
+        """What comes, as it comes.
+
+        Args:
+            pause: Waits for the next look.
+        """
+        while True:
+            pause()
+            lines = [*self._new_events(), *self._new_from_ledger()]
+            yield from sorted(lines, key=lambda line: line.time)
+
+    def _new_events(self) -> Iterator[Line]:
+        for numbered in event_files.read_events(self._paths.events, after=self._event):
+            self._event = numbered.number
+            event = numbered.event
+            yield Line(numbered.time, event.name, event.kind, event.detail)
+
+    def _new_from_ledger(self) -> Iterator[Line]:
+        with books.ledger_of(self._paths.var) as db:
+            if db is None:
+                return
+            deals = list(ledger_schema.deals_after(db, self._deal))
+            refused = _refused(db, NEWEST)
+        self._deal = deals[-1].id if deals else self._deal
+        yield from map(_of_deal, deals)
+        before, self._refused = self._refused, {order.order_id for order in refused}
+        yield from (_of_refusal(order) for order in refused if order.order_id not in before)
+
+
+def reaching_back(
+    newest: Callable[[int], list[Recorded]], limit: int | None, since: datetime | None
+) -> list[Recorded]:
+    """The newest rows of the ledger: so many, or all since a moment.
+
+    Args:
+        newest: Reads so many, the newest last.
+        limit: See `Story.newest`.
+        since: See `Story.newest`.
+    """
+    if limit is not None or since is None:
+        return newest(limit if limit is not None else NEWEST)
+    count = NEWEST
+    while len(rows := newest(count)) == count and rows[0].recorded >= since.timestamp():
+        count *= 4
+    return rows
+
+
+def _refused(db: sqlite3.Connection, limit: int, strategy: str | None = None) -> list[OrderRecord]:
+    return ledger_schema.read_orders(db, strategy, limit, status="REJECTED")
+
+
+def grouped(lines: Iterable[Line]) -> list[Line]:
+    """Lines of which those that say the same one after the other are one, with the last's time."""
+
+    def same(line: Line) -> tuple[str, str, str]:
+        return line.name, line.kind, line.detail
+
+    groups = [list(group) for _, group in itertools.groupby(lines, same)]
+    return [msgspec.structs.replace(group[-1], times=len(group)) for group in groups]
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """The moment that ``2h``, ``22:00`` or ``2026-11-25T22:00`` means, in local time.
+
+    Args:
+        text: What was typed. A time of the day is the last one that has been.
+        now: This moment.
+
+    Raises:
+        CommandError: It means none.
+    """
+    span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if span is not None:
+        return now - timedelta(**{_UNITS[span[2]]: float(span[1])})
+    clock = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", text)
+    with contextlib.suppress(ValueError):
+        if clock is not None:
+            hour, minute, second = (int(part or 0) for part in clock.groups())
+            today = now.astimezone().replace(hour=hour, minute=minute, second=second, microsecond=0)
+            return today if today <= now else today - timedelta(days=1)
+        return datetime.fromisoformat(text).astimezone()
+    raise CommandError(
+        f"--since {text}: expected a span (30m, 2h, 1d), a time (22:00) or a moment"
+        " (2026-11-25T22:00), in local time",
+        ExitCode.USAGE,
+    )
+
+
+def lines_of(found: Iterable[Line], width: int) -> list[str]:
+    """One line for each, none longer than the window: local time, name, kind, detail."""
+    lines = list(found)
+    names = max((cells_of(line.name) for line in lines), default=0)
+    kinds = max((len(line.kind) for line in lines), default=0)
+    return [
+        clip(
+            f"{line.moment.astimezone():%m-%d %H:%M:%S}  {line.name:<{names}}"
+            f"  {line.kind:<{kinds}}  {_times(line)}{plain(line.detail)}",
+            width,
+        )
+        for line in lines
+    ]
+
+
+def _times(line: Line) -> str:
+    return f"({line.times} times) " if line.times > 1 else ""
+
+
+def _print(lines: list[Line], as_json: bool) -> None:
+    if as_json:
+        for line in lines:
+            click.echo(msgspec.json.encode(line))
+    elif lines:
+        show.print_lines(lines_of(lines, show.width()))
+
+
+def _of_deal(deal: Deal) -> Line:
+    fill = deal.fill
+    return Line(_time(deal.recorded), fill.strategy, DEAL, _described(fill, deal.balance))
+
+
+def _described(fill: Fill, balance: float) -> str:
+    """``SELL 0.10 EURUSD at 1.08321 closes: -3.21 (STOP_LOSS), balance 9,996.79``."""
+    what = f"{fill.side} {fill.lots:g} {fill.symbol} at {fill.price:g}"
+    if fill.entry == "IN":
+        return f"{what} opens"
+    return (
+        f"{what} closes: {fill.profit - fill.commission:+,.2f} ({fill.code}),"
+        f" balance {balance:,.2f}"
+    )
+
+
+def _of_refusal(order: OrderRecord) -> Line:
+    lots = f" {order.lots:g}" if order.lots is not None else ""
+    why = f": {order.detail}" if order.detail else ""
+    detail = f"{order.action} {order.side}{lots} {order.symbol}: {order.code}{why}"
+    return Line(_time(order.recorded), order.strategy, REFUSED, detail)
+
+
+def _time(recorded: float) -> str:
+    moment = datetime.fromtimestamp(recorded, UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def _check_kinds(kinds: Iterable[str]) -> None:
+    for kind in kinds:
+        if kind not in _KINDS:
+            raise unknown_name(kind, map(str, _KINDS), "kind of event")
+
+
+def _check_name(paths: VarPaths, name: str, known: Iterable[Line]) -> None:
+    """Refuse a name that nothing has: one with a log may have no story yet."""
+    names = {line.name for line in known} | {path.stem for path in paths.log.glob("*.log")}
+    if name not in names:
+        raise unknown_name(name, names, "child")
