@@ -86,6 +86,9 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 duration_option = click.option(
     "--duration", type=click.FloatRange(0.0, min_open=True), help="Stop after so many seconds."
 )
+since_option = click.option(
+    "--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time."
+)
 url_option = click.option("--url", help="Where to publish [the configuration's zmq_market_url].")
 
 
@@ -220,6 +223,43 @@ def orders(setup: Setup, name: str | None, limit: int, as_json: bool) -> None:
 @cli.command()
 @place_options()
 @click.argument("name", required=False)
+@since_option
+@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--csv", "as_csv", is_flag=True, help="All of them, as CSV.")
+@as_json_option
+@pass_setup
+def trades(
+    setup: Setup, name: str | None, since: str | None, limit: int, as_csv: bool, as_json: bool
+) -> None:
+    """Show the newest closed trades, or those of strategy NAME, with what each made."""
+    from mt5crs_supervisor.commands.records import earnings
+
+    earnings.show_trades(setup.running, name, since, limit, as_csv, as_json)
+
+
+@cli.command()
+@place_options()
+@click.argument("name", required=False)
+@click.option(
+    "--by",
+    "span",
+    type=click.Choice(["strategy", "symbol", "exit", "hour", "day", "week", "month"]),
+    default="strategy",
+    show_default=True,
+)
+@since_option
+@as_json_option
+@pass_setup
+def pnl(setup: Setup, name: str | None, span: Any, since: str | None, as_json: bool) -> None:
+    """Show what closed trades came to: net, win rate, profit factor, drawdown ..."""
+    from mt5crs_supervisor.commands.records import earnings
+
+    earnings.show_earnings(setup.running, name, span, since, as_json)
+
+
+@cli.command()
+@place_options()
+@click.argument("name", required=False)
 @as_json_option
 @pass_setup
 def crashes(setup: Setup, name: str | None, as_json: bool) -> None:
@@ -232,7 +272,7 @@ def crashes(setup: Setup, name: str | None, as_json: bool) -> None:
 @cli.command()
 @place_options()
 @click.argument("name", required=False)
-@click.option("--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time.")
+@since_option
 @click.option("--kind", help="Kinds, separated by commas [all but state].")
 @click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")

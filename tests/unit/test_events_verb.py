@@ -16,6 +16,7 @@ from mt5crs_shared.storage.event_files import EventWriter
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.records import events
+from mt5crs_supervisor.commands.records.moments import moment_of
 from tests.unit.gateway_cases import Office, order, tick
 
 NOW = datetime(2026, 11, 25, 12, 0, 0).astimezone()
@@ -119,12 +120,12 @@ def test_a_folder_where_nothing_ran_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_a_moment_can_be_told_in_three_ways(text: str, moment: datetime) -> None:
-    assert events.moment_of(text, NOW) == moment
+    assert moment_of(text, NOW) == moment
 
 
 def test_a_moment_that_is_none_is_refused() -> None:
     with pytest.raises(CommandError):
-        events.moment_of("61:99", NOW)
+        moment_of("61:99", NOW)
 
 
 def test_what_comes_is_followed_and_nothing_twice(var: Path) -> None:

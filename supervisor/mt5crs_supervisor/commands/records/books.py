@@ -65,9 +65,9 @@ def position_columns(rows: Sequence[Position]) -> list[Column]:
         column(rows, "SYMBOL", lambda p: Cell(p.symbol), right=False),
         column(rows, "SIDE", lambda p: Cell(p.side), right=False),
         column(rows, "LOTS", lambda p: Cell(f"{p.lots:.2f}")),
-        column(rows, "PRICE", lambda p: _price(p.open_price)),
-        column(rows, "STOP", lambda p: _price(p.stop_loss)),
-        column(rows, "TARGET", lambda p: _price(p.take_profit)),
+        column(rows, "PRICE", lambda p: price(p.open_price)),
+        column(rows, "STOP", lambda p: price(p.stop_loss)),
+        column(rows, "TARGET", lambda p: price(p.take_profit)),
         column(rows, "OPENED (UTC)", lambda p: _moment(p.open_time_us), 1),
         column(rows, "MAGIC", lambda p: Cell(str(p.magic)), 2),
     ]
@@ -113,10 +113,11 @@ def _check_name(name: str, config: Path, orders_: Sequence[OrderRecord]) -> None
         raise unknown_name(name, known, "strategy")
 
 
-def _price(price: float) -> Cell:
-    if not price:
+def price(value: float) -> Cell:
+    """A price, with the digits that its size suggests."""
+    if not value:
         return Cell("-", "bright_black")
-    return Cell(f"{price:.5f}" if price < 20.0 else f"{price:.3f}")
+    return Cell(f"{value:.5f}" if value < 20.0 else f"{value:.3f}")
 
 
 def _moment(time_us: int) -> Cell:

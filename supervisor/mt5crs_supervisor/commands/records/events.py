@@ -2,11 +2,10 @@
 
 import contextlib
 import itertools
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -19,8 +18,9 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import event_files, ledger_schema
 from mt5crs_shared.storage.ledger_schema import Deal, OrderRecord
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.commands.records.moments import moment_of
 from mt5crs_supervisor.operator.table import cells_of, clip, plain
 
 DEAL, REFUSED = "deal", "refused"
@@ -34,7 +34,6 @@ NEWEST = 500
 
 Recorded = TypeVar("Recorded", Deal, OrderRecord)
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _KINDS = {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)} | {DEAL, REFUSED}
 _STATE = events.StateChanged.__struct_config__.tag
 
@@ -203,33 +202,6 @@ def grouped(lines: Iterable[Line]) -> list[Line]:
 
     groups = [list(group) for _, group in itertools.groupby(lines, same)]
     return [msgspec.structs.replace(group[-1], times=len(group)) for group in groups]
-
-
-def moment_of(text: str, now: datetime) -> datetime:
-    """The moment that ``2h``, ``22:00`` or ``2026-11-25T22:00`` means, in local time.
-
-    Args:
-        text: What was typed. A time of the day is the last one that has been.
-        now: This moment.
-
-    Raises:
-        CommandError: It means none.
-    """
-    span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if span is not None:
-        return now - timedelta(**{_UNITS[span[2]]: float(span[1])})
-    clock = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", text)
-    with contextlib.suppress(ValueError):
-        if clock is not None:
-            hour, minute, second = (int(part or 0) for part in clock.groups())
-            today = now.astimezone().replace(hour=hour, minute=minute, second=second, microsecond=0)
-            return today if today <= now else today - timedelta(days=1)
-        return datetime.fromisoformat(text).astimezone()
-    raise CommandError(
-        f"--since {text}: expected a span (30m, 2h, 1d), a time (22:00) or a moment"
-        " (2026-11-25T22:00), in local time",
-        ExitCode.USAGE,
-    )
 
 
 def lines_of(found: Iterable[Line], width: int) -> list[str]:

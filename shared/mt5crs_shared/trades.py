@@ -1,0 +1,206 @@
+"""Deals paired to trades, and what trades come to: each figure of the account has its formula here.
+
+A trade is the opening and the closing of one ticket; one that was closed in parts is one trade. All
+amounts are in the account's currency.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from mt5crs_shared.orders import Code, Fill, Side
+
+LOTS = 1e-9
+"""Less than any volume: what two sums of lots may differ by."""
+
+Span = Literal["strategy", "symbol", "exit", "hour", "day", "week", "month"]
+"""What trades can be put together by."""
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """One ticket, from its opening to its last closing.
+
+    Attributes:
+        ticket: Its number.
+        strategy: Whose it was.
+        symbol: Exact symbol.
+        side: BUY was long, SELL was short.
+        lots: Volume.
+        opened_us: Event time of the opening.
+        closed_us: Event time of the last closing.
+        entry: Price of the opening.
+        exit: Price of the closing; of several, their mean weighted by lots.
+        profit: Realised by the closings, commission not deducted.
+        commission: Of all its deals.
+        code: Why the last part was closed: FILLED by the strategy, or STOP_LOSS and the like.
+    """
+
+    ticket: int
+    strategy: str
+    symbol: str
+    side: Side
+    lots: float
+    opened_us: int
+    closed_us: int
+    entry: float
+    exit: float
+    profit: float
+    commission: float
+    code: Code
+
+    @property
+    def net(self) -> float:
+        """`profit` - `commission`."""
+        return self.profit - self.commission
+
+    @property
+    def seconds(self) -> float:
+        """How long it was open, in event time."""
+        return (self.closed_us - self.opened_us) / 1e6
+
+
+class Performance(msgspec.Struct, frozen=True):
+    """What some trades come to, in the order they were closed.
+
+    Attributes:
+        trades: How many.
+        net: Sum of their `net`.
+        commission: Sum of their commissions.
+        won: Sum of `net` over those with `net` > 0.
+        lost: Sum of `net` over the others, <= 0.
+        wins: How many have `net` > 0.
+        best: The highest `net`.
+        worst: The lowest.
+        drawdown: The farthest that the running sum of `net`, which begins at 0, ever was below its
+            highest value before, >= 0.
+        seconds: Mean time that they were open.
+    """
+
+    trades: int
+    net: float
+    commission: float
+    won: float
+    lost: float
+    wins: int
+    best: float
+    worst: float
+    drawdown: float
+    seconds: float
+
+    @property
+    def win_rate(self) -> float:
+        """`wins` / `trades`, as a fraction."""
+        return self.wins / self.trades
+
+    @property
+    def profit_factor(self) -> float | None:
+        """`won` / -`lost`; None: nothing was lost."""
+        return self.won / -self.lost if self.lost < 0.0 else None
+
+    @property
+    def mean(self) -> float:
+        """`net` / `trades`."""
+        return self.net / self.trades
+
+
+def trades_of(deals: Iterable[Fill]) -> Iterator[Trade]:
+    """The trades that were closed, in the order of their last closings.
+
+    Args:
+        deals: In the order they were booked. A closing whose opening is not among them is left out.
+    """
+    opened: dict[tuple[str, int], list[Fill]] = {}
+    for deal in deals:
+        key = deal.strategy, deal.ticket
+        if deal.entry == "IN":
+            opened[key] = [deal]
+            continue
+        parts = opened.get(key)
+        if parts is None:
+            continue
+        parts.append(deal)
+        if math.fsum(part.lots for part in parts[1:]) >= parts[0].lots - LOTS:
+            yield _trade(parts[0], parts[1:])
+            del opened[key]
+
+
+def performance(trades: Sequence[Trade]) -> Performance:
+    """What trades come to.
+
+    Args:
+        trades: At least one, in the order they were closed.
+    """
+    nets = [trade.net for trade in trades]
+    won, lost = [net for net in nets if net > 0.0], [net for net in nets if net <= 0.0]
+    running = peak = drawdown = 0.0
+    for net in nets:
+        running += net
+        peak = max(peak, running)
+        drawdown = max(drawdown, peak - running)
+    return Performance(
+        trades=len(trades),
+        net=math.fsum(nets),
+        commission=math.fsum(trade.commission for trade in trades),
+        won=math.fsum(won),
+        lost=math.fsum(lost),
+        wins=len(won),
+        best=max(nets),
+        worst=min(nets),
+        drawdown=drawdown,
+        seconds=math.fsum(trade.seconds for trade in trades) / len(trades),
+    )
+
+
+def grouped_by(trades: Iterable[Trade], span: Span) -> dict[str, list[Trade]]:
+    """Trades put together, by what they have in common; times are those of the closing, UTC.
+
+    Args:
+        trades: In the order they were closed.
+        span: What is looked at. A day is a date, a week its Monday, an hour one of 24.
+    """
+    name = _NAMES[span]
+    found: dict[str, list[Trade]] = {}
+    for trade in trades:
+        found.setdefault(name(trade), []).append(trade)
+    return dict(sorted(found.items()))
+
+
+def _trade(opening: Fill, closings: Sequence[Fill]) -> Trade:
+    lots = math.fsum(part.lots for part in closings)
+    return Trade(
+        ticket=opening.ticket,
+        strategy=opening.strategy,
+        symbol=opening.symbol,
+        side=opening.side,
+        lots=opening.lots,
+        opened_us=opening.time_us,
+        closed_us=closings[-1].time_us,
+        entry=opening.price,
+        exit=math.fsum(part.price * part.lots for part in closings) / lots,
+        profit=math.fsum(part.profit for part in closings),
+        commission=math.fsum(part.commission for part in (opening, *closings)),
+        code=closings[-1].code,
+    )
+
+
+def _closed(trade: Trade) -> datetime:
+    return datetime.fromtimestamp(trade.closed_us / 1e6, UTC)
+
+
+def _week(trade: Trade) -> str:
+    closed = _closed(trade)
+    return f"{closed - timedelta(days=closed.weekday()):%Y-%m-%d}"
+
+
+_NAMES: dict[Span, Callable[[Trade], str]] = {
+    "strategy": lambda trade: trade.strategy,
+    "symbol": lambda trade: trade.symbol,
+    "exit": lambda trade: str(trade.code),
+    "hour": lambda trade: f"{_closed(trade):%H}:00",
+    "day": lambda trade: f"{_closed(trade):%Y-%m-%d}",
+    "week": _week,
+    "month": lambda trade: f"{_closed(trade):%Y-%m}",
+}

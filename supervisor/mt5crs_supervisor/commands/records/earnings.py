@@ -1,0 +1,174 @@
+"""`trades` and `pnl`: what was earned, by the ledger, whether anything runs or not."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from mt5crs_shared import trades as trading
+from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.trades import Performance, Span, Trade
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import unknown_name
+from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.commands.records.moments import moment_of
+from mt5crs_supervisor.operator.render import duration, money
+from mt5crs_supervisor.operator.table import Cell, Column, column, table
+
+
+class Earned(msgspec.Struct, frozen=True):
+    """A row of `pnl`.
+
+    Attributes:
+        name: What its trades have in common.
+        net: See `trades.Performance`, as all that follow.
+    """
+
+    name: str
+    trades: int
+    net: float
+    commission: float
+    win_rate: float
+    profit_factor: float | None
+    mean: float
+    best: float
+    worst: float
+    drawdown: float
+    seconds: float
+
+
+def show_trades(
+    var_dir: Path,
+    name: str | None,
+    since: str | None,
+    limit: int,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Print the trades that were closed, the newest last; as CSV all of them."""
+    found = _closed(var_dir, name, since)
+    if as_csv:
+        click.echo(_csv(found), nl=False)
+    elif as_json:
+        show.print_json(found[-limit:])
+    elif found:
+        show.print_lines(table(_trade_columns(found[-limit:]), show.width()))
+    else:
+        click.echo(_nothing(var_dir, name))
+
+
+def show_earnings(
+    var_dir: Path, name: str | None, span: Span, since: str | None, as_json: bool
+) -> None:
+    """Print what trades come to, put together by `span`, and all of them together below."""
+    found = _closed(var_dir, name, since)
+    groups = trading.grouped_by(found, span)
+    rows = [
+        _earned(group, trading.performance(group_trades)) for group, group_trades in groups.items()
+    ]
+    if as_json:
+        show.print_json(rows)
+    elif rows:
+        if len(rows) > 1:
+            rows.append(_earned("together", trading.performance(found)))
+        show.print_lines(table(_earned_columns(rows, span), show.width()))
+    else:
+        click.echo(_nothing(var_dir, name))
+
+
+def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:
+    """The trades that were closed, of a strategy, since a moment of event time."""
+    begin = moment_of(since, datetime.now(UTC)).timestamp() * 1e6 if since is not None else 0.0
+    with books.ledger_of(var_dir) as ledger:
+        if ledger is None:
+            return []
+        deals = [deal.fill for deal in ledger_schema.deals(ledger, name)]
+        if name is not None and not deals:
+            known = {deal.fill.strategy for deal in ledger_schema.deals(ledger)}
+            if known:
+                raise unknown_name(name, known, "strategy with a deal")
+    return [trade for trade in trading.trades_of(deals) if trade.closed_us >= begin]
+
+
+def _nothing(var_dir: Path, name: str | None) -> str:
+    return f"No trade{f' of {name}' if name else ''} was closed in {var_dir}."
+
+
+def _earned(name: str, found: Performance) -> Earned:
+    return Earned(
+        name=name,
+        trades=found.trades,
+        net=found.net,
+        commission=found.commission,
+        win_rate=found.win_rate,
+        profit_factor=found.profit_factor,
+        mean=found.mean,
+        best=found.best,
+        worst=found.worst,
+        drawdown=found.drawdown,
+        seconds=found.seconds,
+    )
+
+
+def _earned_columns(rows: Sequence[Earned], span: Span) -> list[Column]:
+    return [
+        column(rows, span.upper(), lambda r: Cell(r.name), right=False, least=8),
+        column(rows, "TRADES", lambda r: Cell(f"{r.trades:,}")),
+        column(rows, "NET", lambda r: money(r.net)),
+        column(rows, "WON", lambda r: Cell(f"{r.win_rate:.0%}")),
+        column(rows, "FACTOR", lambda r: Cell(_factor(r.profit_factor)), 1),
+        column(rows, "MEAN", lambda r: money(r.mean), 2),
+        column(rows, "BEST", lambda r: money(r.best), 3),
+        column(rows, "WORST", lambda r: money(r.worst), 3),
+        column(rows, "DRAWDOWN", lambda r: Cell(f"{r.drawdown:,.2f}"), 1),
+        column(rows, "COMMISSION", lambda r: Cell(f"{r.commission:,.2f}"), 4),
+        column(rows, "OPEN FOR", lambda r: Cell(duration(r.seconds)), 5),
+    ]
+
+
+def _factor(factor: float | None) -> str:
+    return f"{factor:.2f}" if factor is not None else "-"
+
+
+def _trade_columns(rows: Sequence[Trade]) -> list[Column]:
+    return [
+        column(rows, "CLOSED (UTC)", lambda t: Cell(_moment(t.closed_us)), right=False),
+        column(rows, "STRATEGY", lambda t: Cell(t.strategy), right=False, least=8),
+        column(rows, "SYMBOL", lambda t: Cell(t.symbol), 1, right=False),
+        column(rows, "SIDE", lambda t: Cell(t.side), right=False),
+        column(rows, "LOTS", lambda t: Cell(f"{t.lots:.2f}"), 1),
+        column(rows, "ENTRY", lambda t: books.price(t.entry), 2),
+        column(rows, "EXIT", lambda t: books.price(t.exit), 2),
+        column(rows, "NET", lambda t: money(t.net)),
+        column(rows, "COMMISSION", lambda t: Cell(f"{t.commission:.2f}"), 4),
+        column(rows, "OPEN FOR", lambda t: Cell(duration(t.seconds)), 3),
+        column(rows, "CLOSED BY", lambda t: Cell(_by(t)), right=False),
+        column(rows, "TICKET", lambda t: Cell(str(t.ticket)), 5),
+    ]
+
+
+def _by(trade: Trade) -> str:
+    return "strategy" if trade.code == "FILLED" else str(trade.code).lower().replace("_", " ")
+
+
+def _moment(time_us: int) -> str:
+    return format_iso(time_us)[:19].replace("T", " ")
+
+
+def _csv(found: Sequence[Trade]) -> str:
+    """Each trade a row: its fields by name, times ISO 8601 in UTC, and `net` at the end."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow([*Trade.__struct_fields__, "net"])
+    for trade in found:
+        fields = {**msgspec.structs.asdict(trade), "net": round(trade.net, 6)}
+        fields["opened_us"], fields["closed_us"] = map(
+            format_iso, (trade.opened_us, trade.closed_us)
+        )
+        rows.writerow(fields.values())
+    return out.getvalue()
