@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_shared.messages import AccountReport, StrategyMetrics, StrategyMoney
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics, StrategyMoney
 from mt5crs_shared.orders import Position
 from mt5crs_supervisor.operator.status_report import (
     SCHEMA_VERSION,

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.backlog import TAIL, TickMark
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import Fill, Order, OrderResult, Position
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.examples.ma_cross import MovingAverageCross

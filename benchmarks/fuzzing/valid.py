@@ -17,10 +17,10 @@ from mt5crs_shared.messages import (
     QueryOrder,
     Ready,
     Register,
-    StrategyMetrics,
     Submit,
     Touched,
 )
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import Order
 
 PRICES = {"EURUSD": 1.1, "EURJPY": 165.0, "USDJPY": 150.0}

@@ -222,6 +222,30 @@ def orders(setup: Setup, name: str | None, limit: int, as_json: bool) -> None:
 
 @cli.command()
 @place_options()
+@click.argument("name")
+@pass_setup
+def explain(setup: Setup, name: str) -> None:
+    """Say what strategy NAME is doing, and what it waits for."""
+    from mt5crs_supervisor.commands import explain as explanation
+
+    explanation.show_explanation(setup.running, name)
+
+
+@cli.command()
+@place_options()
+@click.argument("name")
+@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
+@as_json_option
+@pass_setup
+def decisions(setup: Setup, name: str, limit: int, as_json: bool) -> None:
+    """Show the newest decisions of strategy NAME, and why each led to what it did."""
+    from mt5crs_supervisor.commands import explain as explanation
+
+    explanation.show_decisions(setup.running, name, limit, as_json)
+
+
+@cli.command()
+@place_options()
 @click.argument("name", required=False)
 @since_option
 @click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)

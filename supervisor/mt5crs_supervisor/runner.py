@@ -11,7 +11,7 @@ import msgspec
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.children.lifecycle import State

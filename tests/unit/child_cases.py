@@ -5,7 +5,8 @@ from random import Random
 
 from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig, SupervisorConfig
 from mt5crs_shared.events import AnyEvent, StateChanged
-from mt5crs_shared.messages import Beat, Phase, Usage
+from mt5crs_shared.messages import Beat, Phase
+from mt5crs_shared.metrics import Usage
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import RestartPolicy

@@ -15,7 +15,7 @@ from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, touched
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance

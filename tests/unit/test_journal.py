@@ -10,7 +10,7 @@ from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import Code, Order, OrderResult
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.trading.journal import Checkpoint, Decision, Journal

@@ -4,7 +4,7 @@ import click
 import msgspec
 import pytest
 
-from mt5crs_shared.messages import AccountReport, StrategyMetrics
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics
 from mt5crs_supervisor.operator import render
 from mt5crs_supervisor.operator.status_report import (
     ChildStatus,

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from mt5crs_shared.messages import Beat, Phase, StrategyMetrics, Usage
+from mt5crs_shared.messages import Beat, Phase
+from mt5crs_shared.metrics import StrategyMetrics, Usage
 from mt5crs_supervisor.operator import reporting
 from tests.unit.child_cases import Bench
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_worker.trading.tally import Tally
 
 

@@ -10,7 +10,7 @@ from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import OrderResult, touched
 from mt5crs_worker.answers import (
     StateError,
@@ -18,7 +18,7 @@ from mt5crs_worker.answers import (
     ask_tick,
     plain_state,
 )
-from mt5crs_worker.bars import Bar, BarFeed, BarWindow
+from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarFeed, BarWindow
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
 from mt5crs_worker.trading.bot import OrderRoute, TradingBot
 from mt5crs_worker.trading.decider import Decider
@@ -231,7 +231,7 @@ class StrategyInstance:
         )
 
     def get_status(self) -> StrategyMetrics:
-        """The counters; see `messages.StrategyMetrics`."""
+        """The counters; see `metrics.StrategyMetrics`."""
         position = self.bot.position
         sign = 0.0 if position is None else (1.0 if position.side == "BUY" else -1.0)
         return msgspec.structs.replace(
@@ -242,6 +242,8 @@ class StrategyInstance:
             ticks_crossed=self._crossed,
             bars=self._bars.closed,
             warm=len(self._bars.window),
+            bars_needed=self.strategy.warmup - (self.config.evaluate == "tick"),
+            bar_seconds=TIMEFRAME_US[self.config.timeframe] // 1_000_000,
             last_tick_time_us=self.last_tick_time_us,
             last_signal=self._decider.last_signal,
             position_lots=sign * position.lots if position is not None else 0.0,

@@ -3,7 +3,7 @@
 from mt5crs_services.gateway.broker import Broker
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.messages import AccountReport, StrategyMoney
+from mt5crs_shared.metrics import AccountReport, StrategyMoney
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
 
 

@@ -13,7 +13,8 @@ from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.risk import RiskRules
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import AccountReport, Submit
+from mt5crs_shared.messages import Submit
+from mt5crs_shared.metrics import AccountReport
 
 MakeBroker = Callable[[Config, Market, Ledger, Account], Broker]
 """Makes the broker of a configuration."""

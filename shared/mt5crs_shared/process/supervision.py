@@ -27,7 +27,6 @@ import zmq
 
 from mt5crs_shared.configuration.structs import SupervisorConfig
 from mt5crs_shared.messages import (
-    AccountReport,
     Beat,
     ChildSpec,
     Failed,
@@ -41,9 +40,8 @@ from mt5crs_shared.messages import (
     Ready,
     Recycle,
     Stop,
-    StrategyMetrics,
-    Usage,
 )
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Usage
 from mt5crs_shared.process import installation, last_words, machine_trouble
 from mt5crs_shared.process.paths import VarPaths
 

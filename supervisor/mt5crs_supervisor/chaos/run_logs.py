@@ -1,6 +1,5 @@
 """What a run leaves behind: decisions, orders and deals, as its files have them."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,11 +8,7 @@ import msgspec
 
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_schema
-
-_DECISIONS = (
-    "SELECT time_us, occurrence, bid, ask, bar_us, signal, probability, action, lots, order_ids,"
-    " detail, note FROM decisions ORDER BY id"
-)
+from mt5crs_shared.storage.decision_log import read_decisions
 
 SHOWN = 5
 """Differing lines that are shown of each log."""
@@ -72,7 +67,7 @@ def gather(paths: VarPaths, ticks: Mapping[str, int]) -> RunLogs:
 
     Raises:
         LedgerError: There is no ledger, or it cannot be read.
-        sqlite3.Error: A journal cannot be read.
+        DecisionLogError: A journal cannot be read.
     """
     with ledger_schema.open_ledger(paths.ledger) as db:
         deals = ledger_schema.deals(db)
@@ -103,13 +98,9 @@ def decisions(journal: Path) -> list[Line]:
     """A strategy's decision log.
 
     Raises:
-        sqlite3.Error: The journal cannot be read.
+        DecisionLogError: The journal cannot be read.
     """
-    db = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
-    try:
-        return db.execute(_DECISIONS).fetchall()
-    finally:
-        db.close()
+    return [msgspec.structs.astuple(row) for row in read_decisions(journal)]
 
 
 def differences(untouched: RunLogs, found: RunLogs, strategies: Iterable[str]) -> list[Difference]:

@@ -17,6 +17,7 @@ from mt5crs_supervisor.operator.status_report import (
 from mt5crs_supervisor.operator.table import Cell, Column, cells_of, clip, column, plain, table
 
 DEGRADED = "DEGRADED"
+WARMING = "WARMING"
 COLOURS = {
     State.RUNNING: "green",
     State.BACKOFF: "yellow",
@@ -29,6 +30,7 @@ COLOURS = {
     "DISABLED": "bright_black",
     "REMOVED": "bright_black",
     DEGRADED: "yellow",
+    WARMING: "cyan",
 }
 MEGABYTE = 1_000_000
 NOTE_LINES = 3
@@ -135,7 +137,7 @@ def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
     columns = [
         column(rows, "NAME", lambda s: Cell(s.process.name), right=False, least=12),
         column(rows, "SYMBOL", lambda s: Cell(s.symbol), right=False),
-        column(rows, "STATE", lambda s: _state(s.process), right=False),
+        column(rows, "STATE", _strategy_state, right=False),
         column(rows, "PID", lambda s: _number(s.process.pid), 2),
         column(rows, "UP", lambda s: _span(s.process.uptime), 3),
         column(rows, "RST", lambda s: _restarts(s.process.restarts), 1),
@@ -183,6 +185,14 @@ def _state(child: ChildStatus) -> Cell:
         return Cell(f"QUEUED {child.queued}", "yellow")
     shown = DEGRADED if child.degraded else child.state
     return Cell(shown, COLOURS.get(shown))
+
+
+def _strategy_state(row: StrategyStatus) -> Cell:
+    """Its state; of one that runs, and has too few bars to decide anything, how many."""
+    metrics, cell = row.metrics, _state(row.process)
+    if metrics is None or cell.text != State.RUNNING or metrics.warm >= metrics.bars_needed:
+        return cell
+    return Cell(f"{WARMING} {metrics.warm}/{metrics.bars_needed}", COLOURS[WARMING])
 
 
 def _rate(row: StrategyStatus) -> Cell:

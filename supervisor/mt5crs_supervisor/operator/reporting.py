@@ -8,7 +8,8 @@ from typing import Protocol
 import psutil
 
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.messages import AccountReport, Beat, StrategyMoney
+from mt5crs_shared.messages import Beat
+from mt5crs_shared.metrics import AccountReport, StrategyMoney
 from mt5crs_shared.orders import Position
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.child import UP_PHASES, Child

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from mt5crs_shared.messages import AccountReport, Kind, StrategyMetrics
+from mt5crs_shared.messages import Kind
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics
 
 SCHEMA_VERSION = 1
 """Of :class:`StatusReport`; it rises when a field changes its meaning or goes."""

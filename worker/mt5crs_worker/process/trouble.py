@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.stream import TickStream
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_worker.process import market_hours
 
 REFUSED_AFTER = 5.0

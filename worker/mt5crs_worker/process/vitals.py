@@ -6,7 +6,8 @@ import msgspec
 
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.stream import TickStream
-from mt5crs_shared.messages import Phase, StrategyMetrics
+from mt5crs_shared.messages import Phase
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process import trouble

@@ -4,7 +4,7 @@ import logging
 
 import msgspec
 
-from mt5crs_shared.messages import StrategyMetrics
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.wording import place_of
 from mt5crs_worker.answers import describe_answer, is_ours
 from mt5crs_worker.trading.bot import NOT_SENT, SignalOutcome

@@ -1,0 +1,122 @@
+"""What processes count, and say of themselves in their heartbeats: strategies, and the account."""
+
+import msgspec
+
+from mt5crs_shared.orders import Position
+
+
+class Usage(msgspec.Struct, frozen=True, array_like=True):
+    """What a process has used, by its own account.
+
+    Attributes:
+        rss: Resident memory in bytes.
+        cpu: User and system time in seconds.
+    """
+
+    rss: int = 0
+    cpu: float = 0.0
+
+
+class StrategyMetrics(msgspec.Struct, frozen=True):
+    """A strategy's counters since its journal began.
+
+    Attributes:
+        ticks_received: Frames of its symbol, from the market socket or the tape.
+        ticks_processed: Ticks that went through bars and strategy, crossed ones included.
+        ticks_bad: Ticks that were counted and skipped.
+        ticks_crossed: Processed ticks with ask < bid.
+        ticks_duplicate: Live ticks that the tape had delivered already.
+        ticks_missed: Ticks that were published but can no longer be had.
+        interruptions: Times that nobody of ours was connected to the market; what was published
+            then is not known.
+        frames_refused: Messages of the market socket that were no ticks.
+        refused_frames: Of which kinds they were, how the newest begins, and what is wrong with it.
+        bars: Closed bars.
+        warm: Closed bars in the window, at most 256.
+        bars_needed: Closed bars that must be there before the strategy decides anything.
+        bar_seconds: Length of a bar.
+        signals_generated: Evaluations that came out BUY, SELL or EXIT.
+        signals_untraded: Signals that no order was made of: too small, or a stop in the spread.
+        orders_sent: Orders that left for the gateway.
+        orders_filled: Orders sent that were executed.
+        orders_rejected: Orders sent that the gateway refused.
+        orders_missed: Orders that never left: too old, or without a lease.
+        last_reason: Why the last signal led to less than a deal; empty after a deal.
+        error_count: Exceptions in the strategy's code.
+        errors_in_a_row: Those since the last evaluation without one.
+        fill_errors_in_a_row: Deals in a row that the strategy's `on_fill` failed on.
+        last_error: The last of them, for people.
+        last_tick_time_us: Event time of the last processed tick; 0: none yet.
+        last_tick_age: Seconds since a tick was processed, by the monotonic clock; -1: none yet.
+        last_signal: -1 SELL, 0 HOLD, 1 BUY.
+        position_lots: Open volume, negative when short.
+        realised: Realised profit less commission, in the account's currency.
+    """
+
+    ticks_received: int = 0
+    ticks_processed: int = 0
+    ticks_bad: int = 0
+    ticks_crossed: int = 0
+    ticks_duplicate: int = 0
+    ticks_missed: int = 0
+    interruptions: int = 0
+    frames_refused: int = 0
+    refused_frames: str = ""
+    bars: int = 0
+    warm: int = 0
+    bars_needed: int = 0
+    bar_seconds: int = 0
+    signals_generated: int = 0
+    signals_untraded: int = 0
+    orders_sent: int = 0
+    orders_filled: int = 0
+    orders_rejected: int = 0
+    orders_missed: int = 0
+    last_reason: str = ""
+    error_count: int = 0
+    errors_in_a_row: int = 0
+    fill_errors_in_a_row: int = 0
+    last_error: str = ""
+    last_tick_time_us: int = 0
+    last_tick_age: float = -1.0
+    last_signal: int = 0
+    position_lots: float = 0.0
+    realised: float = 0.0
+
+
+class StrategyMoney(msgspec.Struct, frozen=True):
+    """One strategy's money, as the ledger has it, in the account's currency.
+
+    Attributes:
+        strategy: Its name.
+        realised: Profit of closed deals less commission.
+        floating: Profit of the open position at the last quote.
+        deals: Deals so far.
+        position: The open position.
+    """
+
+    strategy: str
+    realised: float
+    floating: float
+    deals: int
+    position: Position | None = None
+
+
+class AccountReport(msgspec.Struct, frozen=True):
+    """The account, as the gateway has it, in the account's currency.
+
+    Attributes:
+        currency: The account's currency.
+        balance: First balance, realised profit, commission.
+        equity: Balance and floating profit.
+        margin: Held by open positions.
+        free_margin: Equity less margin.
+        strategies: One entry for each strategy that ever traded.
+    """
+
+    currency: str
+    balance: float
+    equity: float
+    margin: float
+    free_margin: float
+    strategies: tuple[StrategyMoney, ...] = ()

@@ -1,0 +1,66 @@
+"""The decisions in a strategy's journal, for who only reads them; the strategy may be writing."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.errors import Mt5crsError
+
+
+class DecisionLogError(Mt5crsError):
+    """A journal that cannot be read. Whoever asked is told; the journal is left as it is."""
+
+
+class DecisionRow(msgspec.Struct, frozen=True):
+    """One evaluation, in event time only, so that two runs compare.
+
+    Attributes:
+        time_us: Event time of the tick it was made on.
+        occurrence: The tick's occurrence among equal ones.
+        bid: Its bid.
+        ask: Its ask.
+        bar_us: Start of the newest closed bar.
+        signal: -1 SELL, 0 HOLD, 1 BUY, 2 EXIT.
+        probability: The model's, if there is one.
+        action: NONE, NO_TRADE, KEEP, OPEN, CLOSE, TURN, MISSED or REFUSED.
+        lots: Volume opened.
+        order_ids: Orders that followed, separated by blanks.
+        detail: Why nothing, or less, was done.
+        note: The strategy's own words.
+    """
+
+    time_us: int
+    occurrence: int
+    bid: float
+    ask: float
+    bar_us: int
+    signal: int
+    probability: float | None
+    action: str
+    lots: float
+    order_ids: str
+    detail: str
+    note: str
+
+
+def read_decisions(journal: Path, limit: int | None = None) -> list[DecisionRow]:
+    """The decisions in the order they were made.
+
+    Args:
+        journal: The file.
+        limit: Only the newest so many.
+
+    Raises:
+        DecisionLogError: There is none, or it cannot be read.
+    """
+    columns = ", ".join(DecisionRow.__struct_fields__)
+    query = f"SELECT {columns} FROM decisions ORDER BY id DESC LIMIT ?"
+    address = f"{journal.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=1.0)) as db:
+            rows = db.execute(query, (-1 if limit is None else limit,)).fetchall()
+    except sqlite3.Error as error:
+        raise DecisionLogError(f"{journal} cannot be read: {error}") from error
+    return [DecisionRow(*row) for row in reversed(rows)]

@@ -1,0 +1,200 @@
+"""`explain`: what one strategy is doing, and what it waits for, in words; and its `decisions`."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import decision_log
+from mt5crs_shared.storage.decision_log import DecisionRow
+from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import CommandError, unknown_name
+from mt5crs_supervisor.operator.control import ControlClient
+from mt5crs_supervisor.operator.render import duration
+from mt5crs_supervisor.operator.status_report import ChildStatus, StrategyStatus
+from mt5crs_supervisor.operator.table import Cell, Column, column, plain, table
+
+SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
+COLOURS = {"OPEN": "green", "CLOSE": "green", "TURN": "green", "MISSED": "red", "REFUSED": "red"}
+
+
+def show_explanation(var_dir: Path, name: str) -> None:
+    """Print what a strategy of the running system does."""
+    report = ControlClient(var_dir).status()
+    rows = {row.process.name: row for row in (*report.strategies, *report.former)}
+    if name not in rows:
+        raise unknown_name(name, rows, "strategy")
+    entry = None
+    with contextlib.suppress(ConfigError):
+        config = loading.load_config(Path(report.config))
+        entry = next((s for s in config.strategies if s.name == name), None)
+    last = None
+    with contextlib.suppress(decision_log.DecisionLogError):
+        found = decision_log.read_decisions(VarPaths(var_dir).journal(name), 1)
+        last = found[-1] if found else None
+    show.print_lines(explained(rows[name], entry, last))
+
+
+def show_decisions(var_dir: Path, name: str, limit: int, as_json: bool) -> None:
+    """Print a strategy's newest decisions, the newest last."""
+    paths = VarPaths(var_dir)
+    journal = paths.journal(name)
+    if not journal.exists():
+        known = [path.stem for path in paths.state.glob("*.db")]
+        if not known:
+            raise CommandError(f"no strategy has run in {var_dir} yet")
+        raise unknown_name(name, known, "strategy that has run")
+    found = decision_log.read_decisions(journal, limit)
+    if as_json:
+        show.print_json(found)
+    elif found:
+        show.print_lines(table(_columns(found), show.width()))
+    else:
+        click.echo(f"{name} has decided nothing yet; see `explain {name}`.")
+
+
+def explained(
+    row: StrategyStatus, entry: StrategyConfig | None, last: DecisionRow | None
+) -> list[str]:
+    """What a strategy does, one line for each thing that can be said.
+
+    Args:
+        row: Of the status.
+        entry: Of the configuration as it is now; None: it has none, or cannot be read.
+        last: Its last decision; None: there is none.
+    """
+    told = [
+        ("", f"{row.process.name}  {row.symbol}  {_process(row.process)}"),
+        ("trouble", row.process.degraded),
+        ("bars", _bars(row)),
+        ("market", _market(row)),
+        ("decision", _decision(entry, last)),
+        ("orders", _orders(row)),
+        ("position", _position(row)),
+    ]
+    return [f"  {topic:<9} {plain(text)}" if topic else text for topic, text in told if text]
+
+
+def _process(child: ChildStatus) -> str:
+    """Its state, and what it waits for."""
+    if child.queued is not None:
+        return f"waits for its process; {child.queued} are made before it"
+    match child.state:
+        case State.STARTING:
+            return "STARTING: its process boots"
+        case State.RECOVERING:
+            return "RECOVERING: takes the ticks that came while it was away"
+        case State.BACKOFF:
+            wait = f"; comes back in {duration(child.retry_in)}" if child.retry_in else ""
+            return f"BACKOFF: {child.last_error}{wait}"
+        case State.QUARANTINED:
+            return (
+                f"QUARANTINED after: {child.last_error}; see `crashes {child.name}`, mend it, then"
+                f" `restart {child.name}`"
+            )
+        case "DISABLED":
+            return "DISABLED in the configuration: it has no process"
+        case "REMOVED":
+            return "is in no configuration any more: it has no process"
+        case _:
+            up = f" for {duration(child.uptime)}" if child.uptime is not None else ""
+            return f"{child.state}{up}, pid {child.pid}"
+
+
+def _bars(row: StrategyStatus) -> str:
+    metrics = row.metrics
+    if metrics is None or not metrics.bars_needed:
+        return ""
+    length = duration(metrics.bar_seconds)
+    if metrics.warm >= metrics.bars_needed:
+        return f"warm: it has the {metrics.bars_needed} closed bars of {length} that it needs"
+    left = (metrics.bars_needed - metrics.warm) * metrics.bar_seconds
+    return (
+        f"warming up: {metrics.warm} of {metrics.bars_needed} closed bars of {length};"
+        f" {duration(left)} of open market to go, until then it decides nothing"
+    )
+
+
+def _market(row: StrategyStatus) -> str:
+    metrics = row.metrics
+    if metrics is None:
+        return ""
+    if row.last_tick_age is None:
+        return f"no tick of {row.symbol} has come yet"
+    taken = f"{metrics.ticks_processed:,} ticks taken"
+    return (
+        f"last tick {duration(row.last_tick_age)} ago, {row.ticks_per_second:.1f} a second, {taken}"
+    )
+
+
+def _decision(entry: StrategyConfig | None, last: DecisionRow | None) -> str:
+    if last is None:
+        return "none yet"
+    signal = SIGNALS.get(last.signal, str(last.signal))
+    when = f"{format_iso(last.time_us)[:19].replace('T', ' ')} UTC"
+    why = ""
+    if last.probability is not None:
+        why = f": p = {last.probability:.3f}"
+        if entry is not None:
+            sell = 1.0 - entry.threshold
+            why += f", BUY needs more than {entry.threshold:g}, SELL less than {sell:g}"
+    done = f"; {last.action}" if last.action != "NONE" else ""
+    more = "".join(f"; {text}" for text in (last.detail, last.note) if text)
+    return f"{signal} at {when}{why}{done}{more}"
+
+
+def _orders(row: StrategyStatus) -> str:
+    metrics = row.metrics
+    if metrics is None:
+        return ""
+    counts = {
+        "signals": metrics.signals_generated,
+        "sent": metrics.orders_sent,
+        "filled": metrics.orders_filled,
+        "refused": metrics.orders_rejected,
+        "not sent": metrics.orders_missed,
+        "too small or within the spread": metrics.signals_untraded,
+    }
+    told = ", ".join(f"{what} {count}" for what, count in counts.items() if count)
+    reason = (
+        f"; the last signal led to no deal: {metrics.last_reason}" if metrics.last_reason else ""
+    )
+    return f"{told or 'no signal yet'}{reason}"
+
+
+def _position(row: StrategyStatus) -> str:
+    held = (
+        f"{row.position_lots:+g} lots, floating {row.floating:+,.2f}"
+        if row.position_lots
+        else "flat"
+    )
+    return f"{held}; realised {row.realised:+,.2f} in {row.deals} deals"
+
+
+def _columns(rows: Sequence[DecisionRow]) -> list[Column]:
+    return [
+        column(
+            rows,
+            "TICK (UTC)",
+            lambda d: Cell(format_iso(d.time_us)[:19].replace("T", " ")),
+            right=False,
+        ),
+        column(rows, "SIGNAL", lambda d: Cell(SIGNALS.get(d.signal, str(d.signal))), right=False),
+        column(rows, "P", lambda d: Cell(_probability(d))),
+        column(rows, "ACTION", lambda d: Cell(d.action, COLOURS.get(d.action)), right=False),
+        column(rows, "LOTS", lambda d: Cell(f"{d.lots:.2f}" if d.lots else "-"), 2),
+        column(rows, "BID", lambda d: Cell(f"{d.bid:g}"), 3),
+        column(rows, "ASK", lambda d: Cell(f"{d.ask:g}"), 3),
+        column(rows, "WHY", lambda d: Cell(d.detail or d.note), 1, right=False, least=16),
+    ]
+
+
+def _probability(decision: DecisionRow) -> str:
+    return f"{decision.probability:.3f}" if decision.probability is not None else "-"
