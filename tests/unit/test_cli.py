@@ -1,4 +1,6 @@
 import json
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -282,3 +284,37 @@ def test_a_bad_figure_of_a_feed_is_named(
     config = str(Path(__file__).parents[2] / "config" / "strategies.yaml")
     result = run(tmp_path, "--config", config, "feed", "synthetic", option, value)
     assert (result.exit_code, result.stderr) == (ExitCode.USAGE, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("mt5crs-supervisor ev", ["events"]),
+        ("mt5crs-supervisor --var-dir {var} explain eur", ["eurusd_trend_v1"]),
+        ("mt5crs-supervisor restart --var-dir {var} ", ["eurusd_trend_v1", "gateway"]),
+    ],
+)
+def test_shells_complete_verbs_and_names(tmp_path: Path, words: str, offered: list[str]) -> None:
+    (tmp_path / "log").mkdir()
+    for name in ("eurusd_trend_v1", "gateway"):
+        (tmp_path / "log" / f"{name}.log").touch()
+    line = words.format(var=tmp_path)
+    found = subprocess.run(
+        [sys.executable, "-m", "mt5crs_supervisor"],
+        env={
+            **os.environ,
+            "_MT5CRS_SUPERVISOR_COMPLETE": "bash_complete",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [answer.partition(",")[2] for answer in found.stdout.splitlines()] == offered
+
+
+def test_the_version_says_what_it_runs_on(tmp_path: Path) -> None:
+    said = run(tmp_path, "--version").output
+    assert said.startswith("mt5crs-supervisor ")
+    assert f"Python {platform.python_version()}, " in said

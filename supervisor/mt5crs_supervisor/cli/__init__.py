@@ -1,0 +1,14 @@
+"""The command line: options and help texts; what a verb does is in `commands`.
+
+Modules are imported by the verbs that need them, so that ``--help`` and ``status`` are fast.
+"""
+
+from mt5crs_supervisor.cli import feeds, records, system
+from mt5crs_supervisor.cli.group import PROGRAM, cli
+
+__all__ = ["PROGRAM", "cli", "feeds", "records", "run_command_line", "system"]
+
+
+def run_command_line() -> None:
+    """Run the command line."""
+    cli(prog_name=PROGRAM)

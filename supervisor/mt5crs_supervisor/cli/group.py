@@ -1,0 +1,36 @@
+"""The group of all verbs: ends with an exit code and one message instead of a traceback."""
+
+import platform
+from typing import Any
+
+import click
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_supervisor.cli.options import place_options
+
+PROGRAM = "mt5crs-supervisor"
+
+
+class Verbs(click.Group):
+    """The commands; ends with an exit code and one message instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb."""
+        try:
+            return super().invoke(ctx)
+        except Mt5crsError as error:
+            from mt5crs_supervisor.commands import failures
+
+            click.echo(failures.message(error), err=True)
+            ctx.exit(failures.exit_code(error))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    package_name=PROGRAM,
+    prog_name=PROGRAM,
+    message=f"%(prog)s %(version)s, Python {platform.python_version()}, {platform.platform()}",
+)
+@place_options(config="MT5CRS_CONFIG", var_dir="MT5CRS_VAR")
+def cli() -> None:
+    """Runs each trading strategy in a process of its own, and brings it back when it dies."""

@@ -1,0 +1,82 @@
+"""Options and arguments that several verbs take, and where everything is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Setup:
+    """Where everything is; an option given after the verb wins over the same one before it."""
+
+    var_dir = Path("var")
+    config = Path("config/strategies.yaml")
+
+    @property
+    def demo(self) -> Path:
+        """The demo's own folder: its made-up market must not meet a real one's checkpoints."""
+        return self.var_dir / "demo"
+
+    @property
+    def running(self) -> Path:
+        """The folder to look at: the demo's while only the demo runs."""
+        pid_file = Path("supervisor.pid")
+        demo_alone = (self.demo / pid_file).exists() and not (self.var_dir / pid_file).exists()
+        return self.demo if demo_alone else self.var_dir
+
+
+pass_setup = click.make_pass_decorator(Setup, ensure=True)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    if value is not None and param.name is not None:
+        setattr(ctx.ensure_object(Setup), param.name, value)
+
+
+def place_options(**envvars: str) -> Callable[[Decorated], Decorated]:
+    """Options that every verb takes, and the group before it."""
+
+    def decorate(command: Decorated) -> Decorated:
+        config = click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            envvar=envvars.get("config"),
+            callback=_keep,
+            expose_value=False,
+            help="The strategies file [MT5CRS_CONFIG; config/strategies.yaml].",
+        )
+        var_dir = click.option(
+            "--var-dir",
+            type=click.Path(path_type=Path, file_okay=False),
+            envvar=envvars.get("var_dir"),
+            callback=_keep,
+            expose_value=False,
+            help="Folder of the running system [MT5CRS_VAR; ./var].",
+        )
+        return config(var_dir(command))
+
+    return decorate
+
+
+def _names(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """Children that have a log, for the completion of a shell."""
+    logs = (ctx.ensure_object(Setup).running / "log").glob("*.log")
+    return sorted(file.stem for file in logs if file.stem.startswith(begun))
+
+
+def name_argument(**options: Any) -> Callable[[Decorated], Decorated]:
+    """NAME, of a child; completed by shells."""
+    return click.argument("name", shell_complete=_names, **options)
+
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+duration_option = click.option(
+    "--duration", type=click.FloatRange(0.0, min_open=True), help="Stop after so many seconds."
+)
+since_option = click.option(
+    "--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time."
+)
+url_option = click.option("--url", help="Where to publish [the configuration's zmq_market_url].")

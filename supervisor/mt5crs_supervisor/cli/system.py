@@ -1,0 +1,154 @@
+"""Verbs that run a system, ask it, or try one out."""
+
+from pathlib import Path
+
+import click
+
+from mt5crs_supervisor.cli.group import cli
+from mt5crs_supervisor.cli.options import (
+    Setup,
+    as_json_option,
+    duration_option,
+    name_argument,
+    pass_setup,
+    place_options,
+)
+
+
+@cli.command()
+@place_options()
+@duration_option
+@click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
+@click.option("--feed-json", hidden=True)
+@click.option("--quiet", is_flag=True, hidden=True)
+@click.option("--exit-with-parent", is_flag=True, hidden=True)
+@pass_setup
+def start(
+    setup: Setup,
+    duration: float | None,
+    detach: bool,
+    feed_json: str | None,
+    quiet: bool,
+    exit_with_parent: bool,
+) -> None:
+    """Start the supervisor; it prints what happens, until Ctrl-C."""
+    if detach:
+        from mt5crs_supervisor.commands import background
+
+        background.start_detached(setup.config, setup.var_dir, duration)
+        return
+    from mt5crs_supervisor.processes import forkserver
+
+    forkserver.ensure()
+    from mt5crs_supervisor.commands import foreground
+
+    foreground.run_foreground(
+        setup.config,
+        setup.var_dir,
+        duration,
+        feed=feed_json,
+        quiet=quiet,
+        exit_with_parent=exit_with_parent,
+    )
+
+
+@cli.command()
+@place_options()
+@pass_setup
+def stop(setup: Setup) -> None:
+    """Stop everything in order, and wait until it is gone."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import background
+
+    background.stop_supervisor(VarPaths(setup.running), click.echo)
+
+
+@cli.command()
+@place_options()
+@as_json_option
+@click.option("--watch", is_flag=True, help="Every second, until Ctrl-C.")
+@pass_setup
+def status(setup: Setup, as_json: bool, watch: bool) -> None:
+    """Show strategies, services and the account."""
+    from mt5crs_supervisor.commands import show
+
+    (show.watch if watch else show.show_status)(setup.running, as_json)
+
+
+@cli.command()
+@place_options()
+@name_argument()
+@pass_setup
+def restart(setup: Setup, name: str) -> None:
+    """Give NAME, a strategy or a service, a fresh process; also out of quarantine."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import background
+
+    background.restart_child(VarPaths(setup.running), name, click.echo)
+
+
+@cli.command()
+@place_options()
+@name_argument()
+@pass_setup
+def explain(setup: Setup, name: str) -> None:
+    """Say what strategy NAME is doing, and what it waits for."""
+    from mt5crs_supervisor.commands import explain as explanation
+
+    explanation.show_explanation(setup.running, name)
+
+
+@cli.command()
+@place_options()
+@name_argument(default="supervisor")
+@click.option("-n", "--lines", type=click.IntRange(0), default=50, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@pass_setup
+def logs(setup: Setup, name: str, lines: int, follow: bool) -> None:
+    """Show the log of NAME; without one, the supervisor's."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.records import logview
+
+    logview.show_log(VarPaths(setup.running), name, lines, follow)
+
+
+@cli.command()
+@place_options()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@pass_setup
+def validate(setup: Setup, file: Path | None) -> None:
+    """Check FILE, or the configuration; print every mistake in it."""
+    from mt5crs_supervisor.commands import validate as validation
+
+    validation.check_configuration(file or setup.config)
+
+
+@cli.command()
+@place_options()
+@duration_option
+@pass_setup
+def demo(setup: Setup, duration: float | None) -> None:
+    """Run everything on a made-up market, and show it live until Ctrl-C."""
+    from mt5crs_supervisor.commands import demo as demonstration
+
+    demonstration.run_demo(setup.config, setup.demo, duration)
+
+
+@cli.command()
+@place_options()
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same campaign.")
+@click.option("--faults", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--every", type=click.FloatRange(0.0), default=2.0, show_default=True, help="Seconds between."
+)
+@click.option("--only", help="Kinds of faults, separated by commas [all].")
+@as_json_option
+@pass_setup
+def chaos(
+    setup: Setup, seed: int, faults: int, every: float, only: str | None, as_json: bool
+) -> None:
+    """Hurt a system of its own, and prove that nothing was lost; exit code 1 if something was."""
+    from mt5crs_supervisor.commands import chaos as campaign
+
+    if not campaign.run_campaign(setup.config, faults, every, seed, only, as_json):
+        raise click.exceptions.Exit(1)
