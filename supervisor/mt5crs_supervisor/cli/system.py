@@ -114,6 +114,25 @@ def logs(setup: Setup, name: str, lines: int, follow: bool) -> None:
 
 @cli.command()
 @place_options()
+@click.option(
+    "--listen",
+    type=click.FloatRange(0.1, 600.0),
+    default=5.0,
+    show_default=True,
+    help="Seconds to listen to the market.",
+)
+@as_json_option
+@pass_setup
+def doctor(setup: Setup, listen: float, as_json: bool) -> None:
+    """Look whether machine, files and market are fit; exit code 1 if something is not."""
+    from mt5crs_supervisor.commands.doctor import examine
+
+    if not examine.examine(setup.config, setup.running, listen, as_json):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@place_options()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @pass_setup
 def validate(setup: Setup, file: Path | None) -> None:

@@ -43,7 +43,7 @@ def check_configuration(path: Path) -> None:
         ConfigError: It is refused, or names something that cannot be used.
     """
     config = loading.load_config(path)
-    if problems := _problems(config, path):
+    if problems := problems_of(config, path):
         raise ConfigError(tuple(problems))
     longest = max(len(s.name) for s in config.strategies)
     for strategy in config.strategies:
@@ -62,7 +62,7 @@ def _line(strategy: StrategyConfig, longest: int) -> str:
     return f"{name}  {strategy.symbol:<8}  {strategy.timeframe:<3}  {enabled:<8}  {runs}"
 
 
-def _problems(config: Config, path: Path) -> list[Problem]:
+def problems_of(config: Config, path: Path) -> list[Problem]:
     """What a good configuration names and cannot be used, in the order of the file.
 
     Args:
