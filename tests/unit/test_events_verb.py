@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mt5crs_shared.events import Died, Recovered, Started, StateChanged
+from mt5crs_shared.events import Died, Quarantined, Recovered, Running, Started, StateChanged
 from mt5crs_shared.messages import Submit
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.event_files import EventWriter
@@ -167,3 +167,30 @@ def test_a_long_ledger_is_read_back_only_as_far_as_is_asked() -> None:
     assert found[0].recorded <= 9_000.0
     assert asked == [500, 2_000]
     assert len(events.reaching_back(newest, 7, None)) == 7  # type: ignore[type-var]
+
+
+def test_a_page_for_the_morning(var: Path) -> None:
+    paths = VarPaths(var)
+    writer = EventWriter(paths.events)
+    writer.write(Died("euro", "killed by SIGKILL"))
+    writer.write(Quarantined("gold", "no model"))
+    writer.write(Quarantined("euro", "five deaths"))
+    writer.write(Running("euro", 1, 2))
+    writer.close()
+    office = Office(paths.ledger)
+    office.feed(tick(9))
+    position = office.position("euro")
+    assert position is not None
+    office.ask(Submit(order(tick(9), side="SELL", ticket=position.ticket)))
+    office.ledger.close()
+    page = run(var, "--summary", "--since", "1h").output
+    assert "2 deaths; back after 27 ms (median), 27 ms at most" in page
+    assert "euro: killed by SIGKILL (2 times)" in page
+    assert "given up: gold: no model; mend it, then `restart gold`" in page
+    assert "given up: euro" not in page
+    assert "1 trade closed: " in page
+    assert "3 orders refused" in page
+    assert "nothing is open" in page
+    assert "nobody died" in run(var, "--summary", "--since", "0s").output
+    assert "no trade was closed" in run(var, "--summary", "--since", "0s").output
+    assert "from the beginning to" in run(var / "none", "--summary").output

@@ -108,6 +108,7 @@ def crashes(setup: Setup, name: str | None, as_json: bool) -> None:
 @click.option("--kind", help="Kinds, separated by commas [all but state].")
 @click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--summary", is_flag=True, help="A page of it, with what was earned.")
 @as_json_option
 @pass_setup
 def events(
@@ -117,9 +118,13 @@ def events(
     kind: str | None,
     limit: int,
     follow: bool,
+    summary: bool,
     as_json: bool,
 ) -> None:
     """Show what happened, of everybody or of NAME: deaths, recoveries, deals, refusals ..."""
     from mt5crs_supervisor.commands.records import events as story
 
+    if summary:
+        story.show_summary(setup.running, since)
+        return
     story.show_events(setup.running, name, since, kind, limit, follow, as_json)

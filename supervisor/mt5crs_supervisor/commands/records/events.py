@@ -21,6 +21,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import moment_of
+from mt5crs_supervisor.commands.records.summary import morning_page
 from mt5crs_supervisor.operator.table import cells_of, clip, plain
 
 DEAL, REFUSED = "deal", "refused"
@@ -34,6 +35,7 @@ NEWEST = 500
 
 Recorded = TypeVar("Recorded", Deal, OrderRecord)
 
+_FIRST = datetime.fromtimestamp(0.0, UTC)
 _KINDS = {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)} | {DEAL, REFUSED}
 _STATE = events.StateChanged.__struct_config__.tag
 
@@ -109,6 +111,29 @@ def show_events(
             for line in story.follow(lambda: time.sleep(LOOK_EVERY)):
                 if wanted.has(line):
                     _print([line], as_json)
+
+
+def show_summary(var_dir: Path, since: str | None) -> None:
+    """Print a page of what happened and what was earned since a moment."""
+    begin = moment_of(since, datetime.now(UTC)) if since is not None else None
+    found = [
+        numbered
+        for numbered in event_files.read_events(VarPaths(var_dir).events)
+        if begin is None or datetime.fromisoformat(numbered.time) >= begin
+    ]
+    with books.ledger_of(var_dir) as db:
+        if db is None:
+            show.print_lines(morning_page(begin, found, [], [], []))
+            return
+        refused = reaching_back(lambda n: _refused(db, n), None, begin or _FIRST)
+        page = morning_page(
+            begin,
+            found,
+            ledger_schema.deals(db),
+            [order for order in refused if begin is None or order.recorded >= begin.timestamp()],
+            ledger_schema.read_positions(db),
+        )
+    show.print_lines(page)
 
 
 class Story:
