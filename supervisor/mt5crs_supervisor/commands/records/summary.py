@@ -61,11 +61,8 @@ def _deaths(events: Sequence[NumberedEvent]) -> list[str]:
         for (name, detail), count in causes.most_common(SHOWN)
     ]
     more = len(causes) - len(told)
-    return [
-        f"{_counted(len(died), 'death')}{took}",
-        *told,
-        *([f"  and {more} more"] if more > 0 else []),
-    ]
+    rest = [f"  and {more} more"] if more > 0 else []
+    return [f"{_counted(len(died), 'death')}{took}", *told, *rest]
 
 
 def _given_up(events: Sequence[NumberedEvent]) -> list[str]:
@@ -95,8 +92,9 @@ def _earned(begin: datetime | None, deals: Sequence[Deal]) -> list[str]:
         return ["no trade was closed"]
     every = trading.performance(closed)
     lines = [
-        f"{_counted(every.trades, 'trade')} closed: {every.net:+,.2f} after {every.commission:,.2f} commission,"
-        f" {every.win_rate:.0%} won, drawdown {every.drawdown:,.2f}"
+        f"{_counted(every.trades, 'trade')} closed: {every.net:+,.2f} after"
+        f" {every.commission:,.2f} commission, {every.win_rate:.0%} won,"
+        f" drawdown {every.drawdown:,.2f}"
     ]
     for name, of_one in trading.grouped_by(closed, "strategy").items():
         one = trading.performance(of_one)
