@@ -78,6 +78,7 @@ class Supervisor:
         self._poller = zmq.Poller()
         self._self_pipe = SelfPipe()
         self._launcher = ForkserverLauncher(self._self_pipe.wake)
+        self._early: list[FromChild] = []
         self._pauses = Pauses(self.events.notify)
         self._post_mortem = PostMortem(paths, sum(map(len, wanted)), self.events.notify)
         self._open_sockets()
@@ -194,13 +195,18 @@ class Supervisor:
         child.on_exit(status, self._monotonic(), self._post_mortem.oom_since_last())
 
     def _read_children(self) -> None:
-        for message in self._channel.read():
+        early, self._early = self._early, []
+        for message in (*early, *self._channel.read()):
             self._dispatch(message)
 
     def _dispatch(self, message: FromChild) -> None:
         child = self._by_name.get(message.name)
         if child is None or message.epoch != child.spawn.epoch:
             self._channel.send(message.name, message.epoch, Stop())  # replaced, if still alive
+            return
+        if child.spawn.pending:
+            # It speaks before the launcher has said which process it is.
+            self._early.append(message)
             return
         now = self._monotonic()
         match message:

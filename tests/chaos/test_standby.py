@@ -26,7 +26,10 @@ def wait_trading(system: System, name: str, pid: int) -> None:
 
 
 def ended(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_it_takes_over_and_another_one_stands_by(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import zmq
 from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
 from mt5crs_shared.market import wire
-from mt5crs_shared.market.backlog import BacklogRequest
+from mt5crs_shared.market.backlog import BacklogRequest, TickMark
 from mt5crs_shared.market.reader import Reader
 from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.market.ticks import Tick
@@ -32,6 +32,7 @@ class Market:
     """A publisher, a tape that answers when it is told to, and a reader of both."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         paths = VarPaths(folder)
         paths.create()
         self.context: zmq.Context[Any] = zmq.Context()
@@ -52,6 +53,7 @@ class Market:
         self.stream.register(self.poller)
         self.taken: list[Tick] = []
         self.stall = 0.0
+        self.live = True
         heard = set()
         while len(heard) < 4:
             heard.add(self.publisher.recv())
@@ -92,7 +94,7 @@ class Market:
 
         wait_for(asked, f"a question about {symbol}")
         sender, request = self.questions.pop(symbol)
-        reply = self.tape._answer(request, True)
+        reply = msgspec.structs.replace(self.tape._answer(request, True), live=self.live)
         self.tape.socket.send_multipart([sender, msgspec.msgpack.encode(reply)])
         self.turn()
 
@@ -222,3 +224,44 @@ def test_patience_begins_when_a_symbol_can_ask(market: Market) -> None:
     market.record(*earlier)
     market.until(lambda: stream.joined, YEN, CROSS)
     assert sorted(market.taken, key=lambda each: each.time_us) == earlier
+
+
+@pytest.mark.parametrize("status", ["unknown", "nobody"])
+def test_a_symbol_that_is_silent_and_unknown_is_not_waited_for(market: Market, status: str) -> None:
+    """Over a weekend nothing comes of what converts a profit, and nobody has a word of it."""
+    market.stream.close()
+    market.live = False
+    paths = VarPaths(market.folder)
+    sources = [paths.endpoint("tape" if status == "unknown" else "gateway-backlog")]
+    marks = {CROSS: None, YEN: TickMark(77, 5, (tick(YEN, -900),))}
+    market.stream = TickStream(
+        market.context, market.url, marks, sources, authority=True, needs={CROSS: YEN}
+    )
+    market.poller = zmq.Poller()
+    market.stream.register(market.poller)
+    begun = time.monotonic()
+
+    def taken() -> bool:
+        market.publish(tick(CROSS, len(market.taken)))
+        return len(market.taken) > 3
+
+    market.until(taken, CROSS, YEN)
+    assert time.monotonic() - begun < 5.0
+    assert not market.stream._readers[YEN].catch_up.caught_up
+
+
+def test_nobodys_ignorance_throws_away_what_somebody_said(market: Market) -> None:
+    market.record(tick(YEN, 0), tick(CROSS, 1))
+    market.answer(YEN)
+    market.record(*(tick(symbol, second) for second in range(2, 60) for symbol in (YEN, CROSS)))
+    market.answer(CROSS)
+    market.settle()
+    reader = market.stream._readers[CROSS]
+    held = reader.held
+    assert held is not None
+    ignorant = msgspec.structs.replace(held, status="unknown", ticks=())
+    late = msgspec.structs.replace(held, request_id=held.request_id - 1, newest={})
+    empty = msgspec.structs.replace(held, ticks=(), newest={})
+    for reply in (ignorant, late, empty):
+        assert not market.stream._is_better(reader, reply)
+    assert market.stream._is_better(reader, msgspec.structs.replace(held, newest={}))

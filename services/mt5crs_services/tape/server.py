@@ -19,7 +19,7 @@ from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 
 logger = logging.getLogger(__name__)
 
-GIVE_UP = 5.0
+WAIT_FOR_WORD = 5.0
 """Seconds that live ticks wait for a source to say what came while the tape was away.
 
 On a busy machine half a second was not enough for a source that knew; the hole that the tape then
@@ -56,7 +56,7 @@ class Tape:
             settings.zmq_market_url,
             marks,
             sources,
-            give_up=GIVE_UP,
+            give_up=WAIT_FOR_WORD,
             presence=TAPE_PRESENCE,
             authority=True,
             # What is recorded of a cross pair is told with all that was published before it.

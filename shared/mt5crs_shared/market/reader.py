@@ -1,6 +1,6 @@
-"""One symbol of a stream: its catch-up, when to ask the tape again, and what is held meanwhile."""
+"""One symbol of a stream: its catch-up, when to ask the tape again, and what it has to wait for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mt5crs_shared.market.backlog import BacklogReply, TickMark
 from mt5crs_shared.market.catch_up import CatchUp
@@ -19,6 +19,9 @@ ASK_URGENTLY = 0.03
 
 HELPLESS_AFTER = 0.1
 """Seconds that an authority's live ticks wait when nobody it can ask follows the market."""
+
+ANSWER_WITHIN = 1.0
+"""Seconds after which an unanswered question to the tape is asked again."""
 
 HELD_FOR = 1.0
 """Seconds that an answer is held for another symbol whose place nobody can compare."""
@@ -71,6 +74,7 @@ class Reader:
         held_from: The source that gave it.
         held_live: Live ticks of which the same is true, in order.
         blocked: It had to wait for another symbol when it was looked at last.
+        asking_since: Monotonic time since which the sources are asked; None: not yet.
         patient_until: Monotonic time until which `held` waits where it cannot be seen whether
             they are.
     """
@@ -83,6 +87,7 @@ class Reader:
         self.pause = ASK_AGAIN[0]
         self.waiting_since: float | None = None
         self.asked = 0
+        self.asking_since: float | None = None
         self.helpless: set[int] = set()
         self.held: BacklogReply | None = None
         self.held_from = 0
@@ -125,6 +130,13 @@ class Reader:
         self.ask_at = min(self.ask_at, now + self.pause)
         self.pause *= 2
 
+    def on_asked(self, sources: int, now: float) -> None:
+        """So many sources were asked, which may be none."""
+        self.asked = sources
+        self.ask_at = now + (ANSWER_WITHIN if sources else ASK_URGENTLY)
+        if self.asking_since is None:
+            self.asking_since = now
+
     def block(self, blocked: bool, now: float) -> bool:
         """Note, and say, that it waits for another symbol; patience begins when it can ask."""
         if (blocked or self.blocked) and self.waiting_since is not None:
@@ -141,16 +153,100 @@ class Reader:
             least_helpless: So many sources at least, and all that were asked, have to know nothing
                 for it to go on at once; None: it never does.
         """
-        if self.waiting_since is None:
+        since = self.waiting_since
+        return since is not None and now - since > self._patience(give_up, least_helpless)
+
+    def is_silent(self, now: float, give_up: float, least_helpless: int | None) -> bool:
+        """Nothing of it comes, and nobody says what came before: none is to be waited for.
+
+        See `is_hopeless`.
+        """
+        since = self.asking_since
+        if self.live_waits or since is None:
             return False
+        return now - since > self._patience(give_up, least_helpless)
+
+    def _patience(self, give_up: float, least_helpless: int | None) -> float:
         alone = least_helpless is not None and len(self.helpless) >= max(least_helpless, self.asked)
-        return now - self.waiting_since > (HELPLESS_AFTER if alone else give_up)
+        return HELPLESS_AFTER if alone else give_up
 
     def rejoin(self) -> None:
         """What comes next must be aligned anew, since some may have been lost."""
         self.catch_up.rejoin()
         self.waiting_since = None
+        self.asking_since = None
         self.helpless.clear()
         self.held = None
         self.held_live.clear()
         self.hurry()
+
+
+class Precedence:
+    """Which symbols' ticks are of use only after another one's, and whether those are here.
+
+    Args:
+        readers: By symbol.
+        needs: Those symbols, and what each has to come after.
+        give_up: Seconds after which a symbol is not waited for of which nothing comes.
+        least_helpless: See `Reader.is_hopeless`.
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[str, Reader],
+        needs: Mapping[str, str],
+        give_up: float,
+        least_helpless: int | None,
+    ) -> None:
+        pairs = [
+            (symbol, other) for symbol, other in needs.items() if {symbol, other} <= {*readers}
+        ]
+        self._before = {symbol: readers[other] for symbol, other in pairs}
+        self._give_up = give_up
+        self._least_helpless = least_helpless
+        self.later = [readers[symbol] for symbol, _ in pairs]
+
+    def must_wait(self, reader: Reader, now: float) -> bool:
+        """Its ticks need those of another symbol, which have not come yet."""
+        other = self._before.get(reader.catch_up.symbol)
+        if other is None:
+            return False
+        # Live ticks that wait for the tape's word are not there yet either.
+        return other.live_waits or not (other.catch_up.caught_up or self._is_silent(other, now))
+
+    def blocks(self, reader: Reader, now: float) -> bool:
+        """Whether it may not ask just now; what it waits for is asked about at once."""
+        blocked = reader.held is not None or self.must_wait(reader, now)
+        if blocked and not reader.blocked:
+            self.hurry(reader)
+        return reader.block(blocked, now)
+
+    def hurry(self, reader: Reader) -> None:
+        """Somebody waits for what has to come before a symbol."""
+        other = self._before.get(reader.catch_up.symbol)
+        if other is not None:
+            other.hurry()
+
+    def is_complete(self, reader: Reader, reply: BacklogReply, now: float, empty_at: float) -> bool:
+        """Whether all that was published before a reply's ticks is here, of what they need.
+
+        Args:
+            reader: Of the symbol.
+            reply: A source's answer.
+            now: Monotonic time, seconds.
+            empty_at: The same, when the queue of live ticks was last empty.
+        """
+        other = self._before.get(reply.symbol)
+        if other is None or reply.status == "unknown":
+            return True
+        if other.live_waits:
+            return False
+        if other.catch_up.reached(reply.generation, reply.newest.get(other.catch_up.symbol, 0)):
+            return True
+        if not other.catch_up.joined:
+            return self._is_silent(other, now)
+        # The numbers of another run of the tape say nothing; a live stream is no second behind.
+        return reader.held is reply and empty_at >= reader.patient_until
+
+    def _is_silent(self, other: Reader, now: float) -> bool:
+        return other.is_silent(now, self._give_up, self._least_helpless)

@@ -11,7 +11,7 @@ import zmq
 from mt5crs_shared.market.backlog import BacklogReply, BacklogSources, TickMark
 from mt5crs_shared.market.catch_up import Break
 from mt5crs_shared.market.market_socket import MarketSocket, Refusals
-from mt5crs_shared.market.reader import ASK_URGENTLY, QueueClock, Reader
+from mt5crs_shared.market.reader import Precedence, QueueClock, Reader
 from mt5crs_shared.market.ticks import Tick
 
 logger = logging.getLogger(__name__)
@@ -24,9 +24,6 @@ GIVE_UP = 10.0
 
 SIMULATED_GIVE_UP = 60.0
 """The same where the market is a feed of ours, which waits for its readers."""
-
-ANSWER_WITHIN = 1.0
-"""Seconds after which an unanswered question to the tape is asked again."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -50,13 +47,16 @@ class Batch(msgspec.Struct, frozen=True):
 class TickStream:
     """Ticks of some symbols: first those that came since the marks, then live ones.
 
+    Attributes:
+        give_up: Seconds after which waiting live ticks are taken without the sources' word.
+
     Args:
         context: The process's ZMQ context.
         market_url: Where ticks are published.
         marks: For each symbol, where an earlier reader stopped; None: the tape's oldest tick.
         sources: Addresses that answer :class:`BacklogRequest`, asked all at once.
-        give_up: Seconds after which waiting live ticks are taken without the sources' word; None:
-            :data:`GIVE_UP`, or :data:`SIMULATED_GIVE_UP` where the publisher is a feed of ours.
+        give_up: Overrides the attribute; None: :data:`GIVE_UP`, or :data:`SIMULATED_GIVE_UP` where
+            the publisher is a feed of ours.
         presence: Subscribed to as well, for the publisher to see.
         authority: Others follow this reader. Where no source follows the market either, it goes
             on with the live ticks at once, since all would wait for each other.
@@ -85,19 +85,22 @@ class TickStream:
     ) -> None:
         self._monotonic = monotonic
         self._queue = QueueClock(monotonic, wall_us)
-        self.give_up = give_up or (SIMULATED_GIVE_UP if own_feed else GIVE_UP)
+        usual = SIMULATED_GIVE_UP if own_feed else GIVE_UP
+        self.give_up = usual if give_up is None else give_up
         self._readers = {symbol: Reader(symbol, mark) for symbol, mark in marks.items()}
-        pairs = (needs or {}).items()
-        self._needs = {s: self._readers[other] for s, other in pairs if {s, other} <= set(marks)}
         self._tape_simulated = False
         # Who hears a symbol hears the one that it needs: that is subscribed to before.
-        symbols = sorted(marks, key=lambda symbol: symbol in self._needs)
+        symbols = sorted(marks, key=lambda symbol: symbol in (needs or {}))
         self._market = MarketSocket(
             context, market_url, symbols, presence, own_feed, zone, wall_us, monotonic
         )
         self._sources = BacklogSources(context, sources)
         # A feed of ours knows what it has published; where it is not connected yet, it will be.
-        self._least_helpless = (len(self._sources.sockets) * own_feed) if authority else None
+        least = len(self._sources.sockets) if own_feed else 0
+        self._least_helpless = least if authority else None
+        self._precedence = Precedence(
+            self._readers, needs or {}, self.give_up, self._least_helpless
+        )
 
     @property
     def connected(self) -> bool:
@@ -175,7 +178,8 @@ class TickStream:
         """Seconds until there is something to do without any socket being ready."""
         now = self._monotonic()
         readers = self._readers.values()
-        due = [r.ask_at - now for r in readers if not r.catch_up.joined and not self._must_wait(r)]
+        waits = self._precedence.must_wait
+        due = [r.ask_at - now for r in readers if not r.catch_up.joined and not waits(r, now)]
         due += [r.patient_until - now for r in readers if r.held is not None]
         return max(min(due, default=3600.0), 0.0)
 
@@ -204,7 +208,8 @@ class TickStream:
             reader = self._readers[tick.symbol]
             if reader.clock.judge(tick) == "good":
                 self._queue.on_tick(tick, received_us)
-            if reader.held_live or (reader.catch_up.joined and self._must_wait(reader)):
+            joined = reader.catch_up.joined
+            if reader.held_live or (joined and self._precedence.must_wait(reader, now)):
                 reader.held_live.append(tick)
             else:
                 ready.extend(reader.take_live(tick, now))
@@ -222,17 +227,22 @@ class TickStream:
     def _read_replies(self, events: Mapping[object, int]) -> Iterable[Batch]:
         for number, reply in self._sources.replies(events):
             reader = self._readers.get(reply.symbol)
-            if reader is None or (reader.held is not None and not self._complete(reader, reply)):
-                continue  # What is held was first; another source's answer may need no waiting.
+            if reader is None or (reader.held is not None and not self._is_better(reader, reply)):
+                continue
             self._tape_simulated = self._tape_simulated or reply.simulated
             yield from self._take_reply(reader, reply, number)
             yield from self._release()
+
+    def _is_better(self, reader: Reader, reply: BacklogReply) -> bool:
+        """Whether an answer of another source needs no waiting, as the one that is held does."""
+        same = reader.held is not None and reply.request_id == reader.held.request_id
+        return same and bool(reply.ticks) and self._complete(reader, reply)
 
     def _take_reply(self, reader: Reader, reply: BacklogReply, number: int) -> Iterable[Batch]:
         """Take a source's answer, or hold it until what it needs is here."""
         if not self._complete(reader, reply):
             reader.hold(reply, number, self._monotonic())
-            self._needs[reply.symbol].hurry()
+            self._precedence.hurry(reader)
             return
         reader.held = None
         ticks = reader.catch_up.on_backlog(reply)
@@ -248,27 +258,17 @@ class TickStream:
             yield Batch(ticks, history, self.feed_time_us, live=False, breaks=breaks)
 
     def _complete(self, reader: Reader, reply: BacklogReply) -> bool:
-        """Whether all that was published before a reply's ticks is here, of what they need."""
-        other = self._needs.get(reply.symbol)
-        if other is None or reply.status == "unknown":
-            return True
-        if other.live_waits:
-            return False
-        if other.catch_up.reached(reply.generation, reply.newest.get(other.catch_up.symbol, 0)):
-            return True
-        # The numbers of another run of the tape say nothing; a live stream is no second behind.
-        seen_since = reader.held is reply and self._queue.empty_at >= reader.patient_until
-        return other.catch_up.joined and seen_since
+        now, empty_at = self._monotonic(), self._queue.empty_at
+        return self._precedence.is_complete(reader, reply, now, empty_at)
 
     def _release(self) -> Iterable[Batch]:
         """Take what was held and can be taken now."""
-        for symbol in self._needs:
-            reader = self._readers[symbol]
+        for reader in self._precedence.later:
             if reader.held is not None and self._complete(reader, reader.held):
                 yield from self._take_reply(reader, reader.held, reader.held_from)
-            if reader.held_live and not self._must_wait(reader):
+            now = self._monotonic()
+            if reader.held_live and not self._precedence.must_wait(reader, now):
                 waited, reader.held_live = reader.held_live, []
-                now = self._monotonic()
                 ready = [taken for tick in waited for taken in reader.take_live(tick, now)]
                 if ready:
                     yield Batch(ready, 0, self.feed_time_us, live=True)
@@ -280,7 +280,7 @@ class TickStream:
             if catch_up.joined:
                 reader.waiting_since = None
                 continue
-            if reader.block(self._must_wait(reader) or reader.held is not None, now):
+            if self._precedence.blocks(reader, now):
                 continue
             if reader.is_hopeless(now, self.give_up, self._least_helpless):
                 logger.warning("%s: nobody knows what came before; going on live", catch_up.symbol)
@@ -289,11 +289,4 @@ class TickStream:
                     breaks = catch_up.take_breaks()
                     yield Batch(ticks, 0, self.feed_time_us, live=True, breaks=breaks)
             elif now >= reader.ask_at:
-                reader.asked = self._sources.ask(catch_up.request())
-                reader.ask_at = now + (ANSWER_WITHIN if reader.asked else ASK_URGENTLY)
-
-    def _must_wait(self, reader: Reader) -> bool:
-        """Its ticks need those of another symbol, which have not come yet."""
-        other = self._needs.get(reader.catch_up.symbol)
-        # Live ticks that wait for the tape's word are not there yet either.
-        return other is not None and (not other.catch_up.caught_up or other.live_waits)
+                reader.on_asked(self._sources.ask(catch_up.request()), now)
