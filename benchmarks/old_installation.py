@@ -61,7 +61,7 @@ def old_ledger(path: Path, deals: int) -> None:
         " 'FILLED', 'FILLED', '', 1, ?, ?)",
         ((f"o{n}", n, b"x" * 300, b"y" * 200, time.time()) for n in range(deals)),
     )
-    db.execute("INSERT INTO totals VALUES ('s', ?, ?)", (deals * 400_000, deals))
+    db.execute("INSERT INTO totals VALUES ('s', ?, ?, 0)", (deals * 400_000, deals))
     db.execute("COMMIT")
     ledger.close()
 

@@ -183,17 +183,10 @@ FromSupervisor = Lease | Stop | Recycle | Identify
 
 
 class Register(msgspec.Struct, frozen=True, tag=True):
-    """A spawn trades from now on; answered with `Registered`.
-
-    Attributes:
-        strategy: Its name.
-        epoch: The spawn.
-        ticket: Of the position that it holds by its own records; 0: none.
-    """
+    """A spawn trades from now on; answered with `Registered`."""
 
     strategy: str
     epoch: Epoch
-    ticket: int = 0
 
 
 class Registered(msgspec.Struct, frozen=True, tag=True):
@@ -204,14 +197,14 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
         position: Its open position.
         realised: Realised profit less commission.
         refused: Why this spawn may not trade; empty: it may.
-        closed: The deal that closed the position of the question; None: it is open, or none.
+        deal_us: Event time of its last deal, us since the epoch; 0: it has none.
     """
 
     strategy: str
     position: Position | None
     realised: float
     refused: str = ""
-    closed: Fill | None = None
+    deal_us: int = 0
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):

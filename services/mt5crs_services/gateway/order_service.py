@@ -91,8 +91,8 @@ class OrderService:
                 return OrderAnswer(result) if result is not None else None
             case Touched():
                 return self._touched(message)
-            case Register():
-                return self._register(message)
+            case Register(strategy=strategy, epoch=epoch):
+                return self._register(strategy, epoch)
             case Fence(strategy=strategy, epoch=epoch):
                 self._fence(strategy, epoch)
                 return None
@@ -120,8 +120,7 @@ class OrderService:
             logger.exception("%s, epoch %d, could not be recorded", strategy, epoch)
             self._epochs[strategy] = epoch
 
-    def _register(self, request: Register) -> Registered | None:
-        strategy, epoch = request.strategy, request.epoch
+    def _register(self, strategy: str, epoch: int) -> Registered | None:
         try:
             admitted = self._admit(strategy, epoch)
         except LedgerTakenError:
@@ -134,7 +133,7 @@ class OrderService:
             position=self._broker.positions().get(strategy),
             realised=self._account.realised(strategy),
             refused="" if admitted else self._fenced(strategy, epoch),
-            closed=self._ledger.closing(strategy, request.ticket) if request.ticket else None,
+            deal_us=self._account.last_deal_us(strategy),
         )
 
     def _submit(self, request: Submit) -> OrderResult | None:

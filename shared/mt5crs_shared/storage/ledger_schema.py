@@ -90,6 +90,13 @@ UPDATE orders SET request = renamed(request, 'place', 'occurrence'),
     result = renamed(result, 'position.open_place', 'open_occurrence');
 """
 
+_LAST_DEALS = """
+ALTER TABLE totals ADD COLUMN deal_us INTEGER NOT NULL DEFAULT 0;
+UPDATE totals SET deal_us = (SELECT time_us FROM deals WHERE deals.strategy = totals.strategy
+    ORDER BY id DESC LIMIT 1);
+"""
+"""The event time of each strategy's last deal, which a respawned process has to come to first."""
+
 DEAL_COLUMNS = (
     "order_id, strategy, symbol, ticket, entry, side, lots, price, time_us, code, profit,"
     " commission, stop_loss, take_profit"
@@ -125,6 +132,7 @@ SCHEMA = Schema(
         "DELETE FROM meta WHERE key = 'version';",
         _FOR_ANY_BROKER,
         _OCCURRENCES,
+        _LAST_DEALS,
     ),
     mark="SELECT max(epoch) FROM epochs",
     unnumbered="SELECT 1 FROM meta WHERE key = 'version' AND value = '3'",

@@ -171,8 +171,12 @@ class Spawner:
         if self._launcher.revive():
             self.notify(ForkserverDied(SUPERVISOR))
         for child in children:
-            if child.state in ALIVE:
-                self.lease(child, now)
+            if child.state not in ALIVE:
+                continue
+            self.lease(child, now)
+            if child.spawn.preloaded is None:
+                # Asked at the adoption it was not connected yet, and this was for nobody.
+                self._channel.send(child.name, child.spawn.epoch, Identify())
         self.keep_standbys(children, now)
 
     def lease(self, child: Child, now: float) -> None:

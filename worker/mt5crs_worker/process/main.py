@@ -196,16 +196,19 @@ class Worker:
     def _process(self, batch: Batch) -> None:
         decide_from_us = self._decision_start(batch)
         bars = self._instance.bars
-        if self._takeover.is_passed_by(batch):
-            self._take_over(self._register())
+        passed = False
         for number, tick in enumerate(batch.ticks):
             if tick.symbol != self._strategy.symbol:
                 self._rates.add(tick)
                 continue
+            if not self._takeover.over and self._takeover.ends_before(tick, self._register):
+                passed = True
+                self._on_taken_over()
             decide = number >= batch.history and tick.time_us >= decide_from_us
             if self._poison and content(tick) in self._poison:
                 self._skip(tick)
                 continue
+            self._vitals.last_tick_at = time.monotonic()
             self._flight.begin(tick)
             self._instance.on_tick(tick, decide)
             self._flight.end()
@@ -218,10 +221,9 @@ class Worker:
             if found.after.symbol == self._strategy.symbol:
                 self._vitals.interruptions += 1
                 tell_break(self._journal, found)
-        self._vitals.last_tick_at = time.monotonic()
         fresh = self._instance.take_decisions()
         self._checkpoints.take(fresh)
-        if fresh or self._checkpoints.none_yet:
+        if fresh or passed or self._checkpoints.none_yet:
             self._save()
         if self._child.recycling and self._instance.bars != bars:
             self._save()
@@ -246,16 +248,13 @@ class Worker:
             # process that replaces this one before it has taken any.
             self._checkpoints.decide_from_us = -(2**62)
             self._save()
-        if not self._takeover.over:
-            word = self._takeover.complete(self._register)
-            if word is not None:
-                self._take_over(word)
+        if not self._takeover.over and self._takeover.ends_here(self._register):
+            self._on_taken_over()
+            self._save()
 
-    def _take_over(self, word: Registered) -> None:
-        self._takeover.end(word)
+    def _on_taken_over(self) -> None:
         self._vitals.phase = "running"
         self._child.beat_soon()
-        self._save()
 
     def _register(self) -> Registered:
         """Tell the gateway which spawn trades now, before anything is decided on its books.
@@ -264,7 +263,7 @@ class Worker:
             ReplacedError: A newer process trades.
             BooksError: They are not those of this strategy's past.
         """
-        word = self._gateway.register(self._instance.bot.position)
+        word = self._gateway.register()
         if word.refused:
             raise ReplacedError(f"the gateway refuses this process: {word.refused}")
         books.refuse_foreign(self._strategy.symbol, self._journal, self._gateway, word.position)

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from mt5crs_shared.market.catch_up import Break
-from mt5crs_shared.market.stream import Batch, TickStream
+from mt5crs_shared.market.stream import TickStream
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import Registered
 from mt5crs_shared.orders import Order
@@ -59,31 +60,45 @@ class Takeover:
             self._believe(word)
         self._look_ahead(word)
 
-    def is_passed_by(self, batch: Batch) -> bool:
-        """Whether a tick that was traded on will not come any more: later ones come."""
-        if self.over or not self._is_behind():
-            return False
-        symbol = self._instance.symbol.name
-        own = next((tick for tick in batch.ticks if tick.symbol == symbol), None)
-        return own is not None and own.time_us > self._traded_until_us
+    def ends_before(self, tick: Tick, register: Callable[[], Registered]) -> bool:
+        """Whether a tick that was traded on will not come any more: a later one comes.
 
-    def complete(self, register: Callable[[], Registered]) -> Registered | None:
-        """The tape has no more: the ledger's word to go on with; None: it is ahead of the ticks.
+        Then this ends before that one is looked at.
 
         Args:
-            register: Gets that word.
+            tick: The next one of the strategy's symbol.
+            register: Gets the ledger's word.
+        """
+        if not self._is_passed_by(tick):
+            return False
+        # The gateway may have done more since it was asked last.
+        word = register()
+        self._look_ahead(word)
+        if not self._is_passed_by(tick):
+            return False
+        self._end(word)
+        return True
+
+    def ends_here(self, register: Callable[[], Registered]) -> bool:
+        """Whether this ends, now that the tape has no more: the ledger is not ahead of the ticks.
+
+        Args:
+            register: Gets the ledger's word.
         """
         now = self._monotonic()
         if self._caught_up_at is None:
             self._caught_up_at = now
         patient = now - self._caught_up_at <= self._stream.give_up
         if patient and self._is_behind():
-            return None
+            return False
         word = register()
         self._look_ahead(word)
-        return None if patient and self._is_behind() else word
+        if patient and self._is_behind():
+            return False
+        self._end(word)
+        return True
 
-    def end(self, word: Registered) -> None:
+    def _end(self, word: Registered) -> None:
         """Believe the ledger, settle what was left, and write down how it stands."""
         self._believe(word)
         unsettled.settle(self._journal, self._gateway, self._instance, self._fresh)
@@ -92,12 +107,13 @@ class Takeover:
 
     def _look_ahead(self, word: Registered) -> None:
         """Note the newest tick that was traded on, by the ledger and the journal."""
+        if self._cold:
+            return  # It decides on nothing that came before it.
         times = [order.tick.time_us for order in self._journal.unsettled()]
-        if word.position is not None and word.position != self._instance.bot.position:
-            times.append(word.position.open_time_us)
-        if word.closed is not None:
-            times.append(word.closed.time_us)
-        self._traded_until_us = max(times, default=0)
+        self._traded_until_us = max(word.deal_us, *times, 0)
+
+    def _is_passed_by(self, tick: Tick) -> bool:
+        return self._is_behind() and tick.time_us > self._traded_until_us
 
     def _is_behind(self) -> bool:
         return self._instance.last_tick_time_us < self._traded_until_us

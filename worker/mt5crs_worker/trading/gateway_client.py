@@ -35,7 +35,8 @@ ASK_AGAIN = 0.25
 """Seconds without an answer after which the gateway is asked what became of a request."""
 
 SEND_AGAIN = 0.01
-"""The same where the question has not left: the gateway is away, or not connected yet."""
+"""The same at first where the question has not left, since the connection is being made; it is
+doubled each time, up to :data:`ASK_AGAIN`."""
 
 UNDECIDED = frozenset({Code.NOT_SEEN, Code.NO_LEASE})
 """Answers after which an order may be sent again: the gateway has kept nothing of it."""
@@ -105,6 +106,7 @@ class GatewayClient:
         self._monotonic = monotonic
         self._closed: dict[int, PositionClosed] = {}
         self.waiting_since: float | None = None
+        self._pause = SEND_AGAIN
         self.socket = context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.IDENTITY, identity)
         # Nothing is queued for a gateway that is away: what was not sent was not sent.
@@ -113,13 +115,9 @@ class GatewayClient:
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         self.socket.connect(address)
 
-    def register(self, held: Position | None) -> Registered:
-        """Say which spawn this is, and learn what the ledger has of the strategy.
-
-        Args:
-            held: The position that this process knows of.
-        """
-        request = Register(self._strategy, self._epoch, held.ticket if held is not None else 0)
+    def register(self) -> Registered:
+        """Say which spawn this is, and learn what the ledger has of the strategy."""
+        request = Register(self._strategy, self._epoch)
         return self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
 
     def submit(self, order: Order) -> OrderResult:
@@ -227,10 +225,11 @@ class GatewayClient:
     ) -> T | None:
         try:
             self.socket.send(_encode(request), zmq.DONTWAIT)
-            seconds = ASK_AGAIN
         except zmq.Again:
             logger.debug("the gateway is away; %s was not sent", type(request).__name__)
-            seconds = SEND_AGAIN
+            seconds, self._pause = self._pause, min(2.0 * self._pause, ASK_AGAIN)
+        else:
+            seconds, self._pause = ASK_AGAIN, SEND_AGAIN
         return self._wait(seconds, match)
 
     def _wait(self, seconds: float, match: Callable[[FromGateway], T | None]) -> T | None:

@@ -18,10 +18,12 @@ class Total(msgspec.Struct):
     Attributes:
         made: Realised profit less commission.
         deals: How many deals that took.
+        deal_us: Event time of the last of them, us since the epoch.
     """
 
     made: int = 0
     deals: int = 0
+    deal_us: int = 0
 
 
 class Account:
@@ -59,6 +61,11 @@ class Account:
         made = self._strategies.get(strategy)
         return made.deals if made is not None else 0
 
+    def last_deal_us(self, strategy: str) -> int:
+        """Event time of a strategy's last deal, us since the epoch; 0: it has none."""
+        made = self._strategies.get(strategy)
+        return made.deal_us if made is not None else 0
+
     def balance_after(self, fill: Fill) -> float:
         """The balance as a deal would leave it."""
         return (self._balance + made_by(fill)) / _UNIT
@@ -68,6 +75,7 @@ class Account:
         made = self._strategies.setdefault(fill.strategy, Total())
         made.made += made_by(fill)
         made.deals += 1
+        made.deal_us = fill.time_us
         self._balance += made_by(fill)
 
 

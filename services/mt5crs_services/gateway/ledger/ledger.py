@@ -185,8 +185,8 @@ class Ledger:
 
     def totals(self) -> dict[str, Total]:
         """What each strategy has made so far."""
-        rows = self._db.execute("SELECT strategy, made, deals FROM totals")
-        return {strategy: Total(made, deals) for strategy, made, deals in rows}
+        rows = self._db.execute("SELECT strategy, made, deals, deal_us FROM totals")
+        return {strategy: Total(*total) for strategy, *total in rows}
 
     def tickets(self) -> dict[int, int]:
         """The number of the last position of each magic number."""

@@ -93,9 +93,9 @@ def insert_deal(db: sqlite3.Connection, fill: Fill, balance: float) -> None:
 def add_up(db: sqlite3.Connection, fill: Fill) -> None:
     """A deal's share in the totals and the tickets."""
     db.execute(
-        "INSERT INTO totals VALUES (?, ?, 1) ON CONFLICT (strategy) DO UPDATE SET"
-        " made = made + excluded.made, deals = deals + 1",
-        (fill.strategy, made_by(fill)),
+        "INSERT INTO totals VALUES (?, ?, 1, ?) ON CONFLICT (strategy) DO UPDATE SET"
+        " made = made + excluded.made, deals = deals + 1, deal_us = excluded.deal_us",
+        (fill.strategy, made_by(fill), fill.time_us),
     )
     if fill.entry == "IN":
         db.execute(
