@@ -1,7 +1,7 @@
 """Every table of docs/benchmarks.md that is made on one quiet machine, one after the other.
 
-What takes longer (`benchmarks.equivalence`, `benchmarks.outside`, `benchmarks.many` over an hour)
-is run by itself.
+What takes longer, or judges bounds (`benchmarks.equivalence`, `benchmarks.outside`,
+`benchmarks.hundred`, `benchmarks.many` over an hour) is run by itself.
 """
 
 import subprocess

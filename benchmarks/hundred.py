@@ -93,7 +93,7 @@ def row(count: int, blows: int, standby: bool, seed: int) -> tuple[list[str], bo
     back = [r.recovery for r in struck.results]
     cells = [
         "yes" if standby else "no",
-        f"{blows * TEN}",
+        f"{sum(len(result.replaced) for result in struck.results)}",
         f"{result.ticks_lost}",
         f"{result.ticks_twice}",
         f"{result.orders_lost}",
@@ -101,9 +101,9 @@ def row(count: int, blows: int, standby: bool, seed: int) -> tuple[list[str], bo
         f"{result.differing}",
         f"{result.identical:,}",
         f"{verdict.percentile(back, 0.5) * 1e3:,.0f}",
-        f"{max(late, default=0.0):,.0f}",
+        f"{max(late):,.0f}",
     ]
-    return cells, result.holds and max(late, default=0.0) <= LATE_MS
+    return cells, result.holds and max(late) <= LATE_MS
 
 
 @click.command()

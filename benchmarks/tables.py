@@ -26,8 +26,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-BEFORE: Final = "before"
-"""First cell of a row of the run before, which stands below that of this one."""
+BEFORE: Final = "before, "
+"""First cell of a row of the run before, with its day; it stands below that of this one."""
 
 
 def report(
@@ -47,12 +47,13 @@ def report(
     known = {tuple(cells[:keys]): cells for cells in lines if len(cells) == len(head)}
     if known.get(tuple(head[:keys])) != list(head):
         known = {}  # Other columns say something else.
+    day = old.strip().partition(",")[0]
     shown: list[Sequence[str]] = []
     for row in rows:
         shown.append(row)
         earlier = known.get(tuple(row[:keys]))
         if earlier is not None:
-            shown.append([BEFORE, *earlier[1:]])
+            shown.append([BEFORE + day, *earlier[1:]])
     write(title, f"{machine()}; {note}\n\n{table(head, shown)}")
 
 

@@ -166,6 +166,7 @@ class Supervisor:
         for name in self._post_mortem.forgiven(now):
             self._by_name[name].policy.forgive_last()
         self._renew_leases(now)
+        self._spawner.keep_standbys(self.strategies, now)
         self._spawner.save()
 
     def _wait(self) -> None:

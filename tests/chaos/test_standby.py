@@ -61,15 +61,15 @@ def test_it_takes_over_and_another_one_stands_by(tmp_path: Path) -> None:
 def test_one_that_is_killed_is_replaced_and_one_of_a_stopped_strategy_ends(tmp_path: Path) -> None:
     quick = {"supervisor": {"lease": 2.0, "orphan_grace": 1.0}}
     with running(tmp_path, [entry(tmp_path, "victim", standby=True)], quick) as system:
-        first = standby_of(system, "victim")
-        os.kill(first, signal.SIGKILL)
-        wait_for(lambda: standby_of(system, "victim") != first, "another one")
         # Both at once: the usual way.
-        second, trading = standby_of(system, "victim"), system.pid("victim")
-        os.kill(second, signal.SIGKILL)
+        first, trading = standby_of(system, "victim"), system.pid("victim")
+        os.kill(first, signal.SIGKILL)
         os.kill(trading, signal.SIGKILL)
         system.wait_back("victim", trading)
-        assert system.pid("victim") != second
+        assert system.pid("victim") != first
+        second = standby_of(system, "victim")
+        os.kill(second, signal.SIGKILL)
+        wait_for(lambda: standby_of(system, "victim") != second, "another one")
         third = standby_of(system, "victim")
         assert system.process is not None
         system.process.kill()

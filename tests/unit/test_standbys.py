@@ -1,19 +1,25 @@
 """Which process that stands by is taken, and which is of no use any more."""
 
-import multiprocessing
 import os
 import signal
+import socket
 from concurrent.futures import Future
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from mt5crs_shared.messages import ChildSpec
-from mt5crs_shared.process.standby import Warm, stamps
+from mt5crs_shared.process.standby import LONGEST, Warm, stamps
 from mt5crs_supervisor.processes.handle import ExitStatus
-from mt5crs_supervisor.processes.standbys import RETRY_AFTER, Standby, Standbys
+from mt5crs_supervisor.processes.standbys import (
+    ENDED,
+    ENDED_WARM,
+    LOOK_EVERY,
+    RETRY_AFTER,
+    Standby,
+    Standbys,
+)
 from tests.unit.child_cases import FakeHandle
 
 SPEC = ChildSpec("s", "strategy", "e", 0, "", "", "", b"", 0.0)
@@ -34,13 +40,13 @@ class Bench:
 
     def __init__(self) -> None:
         self.made: list[Standby] = []
-        self.lines: list[Connection] = []
+        self.lines: list[socket.socket] = []
         self.futures: list[Future[Standby]] = []
         self.at_once = True
         self.standbys = Standbys(self._make)
 
     def _make(self, spec: ChildSpec) -> "Future[Standby]":
-        ours, theirs = multiprocessing.Pipe()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.made.append(Standby(Mortal(100 + len(self.made)), ours))
         self.lines.append(theirs)
         self.futures.append(Future())
@@ -49,7 +55,17 @@ class Bench:
         return self.futures[-1]
 
     def say(self, files: list[str], fault: str = "") -> None:
-        self.lines[-1].send_bytes(msgspec.msgpack.encode(Warm(stamps(files), fault)))
+        self.lines[-1].send(msgspec.msgpack.encode(Warm(stamps(files), fault)))
+
+    def begins(self) -> bool:
+        """Whether a death finds a process that takes over."""
+        standby = self.standbys.take("s")
+        if standby is None:
+            return False
+        begun = standby.begin(NOW)
+        if not begun:
+            standby.end()
+        return begun
 
     @property
     def handle(self) -> Mortal:
@@ -68,19 +84,19 @@ def test_one_that_is_warm_runs_what_it_is_told(bench: Bench) -> None:
     bench.say([])
     assert bench.standbys.keep(SPEC, 1.0) == ""
     assert bench.standbys.pid("s") == 100
-    assert bench.standbys.take(NOW) is bench.handle
-    assert msgspec.msgpack.decode(bench.lines[0].recv_bytes(), type=ChildSpec) == NOW
+    assert bench.begins()
+    assert msgspec.msgpack.decode(bench.lines[0].recv(LONGEST), type=ChildSpec) == NOW
     assert bench.standbys.pid("s") is None
-    assert bench.standbys.take(NOW) is None
+    assert not bench.begins()
     assert len(bench.made) == 1
 
 
 def test_one_that_is_not_warm_is_left_to_get_warm(bench: Bench) -> None:
     bench.standbys.keep(SPEC, 0.0)
-    assert bench.standbys.take(NOW) is None
+    assert not bench.begins()
     assert not bench.handle.closed
     bench.say([])
-    assert bench.standbys.take(NOW) is bench.handle
+    assert bench.begins()
 
 
 def test_one_that_has_read_what_is_another_file_by_now_is_ended(
@@ -91,7 +107,7 @@ def test_one_that_has_read_what_is_another_file_by_now_is_ended(
     bench.standbys.keep(SPEC, 0.0)
     bench.say([str(code)])
     code.write_text("ONE = 22\n")
-    assert bench.standbys.take(NOW) is None
+    assert not bench.begins()
     assert bench.handle.signals == [signal.SIGKILL]
     assert bench.handle.closed
 
@@ -102,7 +118,7 @@ def test_a_removed_file_is_another_one(bench: Bench, tmp_path: Path) -> None:
     bench.standbys.keep(SPEC, 0.0)
     bench.say([str(code)])
     code.unlink()
-    assert bench.standbys.take(NOW) is None
+    assert not bench.begins()
 
 
 def test_why_none_can_stand_by_is_told_once_and_tried_again(bench: Bench) -> None:
@@ -121,18 +137,46 @@ def test_one_that_ends_before_it_is_warm_is_told(bench: Bench) -> None:
     bench.standbys.keep(SPEC, 0.0)
     bench.handle.ended = ExitStatus(1)
     bench.lines[0].close()
-    assert bench.standbys.keep(SPEC, 1.0) == "its process ended before it was warm"
+    assert bench.standbys.keep(SPEC, 1.0) == ENDED
 
 
-def test_one_that_is_killed_is_replaced_at_once(bench: Bench) -> None:
-    bench.standbys.keep(SPEC, 0.0)
-    bench.say([])
-    bench.standbys.keep(SPEC, 1.0)
-    bench.handle.ended = ExitStatus(-9)
-    bench.lines[0].close()
-    assert bench.standbys.keep(SPEC, 2.0) == ""
+def test_one_that_is_killed_is_replaced_at_once_and_told_when_it_happens_again(
+    bench: Bench,
+) -> None:
+    def killed(at: float) -> str:
+        bench.standbys.keep(SPEC, at)
+        bench.say([])
+        bench.standbys.keep(SPEC, at)
+        bench.handle.ended = ExitStatus(-9)
+        bench.lines[-1].close()
+        return bench.standbys.keep(SPEC, at + LOOK_EVERY)
+
+    assert killed(0.0) == ""
+    assert killed(5.0) == ENDED_WARM
     assert len(bench.made) == 2
-    assert bench.made[0].handle.closed if isinstance(bench.made[0].handle, Mortal) else False
+    assert killed(5.0 + LOOK_EVERY + RETRY_AFTER) == ""
+    assert len(bench.made) == 3
+
+
+def test_one_at_a_time_gets_warm(bench: Bench) -> None:
+    other = msgspec.structs.replace(SPEC, name="other")
+    bench.standbys.keep(SPEC, 0.0)
+    bench.standbys.keep(other, 0.0)
+    assert len(bench.made) == 1
+    bench.say([])
+    bench.standbys.keep(SPEC, 0.2)
+    bench.standbys.keep(other, 0.2)
+    assert len(bench.made) == 2
+    bench.standbys.drop("other")
+    bench.standbys.keep(msgspec.structs.replace(SPEC, name="third"), 0.4)
+    assert len(bench.made) == 3
+
+
+def test_a_word_that_comes_in_no_time_is_waited_for_by_nobody(bench: Bench) -> None:
+    bench.standbys.keep(SPEC, 0.0)
+    assert bench.standbys.keep(SPEC, 1.0) == ""
+    assert bench.standbys.pid("s") is None
+    assert not bench.begins()
 
 
 def test_a_line_that_is_broken_takes_nobody(bench: Bench) -> None:
@@ -140,14 +184,14 @@ def test_a_line_that_is_broken_takes_nobody(bench: Bench) -> None:
     bench.say([])
     bench.standbys.keep(SPEC, 1.0)
     bench.lines[0].close()
-    assert bench.standbys.take(NOW) is None
+    assert not bench.begins()
     assert bench.handle.closed
 
 
 def test_what_says_nonsense_is_of_no_use(bench: Bench) -> None:
     bench.standbys.keep(SPEC, 0.0)
-    bench.lines[0].send_bytes(b"\xc1" * 9)
-    assert bench.standbys.take(NOW) is None
+    bench.lines[0].send(b"\xc1" * 9)
+    assert not bench.begins()
     assert bench.handle.closed
 
 

@@ -5,9 +5,11 @@ import os
 import pkgutil
 import random
 import sys
+import sysconfig
+import time
 from collections.abc import Iterable
-from multiprocessing.connection import Connection
 from pathlib import Path
+from socket import socket
 from typing import Final
 
 import msgspec
@@ -19,6 +21,9 @@ from mt5crs_shared.wording import describe_error
 
 WARM_WITHIN: Final = 60.0
 """Seconds after which a process that is not warm ends itself, whatever it is doing."""
+
+LONGEST: Final = 65_536
+"""Bytes of the longest message on the line."""
 
 FileStamp = tuple[int, int, int]
 """Inode, size, and time of the last change in nanoseconds; zeros: there is no such file."""
@@ -47,7 +52,7 @@ def stamps(paths: Iterable[str]) -> dict[str, FileStamp]:
     return {path: _stamp(path) for path in paths}
 
 
-def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: Connection) -> None:
+def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: socket) -> None:
     """Get warm, wait to be told what to run, and run it; the target of a process that stands by.
 
     It ends with the supervisor, whose end of the line is closed by that.
@@ -59,6 +64,7 @@ def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: Co
             returns the files that it has read besides modules.
         line: Says :class:`Warm`, and waits for the spec that it is to run.
     """
+    begun_ns = time.time_ns()
     spec = _decode_spec(encoded_spec)
     before = set(sys.modules)
     entry.leave_terminal()
@@ -74,14 +80,19 @@ def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: Co
     except (Exception, SystemExit) as error:
         fault = describe_error(error)
     faulthandler.cancel_dump_traceback_later()
-    word = Warm(stamps([*files, *_imported_since(before)]), fault)
+    read = stamps([*files, *_imported_since(before)])
+    if newer := [path for path, (_, _, changed_ns) in read.items() if changed_ns >= begun_ns]:
+        fault = f"{newer[0]} was saved while it was read"
+    word = _encode(Warm(read, fault))
+    if len(word) > LONGEST:
+        word = _encode(Warm({}, f"its strategy imports {len(read)} files of its own, too many"))
     try:
-        line.send_bytes(_encode(word))
-        told = line.recv_bytes() if not fault else b""
-    except (EOFError, OSError):
-        return  # The supervisor is gone, or needs it no more.
+        line.send(word)
+        told = line.recv(LONGEST)
+    except OSError:
+        return
     line.close()
-    if told:
+    if told:  # Otherwise the supervisor is gone, or needs it no more.
         entry.run_child(told, preload_module)
 
 
@@ -94,10 +105,12 @@ def _stamp(path: str) -> FileStamp:
 
 
 def _imported_since(before: set[str]) -> list[str]:
-    """Files of the modules that were imported since."""
+    """Files of the modules that were imported since, but for those of packages and of Python."""
     new = [module for name, module in list(sys.modules.items()) if name not in before]
-    files = [getattr(module, "__file__", None) for module in new]
-    return [str(Path(file).absolute()) for file in files if isinstance(file, str)]
+    found = [getattr(module, "__file__", None) for module in new]
+    files = [str(Path(file).absolute()) for file in found if isinstance(file, str)]
+    installed = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")})
+    return [file for file in files if not file.startswith(installed)]
 
 
 def _silence() -> int:

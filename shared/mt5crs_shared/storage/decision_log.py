@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.process.files import is_irregular
 
 
 class DecisionLogError(Mt5crsError):
@@ -55,12 +56,21 @@ def read_decisions(journal: Path, limit: int | None = None) -> list[DecisionRow]
     Raises:
         DecisionLogError: There is none, or it cannot be read.
     """
-    columns = ", ".join(DecisionRow.__struct_fields__)
-    query = f"SELECT {columns} FROM decisions ORDER BY id DESC LIMIT ?"
+    fields = DecisionRow.__struct_fields__
+    newest = f"SELECT id, {', '.join(fields)} FROM decisions ORDER BY id DESC LIMIT ?"
+    query = f"SELECT {', '.join(fields)} FROM ({newest}) ORDER BY id"
     address = f"{journal.absolute().as_uri()}?mode=ro"
     try:
+        if is_irregular(journal):
+            raise DecisionLogError(f"{journal} is no regular file")
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=1.0)) as db:
             rows = db.execute(query, (-1 if limit is None else limit,)).fetchall()
     except sqlite3.Error as error:
-        raise DecisionLogError(f"{journal} cannot be read: {error}") from error
-    return [DecisionRow(*row) for row in reversed(rows)]
+        raise DecisionLogError(
+            f"{journal} cannot be read ({error}); one of an older version is brought up to date by"
+            " the strategy's next start"
+        ) from error
+    try:
+        return [msgspec.convert(dict(zip(fields, row, strict=True)), DecisionRow) for row in rows]
+    except msgspec.ValidationError as error:
+        raise DecisionLogError(f"{journal} is damaged: {error}") from error

@@ -177,7 +177,6 @@ class Spawner:
             if child.spawn.preloaded is None:
                 # Asked at the adoption it was not connected yet, and this was for nobody.
                 self._channel.send(child.name, child.spawn.epoch, Identify())
-        self.keep_standbys(children, now)
 
     def lease(self, child: Child, now: float) -> None:
         """Let a child trade for a while."""

@@ -7,6 +7,7 @@ stopped or stuck; the supervisor's loop never waits for it.
 import contextlib
 import logging
 import multiprocessing
+import socket
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -99,13 +100,8 @@ class ForkserverLauncher:
 
     def spawn(self, spec: ChildSpec) -> "Future[Handle]":
         """Start a process, without waiting for it; what stands by for that child is taken."""
-        future: Future[Handle]
-        taken = self.standbys.take(spec)
-        if taken is None:
-            future = self._thread.submit(self._start, spec)
-        else:
-            future = Future()
-            future.set_result(taken)
+        taken = self.standbys.take(spec.name)
+        future: Future[Handle] = self._thread.submit(self._start, spec, taken)
         future.add_done_callback(lambda _future: self._on_done())
         return future
 
@@ -152,13 +148,18 @@ class ForkserverLauncher:
         finally:
             self._ended = self._begun
 
-    def _start(self, spec: ChildSpec) -> Handle:
+    def _start(self, spec: ChildSpec, stood_by: Standby | None) -> Handle:
+        if stood_by is not None:
+            if stood_by.begin(spec):
+                return stood_by.handle
+            stood_by.end()
         arguments = msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]
         return self._forked(spec.name, entry.run_child, arguments)
 
     def _stand_by(self, spec: ChildSpec) -> Standby:
         kind = spec.kind
-        ours, theirs = multiprocessing.Pipe()
+        # Whole messages: neither end ever waits for the rest of one.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         arguments = (
             msgspec.msgpack.encode(spec),
             forkserver.PRELOAD[kind],

@@ -4,20 +4,26 @@ import contextlib
 import dataclasses
 import logging
 import signal
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future
-from multiprocessing.connection import Connection
 
 import msgspec
 
 from mt5crs_shared.messages import ChildSpec
-from mt5crs_shared.process.standby import Warm, decode_warm, stamps
+from mt5crs_shared.process.standby import LONGEST, Warm, decode_warm, stamps
 from mt5crs_supervisor.processes.handle import Handle
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = 30.0
-"""Seconds until another one is made where the last could not get warm."""
+"""Seconds until another one is made where the last could not get warm, or was killed again."""
+
+LOOK_EVERY = 1.5
+"""Seconds between two looks whether one that is warm lives."""
+
+ENDED = "its process ended before it was warm"
+ENDED_WARM = "its process was killed again, while it was warm"
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,26 +37,29 @@ class Standby:
     """
 
     handle: Handle
-    line: Connection
+    line: socket.socket
     warm: Warm | None = None
 
     def hear(self) -> None:
-        """Read what it has said."""
+        """Read what it has said, if anything."""
         if self.warm is not None:
             return
         try:
-            if self.line.poll():
-                self.warm = decode_warm(self.line.recv_bytes())
-        except (EOFError, OSError, msgspec.MsgspecError):
-            self.warm = Warm({}, "its process ended before it was warm")
+            self.warm = decode_warm(self.line.recv(LONGEST, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return
+        except (OSError, msgspec.MsgspecError):
+            self.warm = Warm({}, ENDED)
 
     def begin(self, spec: ChildSpec) -> bool:
-        """Have it run this; False: it cannot, or what it has read is another by now."""
-        self.hear()
+        """Have it run this; False: it cannot, or what it has read is another by now.
+
+        To be called where a disk may be waited for.
+        """
         if self.warm is None or self.warm.fault or stamps(self.warm.files) != self.warm.files:
             return False
         try:
-            self.line.send_bytes(msgspec.msgpack.encode(spec))
+            self.line.send(msgspec.msgpack.encode(spec), socket.MSG_DONTWAIT)
         except OSError:
             return False
         self.line.close()
@@ -64,7 +73,7 @@ class Standby:
 
 
 class Standbys:
-    """One for each child that wants one.
+    """One for each child that wants one; one at a time gets warm.
 
     Args:
         make: Makes one, without waiting for it.
@@ -73,7 +82,10 @@ class Standbys:
     def __init__(self, make: Callable[[ChildSpec], "Future[Standby]"]) -> None:
         self._make = make
         self._made: dict[str, Future[Standby]] = {}
+        self._warming = ""
         self._retry_at: dict[str, float] = {}
+        self._look_at: dict[str, float] = {}
+        self._ended_at: dict[str, float] = {}
         self._told: dict[str, str] = {}
 
     def keep(self, spec: ChildSpec, now: float) -> str:
@@ -89,32 +101,35 @@ class Standbys:
         name = spec.name
         future = self._made.get(name)
         if future is None:
-            if now >= self._retry_at.get(name, now):
-                self._made[name] = self._make(spec)
+            if not self._warming and now >= self._retry_at.get(name, now):
+                self._warming, self._made[name] = name, self._make(spec)
             return ""
-        if not future.done():
+        if not future.done() or now < self._look_at.get(name, 0.0):
             return ""
         fault = _fault_of(future)
         if fault is None:
+            self._look_at[name] = now + LOOK_EVERY if self._is_warm(name) else 0.0
             return ""
         self.drop(name)
-        if not fault:
-            self._made[name] = self._make(spec)
-            return ""
+        again = now - self._ended_at.get(name, -RETRY_AFTER) < RETRY_AFTER
+        self._ended_at[name] = now
+        if not fault and not again:
+            return ""  # Somebody has killed it: another one at once, unless it happens again.
+        fault = fault or ENDED_WARM
         self._retry_at[name] = now + RETRY_AFTER
         before, self._told[name] = self._told.get(name), fault
         return fault if fault != before else ""
 
-    def take(self, spec: ChildSpec) -> Handle | None:
-        """The process that stood by for a child, which runs this now; None: none was ready."""
-        standby = self._standby(spec.name)
-        if standby is None or (standby.warm is None and not standby.line.poll()):
+    def take(self, name: str) -> Standby | None:
+        """What stands by for a child, which is to begin now; None: nothing is warm."""
+        standby = self._standby(name)
+        if standby is None:
+            return None
+        standby.hear()
+        if standby.warm is None:
             return None  # It gets warm for the next time.
-        del self._made[spec.name]
-        if standby.begin(spec):
-            return standby.handle
-        standby.end()
-        return None
+        self._forget(name)
+        return standby
 
     def pid(self, name: str) -> int | None:
         """The process that stands by for a child, warm; None: none does."""
@@ -125,7 +140,7 @@ class Standbys:
 
     def drop(self, name: str) -> None:
         """End what stands by for a child, if anything does."""
-        future = self._made.pop(name, None)
+        future = self._forget(name)
         if future is not None:
             # One that is being made is ended when it is there.
             future.add_done_callback(_end)
@@ -134,6 +149,19 @@ class Standbys:
         """End them all."""
         for name in list(self._made):
             self.drop(name)
+
+    def _forget(self, name: str) -> "Future[Standby] | None":
+        if self._warming == name:
+            self._warming = ""
+        self._look_at.pop(name, None)
+        return self._made.pop(name, None)
+
+    def _is_warm(self, name: str) -> bool:
+        """Whether one is warm; then the next one may get so."""
+        warm = self.pid(name) is not None
+        if warm and self._warming == name:
+            self._warming = ""
+        return warm
 
     def _standby(self, name: str) -> Standby | None:
         future = self._made.get(name)
@@ -153,7 +181,7 @@ def _fault_of(future: "Future[Standby]") -> str | None:
         return standby.warm.fault
     if standby.handle.exit_status() is None:
         return None
-    return "" if standby.warm is not None else "its process ended before it was warm"
+    return "" if standby.warm is not None else ENDED
 
 
 def _end(future: "Future[Standby]") -> None:

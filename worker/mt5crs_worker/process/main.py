@@ -82,12 +82,14 @@ class Worker:
 
     def rehearse(self, ticks: list[Tick]) -> None:
         """Boot, take these ticks, and end, where nobody is; see `rehearsal`."""
-        self._boot()
-        self._process(Batch(ticks, 0, 0, live=True))
-        self._serve()
-        self._journal.close()
-        self._context.destroy(linger=0)  # Nobody waits for what it said.
-        self._child.close()
+        try:
+            self._boot()
+            self._process(Batch(ticks, 0, 0, live=True))
+            self._serve()
+            self._journal.close()
+        finally:
+            self._context.destroy(linger=0)  # Nobody waits for what it said.
+            self._child.close()
 
     def _boot(self) -> None:
         strategy, globals_ = self._strategy, self._config.globals
@@ -196,13 +198,12 @@ class Worker:
     def _process(self, batch: Batch) -> None:
         decide_from_us = self._decision_start(batch)
         bars = self._instance.bars
-        passed = False
+        over = self._takeover.over
         for number, tick in enumerate(batch.ticks):
             if tick.symbol != self._strategy.symbol:
                 self._rates.add(tick)
                 continue
             if not self._takeover.over and self._takeover.ends_before(tick, self._register):
-                passed = True
                 self._on_taken_over()
             decide = number >= batch.history and tick.time_us >= decide_from_us
             if self._poison and content(tick) in self._poison:
@@ -223,7 +224,7 @@ class Worker:
                 tell_break(self._journal, found)
         fresh = self._instance.take_decisions()
         self._checkpoints.take(fresh)
-        if fresh or passed or self._checkpoints.none_yet:
+        if fresh or self._takeover.over != over or self._checkpoints.none_yet:
             self._save()
         if self._child.recycling and self._instance.bars != bars:
             self._save()

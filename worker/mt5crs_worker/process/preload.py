@@ -21,6 +21,7 @@ logging.getLogger().setLevel(logging.INFO)
 # Without it a process starts later, and that is all.
 with contextlib.suppress(Exception):
     mt5crs_worker.process.rehearsal.rehearse()
+gc.collect()
 gc.freeze()
 
 __all__ = ["mt5crs_shared", "mt5crs_worker"]

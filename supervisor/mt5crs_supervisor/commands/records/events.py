@@ -98,7 +98,7 @@ def show_events(
     wanted = Wanted(name, frozenset(kinds.split(",")) if kinds else frozenset(), begin)
     _check_kinds(wanted.kinds)
     story = Story(paths)
-    known = story.newest(name, limit if begin is None else None, begin)
+    known = story.newest(name, max(limit, NEWEST) if begin is None else None, begin)
     if name is not None and name not in {line.name for line in known}:
         _check_name(paths, name, known)
     found = grouped(line for line in known if wanted.has(line))

@@ -20,10 +20,10 @@ def moment_of(text: str, now: datetime) -> datetime:
         CommandError: It means none.
     """
     span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if span is not None:
-        return now - timedelta(**{_UNITS[span[2]]: float(span[1])})
     clock = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", text)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
+        if span is not None:
+            return now - timedelta(**{_UNITS[span[2]]: float(span[1])})
         if clock is not None:
             hour, minute, second = (int(part or 0) for part in clock.groups())
             today = now.astimezone().replace(hour=hour, minute=minute, second=second, microsecond=0)
