@@ -70,6 +70,9 @@ def system(tmp_path: Path) -> Iterator[Faulty]:
     found.start()
     try:
         found.wait_running()
+        # A process that its supervisor has not answered yet ends with it, as it should.
+        begun = found.service("feed").progress
+        wait_for(lambda: found.service("feed").progress > begun, "the feed's next beat")
         yield found
     finally:
         found.call("stop")
