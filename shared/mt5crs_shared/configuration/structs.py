@@ -159,8 +159,9 @@ class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the supervisor watches its children.
 
     Attributes:
-        heartbeat: Seconds between two beats of a child. With more than 250 strategies they come
-            more seldom: 500 a second, and three within `hang_after` and `lease`.
+        heartbeat: Seconds between two beats of a child. One that has nothing new to say beats half
+            as often, and with more than 250 strategies all beat more seldom, 500 times a second
+            together; but three times within `hang_after` and `lease`.
         hang_after: Seconds without progress of the work loop after which a child is killed.
         start_timeout: Seconds a child may take from its spawn to READY.
         stop_timeout: Seconds between SIGTERM and SIGKILL.

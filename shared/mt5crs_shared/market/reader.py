@@ -7,7 +7,7 @@ from mt5crs_shared.market.catch_up import CatchUp
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.ticks import Tick
 
-ASK_AGAIN = (0.01, 1.0)
+ASK_AGAIN = (0.01, 5.0)
 """Shortest and longest wait, in seconds, between two questions while nothing is new.
 
 A live tick that has to be placed is asked about at once; the longest is for a silent symbol, of
@@ -127,7 +127,8 @@ class Reader:
             return
         longest = ASK_AGAIN[1] if self.waiting_since is None else ASK_URGENTLY
         self.pause = min(self.pause, longest)
-        self.ask_at = min(self.ask_at, now + self.pause)
+        if self.ask_at > now:  # Unless somebody is in a hurry.
+            self.ask_at = now + self.pause
         self.pause *= 2
 
     def on_asked(self, sources: int, now: float) -> None:
