@@ -1,5 +1,6 @@
 """A rehearsal leaves nothing behind that a forked child could inherit."""
 
+import gc
 import signal
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ def test_nothing_is_left(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = held()
     rehearsal.rehearse()
+    gc.collect()
     assert held() == before
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
