@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mt5crs_shared.events import Died, Quarantined, Recovered, Running, Started, StateChanged
+from mt5crs_shared.events import Died, Hung, Quarantined, Recovered, Running, Started, StateChanged
 from mt5crs_shared.messages import Submit
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.event_files import EventWriter
@@ -172,7 +172,9 @@ def test_a_long_ledger_is_read_back_only_as_far_as_is_asked() -> None:
 def test_a_page_for_the_morning(var: Path) -> None:
     paths = VarPaths(var)
     writer = EventWriter(paths.events)
-    writer.write(Died("euro", "killed by SIGKILL"))
+    # One death: it is killed because it hangs.
+    writer.write(Hung("euro", "no heartbeat"))
+    writer.write(Died("euro", "no heartbeat"))
     writer.write(Quarantined("gold", "no model"))
     writer.write(Quarantined("euro", "five deaths"))
     writer.write(Running("euro", 1, 2))
@@ -185,7 +187,7 @@ def test_a_page_for_the_morning(var: Path) -> None:
     office.ledger.close()
     page = run(var, "--summary", "--since", "1h").output
     assert "2 deaths; back after 27 ms (median), 27 ms at most" in page
-    assert "euro: killed by SIGKILL (2 times)" in page
+    assert "euro: no heartbeat\n" in page
     assert "given up: gold: no model; mend it, then `restart gold`" in page
     assert "given up: euro" not in page
     assert "1 trade closed: " in page

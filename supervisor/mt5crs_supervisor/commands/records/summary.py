@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mt5crs_shared import trades as trading
-from mt5crs_shared.events import Died, Hung, Quarantined, Recovered, Restart, Running, TooLarge
+from mt5crs_shared.events import Died, Quarantined, Recovered, Restart, Running
 from mt5crs_shared.orders import Position
 from mt5crs_shared.storage.event_files import NumberedEvent
 from mt5crs_shared.storage.ledger_schema import Deal, OrderRecord
@@ -47,7 +47,7 @@ def morning_page(
 
 
 def _deaths(events: Sequence[NumberedEvent]) -> list[str]:
-    died = [e.event for e in events if isinstance(e.event, Died | Hung | TooLarge)]
+    died = [e.event for e in events if isinstance(e.event, Died)]
     if not died:
         return []
     back = [e.event.seconds for e in events if isinstance(e.event, Recovered)]
