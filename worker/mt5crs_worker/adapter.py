@@ -114,15 +114,13 @@ class LiveStrategyAdapter:
         """
         if features.shape != _SHAPE or not np.isfinite(features).all():
             raise FeatureError(f"a model needs {len(FEATURES)} finite features: {features!r}")
-        if self._ensemble is not None:
-            answer = np.array([self._ensemble.probability(features)])
-        else:
-            answer = self._ask_booster(features)
-        if answer.shape != (1,) or not 0.0 <= answer[0] <= 1.0:
-            raise self._error(f"answered {answer.tolist()}, which is no probability")
-        return float(answer[0])
+        ensemble = self._ensemble
+        answer = self._ask_booster(features) if ensemble is None else ensemble.probability(features)
+        if not 0.0 <= answer <= 1.0:
+            raise self._error(f"answered {answer}, which is no probability")
+        return answer
 
-    def _ask_booster(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def _ask_booster(self, features: npt.NDArray[np.float64]) -> float:
         assert self._booster is not None, "what has no tables has its booster"
         try:
             answer: npt.NDArray[np.float32] = self._booster.inplace_predict(
@@ -130,7 +128,9 @@ class LiveStrategyAdapter:
             )
         except XGBoostError as error:
             raise self._error(f"cannot predict one row: {_first_line(error)}") from error
-        return answer
+        if answer.shape != (1,):
+            raise self._error(f"answered {answer.tolist()}, which is no probability")
+        return float(answer[0])
 
     def generate_signal(self, features: npt.NDArray[np.float64]) -> Signal:
         """BUY (1), SELL (-1) or HOLD (0) for one row of features.

@@ -283,11 +283,12 @@ def _untraded(row: StrategyStatus) -> str:
     metrics = row.metrics
     if metrics is None or not metrics.last_reason or row.process.state != State.RUNNING:
         return ""
-    counts = [
-        f"{metrics.signals_untraded} of {metrics.signals_generated} signals led to no order",
-        f"{metrics.orders_rejected} orders were refused",
-    ]
-    told = [count for count in counts if not count.startswith("0 ")]
+    told = []
+    if metrics.signals_untraded:
+        untraded = f"{metrics.signals_untraded} of {metrics.signals_generated} signals"
+        told.append(f"{untraded} led to no order")
+    if metrics.orders_rejected:
+        told.append(f"{metrics.orders_rejected} orders were refused")
     return f"{metrics.last_reason} ({', '.join(told)})" if told else metrics.last_reason
 
 
