@@ -217,6 +217,7 @@ class ChildProcess:
         times = os.times()
         usage = Usage(_resident_bytes(), times.user + times.system)
         told, self._told = self._told, report
+        metrics = None if _is_known(report.metrics, told.metrics) else report.metrics
         self._send(
             Beat(
                 name=self._spec.name,
@@ -226,12 +227,12 @@ class ChildProcess:
                 phase=report.phase,
                 degraded=report.degraded,
                 usage=usage,
-                metrics=None if _is_known(report.metrics, told.metrics) else report.metrics,
+                metrics=metrics,
                 account=None if report.account == told.account else report.account,
                 progress=report.progress,
             )
         )
-        return _interval(self._settings, _has_news(report, told))
+        return _interval(self._settings, metrics is not None or _has_other_news(report, told))
 
     def _hello(self) -> None:
         # Whoever has to be told this knows nothing of this process.
@@ -326,10 +327,8 @@ def _interval(settings: SupervisorConfig, news: bool) -> float:
     return settings.heartbeat if news else max(settings.heartbeat, seldom)
 
 
-def _has_news(report: ChildReport, told: ChildReport) -> bool:
-    """Whether a report says what the last one did not."""
-    if not _is_known(report.metrics, told.metrics):
-        return True
+def _has_other_news(report: ChildReport, told: ChildReport) -> bool:
+    """Whether a report says what the last one did not, besides counters."""
     return msgspec.structs.replace(report, metrics=told.metrics) != told
 
 

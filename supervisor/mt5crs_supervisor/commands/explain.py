@@ -9,13 +9,13 @@ import click
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import decision_log
 from mt5crs_shared.storage.decision_log import DecisionRow
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
+from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.render import duration
 from mt5crs_supervisor.operator.status_report import ChildStatus, StrategyStatus
@@ -138,7 +138,7 @@ def _decision(entry: StrategyConfig | None, last: DecisionRow | None) -> str:
     if last is None:
         return "none yet"
     signal = SIGNALS.get(last.signal, str(last.signal))
-    when = f"{format_iso(last.time_us)[:19].replace('T', ' ')} UTC"
+    when = f"{books.moment(last.time_us).text} UTC"
     why = ""
     if last.probability is not None:
         why = f": p = {last.probability:.3f}"
@@ -180,12 +180,7 @@ def _position(row: StrategyStatus) -> str:
 
 def _columns(rows: Sequence[DecisionRow]) -> list[Column]:
     return [
-        column(
-            rows,
-            "TICK (UTC)",
-            lambda d: Cell(format_iso(d.time_us)[:19].replace("T", " ")),
-            right=False,
-        ),
+        column(rows, "TICK (UTC)", lambda d: books.moment(d.time_us), right=False),
         column(rows, "SIGNAL", lambda d: Cell(SIGNALS.get(d.signal, str(d.signal))), right=False),
         column(rows, "P", lambda d: Cell(_probability(d))),
         column(rows, "ACTION", lambda d: Cell(d.action, COLOURS.get(d.action)), right=False),

@@ -3,13 +3,13 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.orders import Position
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_schema
@@ -68,7 +68,7 @@ def position_columns(rows: Sequence[Position]) -> list[Column]:
         column(rows, "PRICE", lambda p: price(p.open_price)),
         column(rows, "STOP", lambda p: price(p.stop_loss)),
         column(rows, "TARGET", lambda p: price(p.take_profit)),
-        column(rows, "OPENED (UTC)", lambda p: _moment(p.open_time_us), 1),
+        column(rows, "OPENED (UTC)", lambda p: moment(p.open_time_us), 1),
         column(rows, "MAGIC", lambda p: Cell(str(p.magic)), 2),
     ]
 
@@ -76,7 +76,7 @@ def position_columns(rows: Sequence[Position]) -> list[Column]:
 def order_columns(rows: Sequence[OrderRecord]) -> list[Column]:
     """The columns of the orders."""
     return [
-        column(rows, "TIME (UTC)", lambda o: _moment(o.time_us), right=False),
+        column(rows, "TIME (UTC)", lambda o: moment(o.time_us), right=False),
         column(rows, "STRATEGY", lambda o: Cell(o.strategy), right=False, least=12),
         column(rows, "SYMBOL", lambda o: Cell(o.symbol), 2, right=False),
         column(rows, "ACTION", lambda o: Cell(o.action), right=False),
@@ -120,6 +120,6 @@ def price(value: float) -> Cell:
     return Cell(f"{value:.5f}" if value < 20.0 else f"{value:.3f}")
 
 
-def _moment(time_us: int) -> Cell:
-    moment = datetime.fromtimestamp(time_us / 1e6, UTC)
-    return Cell(moment.strftime("%Y-%m-%d %H:%M:%S"))
+def moment(time_us: int) -> Cell:
+    """An event time to the second, UTC."""
+    return Cell(format_iso(time_us)[:19].replace("T", " "))

@@ -137,7 +137,7 @@ def _factor(factor: float | None) -> str:
 
 def _trade_columns(rows: Sequence[Trade]) -> list[Column]:
     return [
-        column(rows, "CLOSED (UTC)", lambda t: Cell(_moment(t.closed_us)), right=False),
+        column(rows, "CLOSED (UTC)", lambda t: books.moment(t.closed_us), right=False),
         column(rows, "STRATEGY", lambda t: Cell(t.strategy), right=False, least=8),
         column(rows, "SYMBOL", lambda t: Cell(t.symbol), 1, right=False),
         column(rows, "SIDE", lambda t: Cell(t.side), right=False),
@@ -154,10 +154,6 @@ def _trade_columns(rows: Sequence[Trade]) -> list[Column]:
 
 def _by(trade: Trade) -> str:
     return "strategy" if trade.code == "FILLED" else str(trade.code).lower().replace("_", " ")
-
-
-def _moment(time_us: int) -> str:
-    return format_iso(time_us)[:19].replace("T", " ")
 
 
 def _csv(found: Sequence[Trade]) -> str:
