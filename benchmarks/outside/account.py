@@ -1,7 +1,7 @@
 """Every tick that was published: processed by everyone, or inside a span that the journal names."""
 
+import contextlib
 import math
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice, product
@@ -12,6 +12,7 @@ import msgspec
 from benchmarks.outside.publisher import Published
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.wire import parse_iso
+from mt5crs_shared.storage.store import connect_readonly
 from mt5crs_supervisor.chaos.run_logs import Difference, Line, RunLogs, differences
 
 Span = tuple[int, int]
@@ -50,13 +51,11 @@ def spans_of(journal: Path) -> list[Span]:
     """The spans of time that a strategy's journal calls interrupted.
 
     Raises:
-        sqlite3.Error: The journal cannot be read.
+        OSError: The journal is no regular file.
+        sqlite3.Error: It cannot be read.
     """
-    db = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    with contextlib.closing(connect_readonly(journal)) as db:
         told = db.execute("SELECT detail FROM events WHERE kind = 'interrupted'").fetchall()
-    finally:
-        db.close()
     words = [detail.partition(": ")[0].split() for (detail,) in told]
     return [(parse_iso(begin), parse_iso(end)) for _, begin, _, end in words]
 
@@ -117,15 +116,13 @@ def given_up(journal: Path) -> list[int]:
     """Event times of orders that were given up for their age, or for want of a lease.
 
     Raises:
-        sqlite3.Error: The journal cannot be read.
+        OSError: The journal is no regular file.
+        sqlite3.Error: It cannot be read.
     """
-    db = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    with contextlib.closing(connect_readonly(journal)) as db:
         told = db.execute("SELECT order_id FROM orders WHERE code IN ('STALE', 'NO_LEASE')")
         # An order's id is strategy, time, place, action.
         return [int(order_id.split(":")[-3]) for (order_id,) in told]
-    finally:
-        db.close()
 
 
 def comparable_until(

@@ -1,6 +1,7 @@
 """`doctor` names the fault of each broken set-up, and says what to do."""
 
 import json
+import os
 import socket
 import threading
 import time
@@ -267,6 +268,13 @@ def test_a_journal_that_is_damaged(desk: Desk) -> None:
     looked = list(files.look_at_journals(desk.paths.var, ["euro", "sound", "none"]))
     assert "its next process sets it aside" in found(iter(looked), "warning")
     assert looked[-1].text == "1 sound"
+
+
+def test_a_journal_that_is_a_fifo_is_not_waited_for(desk: Desk) -> None:
+    desk.paths.create()
+    os.mkfifo(desk.paths.journal("euro"))
+    (looked,) = files.look_at_journals(desk.paths.var, ["euro"])
+    assert (looked.level, "is no regular file" in looked.text) == ("warning", True)
 
 
 # The market

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.process.files import is_irregular
+from mt5crs_shared.storage.store import connect_readonly
 
 
 class DecisionLogError(Mt5crsError):
@@ -59,12 +59,11 @@ def read_decisions(journal: Path, limit: int | None = None) -> list[DecisionRow]
     fields = DecisionRow.__struct_fields__
     newest = f"SELECT id, {', '.join(fields)} FROM decisions ORDER BY id DESC LIMIT ?"
     query = f"SELECT {', '.join(fields)} FROM ({newest}) ORDER BY id"
-    address = f"{journal.absolute().as_uri()}?mode=ro"
     try:
-        if is_irregular(journal):
-            raise DecisionLogError(f"{journal} is no regular file")
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=1.0)) as db:
+        with contextlib.closing(connect_readonly(journal)) as db:
             rows = db.execute(query, (-1 if limit is None else limit,)).fetchall()
+    except OSError as error:
+        raise DecisionLogError(str(error)) from error
     except sqlite3.Error as error:
         raise DecisionLogError(
             f"{journal} cannot be read ({error}); one of an older version is brought up to date by"

@@ -251,6 +251,22 @@ class Store(ABC):
             raise self.schema.failed(f"{self.path}: {error}") from error
 
 
+def connect_readonly(path: Path, timeout: float = 1.0) -> sqlite3.Connection:
+    """A connection that only reads a file of SQLite, of whatever kind and version.
+
+    Args:
+        path: The file.
+        timeout: Seconds to wait for its writer.
+
+    Raises:
+        OSError: It is no regular file: SQLite would wait for whoever is at a FIFO's other end.
+        sqlite3.Error: It is missing, or cannot be opened.
+    """
+    if is_irregular(path):
+        raise OSError(f"{path} is no regular file")
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
+
+
 def open_readonly(path: Path, schema: Schema, older: bool = False) -> sqlite3.Connection:
     """Open a file for reading; its writer may be at work at the same time.
 
@@ -263,13 +279,13 @@ def open_readonly(path: Path, schema: Schema, older: bool = False) -> sqlite3.Co
         Schema.failed: It cannot be read, or is of an older version.
         Schema.unfit: It is of a newer version.
     """
-    if is_irregular(path):
-        raise schema.failed(f"{path} is no regular file")
     with contextlib.ExitStack() as undo:
         try:
-            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+            db = connect_readonly(path)
             undo.callback(db.close)
             found = version_of(db, schema)
+        except OSError as error:
+            raise schema.failed(str(error)) from error
         except sqlite3.Error as error:
             raise schema.failed(f"{path}: the {schema.name} cannot be read: {error}") from error
         _refuse_newer(found, path, schema)

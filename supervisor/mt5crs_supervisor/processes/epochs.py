@@ -12,6 +12,7 @@ from pathlib import Path
 from mt5crs_shared.process.installation import Installation, load_or_make
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage.store import connect_readonly
 
 
 def installation_of(paths: VarPaths) -> Installation:
@@ -34,12 +35,8 @@ def highest_epoch(paths: VarPaths) -> int:
 
 
 def _ask(file: Path, question: str) -> int:
-    # SQLite would wait for whoever is at the other end of a FIFO.
-    with contextlib.suppress(sqlite3.Error, OSError):
-        if not file.is_file():
-            return 0
-        uri = f"{file.absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as db:
-            (number,) = db.execute(question).fetchone()
-            return number or 0
+    unreadable = contextlib.suppress(sqlite3.Error, OSError)
+    with unreadable, contextlib.closing(connect_readonly(file, timeout=0.1)) as db:
+        (number,) = db.execute(question).fetchone()
+        return number or 0
     return 0

@@ -14,6 +14,7 @@ from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.process.paths import MAX_SOCKET_PATH, VarPaths
 from mt5crs_shared.storage import ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.storage.store import connect_readonly
 from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine, warning
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.processes.instance_lock import holder
@@ -169,10 +170,9 @@ def look_at_journals(var: Path, strategies: Iterable[str]) -> Iterator[Finding]:
         if not journal.exists():
             continue
         try:
-            address = f"{journal.absolute().as_uri()}?mode=ro"
-            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=1.0)) as db:
+            with contextlib.closing(connect_readonly(journal)) as db:
                 damage = _damage(db)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             damage = str(error)
         if damage:
             yield warning(
