@@ -10,16 +10,16 @@ from click.testing import CliRunner, Result
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage.decision_log import DecisionRow
+from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands import explain
 from mt5crs_supervisor.operator import render
-from mt5crs_worker.trading.journal import Decision, Journal
+from mt5crs_worker.trading.journal import Journal
 from tests.unit.test_journal import checkpoint
 from tests.unit.test_render import child, strategy
 
 ENTRY = StrategyConfig("eurusd_trend_v1", "EURUSD", threshold=0.55)
-LAST = DecisionRow(1_700_000_000_000_000, 0, 1.1, 1.1001, 0, 0, 0.52, "NONE", 0.0, "", "", "quiet")
+LAST = Decision(1_700_000_000_000_000, 0, 1.1, 1.1001, 0, 0, 0.52, "NONE", 0.0, "", "", "quiet")
 
 
 def said(**metrics: object) -> str:
@@ -94,7 +94,7 @@ def test_decisions_are_those_of_the_journal(tmp_path: Path) -> None:
     paths.create()
     journal = Journal(paths.journal("euro"), 1)
     made = [
-        Decision(second * 1_000_000, 0, 1.1, 1.1001, 0, 1, 0.61, "OPEN", 0.1, ("euro:1",), "", "x")
+        Decision(second * 1_000_000, 0, 1.1, 1.1001, 0, 1, 0.61, "OPEN", 0.1, "euro:1", "", "x")
         for second in range(60)
     ]
     journal.save(checkpoint(), made)

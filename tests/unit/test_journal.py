@@ -12,13 +12,14 @@ from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import Code, Order, OrderResult
+from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_worker.bars import BarWindow
-from mt5crs_worker.trading.journal import Checkpoint, Decision, Journal
+from mt5crs_worker.trading.journal import Checkpoint, Journal
 from mt5crs_worker.trading.journal_file import JournalError, JournalVersionError, ReplacedError
 
 TICK = Tick("EURUSD", 5, 1.1, 1.2)
 ORDER = Order("s:5:0:OPEN", "s", 1, "EURUSD", 7, "OPEN", "BUY", 0.1, TICK)
-DECISION = Decision(5, 0, 1.1, 1.2, 0, 1, 0.6, "OPEN", 0.1, ("s:5:0:OPEN",), "", "note")
+DECISION = Decision(5, 0, 1.1, 1.2, 0, 1, 0.6, "OPEN", 0.1, "s:5:0:OPEN", "", "note")
 
 
 def checkpoint(realised: float = 1.5) -> Checkpoint:

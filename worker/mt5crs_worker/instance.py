@@ -12,6 +12,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import OrderResult, touched
+from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_worker.answers import (
     StateError,
     ask_bar,
@@ -23,7 +24,7 @@ from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
 from mt5crs_worker.trading.bot import OrderRoute, TradingBot
 from mt5crs_worker.trading.decider import Decider
 from mt5crs_worker.trading.gateway_client import BooksError
-from mt5crs_worker.trading.journal import Checkpoint, Decision
+from mt5crs_worker.trading.journal import Checkpoint
 from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
 from mt5crs_worker.trading.tally import Tally
 

@@ -1,4 +1,4 @@
-"""The decisions in a strategy's journal, for who only reads them; the strategy may be writing."""
+"""The decisions in a strategy's journal: what stands there of each, and how they are read."""
 
 import contextlib
 import sqlite3
@@ -14,8 +14,8 @@ class DecisionLogError(Mt5crsError):
     """A journal that cannot be read. Whoever asked is told; the journal is left as it is."""
 
 
-class DecisionRow(msgspec.Struct, frozen=True):
-    """One evaluation, in event time only, so that two runs compare.
+class Decision(msgspec.Struct, frozen=True):
+    """One evaluation, as its row has it; in event time only, so that two runs compare.
 
     Attributes:
         time_us: Event time of the tick it was made on.
@@ -46,8 +46,8 @@ class DecisionRow(msgspec.Struct, frozen=True):
     note: str
 
 
-def read_decisions(journal: Path, limit: int | None = None) -> list[DecisionRow]:
-    """The decisions in the order they were made.
+def read_decisions(journal: Path, limit: int | None = None) -> list[Decision]:
+    """The decisions in the order they were made; the strategy may be writing.
 
     Args:
         journal: The file.
@@ -56,7 +56,7 @@ def read_decisions(journal: Path, limit: int | None = None) -> list[DecisionRow]
     Raises:
         DecisionLogError: There is none, or it cannot be read.
     """
-    fields = DecisionRow.__struct_fields__
+    fields = Decision.__struct_fields__
     newest = f"SELECT id, {', '.join(fields)} FROM decisions ORDER BY id DESC LIMIT ?"
     query = f"SELECT {', '.join(fields)} FROM ({newest}) ORDER BY id"
     try:
@@ -70,6 +70,6 @@ def read_decisions(journal: Path, limit: int | None = None) -> list[DecisionRow]
             " the strategy's next start"
         ) from error
     try:
-        return [msgspec.convert(dict(zip(fields, row, strict=True)), DecisionRow) for row in rows]
+        return [msgspec.convert(dict(zip(fields, row, strict=True)), Decision) for row in rows]
     except msgspec.ValidationError as error:
         raise DecisionLogError(f"{journal} is damaged: {error}") from error

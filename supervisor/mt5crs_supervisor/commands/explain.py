@@ -11,7 +11,7 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import decision_log
-from mt5crs_shared.storage.decision_log import DecisionRow
+from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
@@ -61,7 +61,7 @@ def show_decisions(var_dir: Path, name: str, limit: int, as_json: bool) -> None:
 
 
 def explained(
-    row: StrategyStatus, entry: StrategyConfig | None, last: DecisionRow | None
+    row: StrategyStatus, entry: StrategyConfig | None, last: Decision | None
 ) -> list[str]:
     """What a strategy does, one line for each thing that can be said.
 
@@ -134,7 +134,7 @@ def _market(row: StrategyStatus) -> str:
     )
 
 
-def _decision(entry: StrategyConfig | None, last: DecisionRow | None) -> str:
+def _decision(entry: StrategyConfig | None, last: Decision | None) -> str:
     if last is None:
         return "none yet"
     signal = SIGNALS.get(last.signal, str(last.signal))
@@ -178,7 +178,7 @@ def _position(row: StrategyStatus) -> str:
     return f"{held}; realised {row.realised:+,.2f} in {row.deals} deals"
 
 
-def _columns(rows: Sequence[DecisionRow]) -> list[Column]:
+def _columns(rows: Sequence[Decision]) -> list[Column]:
     return [
         column(rows, "TICK (UTC)", lambda d: books.moment(d.time_us), right=False),
         column(rows, "SIGNAL", lambda d: Cell(SIGNALS.get(d.signal, str(d.signal))), right=False),
@@ -191,5 +191,5 @@ def _columns(rows: Sequence[DecisionRow]) -> list[Column]:
     ]
 
 
-def _probability(decision: DecisionRow) -> str:
+def _probability(decision: Decision) -> str:
     return f"{decision.probability:.3f}" if decision.probability is not None else "-"

@@ -7,11 +7,11 @@ from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.orders import Fill
+from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_worker.answers import HOLD, Answer, Signal
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import average_true_range
 from mt5crs_worker.trading.bot import Moment, SignalOutcome, TradingBot
-from mt5crs_worker.trading.journal import Decision
 from mt5crs_worker.trading.tally import Tally
 
 
@@ -98,7 +98,7 @@ def _decision(
         probability=answer.probability,
         action=outcome.action,
         lots=outcome.lots,
-        order_ids=outcome.order_ids,
+        order_ids=" ".join(outcome.order_ids),
         detail=outcome.detail,
         note=answer.note,
     )

@@ -14,6 +14,7 @@ from mt5crs_shared.market.rates import RateState
 from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.orders import Fill, Order, OrderResult, Position, Side
+from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
 from mt5crs_worker.trading.journal_file import (
@@ -83,37 +84,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 _decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
 
-
-class Decision(msgspec.Struct, frozen=True):
-    """One evaluation, as the decision log has it; event time only, so that two runs compare.
-
-    Attributes:
-        time_us: Event time of the tick it was made on.
-        occurrence: The tick's occurrence among equal ones.
-        bid: Its bid.
-        ask: Its ask.
-        bar_us: Start of the newest closed bar.
-        signal: -1 SELL, 0 HOLD, 1 BUY, 2 EXIT.
-        probability: The model's, if there is one.
-        action: What was done; see `bot.Action`.
-        lots: Volume opened.
-        order_ids: Orders that followed.
-        detail: Why nothing, or less, was done.
-        note: The strategy's own words.
-    """
-
-    time_us: int
-    occurrence: int
-    bid: float
-    ask: float
-    bar_us: int
-    signal: int
-    probability: float | None
-    action: str
-    lots: float
-    order_ids: tuple[str, ...]
-    detail: str
-    note: str
+_DECISION = (*Decision.__struct_fields__, "time")
+_INSERT_DECISION = (
+    f"INSERT INTO decisions ({', '.join(_DECISION)}) VALUES ({', '.join('?' * len(_DECISION))})"
+)
 
 
 class Journal:
@@ -187,24 +161,7 @@ class Journal:
         window = None if checkpoint.window == self._window else checkpoint.window
         body = msgspec.msgpack.encode(msgspec.structs.replace(checkpoint, window=b""))
         now = time.time()
-        rows = [
-            (
-                d.time_us,
-                d.occurrence,
-                d.bid,
-                d.ask,
-                d.bar_us,
-                d.signal,
-                d.probability,
-                d.action,
-                d.lots,
-                " ".join(d.order_ids),
-                d.detail,
-                d.note,
-                now,
-            )
-            for d in decisions
-        ]
+        rows = [(*msgspec.structs.astuple(decision), now) for decision in decisions]
         with self._file.writing("NORMAL"):
             self._db.execute(
                 "INSERT OR REPLACE INTO checkpoint (id, body, saved, format) VALUES (1, ?, ?, ?)",
@@ -212,12 +169,7 @@ class Journal:
             )
             if window is not None:
                 self._db.execute("INSERT OR REPLACE INTO window VALUES (1, ?)", (window,))
-            self._db.executemany(
-                "INSERT INTO decisions (time_us, occurrence, bid, ask, bar_us, signal, probability,"
-                " action, lots, order_ids, detail, note, time)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                rows,
-            )
+            self._db.executemany(_INSERT_DECISION, rows)
             self._wrote(len(rows))
         self._window = checkpoint.window
 
