@@ -69,15 +69,7 @@ class Takeover:
             tick: The next one of the strategy's symbol.
             register: Gets the ledger's word.
         """
-        if not self._is_passed_by(tick):
-            return False
-        # The gateway may have done more since it was asked last.
-        word = register()
-        self._look_ahead(word)
-        if not self._is_passed_by(tick):
-            return False
-        self._end(word)
-        return True
+        return self._end_if(lambda: self._is_passed_by(tick), register)
 
     def ends_here(self, register: Callable[[], Registered]) -> bool:
         """Whether this ends, now that the tape has no more: the ledger is not ahead of the ticks.
@@ -89,21 +81,22 @@ class Takeover:
         if self._caught_up_at is None:
             self._caught_up_at = now
         patient = now - self._caught_up_at <= self._stream.give_up
-        if patient and self._is_behind():
+        return self._end_if(lambda: not (patient and self._is_behind()), register)
+
+    def _end_if(self, ready: Callable[[], bool], register: Callable[[], Registered]) -> bool:
+        """Believe the ledger, settle what was left, and write down how it stands, if it is time."""
+        if not ready():
             return False
+        # The gateway may have done more since it was asked last.
         word = register()
         self._look_ahead(word)
-        if patient and self._is_behind():
+        if not ready():
             return False
-        self._end(word)
-        return True
-
-    def _end(self, word: Registered) -> None:
-        """Believe the ledger, settle what was left, and write down how it stands."""
         self._believe(word)
         unsettled.settle(self._journal, self._gateway, self._instance, self._fresh)
         self._tell()
         self.over = True
+        return True
 
     def _look_ahead(self, word: Registered) -> None:
         """Note the newest tick that was traded on, by the ledger and the journal."""
