@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
-import logging
+import math
 import signal
 import socket
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -13,8 +14,6 @@ import msgspec
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process.standby import LONGEST, Warm, decode_warm, stamps
 from mt5crs_supervisor.processes.handle import Handle
-
-logger = logging.getLogger(__name__)
 
 RETRY_AFTER = 30.0
 """Seconds until another one is made where the last could not get warm, or was killed again."""
@@ -72,6 +71,25 @@ class Standby:
         self.handle.close()
 
 
+@dataclasses.dataclass(slots=True)
+class _Post:
+    """What stands by for one child, and how it went with those before.
+
+    Attributes:
+        made: It; None: nothing does.
+        look_at: Monotonic time of the next look at it, seconds.
+        retry_at: Monotonic time before which none is made.
+        ended_at: Monotonic time at which the last one was found ended, or unfit.
+        told: Why none could stand by, as people were told last.
+    """
+
+    made: "Future[Standby] | None" = None
+    look_at: float = 0.0
+    retry_at: float = 0.0
+    ended_at: float = -math.inf
+    told: str = ""
+
+
 class Standbys:
     """One for each child that wants one; one at a time gets warm.
 
@@ -81,12 +99,8 @@ class Standbys:
 
     def __init__(self, make: Callable[[ChildSpec], "Future[Standby]"]) -> None:
         self._make = make
-        self._made: dict[str, Future[Standby]] = {}
+        self._posts: defaultdict[str, _Post] = defaultdict(_Post)
         self._warming = ""
-        self._retry_at: dict[str, float] = {}
-        self._look_at: dict[str, float] = {}
-        self._ended_at: dict[str, float] = {}
-        self._told: dict[str, str] = {}
 
     def keep(self, spec: ChildSpec, now: float) -> str:
         """See that one stands by for a child.
@@ -99,25 +113,25 @@ class Standbys:
             Why none can, where that is news; empty: one does, or will.
         """
         name = spec.name
-        future = self._made.get(name)
-        if future is None:
-            if not self._warming and now >= self._retry_at.get(name, now):
-                self._warming, self._made[name] = name, self._make(spec)
+        post = self._posts[name]
+        if post.made is None:
+            if not self._warming and now >= post.retry_at:
+                self._warming, post.made = name, self._make(spec)
             return ""
-        if not future.done() or now < self._look_at.get(name, 0.0):
+        if not post.made.done() or now < post.look_at:
             return ""
-        fault = _fault_of(future)
+        fault = _fault_of(post.made)
         if fault is None:
-            self._look_at[name] = now + LOOK_EVERY if self._is_warm(name) else 0.0
+            post.look_at = now + LOOK_EVERY if self._is_warm(name) else 0.0
             return ""
         self.drop(name)
-        again = now - self._ended_at.get(name, -RETRY_AFTER) < RETRY_AFTER
-        self._ended_at[name] = now
+        again = now - post.ended_at < RETRY_AFTER
+        post.ended_at = now
         if not fault and not again:
             return ""  # Somebody has killed it: another one at once, unless it happens again.
         fault = fault or ENDED_WARM
-        self._retry_at[name] = now + RETRY_AFTER
-        before, self._told[name] = self._told.get(name), fault
+        post.retry_at = now + RETRY_AFTER
+        before, post.told = post.told, fault
         return fault if fault != before else ""
 
     def take(self, name: str) -> Standby | None:
@@ -147,14 +161,15 @@ class Standbys:
 
     def close(self) -> None:
         """End them all."""
-        for name in list(self._made):
+        for name in self._posts:
             self.drop(name)
 
     def _forget(self, name: str) -> "Future[Standby] | None":
         if self._warming == name:
             self._warming = ""
-        self._look_at.pop(name, None)
-        return self._made.pop(name, None)
+        post = self._posts[name]
+        made, post.made, post.look_at = post.made, None, 0.0
+        return made
 
     def _is_warm(self, name: str) -> bool:
         """Whether one is warm; then the next one may get so."""
@@ -164,7 +179,7 @@ class Standbys:
         return warm
 
     def _standby(self, name: str) -> Standby | None:
-        future = self._made.get(name)
+        future = self._posts[name].made
         if future is None or not future.done() or future.cancelled() or future.exception():
             return None
         return future.result()
