@@ -1,6 +1,5 @@
 """Publishing ticks: at the pace of their times, dropping none, answering for the past."""
 
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +19,6 @@ from mt5crs_shared.market.stream import TAPE_PRESENCE
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
-
-logger = logging.getLogger(__name__)
 
 KEPT = 50_000
 """Published ticks of each symbol that a tape may still ask for."""

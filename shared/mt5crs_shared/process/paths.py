@@ -104,6 +104,10 @@ class VarPaths:
         """The log of one process."""
         return self.log / f"{name}.log"
 
+    def logged(self) -> list[str]:
+        """Who has a log, in the order of the alphabet."""
+        return sorted(path.stem for path in self.log.glob("*.log"))
+
     def stacks_file(self, name: str) -> Path:
         """Where a process writes its stacks when it crashes or is asked to."""
         return self.run / f"{name}.stacks"

@@ -63,8 +63,10 @@ def place_options(**envvars: str) -> Callable[[Decorated], Decorated]:
 
 def _names(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     """Children that have a log, for the completion of a shell."""
-    logs = (ctx.ensure_object(Setup).running / "log").glob("*.log")
-    return sorted(file.stem for file in logs if file.stem.startswith(begun))
+    from mt5crs_shared.process.paths import VarPaths
+
+    logged = VarPaths(ctx.ensure_object(Setup).running).logged()
+    return [name for name in logged if name.startswith(begun)]
 
 
 def name_argument(**options: Any) -> Callable[[Decorated], Decorated]:

@@ -1,6 +1,5 @@
 """What follows from a death beside the respawn: black box, poison ticks, incidents."""
 
-import logging
 from collections.abc import Callable
 
 import msgspec
@@ -18,8 +17,6 @@ from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 from mt5crs_supervisor.deaths.incident import IncidentWatch
 from mt5crs_supervisor.deaths.poison import PoisonWatch
-
-logger = logging.getLogger(__name__)
 
 STACKS = 200_000
 """Bytes of a process's stacks that are kept."""

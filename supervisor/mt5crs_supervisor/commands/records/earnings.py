@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from mt5crs_shared.trades import Performance, Span, Trade
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
-from mt5crs_supervisor.commands.records.moments import moment_of
+from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.operator.render import duration, money
 from mt5crs_supervisor.operator.table import Cell, Column, column, table
 
@@ -83,7 +82,8 @@ def show_earnings(
 
 def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:
     """The trades that were closed, of a strategy, since a moment of event time."""
-    begin = moment_of(since, datetime.now(UTC)).timestamp() * 1e6 if since is not None else 0.0
+    begin = begin_of(since)
+    begin_us = begin.timestamp() * 1e6 if begin is not None else 0.0
     with books.ledger_of(var_dir) as ledger:
         if ledger is None:
             return []
@@ -92,7 +92,7 @@ def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:
             known = {deal.fill.strategy for deal in ledger_schema.deals(ledger)}
             if known:
                 raise unknown_name(name, known, "strategy with a deal")
-    return [trade for trade in trading.trades_of(deals) if trade.closed_us >= begin]
+    return [trade for trade in trading.trades_of(deals) if trade.closed_us >= begin_us]
 
 
 def _nothing(var_dir: Path, name: str | None) -> str:

@@ -20,7 +20,7 @@ from mt5crs_shared.storage.ledger_schema import Deal, OrderRecord
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
-from mt5crs_supervisor.commands.records.moments import moment_of
+from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.commands.records.summary import morning_page
 from mt5crs_supervisor.operator.table import cells_of, clip, plain
 
@@ -94,7 +94,7 @@ def show_events(
 ) -> None:
     """Print what happened, the newest last, and with `follow` what comes, until Ctrl-C."""
     paths = VarPaths(var_dir)
-    begin = moment_of(since, datetime.now(UTC)) if since is not None else None
+    begin = begin_of(since)
     wanted = Wanted(name, frozenset(kinds.split(",")) if kinds else frozenset(), begin)
     _check_kinds(wanted.kinds)
     story = Story(paths)
@@ -115,7 +115,7 @@ def show_events(
 
 def show_summary(var_dir: Path, since: str | None) -> None:
     """Print a page of what happened and what was earned since a moment."""
-    begin = moment_of(since, datetime.now(UTC)) if since is not None else None
+    begin = begin_of(since)
     found = [
         numbered
         for numbered in event_files.read_events(VarPaths(var_dir).events)
@@ -292,6 +292,6 @@ def _check_kinds(kinds: Iterable[str]) -> None:
 
 def _check_name(paths: VarPaths, name: str, known: Iterable[Line]) -> None:
     """Refuse a name that nothing has: one with a log may have no story yet."""
-    names = {line.name for line in known} | {path.stem for path in paths.log.glob("*.log")}
+    names = {line.name for line in known} | {*paths.logged()}
     if name not in names:
         raise unknown_name(name, names, "child")

@@ -26,7 +26,7 @@ def show_log(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
     """Print the last lines of a log, and with `follow` those that come, until Ctrl-C."""
     path = paths.log_file(name)
     if not path.is_file():
-        known = [found.stem for found in paths.log.glob("*.log")]
+        known = paths.logged()
         if not known:
             raise CommandError(f"there are no logs in {paths.log} yet")
         raise unknown_name(name, known, "log")

@@ -2,11 +2,20 @@
 
 import contextlib
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def begin_of(since: str | None) -> datetime | None:
+    """The moment that ``--since`` means; None: from the beginning on.
+
+    Raises:
+        CommandError: It means none.
+    """
+    return moment_of(since, datetime.now(UTC)) if since is not None else None
 
 
 def moment_of(text: str, now: datetime) -> datetime:

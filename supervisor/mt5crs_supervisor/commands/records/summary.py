@@ -81,8 +81,8 @@ def _given_up(events: Sequence[NumberedEvent]) -> list[str]:
 
 
 def _earned(begin: datetime | None, deals: Sequence[Deal]) -> list[str]:
-    since_us = begin.timestamp() if begin is not None else 0.0
-    booked = {(d.fill.strategy, d.fill.ticket) for d in deals if d.recorded >= since_us}
+    since = begin.timestamp() if begin is not None else 0.0
+    booked = {(d.fill.strategy, d.fill.ticket) for d in deals if d.recorded >= since}
     closed = [
         trade
         for trade in trading.trades_of(deal.fill for deal in deals)
