@@ -2,11 +2,13 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.strategies import RECORD
-from tests.system import Pulse, System, wait_for
+from tests.system import Pulse, System, running, wait_for
 
 LATE_MS = 250.0
 """A tick that a bystander sees later than this after it was sent has been disturbed."""
@@ -78,3 +80,18 @@ class Scene:
         sent = self.pulse.sent[SYMBOLS[name]]
         wait_for(lambda: self.system.processed(name) == sent, f"{name} to take {sent} ticks")
         assert len({event for event, _ in self.seen(name)}) == sent
+
+
+@contextmanager
+def playing(folder: Path, strategies: list[dict[str, Any]]) -> Iterator[Scene]:
+    """A scene of these, on 50 ticks a second of each symbol, everybody RUNNING."""
+    with running(folder, strategies) as system:
+        pulse = Pulse(system.port, [strategy["symbol"] for strategy in strategies])
+        try:
+            pulse.wait_heard(3)
+            pulse.start()
+            scene = Scene(system, pulse)
+            scene.run_on()
+            yield scene
+        finally:
+            pulse.stop()

@@ -15,8 +15,8 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport
-from tests.chaos.scene import SYMBOLS, Scene, entry
-from tests.system import Pulse, System, running, wait_for
+from tests.chaos.scene import SYMBOLS, Scene, entry, playing
+from tests.system import System, wait_for
 
 
 def box(system: System, name: str) -> CrashReport | None:
@@ -31,16 +31,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     victim = entry(tmp_path, "victim", limits={"memory": "400MB", "memory_hard": "3GB"})
     victim["params"]["poison"] = 666.0
     others: list[dict[str, Any]] = [entry(tmp_path, n) for n in SYMBOLS if n != "victim"]
-    with running(tmp_path, [victim, *others]) as system:
-        pulse = Pulse(system.port, list(SYMBOLS.values()))
-        try:
-            pulse.wait_heard(3)
-            pulse.start()
-            one = Scene(system, pulse)
-            one.run_on()
-            yield one
-        finally:
-            pulse.stop()
+    with playing(tmp_path, [victim, *others]) as one:
+        yield one
 
 
 def test_a_crash_leaves_a_black_box(scene: Scene) -> None:

@@ -8,24 +8,15 @@ from pathlib import Path
 import pytest
 
 from mt5crs_shared.process.supervision import OUTPUT_LIMIT
-from tests.chaos.scene import SYMBOLS, Scene, entry
+from tests.chaos.scene import SYMBOLS, Scene, entry, playing
 from tests.system import Pulse, System, running, wait_for
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """Three strategies, 50 ticks a second each, everybody RUNNING."""
-    entries = [entry(tmp_path, name) for name in SYMBOLS]
-    with running(tmp_path, entries) as system:
-        pulse = Pulse(system.port, list(SYMBOLS.values()))
-        try:
-            pulse.wait_heard(3)
-            pulse.start()
-            one = Scene(system, pulse)
-            one.run_on()
-            yield one
-        finally:
-            pulse.stop()
+    with playing(tmp_path, [entry(tmp_path, name) for name in SYMBOLS]) as one:
+        yield one
 
 
 @pytest.mark.parametrize("fault", ["sigkill", "segv", "exit"])

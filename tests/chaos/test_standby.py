@@ -8,11 +8,9 @@ from typing import Any
 import psutil
 
 from mt5crs_shared.market.ticks import Tick
-from tests.chaos.scene import Scene, entry
+from tests.chaos.scene import entry, playing
 from tests.integration.test_cli_process import FAST, CommandLine
 from tests.system import Pulse, System, running, wait_for
-
-SYMBOLS = {"victim": "EURUSD", "witness": "GBPUSD"}
 
 
 def standby_of(system: System, name: str) -> int:
@@ -34,27 +32,20 @@ def ended(pid: int) -> bool:
 
 def test_it_takes_over_and_another_one_stands_by(tmp_path: Path) -> None:
     entries = [entry(tmp_path, "victim", standby=True), entry(tmp_path, "witness")]
-    with running(tmp_path, entries) as system:
-        pulse = Pulse(system.port, list(SYMBOLS.values()))
-        try:
-            pulse.wait_heard(3)
-            pulse.start()
-            one = Scene(system, pulse)
-            one.run_on()
-            for deaths in (1, 2, 3):
-                standby = standby_of(system, "victim")
-                assert psutil.Process(standby).cmdline()[0] == "mt5crs victim (standby)"
-                one.kill("victim")
-                wait_trading(system, "victim", standby)
-                system.wait_running()
-                assert psutil.Process(standby).cmdline()[0] == "mt5crs victim"
-                assert system.strategy("victim").process.restarts == deaths
-            last = standby_of(system, "victim")
-            assert system.strategy("witness").process.standby is None
-            one.assert_undisturbed("witness")
-            one.assert_complete("victim")
-        finally:
-            pulse.stop()
+    with playing(tmp_path, entries) as one:
+        system = one.system
+        for deaths in (1, 2, 3):
+            standby = standby_of(system, "victim")
+            assert psutil.Process(standby).cmdline()[0] == "mt5crs victim (standby)"
+            one.kill("victim")
+            wait_trading(system, "victim", standby)
+            system.wait_running()
+            assert psutil.Process(standby).cmdline()[0] == "mt5crs victim"
+            assert system.strategy("victim").process.restarts == deaths
+        last = standby_of(system, "victim")
+        assert system.strategy("witness").process.standby is None
+        one.assert_undisturbed("witness")
+        one.assert_complete("victim")
     wait_for(lambda: ended(last), "what stood by to end with the system")
 
 
