@@ -79,10 +79,9 @@ class InstanceLock:
             var=str(paths.var),
             temporary=forkserver.folder(),
         )
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(msgspec.json.encode(me))
-        self._file.flush()
+        # Over what is there, and never shorter: whoever looks at this moment finds one or the other.
+        size = os.fstat(self._file.fileno()).st_size
+        os.pwrite(self._file.fileno(), msgspec.json.encode(me).ljust(size), 0)
 
     def release(self) -> None:
         """Let go of the folder and remove the trace."""
