@@ -5,7 +5,7 @@ Run it after changing one of them; a test holds the page equal to the code.
 
 from pathlib import Path
 
-from mt5crs_shared.orders import MEANINGS, Code
+from mt5crs_shared.trading.orders import MEANINGS, Code
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "orders.md"
 BEGIN, END = "<!-- codes -->\n", "<!-- end of codes -->\n"

@@ -3,6 +3,7 @@
 Run it after changing one of them; a test holds the page equal to the code.
 """
 
+import enum
 import inspect
 import re
 import types
@@ -12,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics, StrategyMoney
-from mt5crs_shared.orders import Position
+from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.operator.status_report import (
     SCHEMA_VERSION,
     ChildStatus,
@@ -30,6 +32,7 @@ STRUCTS: tuple[type[msgspec.Struct], ...] = (
     StrategyMetrics,
     AccountReport,
     StrategyMoney,
+    TradingLock,
     Position,
     Totals,
     EventLine,
@@ -81,6 +84,8 @@ def json_type(hint: object) -> str:
         return " or ".join(json_type(argument) for argument in arguments)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return f"[{hint.__name__}](#{hint.__name__.lower()})"
+    if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
+        return " or ".join(f'"{value}"' for value in hint)
     return JSON_NAMES[typing.cast(type, hint)]
 
 

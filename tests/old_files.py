@@ -23,7 +23,7 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.backlog import TAIL, TickMark
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
-from mt5crs_shared.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.examples.ma_cross import MovingAverageCross
 from mt5crs_worker.instance import StrategyInstance

@@ -21,7 +21,7 @@ from mt5crs_shared.messages import (
     Touched,
 )
 from mt5crs_shared.metrics import StrategyMetrics
-from mt5crs_shared.orders import Order
+from mt5crs_shared.trading.orders import Order
 
 PRICES = {"EURUSD": 1.1, "EURJPY": 165.0, "USDJPY": 150.0}
 

@@ -1,8 +1,8 @@
 """What the processes say to each other: frozen structs, msgpack on ipc sockets.
 
-Four conversations: child and supervisor (beats up; leases and orders to stop down), strategies
-and the gateway (orders), readers and the tape (`backlog`), and the command line and the supervisor
-(`control`).
+Five conversations: child and supervisor (beats up; leases and orders to stop down), strategies
+and the gateway (orders), the operator's command line and the gateway (locks, closing by hand),
+readers and the tape (`backlog`), and the command line and the supervisor (`control`).
 """
 
 from typing import Literal
@@ -11,7 +11,8 @@ import msgspec
 
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Usage
-from mt5crs_shared.orders import Epoch, Fill, Order, OrderResult, Position, Whole
+from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.orders import Epoch, Fill, Order, OrderResult, Position, Whole
 
 Kind = Literal["strategy", "gateway", "tape", "feed"]
 Phase = Literal["booting", "recovering", "running", "waiting", "holding", "stopping"]
@@ -247,7 +248,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, tag=True):
 
 
 class PositionClosed(msgspec.Struct, frozen=True, tag=True):
-    """A position was closed by the book: by stop, target or stop-out.
+    """A position was closed by the book: by stop, target, stop-out or by hand.
 
     Attributes:
         ticket: The position.
@@ -277,5 +278,80 @@ class Fence(msgspec.Struct, frozen=True, tag=True):
     epoch: Epoch
 
 
-ToGateway = Register | Submit | QueryOrder | Touched | Fence
-FromGateway = Registered | OrderAnswer | PositionClosed | Unregistered
+# The operator and the gateway; each request may be repeated without harm
+
+
+class AskTrading(msgspec.Struct, frozen=True, tag=True):
+    """What is held back, what is open? Like all that follow, answered with `TradingReport`."""
+
+
+class Lock(msgspec.Struct, frozen=True, tag=True):
+    """Hold orders back from now on; a lock that holds already is left as it is."""
+
+    locks: tuple[TradingLock, ...]
+
+
+class Unlock(msgspec.Struct, frozen=True, tag=True):
+    """Take locks off.
+
+    Attributes:
+        owner: Those of this owner alone.
+        scopes: Those on these strategies, or on the account.
+        who: The user, for people.
+    """
+
+    owner: str
+    scopes: tuple[str, ...]
+    who: str
+
+
+class ClosePositions(msgspec.Struct, frozen=True, tag=True):
+    """Close positions now, whatever is held back.
+
+    Attributes:
+        tickets: Which ones.
+        who: The user, for people.
+    """
+
+    tickets: tuple[Whole, ...]
+    who: str
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """What orders of a strategy would meet just now, tried with the gateway's own rules.
+
+    Attributes:
+        strategy: Its name.
+        opening: The lock that refuses one that opens, in words; empty: none does.
+        closing: The same of one that closes.
+    """
+
+    strategy: str
+    opening: str
+    closing: str
+
+
+class TradingReport(msgspec.Struct, frozen=True, tag=True):
+    """How trading stands, once that is on the disk.
+
+    Attributes:
+        locks: Every lock that holds.
+        trials: One of each strategy of the configuration.
+        former: Strategies that it has no more, and that have a position.
+        positions: Every open position.
+        closed: By `ClosePositions`, also by an earlier one: the deals that did it.
+        kept: By ticket, why a position that was to be closed is not.
+    """
+
+    locks: tuple[TradingLock, ...]
+    trials: tuple[Trial, ...]
+    former: tuple[str, ...]
+    positions: tuple[Position, ...]
+    closed: tuple[Fill, ...] = ()
+    kept: dict[int, str] = {}
+
+
+FromStrategy = Register | Submit | QueryOrder | Touched | Fence
+FromOperator = AskTrading | Lock | Unlock | ClosePositions
+ToGateway = FromStrategy | FromOperator
+FromGateway = Registered | OrderAnswer | PositionClosed | Unregistered | TradingReport

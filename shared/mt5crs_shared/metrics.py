@@ -2,7 +2,8 @@
 
 import msgspec
 
-from mt5crs_shared.orders import Position
+from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.orders import Position
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
@@ -112,6 +113,7 @@ class AccountReport(msgspec.Struct, frozen=True):
         margin: Held by open positions.
         free_margin: Equity less margin.
         strategies: One entry for each strategy that ever traded.
+        locks: What holds orders back.
     """
 
     currency: str
@@ -120,3 +122,4 @@ class AccountReport(msgspec.Struct, frozen=True):
     margin: float
     free_margin: float
     strategies: tuple[StrategyMoney, ...] = ()
+    locks: tuple[TradingLock, ...] = ()

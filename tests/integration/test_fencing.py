@@ -19,8 +19,8 @@ from mt5crs_shared.configuration.structs import (
 )
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.storage import ledger_schema
-from mt5crs_shared.storage.ledger_schema import OrderRecord
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.storage.ledger_queries import OrderRecord
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import BUY, SELL, Signal, Strategy
 from tests.integration.processes import Publisher, Supervisor, make_spec, spawn_child, wait_for
@@ -113,7 +113,7 @@ class Stage:
     def orders(self) -> list[OrderRecord]:
         """The gateway's record."""
         with ledger_schema.open_ledger(self.var / "ledger.db") as db:
-            return ledger_schema.read_orders(db)
+            return ledger_queries.read_orders(db)
 
 
 @pytest.fixture

@@ -33,10 +33,10 @@ from mt5crs_shared.messages import (
     Submit,
     Touched,
 )
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
 from tests.integration.processes import (
     DEADLINE,
     GatewayCaller,
@@ -203,7 +203,7 @@ def test_an_order_is_filled_once_whatever_dies(system: Installation) -> None:
     assert beat.account.balance == 10_000.0
     assert [(m.strategy, m.deals) for m in beat.account.strategies] == [("euro", 1), ("idle", 0)]
     with ledger_schema.open_ledger(VarPaths(system.var).ledger) as db:
-        assert [deal.fill for deal in ledger_schema.deals(db)] == [filled.fill]
+        assert [deal.fill for deal in ledger_queries.deals(db)] == [filled.fill]
 
 
 def test_a_stop_hit_while_the_gateway_was_dead_is_found_on_the_tape(system: Installation) -> None:

@@ -24,9 +24,9 @@ from mt5crs_shared.configuration.structs import (
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import Beat
-from mt5crs_shared.orders import Fill
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Signal, Strategy
 from tests.integration.processes import Publisher, Supervisor, make_spec, spawn_child, wait_for
@@ -166,7 +166,7 @@ class Stage:
 
     def deals(self) -> list[tuple[str, int]]:
         with ledger_schema.open_ledger(self.var / "ledger.db") as db:
-            return [(deal.fill.order_id, deal.fill.time_us) for deal in ledger_schema.deals(db)]
+            return [(deal.fill.order_id, deal.fill.time_us) for deal in ledger_queries.deals(db)]
 
     def close(self) -> None:
         self._tape.close()
@@ -229,4 +229,4 @@ def test_a_tick_that_nobody_has_is_not_waited_for_once_later_ones_come(
     with closing(sqlite3.connect(stage.var / "state" / "dies.db")) as db:
         assert ("reconciled",) in db.execute("SELECT kind FROM events").fetchall()
     with ledger_schema.open_ledger(stage.var / "ledger.db") as ledger:
-        assert {order.status for order in ledger_schema.read_orders(ledger)} == {"FILLED"}
+        assert {order.status for order in ledger_queries.read_orders(ledger)} == {"FILLED"}

@@ -14,7 +14,7 @@ from mt5crs_services.feed.synthetic import SyntheticMarket
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from tests.system import ROOT, System, running, wait_for
 
 RECORDED = ROOT.parent / "shared" / "data"
@@ -65,13 +65,13 @@ def decisions(system: System, name: str) -> list[tuple[Any, ...]]:
 def deals(system: System, name: str) -> list[bytes]:
     """The order log of a strategy: every deal, as the ledger has it."""
     with ledger_schema.open_ledger(system.var / "ledger.db") as db:
-        return [msgspec.json.encode(d.fill) for d in ledger_schema.deals(db, strategy=name)]
+        return [msgspec.json.encode(d.fill) for d in ledger_queries.deals(db, strategy=name)]
 
 
 def assert_books_agree(system: System) -> None:
     """The balance is the first one and all that was earned and paid since."""
     with ledger_schema.open_ledger(system.var / "ledger.db") as db:
-        earned = sum(d.fill.profit - d.fill.commission for d in ledger_schema.deals(db))
+        earned = sum(d.fill.profit - d.fill.commission for d in ledger_queries.deals(db))
 
     def agree() -> bool:
         account = system.status().account

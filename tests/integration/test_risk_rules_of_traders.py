@@ -10,7 +10,7 @@ RULES = '''"""At most so many positions are opened in a run."""
 import msgspec
 
 from mt5crs_services.gateway.risk import Proposal, Refusal, Rule
-from mt5crs_shared.orders import Code, Fill
+from mt5crs_shared.trading.orders import Code, Fill
 
 
 class Opened(msgspec.Struct, frozen=True):

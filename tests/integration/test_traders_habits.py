@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from mt5crs_shared.orders import Fill
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_supervisor.chaos import scenario
 from mt5crs_worker.examples.ma_cross import MovingAverageCross
 from tests.chaos.crosses import CROSS, SPEC

@@ -34,7 +34,7 @@ from mt5crs_shared.messages import (
     ToGateway,
     Touched,
 )
-from mt5crs_shared.orders import Fill, Order, OrderResult, Position, Side, touched
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side, touched
 
 SYMBOLS = {
     name: SymbolSpec(name, contract, digits, 0.01, 0.01, 100.0, quote, base)

@@ -10,7 +10,7 @@ from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Fill, Order, Position
+from mt5crs_shared.trading.orders import Code, Fill, Order, Position
 
 UNKNOWN = Outcome(Status.UNKNOWN)
 PENDING = Outcome(Status.PENDING)
@@ -105,6 +105,9 @@ class ScriptedBroker:
     def on_touched(
         self, strategy: str, ticket: int, tick: Tick, rate: float | None
     ) -> Dealt | str | None:
+        return "ask the broker"
+
+    def close(self, strategy: str, reason: str) -> Dealt | str:
         return "ask the broker"
 
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.orders import Fill
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_worker.answers import (
     AnswerError,
     StateError,

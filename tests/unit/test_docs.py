@@ -23,9 +23,9 @@ from mt5crs_shared.configuration.structs import (
 )
 from mt5crs_shared.events import Died
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.orders import Code, Fill, Position
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.event_files import EventWriter
+from mt5crs_shared.trading.orders import Code, Fill, Position
 from mt5crs_supervisor.cli import cli
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.instance import StrategyInstance

@@ -11,9 +11,9 @@ from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.messages import OrderAnswer, PositionClosed
-from mt5crs_shared.orders import Code, OrderResult
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, OrderResult
 from tests.unit.gateway_cases import Office, order, tick
 from tests.unit.scripted_broker import PENDING, UNKNOWN, FarSide, ScriptedBroker
 
@@ -38,7 +38,7 @@ class FarOffice(Office):
 
     def status(self, order_id: str) -> str:
         with ledger_schema.open_ledger(self.path) as db:
-            found = {o.order_id: o.status for o in ledger_schema.read_orders(db)}
+            found = {o.order_id: o.status for o in ledger_queries.read_orders(db)}
         return found[order_id]
 
 

@@ -7,8 +7,8 @@ import pytest
 from mt5crs_services.gateway.ledger.records import OpenOrder, OrderState
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code
 from mt5crs_shared.storage import store
+from mt5crs_shared.trading.orders import Code
 from mt5crs_worker.answers import BUY, SELL, Signal
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance

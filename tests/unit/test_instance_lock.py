@@ -19,7 +19,7 @@ def test_who_looks_while_a_supervisor_begins_again_in_place_sees_it(tmp_path: Pa
 
     supervisor = threading.Thread(target=begin_again)
     supervisor.start()
-    seen = [holder(paths) for _ in range(500)]
+    seen = [holder(paths) for _ in range(100)]
     over.set()
     supervisor.join()
     assert None not in seen

@@ -11,8 +11,8 @@ from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
-from mt5crs_shared.orders import Code, Order, OrderResult
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.trading.journal import Checkpoint, Journal
 from mt5crs_worker.trading.journal_file import JournalError, JournalVersionError, ReplacedError

@@ -6,9 +6,9 @@ import pytest
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerGoneError
-from mt5crs_shared.orders import Code
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code
 from tests.unit.gateway_cases import Office, config, order, tick
 
 
@@ -29,8 +29,8 @@ def trade(office: Office, count: int) -> None:
 def test_the_sum_of_the_deals_is_the_balance_exactly(office: Office) -> None:
     trade(office, 60)
     with ledger_schema.open_ledger(office.path) as db:
-        deals = ledger_schema.deals(db)
-        balances = ledger_schema.balances(db)
+        deals = ledger_queries.deals(db)
+        balances = ledger_queries.balances(db)
     made = [deal.fill.profit - deal.fill.commission for deal in deals]
     assert deals[-1].balance == balances.balance == office.core.account.balance
     assert balances.balance == round(math.fsum([10_000.0, *made]), 6)
@@ -54,16 +54,16 @@ def test_everything_comes_back(office: Office) -> None:
 
 def test_readers_see_what_the_gateway_writes(office: Office) -> None:
     with ledger_schema.open_ledger(office.path) as db:
-        assert ledger_schema.read_positions(db) == []
+        assert ledger_queries.read_positions(db) == []
         position = office.open(tick(0))
         office.submit(order(tick(1)))
-        assert ledger_schema.read_positions(db) == [position]
-        assert [r.status for r in ledger_schema.read_orders(db)] == ["FILLED", "REJECTED"]
-        assert [r.code for r in ledger_schema.read_orders(db, "euro", 1)] == [Code.POSITION_EXISTS]
-        assert ledger_schema.read_orders(db, "other") == []
+        assert ledger_queries.read_positions(db) == [position]
+        assert [r.status for r in ledger_queries.read_orders(db)] == ["FILLED", "REJECTED"]
+        assert [r.code for r in ledger_queries.read_orders(db, "euro", 1)] == [Code.POSITION_EXISTS]
+        assert ledger_queries.read_orders(db, "other") == []
         office.submit(order(tick(2), "SELL", ticket=position.ticket))
-        assert [d.fill.entry for d in ledger_schema.deals(db)] == ["IN", "OUT"]
-        assert [d.id for d in ledger_schema.deals(db, "euro", limit=1)] == [2]
+        assert [d.fill.entry for d in ledger_queries.deals(db)] == ["IN", "OUT"]
+        assert [d.id for d in ledger_queries.deals(db, "euro", limit=1)] == [2]
         with pytest.raises(sqlite3.OperationalError):
             db.execute("DELETE FROM deals")
 
@@ -75,7 +75,7 @@ def test_what_the_book_did_by_itself_is_an_order_with_its_reason(tmp_path: Path)
     office.feed(tick(1_000, 1.0935, 1.0936))
     office.core.execution.turn(caught_up=True)
     with ledger_schema.open_ledger(office.path) as db:
-        record = ledger_schema.read_orders(db)[-1]
+        record = ledger_queries.read_orders(db)[-1]
     assert (record.order_id, record.code, record.epoch) == ("7000001:stop_out", Code.STOP_OUT, 0)
     assert "below half of the margin" in record.reason
 
@@ -84,7 +84,7 @@ def test_an_order_that_waits_is_new(tmp_path: Path) -> None:
     office = Office(tmp_path / "ledger.db", config(latency_ms=5.0))
     office.ask_submit(order(tick(0)))
     with ledger_schema.open_ledger(office.path) as db:
-        [record] = ledger_schema.read_orders(db)
+        [record] = ledger_queries.read_orders(db)
     assert (record.status, record.code) == ("NEW", None)
 
 
@@ -92,7 +92,7 @@ def test_a_ledger_of_a_gateway_that_ended_can_be_read(office: Office) -> None:
     office.open(tick(0))
     office.ledger.close()
     with ledger_schema.open_ledger(office.path) as db:
-        assert len(ledger_schema.read_positions(db)) == 1
+        assert len(ledger_queries.read_positions(db)) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from mt5crs_services.gateway.ledger import writing
 from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Submit, Touched
-from mt5crs_shared.orders import Code, Order
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, Order
 from tests.unit.gateway_cases import Office, config, order, tick
 
 
@@ -81,7 +81,7 @@ def test_what_is_wrong_with_an_order_is_said(office: Office, request_: Order, co
     result = office.submit(request_)
     assert (result.status, result.code) == ("REJECTED", code)
     assert result.detail
-    assert [record.code for record in ledger_schema.read_orders(office.ledger._db)] == [code]
+    assert [record.code for record in ledger_queries.read_orders(office.ledger._db)] == [code]
 
 
 def test_one_position_a_strategy(office: Office) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Touched
-from mt5crs_shared.orders import Code, Order, OrderResult, Side
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries
+from mt5crs_shared.trading.orders import Code, Order, OrderResult, Side
 from tests.unit.gateway_cases import Office, config, order, tick
 
 FIRST = 10_000.0
@@ -148,7 +148,7 @@ class DeskMachine(RuleBasedStateMachine):
     def the_balance_is_what_the_deals_made(self) -> None:
         fills = self.office.fills()
         made = [amount for fill in fills for amount in (fill.profit, -fill.commission)]
-        assert self.office.core.account.balance == ledger_schema.total([FIRST, *made])
+        assert self.office.core.account.balance == ledger_queries.total([FIRST, *made])
 
     def teardown(self) -> None:
         if hasattr(self, "office"):

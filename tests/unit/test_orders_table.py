@@ -1,4 +1,4 @@
-from mt5crs_shared.orders import MEANINGS, Code
+from mt5crs_shared.trading.orders import MEANINGS, Code
 from scripts.orders_table import PAGE, renew, table
 
 

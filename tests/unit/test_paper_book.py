@@ -5,8 +5,8 @@ import pytest
 
 from mt5crs_services.gateway.quotes import market as market_module
 from mt5crs_shared.messages import PositionClosed
-from mt5crs_shared.orders import Code, Side
-from mt5crs_shared.storage.ledger_schema import total
+from mt5crs_shared.storage.ledger_queries import total
+from mt5crs_shared.trading.orders import Code, Side
 from tests.unit.gateway_cases import Office, config, order, tick
 
 

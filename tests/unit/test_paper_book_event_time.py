@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Fill
+from mt5crs_shared.trading.orders import Fill
 from tests.unit.gateway_cases import START_US, Office, Plan, Trader, config, order, tick
 
 STEP = 0.0005

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.permission import STEP, EpochError, Leases, check_epoch
+from mt5crs_services.gateway.requests.permission import STEP, EpochError, Leases, check_epoch
 from mt5crs_shared.messages import Lease, Submit
 from mt5crs_shared.process.installation import BEGUN, Installation, epochs_of
 from tests.unit.gateway_cases import order, tick

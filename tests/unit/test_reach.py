@@ -8,7 +8,7 @@ import pytest
 from mt5crs_services.gateway.quotes import market as market_module
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import Submit, Touched
-from mt5crs_shared.orders import Code
+from mt5crs_shared.trading.orders import Code
 from tests.unit.gateway_cases import Office, order, tick
 
 SECOND = 1_000_000

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics
+from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_supervisor.operator import render
 from mt5crs_supervisor.operator.status_report import (
     ChildStatus,
@@ -49,6 +50,7 @@ def strategy(
     status = StrategyStatus(
         process=process or child(),
         symbol="EURUSD",
+        trading=TradingState.ACTIVE,
         ticks_per_second=4.0,
         last_tick_age=0.1,
         metrics=metrics or StrategyMetrics(signals_generated=7, orders_sent=3),
@@ -180,6 +182,18 @@ def test_account_and_totals() -> None:
     text = shown(report())
     assert "balance 10,010.00  equity 10,007.50  margin 110.00  free 9,897.50 USD" in text
     assert "1 of 1 strategy running  4.0 ticks/s  P&L +10.00" in text
+
+
+@pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
+def test_what_is_held_back_is_shown_with_whoever_did_it(state: TradingState) -> None:
+    lock = TradingLock("operator", "eurusd_trend_v1", state, "ann", "news at 14:30", 0.0)
+    account = AccountReport("USD", 10_010.0, 10_007.5, 110.0, 9_897.5, locks=(lock,))
+    counts = StrategyMetrics(last_reason="order refused: LOCKED", orders_rejected=3)
+    text = shown(report(strategy(trading=state, metrics=counts), account=account), 80)
+    row = next(line for line in text.splitlines() if line.startswith("eurusd_trend_v1 "))
+    assert state in row and "RUNNING" not in row
+    assert f"eurusd_trend_v1: {state} by ann since 1970-01-01 00:00:00 UTC: news at 14:30" in text
+    assert "order refused" not in text
 
 
 def test_no_strategy_at_all() -> None:

@@ -68,7 +68,7 @@ def test_a_beat_that_says_nothing_new_leaves_what_was_said(bench: Bench) -> None
     assert len(msgspec.msgpack.encode(short)) < 120
     child.on_beat(short, 12.0)
     assert child.spawn.beat == msgspec.structs.replace(full, loops=7)
-    status = reporting._strategy(child, reporting._child(child, 12.5, {}, None), None, 12.5)
+    status = reporting._strategy(child, reporting._child(child, 12.5, {}, None), None, (), 12.5)
     assert status.metrics == metrics
     assert status.last_tick_age == pytest.approx(1.0 + 2.5)
     assert status.process.beat_age == pytest.approx(0.5)

@@ -10,7 +10,7 @@ import pytest
 from mt5crs_services.gateway.risk import NoState, Proposal, Refusal, Rule
 from mt5crs_services.gateway.risk.rule_set import RuleError, load_rule
 from mt5crs_shared.configuration.structs import Config, RiskRuleConfig
-from mt5crs_shared.orders import Code, Fill, OrderResult
+from mt5crs_shared.trading.orders import Code, Fill, OrderResult
 from tests.unit.gateway_cases import Office, config, order, tick
 
 DAY_US = 86_400_000_000

@@ -15,7 +15,7 @@ from mt5crs_services.gateway.risk.order_checks import (
     UncrossedQuote,
 )
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.orders import Code, Position
+from mt5crs_shared.trading.orders import Code, Position
 from tests.unit.gateway_cases import SYMBOLS, order, tick
 
 EURUSD = SYMBOLS["EURUSD"]

@@ -5,7 +5,7 @@ from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Position
+from mt5crs_shared.trading.orders import Position
 
 SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR")
 SECOND, DAY = 1_000_000, 86_400_000_000

@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared import trades
 from mt5crs_shared.messages import Submit
-from mt5crs_shared.orders import Code, Fill
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.trading import trades
+from mt5crs_shared.trading.orders import Code, Fill
 from mt5crs_supervisor.cli import cli
 from tests.unit.gateway_cases import Office, order, tick
 
@@ -140,7 +140,7 @@ def run(var: Path, *arguments: str) -> Result:
 
 def test_the_figures_of_the_verbs_are_the_ledgers(var: Path) -> None:
     with ledger_schema.open_ledger(VarPaths(var).ledger) as db:
-        made_by_ledger = sum(s.realised for s in ledger_schema.balances(db).strategies)
+        made_by_ledger = sum(s.realised for s in ledger_queries.balances(db).strategies)
     (row,) = json.loads(run(var, "pnl", "--json").output)
     assert row["net"] == pytest.approx(made_by_ledger)
     (trade,) = json.loads(run(var, "trades", "--json").output)

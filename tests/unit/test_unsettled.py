@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mt5crs_shared.messages import OrderAnswer, QueryOrder
-from mt5crs_shared.orders import Code, Order, OrderResult
+from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process.unsettled import settle
 from mt5crs_worker.trading.journal import Journal

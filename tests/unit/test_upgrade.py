@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_supervisor.children import plans
 from mt5crs_worker.trading.journal import Journal
@@ -132,9 +132,9 @@ def test_a_ledger_keeps_every_row(before: Path) -> None:
     gone = {row["key"] for row in old["meta"]} - {row["key"] for row in new["meta"]}
     assert gone == {"version"}
     with ledger_schema.open_ledger(path) as db:
-        assert len(ledger_schema.deals(db)) == len(old["deals"])
-        assert len(ledger_schema.read_orders(db)) == len(old["orders"])
-        assert [p.strategy for p in ledger_schema.read_positions(db)] == ["euro", "other"]
+        assert len(ledger_queries.deals(db)) == len(old["deals"])
+        assert len(ledger_queries.read_orders(db)) == len(old["orders"])
+        assert [p.strategy for p in ledger_queries.read_positions(db)] == ["euro", "other"]
 
 
 def test_until_the_gateway_starts_a_reader_says_that_the_ledger_is_older(before: Path) -> None:

@@ -11,8 +11,8 @@ from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
-from mt5crs_shared.orders import OrderResult, touched
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.trading.orders import OrderResult, touched
 from mt5crs_worker.answers import (
     StateError,
     ask_bar,

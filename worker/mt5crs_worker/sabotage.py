@@ -15,7 +15,7 @@ import msgspec
 
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.orders import Fill
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import Signal, Strategy, class_of
 

@@ -12,7 +12,7 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.methods import fault_of_methods, own_module
-from mt5crs_shared.orders import Fill
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_shared.wording import nearest, shown
 from mt5crs_worker import features
 from mt5crs_worker.adapter import LiveStrategyAdapter

@@ -5,9 +5,12 @@ from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.metrics import AccountReport, StrategyMoney
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
+from mt5crs_shared.trading.locks import TradingLock
 
 
-def account_report(config: Config, account: Account, broker: Broker) -> AccountReport:
+def account_report(
+    config: Config, account: Account, broker: Broker, locks: tuple[TradingLock, ...]
+) -> AccountReport:
     """The account at the last good quotes; every strategy that trades or ever did is listed."""
     worth, positions = broker.worth(), broker.positions()
     equity = account.balance + sum(worth.floating.values())
@@ -28,4 +31,5 @@ def account_report(config: Config, account: Account, broker: Broker) -> AccountR
             )
             for name in names
         ),
+        locks=locks,
     )

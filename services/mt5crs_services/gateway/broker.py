@@ -17,7 +17,7 @@ from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Fill, Order, Position, is_refusal
+from mt5crs_shared.trading.orders import Code, Fill, Order, Position, is_refusal
 from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
@@ -176,6 +176,17 @@ class Broker(Protocol):
 
         Returns:
             The deal that ended it; or why there is none; None: no such position is open.
+        """
+
+    def close(self, strategy: str, reason: str) -> Dealt | str:
+        """Close a strategy's position now, at the operator's word.
+
+        Args:
+            strategy: Its name; it has one.
+            reason: For people.
+
+        Returns:
+            The deal that ended it; or why there is none (yet).
         """
 
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:

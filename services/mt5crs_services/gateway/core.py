@@ -8,12 +8,13 @@ from mt5crs_services.gateway.broker import Broker
 from mt5crs_services.gateway.execution import Execution
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
-from mt5crs_services.gateway.order_service import OrderService
 from mt5crs_services.gateway.quotes.market import Market
-from mt5crs_services.gateway.risk import RiskRules
+from mt5crs_services.gateway.requests.operator_service import OperatorService
+from mt5crs_services.gateway.requests.order_service import OrderService
+from mt5crs_services.gateway.risk import RiskRules, TradingLocks
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import Submit
+from mt5crs_shared.messages import FromGateway, FromOperator, Submit, ToGateway
 from mt5crs_shared.metrics import AccountReport
 
 MakeBroker = Callable[[Config, Market, Ledger, Account], Broker]
@@ -48,7 +49,8 @@ class GatewayCore:
     ) -> None:
         self.account = Account(ledger.first_balance, ledger.totals())
         self.broker = make_broker(config, market, ledger, self.account)
-        rules = self._rules = RiskRules(config.globals.risk, ledger)
+        self.locks = TradingLocks(ledger)
+        rules = self._rules = RiskRules(config.globals.risk, ledger, self.locks)
         self.execution = Execution(
             config, market, ledger, self.account, self.broker, rules, monotonic
         )
@@ -63,9 +65,18 @@ class GatewayCore:
             lease_fault,
             highest_epoch,
         )
+        self._operator = OperatorService(
+            config, ledger, self.broker, self.execution, rules, self.locks
+        )
         self._config = config
         self._market = market
         self._ledger = ledger
+
+    def handle(self, message: ToGateway) -> FromGateway | None:
+        """Answer one request, of a strategy or of the operator; see `OrderService.handle`."""
+        if isinstance(message, FromOperator):
+            return self._operator.handle(message)
+        return self.orders.handle(message)
 
     def on_tick(self, tick: Tick, history: bool = False, broken: bool = False) -> None:
         """Take the next tick of a symbol's stream; see `market.SymbolMarket.add`.
@@ -79,11 +90,12 @@ class GatewayCore:
             self.execution.on_tick(tick)
 
     def save(self) -> None:
-        """Record where the streams stand.
+        """Record where the streams stand, and which locks have ended.
 
         Raises:
             LedgerError: It could not be recorded.
         """
+        self.locks.expire()
         streams = self.broker.unsaved()
         if streams:
             self._ledger.save(streams)
@@ -96,4 +108,4 @@ class GatewayCore:
 
     def report(self) -> AccountReport:
         """The account, for a heartbeat."""
-        return account_report(self._config, self.account, self.broker)
+        return account_report(self._config, self.account, self.broker, self.locks.in_force)

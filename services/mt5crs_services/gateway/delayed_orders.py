@@ -4,7 +4,7 @@ import msgspec
 
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Order
+from mt5crs_shared.trading.orders import Order
 
 
 class Due(msgspec.Struct, frozen=True):

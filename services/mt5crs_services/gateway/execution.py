@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mt5crs_services.gateway.broker import AskedBroker, Broker, Dealt, Outcome, Status
+from mt5crs_services.gateway.broker import AskedBroker, Broker, Dealt, Outcome, Status, Terms
 from mt5crs_services.gateway.delayed_orders import DelayedOrders, Due
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
@@ -15,10 +15,11 @@ from mt5crs_services.gateway.ledger.records import Booking, OpenOrder, OrderStat
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.risk import Proposal, Refusal, RiskRules
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
@@ -134,6 +135,18 @@ class Execution:
         self._book(found)
         return found.fill
 
+    def close(self, strategy: str, reason: str) -> Fill | str:
+        """Close a strategy's position at the operator's word; the deal, or why there is none.
+
+        Raises:
+            LedgerError: The deal could not be booked; the position is open.
+        """
+        found = self._broker.close(strategy, reason)
+        if isinstance(found, str):
+            return found
+        self._take_unasked(found)
+        return found.fill
+
     def turn(self, caught_up: bool) -> None:
         """Take what the broker has done by itself, and ask after orders whose fate is not known.
 
@@ -183,27 +196,15 @@ class Execution:
     def _execute(self, order: Order, tick: Tick, occurrence: int) -> OrderResult | None:
         for dealt in self._broker.poll_before(order, tick, occurrence):
             self._take_unasked(dealt)
-        refusal = self._rules.on_execution(self._proposal(order, tick, occurrence))
+        terms = self._broker.terms(order, tick, occurrence)
+        spec = self._market.symbols[order.symbol].spec
+        refusal = self._rules.on_execution(_proposal(order, tick, spec, terms, self._currency))
         if refusal is not None:
             return self.refuse(order, refusal.code, self._explained(order, refusal))
         if self._broker.far_away:
             self._ledger.record(order, OrderState.SENT)
             self._unsettled[order.order_id] = _Unsettled(order, self._monotonic() + ASK_AGAIN[0])
         return self._conclude(order, self._asked.submit(order, tick, occurrence))
-
-    def _proposal(self, order: Order, tick: Tick, occurrence: int) -> Proposal:
-        terms = self._broker.terms(order, tick, occurrence)
-        return Proposal(
-            order=order,
-            tick=tick,
-            symbol=self._market.symbols[order.symbol].spec,
-            held=terms.held,
-            before_opening=terms.before_opening,
-            rate=terms.rate,
-            needed_margin=terms.needed_margin,
-            free_margin=terms.free_margin,
-            currency=self._currency,
-        )
 
     def _explained(self, order: Order, refusal: Refusal) -> str:
         if refusal.code is not Code.NO_POSITION:
@@ -293,3 +294,17 @@ class Execution:
         self._rules.accept(states)
         self._broker.on_booked(dealt)
         logger.info("%s %s %s at %s", fill.code, fill.strategy, fill.entry, fill.price)
+
+
+def _proposal(order: Order, tick: Tick, spec: SymbolSpec, terms: Terms, currency: str) -> Proposal:
+    return Proposal(
+        order=order,
+        tick=tick,
+        symbol=spec,
+        held=terms.held,
+        before_opening=terms.before_opening,
+        rate=terms.rate,
+        needed_margin=terms.needed_margin,
+        free_margin=terms.free_margin,
+        currency=currency,
+    )

@@ -16,8 +16,8 @@ from mt5crs_services.gateway.ledger.ledger_file import (
     LedgerTakenError,
     WalGoneError,
 )
-from mt5crs_services.gateway.permission import Leases
 from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_services.gateway.requests.permission import Leases
 from mt5crs_services.gateway.risk.rule_set import RuleError
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared.configuration.structs import decode_config
@@ -25,15 +25,20 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import Batch, TickStream
 from mt5crs_shared.messages import (
+    AskTrading,
     ChildSpec,
+    ClosePositions,
     Fence,
     FromGateway,
+    FromOperator,
+    Lock,
     QueryOrder,
     Register,
     Registered,
     Submit,
     ToGateway,
     Touched,
+    Unlock,
     Unregistered,
 )
 from mt5crs_shared.process import installation, machine_trouble
@@ -41,6 +46,7 @@ from mt5crs_shared.process.installation import Installation, InstallationError, 
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.locks import OPERATOR
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +177,7 @@ class Gateway:
             try:
                 message = _decode(body)
                 self._check_speaker(sender, message)
-                answer = self._unknown(message) or self._core.orders.handle(message)
+                answer = self._unknown(message) or self._core.handle(message)
                 self._remember(sender, message, answer)
             except (LedgerTakenError, LedgerGoneError):
                 raise
@@ -183,23 +189,28 @@ class Gateway:
                 continue
             if answer is not None:
                 self._send(sender, answer)
+            if isinstance(message, FromOperator):
+                self._child.beat_soon()
 
     def _check_speaker(self, sender: bytes, message: ToGateway) -> None:
-        """See that a message comes from the spawn that it speaks for.
+        """See that a message comes from the spawn that it speaks for, or from the command line.
 
         Raises:
             ForgedError: It does not.
         """
+        speaker = self._installation.speaker(sender)
         match message:
             case QueryOrder():
                 return  # It changes nothing.
+            case AskTrading() | Lock() | Unlock() | ClosePositions():
+                said, epoch = OPERATOR, speaker.epoch if speaker is not None else 0
             case Fence():
                 said, epoch = "supervisor", 0
             case Submit(order=order):
                 said, epoch = order.strategy, order.epoch
             case Register() | Touched():
                 said, epoch = message.strategy, message.epoch
-        if self._installation.speaker(sender) != (said, epoch):
+        if speaker != (said, epoch):
             what = type(message).__name__
             raise ForgedError(f"a {what} of {said}, epoch {epoch}, that did not come from it")
 

@@ -28,8 +28,9 @@ Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)\Z")]
 Timeframe = Literal["S1", "S5", "S15", "S30", "M1", "M5", "M15", "M30", "H1", "H4", "D1"]
 
 
-RESERVED = frozenset({"supervisor", "gateway", "tape", "feed"})
-"""Names of our own processes; a strategy of that name would overwrite their files."""
+RESERVED = frozenset({"supervisor", "gateway", "tape", "feed", "operator"})
+"""Names of our own processes, whose files a strategy of that name would overwrite, and the one
+under which the gateway hears the command line."""
 
 LEAST_MEMORY = 32_000_000
 """Bytes below which no strategy's process ever is."""

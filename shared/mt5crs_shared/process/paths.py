@@ -57,6 +57,11 @@ class VarPaths:
         """Those of the installation that a child belongs to."""
         return cls(Path(spec.var_dir))
 
+    @property
+    def title(self) -> str:
+        """What people call this installation: its folder, or the one around a plain ``var``."""
+        return self.var.name if self.var.name != "var" else self.var.parent.name
+
     def create(self) -> None:
         """Make every folder, open to its owner only.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.decision_log import read_decisions
 
 SHOWN = 5
@@ -70,9 +70,9 @@ def gather(paths: VarPaths, ticks: Mapping[str, int]) -> RunLogs:
         DecisionLogError: A journal cannot be read.
     """
     with ledger_schema.open_ledger(paths.ledger) as db:
-        deals = ledger_schema.deals(db)
-        orders = ledger_schema.read_orders(db)
-        balances = ledger_schema.balances(db)
+        deals = ledger_queries.deals(db)
+        orders = ledger_queries.read_orders(db)
+        balances = ledger_queries.balances(db)
     last = deals[-1].balance if deals else balances.first_balance
     return RunLogs(
         decisions={name: decisions(paths.journal(name)) for name in ticks},

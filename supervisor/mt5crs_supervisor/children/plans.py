@@ -12,7 +12,7 @@ from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyCo
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.messages import Kind
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 
 ENTRIES = {
@@ -108,7 +108,7 @@ def _guarded(ledger: Path) -> dict[str, SymbolSpec]:
     """What the ledger's open positions need; the gateway says what is wrong with a bad ledger."""
     try:
         with contextlib.closing(ledger_schema.open_ledger(ledger, older=True)) as db:
-            return ledger_schema.guarded(db)
+            return ledger_queries.guarded(db)
     except LedgerError:
         return {}
 

@@ -74,6 +74,11 @@ def name_argument(**options: Any) -> Callable[[Decorated], Decorated]:
     return click.argument("name", shell_complete=_names, **options)
 
 
+def names_argument(**options: Any) -> Callable[[Decorated], Decorated]:
+    """NAMES, of strategies, also with ``*`` and ``?``; completed by shells."""
+    return click.argument("names", nargs=-1, shell_complete=_names, **options)
+
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 duration_option = click.option(
     "--duration", type=click.FloatRange(0.0, min_open=True), help="Stop after so many seconds."
@@ -81,4 +86,5 @@ duration_option = click.option(
 since_option = click.option(
     "--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time."
 )
+why_option = click.option("--why", default="", help="A reason, for whoever asks later.")
 url_option = click.option("--url", help="Where to publish [the configuration's zmq_market_url].")

@@ -12,6 +12,8 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import decision_log
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.trading import locks
+from mt5crs_shared.trading.locks import KILL_SWITCH, TradingLock, TradingState
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
@@ -39,7 +41,9 @@ def show_explanation(var_dir: Path, name: str) -> None:
     with contextlib.suppress(decision_log.DecisionLogError):
         found = decision_log.read_decisions(VarPaths(var_dir).journal(name), 1)
         last = found[-1] if found else None
-    show.print_lines(explained(rows[name], entry, last))
+    account = report.account
+    lock = locks.strictest(account.locks, name) if account is not None else None
+    show.print_lines(explained(rows[name], entry, last, lock))
 
 
 def show_decisions(var_dir: Path, name: str, limit: int, as_json: bool) -> None:
@@ -61,7 +65,10 @@ def show_decisions(var_dir: Path, name: str, limit: int, as_json: bool) -> None:
 
 
 def explained(
-    row: StrategyStatus, entry: StrategyConfig | None, last: Decision | None
+    row: StrategyStatus,
+    entry: StrategyConfig | None,
+    last: Decision | None,
+    lock: TradingLock | None = None,
 ) -> list[str]:
     """What a strategy does, one line for each thing that can be said.
 
@@ -69,10 +76,12 @@ def explained(
         row: Of the status.
         entry: Of the configuration as it is now; None: it has none, or cannot be read.
         last: Its last decision; None: there is none.
+        lock: What holds its orders back; None: nothing.
     """
     told = [
         ("", f"{row.process.name}  {row.symbol}  {_process(row.process)}"),
         ("trouble", row.process.degraded),
+        ("held back", _held_back(lock, row.process.name)),
         ("bars", _bars(row)),
         ("market", _market(row)),
         ("decision", _decision(entry, last)),
@@ -106,6 +115,14 @@ def _process(child: ChildStatus) -> str:
         case _:
             up = f" for {duration(child.uptime)}" if child.uptime is not None else ""
             return f"{child.state}{up}, pid {child.pid}"
+
+
+def _held_back(lock: TradingLock | None, name: str) -> str:
+    if lock is None:
+        return ""
+    end = "kill-switch off" if lock.owner == KILL_SWITCH else f"resume {lock.scope or '--all'}"
+    what = "no order is" if lock.state is TradingState.HALTED else "only orders that close are"
+    return f"{locks.in_words(lock)}; {what} executed until `{end}`"
 
 
 def _bars(row: StrategyStatus) -> str:

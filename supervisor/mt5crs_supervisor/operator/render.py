@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mt5crs_shared.trading import locks
+from mt5crs_shared.trading.locks import TradingState
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator.status_report import (
     ChildStatus,
@@ -31,6 +33,8 @@ COLOURS = {
     "REMOVED": "bright_black",
     DEGRADED: "yellow",
     WARMING: "cyan",
+    TradingState.REDUCING: "yellow",
+    TradingState.HALTED: "red",
 }
 MEGABYTE = 1_000_000
 NOTE_LINES = 3
@@ -188,8 +192,10 @@ def _state(child: ChildStatus) -> Cell:
 
 
 def _strategy_state(row: StrategyStatus) -> Cell:
-    """Its state; of one that runs, and has too few bars to decide anything, how many."""
+    """Its state; of one that runs and is held back, how; that lacks bars, how many it has."""
     metrics, cell = row.metrics, _state(row.process)
+    if cell.text == State.RUNNING and row.trading is not TradingState.ACTIVE:
+        return Cell(row.trading, COLOURS[row.trading])
     if metrics is None or cell.text != State.RUNNING or metrics.warm >= metrics.bars_needed:
         return cell
     return Cell(f"{WARMING} {metrics.warm}/{metrics.bars_needed}", COLOURS[WARMING])
@@ -266,7 +272,9 @@ def _totals(report: StatusReport) -> list[Cell]:
 
 def _notes(report: StatusReport, width: int) -> list[str]:
     """What is wrong, in full: at most a few lines for each child."""
-    notes = [(s.process.name, _note(s.process) or _untraded(s)) for s in report.strategies]
+    held_back = report.account.locks if report.account is not None else ()
+    notes = [(lock.scope or "account", locks.in_words(lock)) for lock in held_back]
+    notes += [(s.process.name, _note(s.process) or _untraded(s)) for s in report.strategies]
     notes += [(child.name, _note(child)) for child in report.services]
     lines: list[str] = []
     for name, note in notes:
@@ -279,9 +287,10 @@ def _notes(report: StatusReport, width: int) -> list[str]:
 
 
 def _untraded(row: StrategyStatus) -> str:
-    """Why the last signal led to no deal; empty: it did, or there was none."""
+    """Why the last signal led to no deal; empty: it did, there was none, or it is held back."""
     metrics = row.metrics
-    if metrics is None or not metrics.last_reason or row.process.state != State.RUNNING:
+    trades = row.process.state == State.RUNNING and row.trading is TradingState.ACTIVE
+    if metrics is None or not metrics.last_reason or not trades:
         return ""
     told = []
     if metrics.signals_untraded:

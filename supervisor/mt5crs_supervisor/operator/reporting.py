@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import psutil
@@ -10,8 +10,10 @@ import psutil
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.messages import Beat
 from mt5crs_shared.metrics import AccountReport, StrategyMoney
-from mt5crs_shared.orders import Position
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.trading import locks
+from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.children.child import UP_PHASES, Child
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator.event_log import EventLog
@@ -74,16 +76,20 @@ def report(supervisor: Reported, now: float) -> StatusReport:
     """The status of everything, at a monotonic time."""
     account = _account(supervisor)
     money = {m.strategy: m for m in account.strategies} if account is not None else {}
+    held_back = account.locks if account is not None else ()
     queue = _queue([*supervisor.services, *supervisor.strategies])
 
     def of(child: Child) -> ChildStatus:
         return _child(child, now, queue, supervisor.standby_of(child))
 
     strategies = tuple(
-        _strategy(child, of(child), money.get(child.name), now) for child in supervisor.strategies
+        _strategy(child, of(child), money.get(child.name), held_back, now)
+        for child in supervisor.strategies
     )
     running = {child.name for child in supervisor.strategies}
-    former = tuple(_former(supervisor, m) for name, m in money.items() if name not in running)
+    former = tuple(
+        _former(supervisor, m, held_back) for name, m in money.items() if name not in running
+    )
     services = tuple(map(of, supervisor.services))
     return StatusReport(
         schema=SCHEMA_VERSION,
@@ -118,7 +124,11 @@ def _queue(children: Iterable[Child]) -> dict[str, int]:
 
 
 def _strategy(
-    child: Child, process: ChildStatus, money: StrategyMoney | None, now: float
+    child: Child,
+    process: ChildStatus,
+    money: StrategyMoney | None,
+    held_back: Sequence[TradingLock],
+    now: float,
 ) -> StrategyStatus:
     beat = child.spawn.beat
     metrics = beat.metrics if beat is not None else None
@@ -128,6 +138,7 @@ def _strategy(
     return StrategyStatus(
         process=process,
         symbol=child.plan.symbol,
+        trading=locks.trading_state(held_back, child.name),
         ticks_per_second=_rate(child),
         last_tick_age=age,
         metrics=metrics,
@@ -138,7 +149,9 @@ def _strategy(
     )
 
 
-def _former(supervisor: Reported, money: StrategyMoney) -> StrategyStatus:
+def _former(
+    supervisor: Reported, money: StrategyMoney, held_back: Sequence[TradingLock]
+) -> StrategyStatus:
     """The row of a strategy that has no process, for what it left in the ledger."""
     entry = next((s for s in supervisor.config.strategies if s.name == money.strategy), None)
     position = money.position
@@ -146,6 +159,7 @@ def _former(supervisor: Reported, money: StrategyMoney) -> StrategyStatus:
     return StrategyStatus(
         process=NO_PROCESS(name=money.strategy, state="REMOVED" if entry is None else "DISABLED"),
         symbol=known,
+        trading=locks.trading_state(held_back, money.strategy),
         ticks_per_second=0.0,
         last_tick_age=None,
         metrics=None,

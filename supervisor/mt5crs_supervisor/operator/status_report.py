@@ -4,6 +4,7 @@ import msgspec
 
 from mt5crs_shared.messages import Kind
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics
+from mt5crs_shared.trading.locks import TradingState
 
 SCHEMA_VERSION = 1
 """Of :class:`StatusReport`; it rises when a field changes its meaning or goes."""
@@ -62,6 +63,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
     Attributes:
         process: Its process.
         symbol: Its symbol.
+        trading: ACTIVE; REDUCING: it may close only; HALTED: not even that. See `locks`.
         ticks_per_second: Over its last beats, a few seconds.
         last_tick_age: Seconds since it processed a tick; null before the first.
         metrics: Its counters by the last beat; null before the first.
@@ -73,6 +75,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
 
     process: ChildStatus
     symbol: str
+    trading: TradingState
     ticks_per_second: float
     last_tick_age: float | None
     metrics: StrategyMetrics | None

@@ -79,7 +79,7 @@ class InstanceLock:
             var=str(paths.var),
             temporary=forkserver.folder(),
         )
-        # Over what is there, and never shorter: whoever looks at this moment finds one or the other.
+        # Over what is there, and never shorter: whoever looks just now finds one or the other.
         size = os.fstat(self._file.fileno()).st_size
         os.pwrite(self._file.fileno(), msgspec.json.encode(me).ljust(size), 0)
 

@@ -8,7 +8,7 @@ from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import Registered
-from mt5crs_shared.orders import Order
+from mt5crs_shared.trading.orders import Order
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process import unsettled
 from mt5crs_worker.trading.journal import Journal

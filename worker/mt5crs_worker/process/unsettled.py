@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from mt5crs_shared.orders import Code, Order, OrderResult
+from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.trading.journal import Journal
 

@@ -1,6 +1,6 @@
 """Whether the ledger is that of a strategy's own past."""
 
-from mt5crs_shared.orders import Code, Position
+from mt5crs_shared.trading.orders import Code, Position
 from mt5crs_worker.trading.gateway_client import BooksError, GatewayClient
 from mt5crs_worker.trading.journal import Journal
 

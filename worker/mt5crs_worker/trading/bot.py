@@ -8,7 +8,7 @@ import msgspec
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position, Side
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, Side
 from mt5crs_worker.answers import BUY, EXIT, HOLD, Signal
 from mt5crs_worker.trading.sizing import PositionSize, position_size
 

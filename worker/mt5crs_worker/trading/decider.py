@@ -6,8 +6,8 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Fill
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_worker.answers import HOLD, Answer, Signal
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import average_true_range

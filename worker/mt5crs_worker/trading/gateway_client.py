@@ -23,7 +23,7 @@ from mt5crs_shared.messages import (
     Touched,
     Unregistered,
 )
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult, Position
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position
 from mt5crs_worker.trading.journal import Journal
 from mt5crs_worker.trading.journal_file import ReplacedError
 

@@ -13,8 +13,8 @@ from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.rates import RateState
 from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.metrics import StrategyMetrics
-from mt5crs_shared.orders import Fill, Order, OrderResult, Position, Side
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side
 from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
 from mt5crs_worker.trading.journal_file import (

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mt5crs_shared.orders import Fill
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
+from mt5crs_shared.trading.orders import Fill
 
 _UNIT = int(10**MONEY_DIGITS)
 POSITIONS = 1_000_000

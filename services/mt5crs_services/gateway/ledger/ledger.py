@@ -25,10 +25,12 @@ from mt5crs_services.gateway.ledger.records import (
 from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.orders import Fill, Order, OrderResult
-from mt5crs_shared.storage import ledger_schema
-from mt5crs_shared.storage.ledger_schema import DEAL_COLUMNS, POSITION_COLUMNS, LedgerError
+from mt5crs_shared.storage import ledger_queries, lock_log
+from mt5crs_shared.storage.ledger_queries import DEAL_COLUMNS, POSITION_COLUMNS
+from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.storage.store import Durability
+from mt5crs_shared.trading.locks import TradingLock, in_words
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -112,9 +114,9 @@ class Ledger:
         with self._writing():
             writing.keep_rule(self._db, rule, heard, states)
 
-    def deals_after(self, number: int) -> Iterator[ledger_schema.Deal]:
+    def deals_after(self, number: int) -> Iterator[ledger_queries.Deal]:
         """Deals with higher numbers, in the order they were booked."""
-        return ledger_schema.deals_after(self._db, number)
+        return ledger_queries.deals_after(self._db, number)
 
     def forget(self, order_id: str) -> None:
         """Take back the record of an order that waited and could not be executed."""
@@ -165,7 +167,7 @@ class Ledger:
         rows = [(name, msgspec.json.encode(spec)) for name, spec in configured.items()]
         with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO symbols VALUES (?, ?)", rows)
-        return {**ledger_schema.guarded(self._db), **configured}
+        return {**ledger_queries.guarded(self._db), **configured}
 
     def open_positions(self) -> list[OpenPosition]:
         """The open positions, as an earlier process left them."""
@@ -179,9 +181,9 @@ class Ledger:
         rows = self._db.execute("SELECT symbol, body FROM streams").fetchall()
         return {symbol: _decode_stream(body) for symbol, body in rows}
 
-    def deals(self) -> list[ledger_schema.Deal]:
+    def deals(self) -> list[ledger_queries.Deal]:
         """Every deal, in the order they were booked."""
-        return ledger_schema.deals(self._db)
+        return ledger_queries.deals(self._db)
 
     def totals(self) -> dict[str, Total]:
         """What each strategy has made so far."""
@@ -194,13 +196,33 @@ class Ledger:
 
     def closing(self, strategy: str, ticket: int) -> Fill | None:
         """The deal that closed a strategy's position; of several, the last."""
+        fill = self.closed(ticket)
+        return fill if fill is not None and fill.strategy == strategy else None
+
+    def closed(self, ticket: int) -> Fill | None:
+        """The deal that closed a position, whoever held it; of several, the last."""
         row = self._select(
-            f"SELECT {DEAL_COLUMNS} FROM deals WHERE strategy = ? AND ticket = ? AND entry = 'OUT'"
+            f"SELECT {DEAL_COLUMNS} FROM deals WHERE ticket = ? AND entry = 'OUT'"
             " ORDER BY id DESC LIMIT 1",
-            strategy,
             ticket,
         )
-        return ledger_schema.fill_of(row) if row is not None else None
+        return ledger_queries.fill_of(row) if row is not None else None
+
+    def locks(self) -> list[TradingLock]:
+        """What holds orders back."""
+        return lock_log.read_locks(self._db)
+
+    def change_locks(
+        self, put: Iterable[TradingLock], taken_off: Iterable[tuple[TradingLock, str]]
+    ) -> None:
+        """Record locks that hold from now on, and those that do no more, with the reason."""
+        with self._writing():
+            for lock in put:
+                writing.insert_lock(self._db, lock)
+                writing.insert_event(self._db, lock_log.LOCKED, in_words(lock), lock.scope)
+            for lock, reason in taken_off:
+                writing.delete_lock(self._db, lock)
+                writing.insert_event(self._db, lock_log.UNLOCKED, reason, lock.scope)
 
     def check_in_place(self) -> None:
         """Make sure that what is written goes to the file that everybody else sees.

@@ -3,7 +3,7 @@
 import msgspec
 
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Position
+from mt5crs_shared.trading.orders import Code, Position
 
 
 class Touch(msgspec.Struct, frozen=True, array_like=True):

@@ -8,7 +8,7 @@ import msgspec
 from mt5crs_services.gateway.ledger.open_position import OpenPosition, Touch
 from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Fill, Order, OrderResult, Position
+from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position
 
 _decode_touch = msgspec.msgpack.Decoder(Touch).decode
 
@@ -86,7 +86,7 @@ class Booking(msgspec.Struct, frozen=True):
 
 
 def open_position_of(row: tuple[object, ...]) -> OpenPosition:
-    """The position in a row: timed, rate, seen, touch, and `ledger_schema.POSITION_COLUMNS`."""
+    """The position in a row: timed, rate, seen, touch, and `ledger_queries.POSITION_COLUMNS`."""
     timed, rate, seen, touch, *columns = row
     names = Position.__struct_fields__
     position = msgspec.convert(dict(zip(names, columns, strict=True)), Position)

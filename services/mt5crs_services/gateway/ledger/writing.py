@@ -9,7 +9,8 @@ import msgspec
 from mt5crs_services.gateway.ledger.account import made_by, parts_of
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import Booking, OrderState, StreamUpdate
-from mt5crs_shared.orders import Code, Fill, Order, OrderResult
+from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -138,11 +139,22 @@ def keep_rule(db: sqlite3.Connection, rule: str, heard: int, states: Mapping[str
     db.executemany("INSERT OR REPLACE INTO rule_states VALUES (?, ?, ?)", rows)
 
 
-def insert_event(db: sqlite3.Connection, kind: str, detail: str) -> None:
-    """Something that the account's owner should know."""
+def insert_lock(db: sqlite3.Connection, lock: TradingLock) -> None:
+    """A lock that holds from now on."""
+    values = msgspec.structs.astuple(lock)
+    db.execute("INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def delete_lock(db: sqlite3.Connection, lock: TradingLock) -> None:
+    """A lock that holds no more."""
+    db.execute("DELETE FROM locks WHERE owner = ? AND scope = ?", (lock.owner, lock.scope))
+
+
+def insert_event(db: sqlite3.Connection, kind: str, detail: str, name: str = "") -> None:
+    """Something that the account's owner should know; of one strategy, its name."""
     db.execute(
-        "INSERT INTO events (recorded, kind, detail) VALUES (?, ?, ?)",
-        (time.time(), kind, detail),
+        "INSERT INTO events (recorded, kind, detail, name) VALUES (?, ?, ?, ?)",
+        (time.time(), kind, detail, name),
     )
 
 

@@ -3,5 +3,6 @@
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_services.gateway.risk.rule_set import RiskRules
+from mt5crs_services.gateway.risk.trading_locks import TradingLocks
 
-__all__ = ["NoState", "Proposal", "Refusal", "RiskRules", "Rule"]
+__all__ = ["NoState", "Proposal", "Refusal", "RiskRules", "Rule", "TradingLocks"]

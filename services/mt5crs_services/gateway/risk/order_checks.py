@@ -4,7 +4,7 @@ import math
 
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
-from mt5crs_shared.orders import Code
+from mt5crs_shared.trading.orders import Code
 
 STEP_TOLERANCE = 1e-6
 """Of a step: 0.07 lots are 7.000000000000001 steps of 0.01 in binary numbers."""

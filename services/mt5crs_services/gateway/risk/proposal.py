@@ -4,7 +4,7 @@ import msgspec
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Order, Position
+from mt5crs_shared.trading.orders import Code, Order, Position
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
-from mt5crs_shared.orders import Fill
+from mt5crs_shared.trading.orders import Fill
 
 
 class NoState(msgspec.Struct, frozen=True):

@@ -23,10 +23,11 @@ from mt5crs_services.gateway.risk.order_checks import (
 )
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
+from mt5crs_services.gateway.risk.trading_locks import TradingLocks
 from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.methods import fault_of_methods, own_module
-from mt5crs_shared.orders import Code, Fill, Order, is_refusal
+from mt5crs_shared.trading.orders import Code, Fill, Order, is_refusal
 from mt5crs_shared.wording import ERROR_LENGTH, describe_error, nearest, one_line, shown
 
 logger = logging.getLogger(__name__)
@@ -169,12 +170,16 @@ class RiskRules:
     Args:
         entries: ``global.risk`` of the configuration.
         ledger: Where their states are, and the deals that they have not heard of.
+        locks: What is asked before all of them.
 
     Raises:
         RuleError: One cannot be used.
     """
 
-    def __init__(self, entries: Sequence[RiskRuleConfig], ledger: Ledger) -> None:
+    def __init__(
+        self, entries: Sequence[RiskRuleConfig], ledger: Ledger, locks: TradingLocks
+    ) -> None:
+        self._locks = locks
         self._configured = [_Configured(entry, ledger) for entry in entries]
 
     @property
@@ -185,10 +190,13 @@ class RiskRules:
 
     def on_arrival(self, proposal: Proposal) -> Refusal | None:
         """What can be said of an order before its time has come."""
-        return first_refusal(AT_ONCE, proposal)
+        return self._locks.refusal(proposal.order) or first_refusal(AT_ONCE, proposal)
 
     def on_execution(self, proposal: Proposal) -> Refusal | None:
         """The first refusal at the moment of its execution; None where all agree."""
+        locked = self._locks.refusal(proposal.order)
+        if locked is not None:
+            return locked
         if proposal.order.action == "CLOSE":
             return first_refusal(CLOSING, proposal)
         return first_refusal(OPENING, proposal) or _first(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.process.paths import MAX_SOCKET_PATH, VarPaths
-from mt5crs_shared.storage import ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.storage.store import connect_readonly
 from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine, warning
@@ -130,7 +130,7 @@ def look_at_ledger(var: Path, config: Config | None) -> Iterator[Finding]:
             damage = _damage(db)
             if damage:
                 raise LedgerError(f"{path}: {damage}")
-            books, held = ledger_schema.balances(db), ledger_schema.read_positions(db)
+            books, held = ledger_queries.balances(db), ledger_queries.read_positions(db)
     except (LedgerError, sqlite3.Error) as error:
         yield fault(
             "ledger", str(error), "put a sound copy back; see docs/guarantees.md before moving it"

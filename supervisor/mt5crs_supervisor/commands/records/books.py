@@ -10,10 +10,10 @@ import click
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_shared.orders import Position
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import ledger_schema
-from mt5crs_shared.storage.ledger_schema import OrderRecord
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.storage.ledger_queries import OrderRecord
+from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.operator.table import Cell, Column, column, table
@@ -26,7 +26,7 @@ def show_positions(var_dir: Path, as_json: bool) -> None:
     found: list[Position] = []
     with ledger_of(var_dir) as ledger:
         if ledger is not None:
-            found = ledger_schema.read_positions(ledger)
+            found = ledger_queries.read_positions(ledger)
     if as_json:
         show.print_json(found)
     elif found:
@@ -42,9 +42,9 @@ def show_orders(
     found: list[OrderRecord] = []
     with ledger_of(var_dir) as ledger:
         if ledger is not None:
-            found = ledger_schema.read_orders(ledger, name, limit)
+            found = ledger_queries.read_orders(ledger, name, limit)
             if name is not None and not found:
-                _check_name(name, config, ledger_schema.read_orders(ledger))
+                _check_name(name, config, ledger_queries.read_orders(ledger))
         elif name is not None:
             _check_name(name, config, [])
     if as_json:

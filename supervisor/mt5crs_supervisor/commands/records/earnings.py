@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_shared import trades as trading
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_shared.storage import ledger_schema
-from mt5crs_shared.trades import Performance, Span, Trade
+from mt5crs_shared.storage import ledger_queries
+from mt5crs_shared.trading import trades as trading
+from mt5crs_shared.trading.trades import Performance, Span, Trade
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
@@ -87,9 +87,9 @@ def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:
     with books.ledger_of(var_dir) as ledger:
         if ledger is None:
             return []
-        deals = [deal.fill for deal in ledger_schema.deals(ledger, name)]
+        deals = [deal.fill for deal in ledger_queries.deals(ledger, name)]
         if name is not None and not deals:
-            known = {deal.fill.strategy for deal in ledger_schema.deals(ledger)}
+            known = {deal.fill.strategy for deal in ledger_queries.deals(ledger)}
             if known:
                 raise unknown_name(name, known, "strategy with a deal")
     return [trade for trade in trading.trades_of(deals) if trade.closed_us >= begin_us]

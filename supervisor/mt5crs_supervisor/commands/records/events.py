@@ -13,10 +13,11 @@ import click
 import msgspec
 
 from mt5crs_shared import events
-from mt5crs_shared.orders import Fill
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import event_files, ledger_schema
-from mt5crs_shared.storage.ledger_schema import Deal, OrderRecord
+from mt5crs_shared.storage import event_files, ledger_queries, lock_log
+from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
+from mt5crs_shared.storage.lock_log import LockChange
+from mt5crs_shared.trading.orders import Fill
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
@@ -36,7 +37,8 @@ NEWEST = 500
 Recorded = TypeVar("Recorded", Deal, OrderRecord)
 
 _FIRST = datetime.fromtimestamp(0.0, UTC)
-_KINDS = {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)} | {DEAL, REFUSED}
+_KINDS = {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)}
+_KINDS |= {DEAL, REFUSED, lock_log.LOCKED, lock_log.UNLOCKED}
 _STATE = events.StateChanged.__struct_config__.tag
 
 
@@ -129,9 +131,9 @@ def show_summary(var_dir: Path, since: str | None) -> None:
         page = morning_page(
             begin,
             found,
-            ledger_schema.deals(db),
+            ledger_queries.deals(db),
             [order for order in refused if begin is None or order.recorded >= begin.timestamp()],
-            ledger_schema.read_positions(db),
+            ledger_queries.read_positions(db),
         )
     show.print_lines(page)
 
@@ -147,6 +149,7 @@ class Story:
         self._paths = paths
         self._event = 0
         self._deal = 0
+        self._lock = 0
         self._refused: set[str] = set()
 
     def newest(self, strategy: str | None, limit: int | None, since: datetime | None) -> list[Line]:
@@ -159,13 +162,17 @@ class Story:
         """
         deals: list[Deal] = []
         refused: list[OrderRecord] = []
+        changes: list[LockChange] = []
         with books.ledger_of(self._paths.var) as db:
             if db is not None:
-                deals = reaching_back(lambda n: ledger_schema.deals(db, strategy, n), limit, since)
+                deals = reaching_back(lambda n: ledger_queries.deals(db, strategy, n), limit, since)
                 refused = reaching_back(lambda n: _refused(db, n, strategy), limit, since)
+                changes = lock_log.read_lock_changes(db)
         self._deal = deals[-1].id if deals else 0
+        self._lock = changes[-1].id if changes else 0
         self._refused = {order.order_id for order in refused}
-        lines = [*map(_of_deal, deals), *map(_of_refusal, refused), *self._new_events()]
+        lines = [*map(_of_deal, deals), *map(_of_refusal, refused), *map(_of_lock, changes)]
+        lines += self._new_events()
         return sorted(lines, key=lambda line: line.time)
 
     def follow(self, pause: Callable[[], None]) -> Iterator[Line]:
@@ -189,8 +196,11 @@ class Story:
         with books.ledger_of(self._paths.var) as db:
             if db is None:
                 return
-            deals = list(ledger_schema.deals_after(db, self._deal))
+            deals = list(ledger_queries.deals_after(db, self._deal))
             refused = _refused(db, NEWEST)
+            changes = lock_log.read_lock_changes(db, self._lock)
+        self._lock = changes[-1].id if changes else self._lock
+        yield from map(_of_lock, changes)
         self._deal = deals[-1].id if deals else self._deal
         yield from map(_of_deal, deals)
         before, self._refused = self._refused, {order.order_id for order in refused}
@@ -216,7 +226,7 @@ def reaching_back(
 
 
 def _refused(db: sqlite3.Connection, limit: int, strategy: str | None = None) -> list[OrderRecord]:
-    return ledger_schema.read_orders(db, strategy, limit, status="REJECTED")
+    return ledger_queries.read_orders(db, strategy, limit, status="REJECTED")
 
 
 def grouped(lines: Iterable[Line]) -> list[Line]:
@@ -277,6 +287,10 @@ def _of_refusal(order: OrderRecord) -> Line:
     why = f": {order.detail}" if order.detail else ""
     detail = f"{order.action} {order.side}{lots} {order.symbol}: {order.code}{why}"
     return Line(_time(order.recorded), order.strategy, REFUSED, detail)
+
+
+def _of_lock(change: LockChange) -> Line:
+    return Line(_time(change.recorded), change.name or "account", change.kind, change.detail)
 
 
 def _time(recorded: float) -> str:

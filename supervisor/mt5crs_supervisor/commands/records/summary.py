@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from mt5crs_shared import trades as trading
 from mt5crs_shared.events import Died, Quarantined, Recovered, Restart, Running
-from mt5crs_shared.orders import Position
 from mt5crs_shared.storage.event_files import NumberedEvent
-from mt5crs_shared.storage.ledger_schema import Deal, OrderRecord
+from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
+from mt5crs_shared.trading import trades as trading
+from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.operator.render import duration
 from mt5crs_supervisor.operator.table import plain
 

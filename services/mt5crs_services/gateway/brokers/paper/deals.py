@@ -7,7 +7,7 @@ from mt5crs_services.gateway.ledger.account import POSITIONS, parts_of
 from mt5crs_shared.configuration.structs import PaperConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Fill, Order, Position
+from mt5crs_shared.trading.orders import Code, Fill, Order, Position
 
 
 class Tickets:

@@ -17,6 +17,7 @@ import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, Outcome, Status, Terms, Worth
 from mt5crs_services.gateway.brokers.paper import deals, pricing, stop_triggers
+from mt5crs_services.gateway.brokers.paper.holdings import Holdings
 from mt5crs_services.gateway.brokers.paper.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
@@ -25,7 +26,7 @@ from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Order, Position, touched
+from mt5crs_shared.trading.orders import Code, Order, Position, touched
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +77,7 @@ class PaperBroker:
         self._valuation = Valuation(self._paper, market)
         self._patience = {s.name: s.max_signal_age + LAST_WORD for s in config.enabled}
         self._tickets = deals.Tickets(tickets)
-        self._open: dict[str, OpenPosition] = {}
-        self._by_symbol: dict[str, tuple[OpenPosition, ...]] = {}
+        self._open = Holdings()
         self._saved: dict[str, int] = {}
         self._moved = False
         for position in held:
@@ -85,7 +85,7 @@ class PaperBroker:
 
     def positions(self) -> Mapping[str, Position]:
         """Each strategy's open position."""
-        return {name: held.position for name, held in self._open.items()}
+        return {held.position.strategy: held.position for held in self._open.all}
 
     def terms(self, order: Order, tick: Tick, occurrence: int) -> Terms:
         """What an order would meet on a tick."""
@@ -132,7 +132,7 @@ class PaperBroker:
     def poll(self, caught_up: bool) -> Iterator[Dealt]:
         """The touches whose strategy had its time; and stop-outs."""
         now = self._monotonic()
-        for held in list(self._open.values()):
+        for held in list(self._open.all):
             if held.touch is not None and now >= held.due:
                 held.due = now + TRY_AGAIN
                 yield self._end_touched(held, held.touch)
@@ -160,10 +160,23 @@ class PaperBroker:
             return f"that tick touches neither stop nor target of position {ticket}"
         return self._end(held, tick, code, self._valuation.rate(market, tick, rate, held.rate))
 
+    def close(self, strategy: str, reason: str) -> Dealt | str:
+        """Close a position at the last believed quote, or by the touch that came before."""
+        held = self._open.get(strategy)
+        if held is None:
+            return "it is not open"
+        if held.touch is not None:
+            return self._end_touched(held, held.touch)
+        quote = self._valuation.quote(held)
+        if quote is None:
+            return f"no quote of {held.position.symbol} has come since it was opened"
+        rate = self._valuation.rate(self._market.symbols[quote.symbol], quote)
+        return self._end(held, quote, Code.MANUAL, rate, reason)
+
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
         """Guard the positions of a symbol on the newest tick of its stream."""
         self._moved = self._moved or good
-        for held in self._by_symbol.get(tick.symbol, ()):
+        for held in self._open.of_symbol(tick.symbol):
             if held.touch is None:
                 stop_triggers.look_at(held, market, tick)
                 if held.touch is not None:
@@ -177,23 +190,22 @@ class PaperBroker:
             self._tickets.taken(fill.ticket)
             self._hold(dealt.held)
             return
-        held = self._open.pop(fill.strategy)
-        self._by_symbol[fill.symbol] = self._others(held)
+        self._open.remove(fill.strategy)
 
     def worth(self) -> Worth:
         """What the positions are worth at the last good quotes."""
-        floating = {name: self._valuation.floating(held) for name, held in self._open.items()}
+        floating = {h.position.strategy: self._valuation.floating(h) for h in self._open.all}
         return Worth(floating, self._margin())
 
     def next_due(self) -> float:
         """Seconds until a touch is booked without its strategy's word."""
-        due = [held.due for held in self._open.values() if held.touch is not None]
+        due = [held.due for held in self._open.all if held.touch is not None]
         return max(min(due) - self._monotonic(), 0.0) if due else 3600.0
 
     def unsaved(self) -> Sequence[StreamUpdate]:
         """Where streams stand that have gone on, and the positions that were guarded there."""
         return [
-            self._stream(market, self._by_symbol.get(name, ()))
+            self._stream(market, self._open.of_symbol(name))
             for name, market in self._market.symbols.items()
             if self._saved.get(name) != market.count
         ]
@@ -204,9 +216,9 @@ class PaperBroker:
 
     def _stop_outs(self) -> Iterator[Dealt]:
         """The largest loss, and again, while equity is below half of the margin."""
-        while self._open:
+        while self._open.all:
             margin, equity = self._margin(), self._equity()
-            quotes = [(held, self._valuation.quote(held)) for held in self._open.values()]
+            quotes = [(held, self._valuation.quote(held)) for held in self._open.all]
             losses = [(self._valuation.floating(h), h, q) for h, q in quotes if q is not None]
             if equity >= STOP_OUT_LEVEL * margin or not losses:
                 return
@@ -227,7 +239,7 @@ class PaperBroker:
         held = OpenPosition(deals.position_of(order, fill, tick, occurrence), tick, rate)
         stop_triggers.find_opening(held, market)
         self._rate_touch(held)
-        others = self._by_symbol.get(order.symbol, ())
+        others = self._open.of_symbol(order.symbol)
         return Dealt(fill, held, self._stream(market, (*others, held)))
 
     def _closing(
@@ -244,7 +256,7 @@ class PaperBroker:
         # the opening stands in.
         worth = rate or held.rate
         fill = deals.closing(self._paper, market.spec, position, order_id, tick, code, worth)
-        return Dealt(fill, None, self._stream(market, self._others(held)), reason)
+        return Dealt(fill, None, self._stream(market, self._open.beside(held)), reason)
 
     def _end_touched(self, held: OpenPosition, touch: Touch) -> Dealt:
         return self._end(held, touch.tick, touch.code, touch.rate)
@@ -274,18 +286,13 @@ class PaperBroker:
 
     def _hold(self, held: OpenPosition) -> None:
         held.due = self._due(held)
-        self._open[held.position.strategy] = held
-        symbol = held.position.symbol
-        self._by_symbol[symbol] = (*self._by_symbol.get(symbol, ()), held)
-
-    def _others(self, held: OpenPosition) -> tuple[OpenPosition, ...]:
-        return tuple(h for h in self._by_symbol[held.position.symbol] if h is not held)
+        self._open.add(held)
 
     def _equity(self) -> float:
-        return self._balance() + self._valuation.total_floating(self._open.values())
+        return self._balance() + self._valuation.total_floating(self._open.all)
 
     def _margin(self) -> float:
-        return self._valuation.margin(self._open.values())
+        return self._valuation.margin(self._open.all)
 
 
 def make_paper_broker(

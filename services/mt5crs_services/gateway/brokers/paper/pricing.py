@@ -3,8 +3,8 @@
 from mt5crs_shared.configuration.structs import PaperConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Code, Position, Side
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
+from mt5crs_shared.trading.orders import Code, Position, Side
 
 
 def deal_price(paper: PaperConfig, symbol: SymbolSpec, side: Side, tick: Tick) -> float:

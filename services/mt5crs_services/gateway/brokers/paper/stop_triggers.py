@@ -4,7 +4,7 @@ from mt5crs_services.gateway.ledger.open_position import OpenPosition, Touch
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.catch_up import content
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import touched
+from mt5crs_shared.trading.orders import touched
 
 
 def find_opening(held: OpenPosition, market: SymbolMarket) -> None:

@@ -7,7 +7,7 @@ from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.structs import PaperConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.orders import Order
+from mt5crs_shared.trading.orders import Order
 
 MAX_OFF = 0.10
 """A strategy's rate that is this share away from the gateway's own is not taken."""

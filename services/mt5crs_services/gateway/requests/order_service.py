@@ -8,30 +8,30 @@ from mt5crs_services.gateway.execution import Execution
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
-from mt5crs_services.gateway.permission import EpochError, check_epoch
 from mt5crs_services.gateway.quotes import reach
 from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_services.gateway.requests.permission import EpochError, check_epoch
 from mt5crs_services.gateway.risk import Proposal, Refusal, RiskRules
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.messages import (
     Fence,
     FromGateway,
+    FromStrategy,
     OrderAnswer,
     PositionClosed,
     QueryOrder,
     Register,
     Registered,
     Submit,
-    ToGateway,
     Touched,
 )
-from mt5crs_shared.orders import Code, Order, OrderResult
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, Order, OrderResult
 from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
 
-OWN_SUFFIXES = (":stop_loss", ":take_profit", ":stop_out")
+OWN_SUFFIXES = (":stop_loss", ":take_profit", ":stop_out", ":manual")
 """How the ids of a broker's own deals end; no strategy may use them."""
 
 
@@ -75,7 +75,7 @@ class OrderService:
         self._lease_fault = lease_fault
         self._highest_epoch = highest_epoch
 
-    def handle(self, message: ToGateway) -> FromGateway | None:
+    def handle(self, message: FromStrategy) -> FromGateway | None:
         """Answer one request; None where there is nothing to say (yet).
 
         Raises:

@@ -27,6 +27,7 @@ class Code(enum.StrEnum):
     STOP_LOSS = "STOP_LOSS"
     TAKE_PROFIT = "TAKE_PROFIT"
     STOP_OUT = "STOP_OUT"
+    MANUAL = "MANUAL"
     FENCED = "FENCED"
     NO_LEASE = "NO_LEASE"
     UNKNOWN_STRATEGY = "UNKNOWN_STRATEGY"
@@ -45,6 +46,7 @@ class Code(enum.StrEnum):
     ID_REUSED = "ID_REUSED"
     NOT_SEEN = "NOT_SEEN"
     PARTIAL = "PARTIAL"
+    LOCKED = "LOCKED"
     RISK = "RISK"
     INTERNAL = "INTERNAL"
 
@@ -54,6 +56,7 @@ MEANINGS: dict[Code, str] = {
     Code.STOP_LOSS: "The stop was touched; the position was closed.",
     Code.TAKE_PROFIT: "The target was touched; the position was closed.",
     Code.STOP_OUT: "Equity fell below what the margin demands; the position was closed.",
+    Code.MANUAL: "The operator closed the position (`flatten`).",
     Code.FENCED: "The order came from a process that has been replaced by a newer one.",
     Code.NO_LEASE: "The process has no valid lease of the supervisor; it may not open positions.",
     Code.UNKNOWN_STRATEGY: (
@@ -84,13 +87,17 @@ MEANINGS: dict[Code, str] = {
     Code.ID_REUSED: "The id belongs to another order; nothing was done.",
     Code.NOT_SEEN: "The gateway has never seen that order id.",
     Code.PARTIAL: "A part of the volume was executed; the rest was not to be had.",
+    Code.LOCKED: (
+        "Trading is held back, by `pause` or by the kill switch; the detail says by whom, since"
+        " when and why."
+    ),
     Code.RISK: "A risk rule of the configuration (`global.risk`) refuses it; the detail says why.",
     Code.INTERNAL: "The gateway failed on it; see its log. Nothing was executed.",
 }
 
 
 NO_REFUSALS = frozenset(
-    {Code.FILLED, Code.PARTIAL, Code.STOP_LOSS, Code.TAKE_PROFIT, Code.STOP_OUT}
+    {Code.FILLED, Code.PARTIAL, Code.STOP_LOSS, Code.TAKE_PROFIT, Code.STOP_OUT, Code.MANUAL}
 )
 
 
@@ -150,7 +157,7 @@ class Fill(msgspec.Struct, frozen=True):
         lots: Volume.
         price: Price of the deal.
         time_us: Event time: that of the tick it filled on.
-        code: FILLED, STOP_LOSS, TAKE_PROFIT or STOP_OUT.
+        code: FILLED, STOP_LOSS, TAKE_PROFIT, STOP_OUT or MANUAL.
         profit: Realised by this deal, in the account's currency, commission not deducted.
         commission: Charged for this deal, in the account's currency, >= 0.
         stop_loss: The position's stop, 0.0: none.

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from mt5crs_shared.orders import Code, Fill, Side
+from mt5crs_shared.trading.orders import Code, Fill, Side
 
 LOTS = 1e-9
 """Less than any volume: what two sums of lots may differ by."""

@@ -1,0 +1,1 @@
+"""What strategies and the operator ask of the gateway, and whether they may."""

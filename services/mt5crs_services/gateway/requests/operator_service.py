@@ -1,0 +1,113 @@
+"""What the operator asks of the gateway: to hold orders back, and to close positions by hand."""
+
+import logging
+
+from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.execution import Execution
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.risk import Proposal, RiskRules, TradingLocks
+from mt5crs_shared.configuration.structs import Config, StrategyConfig
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.messages import (
+    ClosePositions,
+    FromOperator,
+    Lock,
+    TradingReport,
+    Trial,
+    Unlock,
+)
+from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.orders import Code, Fill, Order
+
+logger = logging.getLogger(__name__)
+
+
+class OperatorService:
+    """Does what is asked, and says how trading stands then.
+
+    Args:
+        config: The configuration.
+        ledger: The account's ledger.
+        broker: Who holds the positions.
+        execution: Closes them.
+        rules: What an order must pass; orders are tried with them.
+        locks: What holds orders back.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        broker: Broker,
+        execution: Execution,
+        rules: RiskRules,
+        locks: TradingLocks,
+    ) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._broker = broker
+        self._execution = execution
+        self._rules = rules
+        self._locks = locks
+
+    def handle(self, message: FromOperator) -> TradingReport | None:
+        """Answer one request; None where the ledger cannot be written: it is asked again."""
+        closed: list[Fill] = []
+        kept: dict[int, str] = {}
+        try:
+            match message:
+                case Lock(locks=wanted):
+                    self._locks.put(wanted)
+                case Unlock(owner=owner, scopes=scopes, who=who):
+                    self._locks.take_off(owner, scopes, who)
+                case ClosePositions(tickets=tickets, who=who):
+                    for ticket in tickets:
+                        found = self._close(ticket, f"closed by {who}")
+                        if isinstance(found, str):
+                            kept[ticket] = found
+                        else:
+                            closed.append(found)
+        except LedgerError:
+            logger.exception("what the operator asked for could not be recorded")
+            return None
+        return self._report(tuple(closed), kept)
+
+    def _close(self, ticket: int, reason: str) -> Fill | str:
+        for strategy, position in self._broker.positions().items():
+            if position.ticket == ticket:
+                return self._execution.close(strategy, reason)
+        return self._ledger.closed(ticket) or "there never was such a position"
+
+    def _report(self, closed: tuple[Fill, ...], kept: dict[int, str]) -> TradingReport:
+        positions = self._broker.positions()
+        known = {strategy.name for strategy in self._config.strategies}
+        return TradingReport(
+            locks=self._locks.in_force,
+            trials=tuple(map(self._try, self._config.strategies)),
+            former=tuple(name for name in positions if name not in known),
+            positions=tuple(positions.values()),
+            closed=closed,
+            kept=kept,
+        )
+
+    def _try(self, strategy: StrategyConfig) -> Trial:
+        """See what orders would meet, by the rules themselves and not by what ought to hold."""
+        return Trial(strategy.name, self._met(strategy, ticket=0), self._met(strategy, ticket=1))
+
+    def _met(self, strategy: StrategyConfig, ticket: int) -> str:
+        """The lock that an order without any volume would meet; empty: another refusal."""
+        order = Order(
+            order_id="",
+            strategy=strategy.name,
+            epoch=0,
+            symbol=strategy.symbol,
+            magic=strategy.magic_number,
+            action="CLOSE" if ticket else "OPEN",
+            side="BUY",
+            lots=0.0,
+            tick=Tick(strategy.symbol, 0, 0.0, 0.0),
+            ticket=ticket,
+        )
+        spec = self._config.symbols[strategy.symbol]
+        refusal = self._rules.on_arrival(Proposal(order, order.tick, spec))
+        return refusal.detail if refusal is not None and refusal.code is Code.LOCKED else ""

@@ -1,0 +1,83 @@
+"""The locks of the ledger at hand: asked before every rule, changed at the operator's word."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.risk.proposal import Refusal
+from mt5crs_shared.trading import locks
+from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.orders import Code, Order
+
+
+class TradingLocks:
+    """What holds orders back. A change is in the ledger, on the disk, before it holds.
+
+    Args:
+        ledger: The account's ledger.
+        wall: The wall clock, seconds since the epoch: operators lock by their watch.
+    """
+
+    def __init__(self, ledger: Ledger, wall: Callable[[], float] = time.time) -> None:
+        self._ledger = ledger
+        self._wall = wall
+        self._locks = tuple(ledger.locks())
+
+    @property
+    def in_force(self) -> tuple[TradingLock, ...]:
+        """Every lock that holds just now."""
+        now = self._wall()
+        return tuple(lock for lock in self._locks if not lock.is_over(now))
+
+    def refusal(self, order: Order) -> Refusal | None:
+        """Why an order is held back; None: nothing holds it."""
+        if not self._locks:
+            return None
+        lock = locks.forbidding(order, self.in_force)
+        return Refusal(Code.LOCKED, locks.in_words(lock)) if lock is not None else None
+
+    def put(self, wanted: Sequence[TradingLock]) -> None:
+        """Lock; a lock that says the same as one that holds already changes nothing.
+
+        Raises:
+            LedgerError: It could not be recorded; nothing has changed.
+        """
+        fresh = [lock for lock in wanted if not any(_alike(lock, old) for old in self.in_force)]
+        if fresh:
+            self._change(fresh, [])
+
+    def take_off(self, owner: str, scopes: Sequence[str], who: str) -> None:
+        """Unlock; what is not locked by that owner stays as it is.
+
+        Raises:
+            LedgerError: It could not be recorded; nothing has changed.
+        """
+        wanted = [lock for lock in self._locks if lock.owner == owner and lock.scope in scopes]
+        if wanted:
+            self._change([], [(lock, f"{lock.owner}: taken off by {who}") for lock in wanted])
+
+    def expire(self) -> None:
+        """Take off what has ended by itself.
+
+        Raises:
+            LedgerError: It could not be recorded; it has ended all the same.
+        """
+        now = self._wall()
+        over = [lock for lock in self._locks if lock.is_over(now)]
+        if over:
+            self._change([], [(lock, f"{lock.owner}: its time is over") for lock in over])
+
+    def _change(self, put: list[TradingLock], taken_off: list[tuple[TradingLock, str]]) -> None:
+        self._ledger.change_locks(put, taken_off)
+        self._locks = tuple(self._ledger.locks())
+
+
+def _alike(wanted: TradingLock, old: TradingLock) -> bool:
+    """Whether a lock asks for what holds already; who asked first is kept, and when."""
+    return (wanted.owner, wanted.scope, wanted.state, wanted.why, wanted.until) == (
+        old.owner,
+        old.scope,
+        old.state,
+        old.why,
+        old.until,
+    )

@@ -1,0 +1,1 @@
+"""Orders, what holds them back, and the trades that become of them."""

@@ -1,0 +1,95 @@
+"""Verbs that hold trading back, and close by hand."""
+
+import click
+
+from mt5crs_supervisor.cli.group import cli
+from mt5crs_supervisor.cli.options import (
+    Setup,
+    as_json_option,
+    names_argument,
+    pass_setup,
+    place_options,
+    why_option,
+)
+
+
+@cli.command()
+@place_options()
+@names_argument()
+@click.option("--all", "everybody", is_flag=True, help="Every strategy, also one that comes later.")
+@click.option("--halt", is_flag=True, help="Refuse orders that close, too.")
+@why_option
+@click.option("--until", help="2h, 22:00 or 2026-11-25T22:00, in local time [`resume`].")
+@pass_setup
+def pause(
+    setup: Setup,
+    names: tuple[str, ...],
+    everybody: bool,
+    halt: bool,
+    why: str,
+    until: str | None,
+) -> None:
+    """Let strategies NAMES open no positions; they run on and may close."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import trading
+
+    trading.pause(VarPaths(setup.running), names, everybody, halt, why, until)
+
+
+@cli.command()
+@place_options()
+@names_argument()
+@click.option("--all", "everybody", is_flag=True, help="Whatever is paused.")
+@pass_setup
+def resume(setup: Setup, names: tuple[str, ...], everybody: bool) -> None:
+    """Let strategies NAMES trade again after `pause`."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import trading
+
+    trading.resume(VarPaths(setup.running), names, everybody)
+
+
+@cli.command()
+@place_options()
+@names_argument(metavar="NAME|TICKET")
+@click.option("--all", "everybody", is_flag=True, help="Every open position.")
+@pass_setup
+def flatten(setup: Setup, names: tuple[str, ...], everybody: bool) -> None:
+    """Close positions now, by strategy or by ticket; also of strategies that are gone."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import trading
+
+    trading.flatten(VarPaths(setup.running), names, everybody)
+
+
+@cli.command(name="kill-switch")
+@place_options()
+@click.argument("turn", type=click.Choice(["on", "off"]), required=False)
+@click.option("--flatten", "closing", is_flag=True, help="With on: close every position, too.")
+@why_option
+@click.option("--yes", "sure", is_flag=True, help="With off: do not ask.")
+@pass_setup
+def kill_switch(setup: Setup, turn: str | None, closing: bool, why: str, sure: bool) -> None:
+    """Refuse every order until it is switched off, or say whether it is on."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import trading
+
+    paths = VarPaths(setup.running)
+    if turn == "on":
+        trading.kill_switch(paths, closing, why)
+    elif turn == "off":
+        trading.release_kill_switch(paths, sure)
+    else:
+        trading.show_kill_switch(paths)
+
+
+@cli.command()
+@place_options()
+@as_json_option
+@pass_setup
+def locks(setup: Setup, as_json: bool) -> None:
+    """Show what holds orders back, and how it is taken off; also while nothing runs."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import trading
+
+    trading.show_locks(VarPaths(setup.running), as_json)

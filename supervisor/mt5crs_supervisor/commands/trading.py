@@ -1,0 +1,284 @@
+"""Holding orders back and closing by hand: the gateway does it, and its word is shown."""
+
+import fnmatch
+import getpass
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+import click
+
+from mt5crs_shared.messages import AskTrading, ClosePositions, Lock, TradingReport, Unlock
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import lock_log
+from mt5crs_shared.trading import locks
+from mt5crs_shared.trading.locks import (
+    ACCOUNT,
+    KILL_SWITCH,
+    OPERATOR,
+    TradingLock,
+    TradingState,
+)
+from mt5crs_shared.trading.orders import Fill, Position
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.commands.records.moments import end_of
+from mt5crs_supervisor.operator.table import Cell, Column, column, table
+from mt5crs_supervisor.operator.trading_control import TradingControl
+
+
+def pause(
+    paths: VarPaths,
+    patterns: Sequence[str],
+    everybody: bool,
+    halt: bool,
+    why: str,
+    until: str | None,
+) -> None:
+    """Hold the orders of strategies, or of all, back; and see that they are."""
+    end = end_of(until)
+    gateway = TradingControl(paths)
+    scopes = _scopes(gateway.ask(AskTrading()), patterns, everybody)
+    state = TradingState.HALTED if halt else TradingState.REDUCING
+    now = time.time()
+    report = gateway.ask(
+        Lock(
+            tuple(
+                TradingLock(
+                    owner=OPERATOR,
+                    scope=scope,
+                    state=state,
+                    who=_user(),
+                    why=why,
+                    since=now,
+                    until=end.timestamp() if end is not None else None,
+                )
+                for scope in scopes
+            )
+        )
+    )
+    _check_held(report, scopes, halt)
+    for scope in scopes:
+        name = scope or "every strategy"
+        lock = locks.strictest(report.locks, scope)
+        assert lock is not None, "it has been checked"
+        what = "no order" if lock.state is TradingState.HALTED else "opens no position"
+        click.echo(f"{name}: {what} any more; {locks.in_words(lock)}")
+    _tell_open(report.positions, scopes)
+
+
+def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
+    """Take off what `pause` has put on strategies, or all of it."""
+    gateway = TradingControl(paths)
+    before = gateway.ask(AskTrading())
+    own = {lock.scope for lock in before.locks if lock.owner == OPERATOR}
+    scopes = sorted(own) if everybody else _scopes(before, patterns, everybody)
+    report = gateway.ask(Unlock(OPERATOR, tuple(scopes), _user()))
+    for scope in scopes:
+        name = scope or "every strategy"
+        lock = locks.strictest(report.locks, scope)
+        if lock is not None:
+            click.echo(f"{name}: still held back: {locks.in_words(lock)}; {_way_out(lock)}")
+        elif scope in own:
+            click.echo(f"{name}: trades again")
+        else:
+            click.echo(f"{name}: was not paused")
+    if not scopes:
+        click.echo("nothing was paused")
+
+
+def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool) -> None:
+    """Close positions now: those of strategies, those with these tickets, or all."""
+    gateway = TradingControl(paths)
+    before = gateway.ask(AskTrading())
+    wanted = _wanted(before, targets, everybody)
+    if not wanted:
+        click.echo("nothing is open there")
+        return
+    _close(gateway, wanted)
+    for name in sorted({position.strategy for position in wanted}):
+        trial = next((trial for trial in before.trials if trial.strategy == name), None)
+        if trial is not None and not trial.opening:
+            click.echo(f"{name}: goes on, and may open again; `pause {name}` keeps it flat")
+
+
+def kill_switch(paths: VarPaths, closing: bool, why: str) -> None:
+    """Hold everything back, see that nothing gets through, and close all if that is wished."""
+    gateway = TradingControl(paths)
+    lock = TradingLock(
+        owner=KILL_SWITCH,
+        scope=ACCOUNT,
+        state=TradingState.HALTED,
+        who=_user(),
+        why=why,
+        since=time.time(),
+    )
+    report = gateway.ask(Lock((lock,)))
+    _check_held(report, [ACCOUNT], halt=True)
+    held = locks.strictest(report.locks, ACCOUNT)
+    assert held is not None, "it has been checked"
+    tried = f"tried with each of {len(report.trials)} strategies: none gets an order through"
+    click.echo(f"kill switch ON: {locks.in_words(held)}; {tried}")
+    if closing and report.positions:
+        _close(gateway, report.positions)
+    elif report.positions:
+        _tell_open(report.positions, [ACCOUNT])
+    click.echo("it holds until `kill-switch off`, whatever is restarted")
+
+
+def release_kill_switch(paths: VarPaths, sure: bool) -> None:
+    """Take the kill switch off, after the name of the installation has been typed."""
+    gateway = TradingControl(paths)
+    before = gateway.ask(AskTrading())
+    if not any(lock.owner == KILL_SWITCH for lock in before.locks):
+        click.echo("kill switch OFF: it was not on")
+        return
+    if not sure:
+        _ask_for_name(paths.title)
+    report = gateway.ask(Unlock(KILL_SWITCH, (ACCOUNT,), _user()))
+    click.echo(f"kill switch OFF: {len(report.trials)} strategies may trade again")
+    for lock in report.locks:
+        click.echo(f"still held back: {lock.scope or 'every strategy'}: {locks.in_words(lock)}")
+
+
+def show_kill_switch(paths: VarPaths) -> None:
+    """Say whether it is on, by the gateway itself."""
+    report = TradingControl(paths).ask(AskTrading())
+    lock = next((lock for lock in report.locks if lock.owner == KILL_SWITCH), None)
+    click.echo(f"kill switch ON: {locks.in_words(lock)}" if lock is not None else "kill switch OFF")
+
+
+def show_locks(paths: VarPaths, as_json: bool) -> None:
+    """Print what holds orders back, by the ledger, whether anything runs or not."""
+    found: list[TradingLock] = []
+    with books.ledger_of(paths.var) as ledger:
+        if ledger is not None:
+            now = time.time()
+            found = [lock for lock in lock_log.read_locks(ledger) if not lock.is_over(now)]
+    if as_json:
+        show.print_json(found)
+    elif found:
+        show.print_lines(table(_columns(found), show.width()))
+    else:
+        click.echo("Nothing is held back.")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # In a container a user may have a number only.
+        return f"user {os.getuid()}"
+
+
+def _columns(rows: Sequence[TradingLock]) -> list[Column]:
+    def moment(wall: float | None) -> Cell:
+        return books.moment(round(wall * 1e6)) if wall is not None else Cell("-")
+
+    return [
+        column(rows, "WHAT", lambda k: Cell(k.scope or "every strategy"), right=False),
+        column(rows, "STATE", lambda k: Cell(k.state, "red"), right=False),
+        column(rows, "BY", lambda k: Cell(k.who), right=False),
+        column(rows, "SINCE (UTC)", lambda k: moment(k.since), right=False),
+        column(rows, "UNTIL (UTC)", lambda k: moment(k.until), right=False),
+        column(rows, "TAKEN OFF BY", lambda k: Cell(_way_out(k)), right=False),
+        column(rows, "WHY", lambda k: Cell(k.why or "-"), 1, right=False, least=8),
+    ]
+
+
+def _way_out(lock: TradingLock) -> str:
+    return "kill-switch off" if lock.owner == KILL_SWITCH else f"resume {lock.scope or '--all'}"
+
+
+def _scopes(report: TradingReport, patterns: Sequence[str], everybody: bool) -> list[str]:
+    """The strategies that patterns name, or the account.
+
+    Raises:
+        CommandError: A pattern names nobody; nothing is done then.
+    """
+    if everybody == bool(patterns):
+        raise CommandError("name strategies (also with * and ?), or say --all", ExitCode.USAGE)
+    known = [*(trial.strategy for trial in report.trials), *report.former]
+    return [ACCOUNT] if everybody else _matching(known, patterns)
+
+
+def _matching(known: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    names = list(known)
+    found: list[str] = []
+    for pattern in patterns:
+        matching = fnmatch.filter(names, pattern)
+        if not matching:
+            raise unknown_name(pattern, names, "strategy")
+        found += matching
+    return list(dict.fromkeys(found))
+
+
+def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> tuple[Position, ...]:
+    """The open positions that are named by ticket or by strategy."""
+    tickets = {int(target) for target in targets if target.isdigit()}
+    unknown = tickets - {position.ticket for position in report.positions}
+    if unknown:
+        open_ = map(str, sorted(position.ticket for position in report.positions))
+        raise unknown_name(str(min(unknown)), open_, "open position")
+    patterns = [target for target in targets if not target.isdigit()]
+    names: list[str] = []
+    if patterns or not tickets:
+        names = _scopes(report, patterns, everybody)
+    return tuple(
+        position
+        for position in report.positions
+        if everybody or position.strategy in names or position.ticket in tickets
+    )
+
+
+def _close(gateway: TradingControl, wanted: Sequence[Position]) -> None:
+    tickets = tuple(position.ticket for position in wanted)
+    report = gateway.ask(ClosePositions(tickets, _user()))
+    for fill in report.closed:
+        click.echo(_closed(fill))
+    if report.kept:
+        kept = "; ".join(f"position {ticket}: {why}" for ticket, why in report.kept.items())
+        raise CommandError(f"not closed: {kept}")
+
+
+def _closed(fill: Fill) -> str:
+    made = fill.profit - fill.commission
+    opened = "BUY" if fill.side == "SELL" else "SELL"
+    what = f"{opened} {fill.lots:g} {fill.symbol} is closed at {fill.price:g}"
+    return f"{fill.strategy}: {what}: {made:+,.2f} ({fill.code})"
+
+
+def _check_held(report: TradingReport, scopes: Sequence[str], halt: bool) -> None:
+    """See by the gateway's own trial that orders are refused.
+
+    Raises:
+        CommandError: One is not.
+    """
+    for trial in report.trials:
+        if ACCOUNT not in scopes and trial.strategy not in scopes:
+            continue
+        if not trial.opening or (halt and not trial.closing):
+            raise CommandError(f"{trial.strategy} is NOT held back; see the gateway's log")
+
+
+def _tell_open(positions: Sequence[Position], scopes: Sequence[str]) -> None:
+    for held in positions:
+        if ACCOUNT in scopes or held.strategy in scopes:
+            click.echo(
+                f"{held.strategy}: {held.side} {held.lots:g} {held.symbol} stays open, guarded by"
+                f" its stop and target; `flatten {held.strategy}` closes it"
+            )
+
+
+def _ask_for_name(name: str) -> None:
+    """Have the installation's name typed.
+
+    Raises:
+        CommandError: Another one was, or nobody can type.
+    """
+    if not sys.stdin.isatty():
+        raise CommandError("nobody can be asked here; say --yes", ExitCode.USAGE)
+    typed = click.prompt(f"everything may trade again; type the installation's name ({name})")
+    if typed != name:
+        raise CommandError(f"that was not {name}: the kill switch stays ON")

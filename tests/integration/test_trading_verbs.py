@@ -1,0 +1,189 @@
+"""`pause`, `resume`, `flatten` and `kill-switch` against a running system that wants to trade."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import zmq
+
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.messages import AskTrading
+from mt5crs_shared.process.installation import load_installation
+from mt5crs_shared.storage import ledger_queries
+from mt5crs_worker.bars import BarWindow
+from mt5crs_worker.strategy import BUY, HOLD, SELL, Signal, Strategy
+from tests.integration.test_cli_process import CommandLine
+from tests.system import Pulse, wait_for
+
+
+class Restless(Strategy):
+    """Turns its position with every fifth tick, so that it always wants something."""
+
+    warmup = 15
+
+    def on_bar(self, bars: BarWindow) -> Signal:
+        return HOLD
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        self.state["ticks"] = self.state.get("ticks", 0) + 1
+        return BUY if self.state["ticks"] % 10 < 5 else SELL
+
+
+def entry(name: str, symbol: str) -> dict[str, Any]:
+    # Bars of a second move little: a stop of two ATR could lie within the spread.
+    risk = {"stop_loss_atr_multiple": 20.0, "take_profit_risk_reward": 20.0}
+    strategy = f"{__name__}:Restless"
+    fixed = {"timeframe": "S1", "strategy": strategy, "evaluate": "tick", "risk_config": risk}
+    return {"name": name, "symbol": symbol, **fixed}
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[CommandLine]:
+    """Two on one symbol and one on a cross pair, with default settings, each of them trading."""
+    made = CommandLine(
+        tmp_path, [entry("euro_a", "EURUSD"), entry("euro_b", "EURUSD"), entry("yen", "EURJPY")]
+    )
+    pulse = Pulse(made.port, ["EURUSD", "EURJPY", "USDJPY"], rate=20.0)
+    pulse.start()
+    made.start()
+    try:
+        for name in ("euro_a", "euro_b", "yen"):
+            wait_for(lambda name=name: made.strategy(name).deals > 2, f"deals of {name}")
+        yield made
+    finally:
+        pulse.stop()
+        made.stop()
+
+
+def deals(system: CommandLine, name: str | None = None) -> int:
+    with sqlite3.connect(system.paths.ledger) as db:
+        return len(ledger_queries.deals(db, name))
+
+
+def said(system: CommandLine, *arguments: str, code: int = 0) -> str:
+    result = system.call(*arguments)
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout if code == 0 else result.stderr
+
+
+def wants(system: CommandLine, name: str) -> int:
+    metrics = system.strategy(name).metrics
+    assert metrics is not None
+    return metrics.orders_rejected
+
+
+def wait_refused(system: CommandLine, *names: str) -> None:
+    """Each of them has tried several orders in vain."""
+    before = {name: wants(system, name) for name in names}
+    for name in names:
+        wait_for(lambda n=name: wants(system, n) >= before[n] + 2, f"refusals of {name}")
+
+
+def test_what_is_paused_opens_nothing_and_the_others_trade_on(system: CommandLine) -> None:
+    told = said(system, "pause", "euro_*", "--why", "news")
+    assert told.count("opens no position any more; REDUCING by ") == 2 and "news" in told
+    for name in ("euro_a", "euro_b"):
+        wait_for(lambda n=name: not system.strategy(n).position_lots, f"{name} to close")
+    flat, free = deals(system, "euro_a"), deals(system, "yen")
+    wait_for(lambda: deals(system, "yen") > free + 2, "the other one to trade")
+    wait_refused(system, "euro_a")
+    assert deals(system, "euro_a") == flat
+    status = said(system, "status")
+    assert "REDUCING" in status and "euro_a: REDUCING by " in status
+    assert "until `resume euro_a`" in said(system, "explain", "euro_a")
+
+    assert said(system, "resume", "euro_a") == "euro_a: trades again\n"
+    wait_for(lambda: deals(system, "euro_a") > flat, "it to trade again")
+    assert [found["scope"] for found in system.json("locks")] == ["euro_b"]
+    events = said(system, "events", "euro_a", "--kind", "locked,unlocked")
+    assert len(events.splitlines()) == 2
+
+
+def test_with_the_kill_switch_on_nothing_gets_through(system: CommandLine) -> None:
+    told = said(system, "kill-switch", "on", "--why", "enough")
+    before = deals(system)
+    assert "kill switch ON: HALTED by " in told
+    assert "tried with each of 3 strategies: none gets an order through" in told
+    wait_refused(system, "euro_a", "euro_b", "yen")
+
+    os.kill(system.pid("gateway"), signal.SIGKILL)
+    wait_refused(system, "euro_a", "euro_b", "yen")
+    assert system.process is not None
+    system.process.kill()
+    system.process.wait()
+    # The gateway lives on without a supervisor, and hears us.
+    assert said(system, "kill-switch").startswith("kill switch ON")
+    system.start()
+    system.wait_running()
+    wait_refused(system, "euro_a", "euro_b", "yen")
+    said(system, "stop")
+    assert said(system, "kill-switch", code=3).startswith("error: no system is running")
+    assert system.json("locks")[0]["owner"] == "kill-switch"
+    system.start()
+    system.wait_running()
+    wait_refused(system, "euro_a", "euro_b", "yen")
+    assert deals(system) == before
+
+    assert "say --yes" in said(system, "kill-switch", "off", code=2)
+    assert said(system, "kill-switch", "off", "--yes").startswith("kill switch OFF: 3 ")
+    wait_for(lambda: deals(system) > before + 3, "everybody to trade again")
+
+
+def test_flatten_closes_and_the_strategy_knows(system: CommandLine) -> None:
+    said(system, "pause", "--all", "--halt")
+    held = {p["strategy"]: p for p in system.json("positions")}
+    wait_for(lambda: len(system.json("positions")) == len(held), "what is on its way")
+    told = said(system, "kill-switch", "on", "--flatten")
+    assert told.count("(MANUAL)") == len(held)
+    assert system.json("positions") == []
+    assert said(system, "flatten", "--all") == "nothing is open there\n"
+    said(system, "kill-switch", "off", "--yes")
+    assert "still held back" in said(system, "resume", "euro_a")
+    said(system, "resume", "--all")
+    for name in ("euro_a", "euro_b", "yen"):
+        before = deals(system, name)
+        wait_for(lambda n=name, b=before: deals(system, n) > b + 2, f"{name} to trade on")
+    assert all(child.restarts == 0 for child in system.status().children)
+
+    said(system, "pause", "--all", "--halt")
+    one, *others = system.json("positions")
+    assert "(MANUAL)" in said(system, "flatten", str(one["ticket"]))
+    assert [p["ticket"] for p in system.json("positions")] == [p["ticket"] for p in others]
+
+
+WRONG = {
+    ("pause", "euro_c"): "no strategy called euro_c. Did you mean euro_",
+    ("pause", "euro_a", "x*"): "no strategy called x*",
+    ("pause",): "name strategies",
+    ("pause", "euro_a", "--all"): "name strategies",
+    ("pause", "euro_a", "--until", "2020-01-01T10:00"): "that is over",
+    ("pause", "euro_a", "--until", "soon"): "--until soon: expected a span",
+    ("flatten", "77"): "no open position called 77",
+}
+
+
+def test_what_is_wrong_is_said_and_changes_nothing(system: CommandLine) -> None:
+    for arguments, words in WRONG.items():
+        assert words in said(system, *arguments, code=2)
+    assert system.json("locks") == []
+
+
+def test_a_strategy_is_no_operator(system: CommandLine) -> None:
+    known = load_installation(system.paths.installation)
+    with zmq.Context() as context:
+        for identity, heard in (
+            (known.identity("euro_a", system.epochs()["euro_a"] + 1_000), False),
+            (b"operator:7:0000", False),
+            (known.identity("operator", 7), True),
+        ):
+            with context.socket(zmq.DEALER) as socket:
+                socket.setsockopt(zmq.LINGER, 0)
+                socket.setsockopt(zmq.IDENTITY, identity)
+                socket.connect(system.paths.endpoint("gateway"))
+                socket.send(msgspec.msgpack.encode(AskTrading()))
+                assert bool(socket.poll(2_000 if heard else 500)) is heard

@@ -1,0 +1,275 @@
+"""Locks: what they forbid, what takes them off, and that nothing else does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.risk import TradingLocks
+from mt5crs_shared.messages import (
+    AskTrading,
+    ClosePositions,
+    FromOperator,
+    Lock,
+    PositionClosed,
+    TradingReport,
+    Unlock,
+)
+from mt5crs_shared.storage import lock_log
+from mt5crs_shared.trading.locks import (
+    ACCOUNT,
+    KILL_SWITCH,
+    OPERATOR,
+    TradingLock,
+    TradingState,
+    trading_state,
+)
+from mt5crs_shared.trading.orders import Code
+from tests.unit.gateway_cases import Office, config, order, tick
+
+REDUCING, HALTED = TradingState.REDUCING, TradingState.HALTED
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path / "ledger.db")
+
+
+def lock(
+    scope: str = "euro", state: TradingState = REDUCING, owner: str = OPERATOR, **fields: Any
+) -> TradingLock:
+    return TradingLock(owner, scope, state, "ann", **({"why": "", "since": 100.0} | fields))
+
+
+def ask(office: Office, message: FromOperator) -> TradingReport:
+    answer = office.core.handle(message)
+    assert isinstance(answer, TradingReport)
+    return answer
+
+
+def kinds(office: Office) -> list[tuple[str, str]]:
+    return [(c.kind, c.name) for c in lock_log.read_lock_changes(office.ledger._db)]
+
+
+def test_a_strategy_that_is_reducing_closes_and_opens_nothing(office: Office) -> None:
+    position = office.open(tick(0))
+    ask(office, Lock((lock(why="news"),)))
+    closing = office.submit(order(tick(1), "SELL", ticket=position.ticket))
+    assert closing.status == "FILLED"
+    opening = office.submit(order(tick(2)))
+    assert opening.code is Code.LOCKED
+    assert opening.detail == "REDUCING by ann since 1970-01-01 00:01:40 UTC: news"
+    assert office.submit(order(tick(2), strategy="other")).status == "FILLED"
+
+
+def test_a_halted_one_does_not_even_close(office: Office) -> None:
+    position = office.open(tick(0), stop_loss=1.09)
+    ask(office, Lock((lock(state=HALTED),)))
+    assert office.submit(order(tick(1), "SELL", ticket=position.ticket)).code is Code.LOCKED
+    # Its stop is the broker's.
+    fill = office.touch(position, tick(2, 1.08, 1.0801)).fill
+    assert fill is not None and fill.code is Code.STOP_LOSS
+
+
+@pytest.mark.parametrize(
+    ("symbol", "strategy", "bid"), [("EURUSD", "euro", 1.1), ("EURGBP", "cross", 0.85)]
+)
+def test_the_account_locks_everybody_also_a_cross_pair(
+    office: Office, symbol: str, strategy: str, bid: float
+) -> None:
+    office.feed(tick(0, 1.25, 1.2501, "GBPUSD"))
+    ask(office, Lock((lock(ACCOUNT, HALTED, KILL_SWITCH),)))
+    on = tick(5_000_000, bid, bid + 0.0001, symbol)
+    assert office.submit(order(on, strategy=strategy)).code is Code.LOCKED
+    ask(office, Unlock(KILL_SWITCH, (ACCOUNT,), "ann"))
+    later = tick(6_000_000, bid, bid + 0.0001, symbol)
+    result = office.submit(order(later, strategy=strategy))
+    assert result.status == "FILLED", result
+
+
+def test_a_lock_outlives_the_gateway(office: Office) -> None:
+    ask(office, Lock((lock(ACCOUNT, HALTED, KILL_SWITCH), lock("other"))))
+    office.restart()
+    assert office.submit(order(tick(1))).code is Code.LOCKED
+    report = ask(office, AskTrading())
+    assert {(found.owner, found.scope) for found in report.locks} == {
+        (KILL_SWITCH, ACCOUNT),
+        (OPERATOR, "other"),
+    }
+    assert all(trial.opening and trial.closing for trial in report.trials)
+
+
+def test_an_order_that_waits_for_its_tick_is_held_back_too(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", config(latency_ms=100.0))
+    office.feed(tick(0))
+    assert office.ask_submit(order(tick(0))) is None
+    ask(office, Lock((lock(),)))
+    office.feed(tick(200_000))
+    assert office.fills() == []
+    ((_, answer),) = office.core.execution.take_mail()
+    assert "LOCKED" in str(answer)
+
+
+def test_one_hand_does_not_take_off_what_another_has_put_on(office: Office) -> None:
+    ask(office, Lock((lock(ACCOUNT, HALTED, KILL_SWITCH),)))
+    ask(office, Unlock(OPERATOR, (ACCOUNT, "euro"), "bob"))
+    assert office.submit(order(tick(1))).code is Code.LOCKED
+
+
+def test_what_is_repeated_happens_once(office: Office) -> None:
+    for since in (100.0, 101.0):
+        ask(office, Lock((lock(since=since),)))
+    assert ask(office, AskTrading()).locks[0].since == 100.0
+    for _ in range(2):
+        ask(office, Unlock(OPERATOR, ("euro",), "ann"))
+    assert kinds(office) == [("locked", "euro"), ("unlocked", "euro")]
+
+
+def test_a_refusal_by_a_lock_stays_after_it(office: Office) -> None:
+    ask(office, Lock((lock(),)))
+    refused = office.submit(order(tick(1)))
+    ask(office, Unlock(OPERATOR, ("euro",), "ann"))
+    assert office.submit(order(tick(1))) == refused
+
+
+def test_a_lock_ends_when_its_time_is_over(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db", "USD", 10_000.0)
+    now = 100.0
+    locks = TradingLocks(ledger, lambda: now)
+    locks.put([lock(until=200.0)])
+    assert locks.refusal(order(tick(0))) is not None
+    now = 200.0
+    assert locks.refusal(order(tick(0))) is None
+    assert locks.in_force == ()
+    locks.expire()
+    changes = lock_log.read_lock_changes(ledger._db)
+    assert [c.detail for c in changes][-1] == "operator: its time is over"
+    ledger.close()
+
+
+# Closing by hand
+
+
+def test_a_position_is_closed_at_the_last_quote_and_its_strategy_is_told(office: Office) -> None:
+    office.feed(tick(0))
+    position = office.open(tick(0))
+    office.feed(tick(9, 1.102, 1.1021))
+    report = ask(office, ClosePositions((position.ticket,), "ann"))
+    (fill,) = report.closed
+    assert (fill.code, fill.price, fill.time_us) == (Code.MANUAL, 1.102, tick(9).time_us)
+    assert office.core.execution.take_mail() == [
+        ("euro", PositionClosed("euro", position.ticket, fill))
+    ]
+    again = ask(office, ClosePositions((position.ticket,), "ann"))
+    assert again.closed == (fill,)
+    assert len(office.fills()) == 2
+    late = office.submit(order(tick(9, 1.102, 1.1021), "SELL", ticket=position.ticket))
+    assert late.code is Code.NO_POSITION and "MANUAL" in late.detail
+
+
+def test_a_stop_that_was_touched_before_comes_first(office: Office) -> None:
+    office.feed(tick(0))
+    position = office.open(tick(0), stop_loss=1.09)
+    office.feed(tick(5, 1.08, 1.0801), tick(9, 1.0805, 1.0806))
+    (fill,) = ask(office, ClosePositions((position.ticket,), "ann")).closed
+    assert (fill.code, fill.time_us) == (Code.STOP_LOSS, tick(5).time_us)
+
+
+def test_what_cannot_be_closed_is_said(office: Office) -> None:
+    position = office.open(tick(0))
+    report = ask(office, ClosePositions((position.ticket, 77), "ann"))
+    assert report.kept == {
+        position.ticket: "no quote of EURUSD has come since it was opened",
+        77: "there never was such a position",
+    }
+    assert office.position("euro") == position
+
+
+def test_positions_close_while_everything_is_held_back(office: Office) -> None:
+    office.feed(tick(0))
+    position = office.open(tick(0))
+    ask(office, Lock((lock(ACCOUNT, HALTED, KILL_SWITCH),)))
+    assert ask(office, ClosePositions((position.ticket,), "ann")).positions == ()
+
+
+SCOPES = st.sampled_from([ACCOUNT, "euro", "other"])
+OWNERS = st.sampled_from([OPERATOR, KILL_SWITCH])
+
+
+class LockMachine(RuleBasedStateMachine):
+    """Whatever is locked, unlocked, restarted: an order passes where no lock forbids it, only."""
+
+    folder: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        path = self.folder / "ledger.db"
+        path.unlink(missing_ok=True)
+        self.office = Office(path)
+        self.expected: dict[tuple[str, str], TradingState] = {}
+        self.time = 0
+
+    @rule(scope=SCOPES, owner=OWNERS, state=st.sampled_from([REDUCING, HALTED]))
+    def put(self, scope: str, owner: str, state: TradingState) -> None:
+        ask(self.office, Lock((lock(scope, state, owner),)))
+        self.expected[owner, scope] = state
+
+    @rule(scope=SCOPES, owner=OWNERS)
+    def take_off(self, scope: str, owner: str) -> None:
+        ask(self.office, Unlock(owner, (scope,), "ann"))
+        self.expected.pop((owner, scope), None)
+
+    @rule()
+    def restart(self) -> None:
+        self.office.restart()
+
+    @rule(strategy=st.sampled_from(["euro", "other"]))
+    def trade(self, strategy: str) -> None:
+        self.time += 10
+        on = tick(self.time)
+        self.office.feed(on)
+        state = self.state(strategy)
+        held = self.office.position(strategy)
+        if held is None:
+            result = self.office.submit(order(on, strategy=strategy))
+            allowed = state is TradingState.ACTIVE
+        else:
+            side = "SELL" if held.side == "BUY" else "BUY"
+            result = self.office.submit(order(on, side, strategy, ticket=held.ticket))
+            allowed = state is not HALTED
+        assert (result.status == "FILLED") is allowed, (result, state)
+
+    @precondition(lambda self: self.office.core.broker.positions())
+    @rule()
+    def flatten(self) -> None:
+        tickets = tuple(p.ticket for p in self.office.core.broker.positions().values())
+        assert ask(self.office, ClosePositions(tickets, "ann")).positions == ()
+
+    @invariant()
+    def the_trial_says_what_would_happen(self) -> None:
+        for trial in ask(self.office, AskTrading()).trials:
+            state = self.state(trial.strategy)
+            assert bool(trial.opening) is (state is not TradingState.ACTIVE)
+            assert bool(trial.closing) is (state is HALTED)
+
+    def state(self, strategy: str) -> TradingState:
+        found = [lock(scope, state, owner) for (owner, scope), state in self.expected.items()]
+        return trading_state(found, strategy)
+
+    def teardown(self) -> None:
+        self.office.ledger.close()
+
+
+def test_no_order_passes_that_a_lock_forbids(tmp_path: Path) -> None:
+    machine = type("OfThisFolder", (LockMachine,), {"folder": tmp_path})
+    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=25))
