@@ -15,7 +15,7 @@ from benchmarks.fuzzing import valid
 from mt5crs_shared.market import wire
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError, wait_for
 from mt5crs_supervisor.chaos.scenario import free_port
-from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning, RestartRequest
+from mt5crs_supervisor.operator.control import ChildRequest, ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from tests.system import ROOT, shipped_symbols
 
@@ -219,7 +219,7 @@ class Scene:
     def restart(self, name: str) -> None:
         """Give a child a fresh process."""
         with contextlib.suppress(NotRunning, ControlTimeout):
-            self.system.request(RestartRequest(name))
+            self.system.request(ChildRequest("restart", (name,)))
 
 
 def fallen(before: dict[str, int], report: StatusReport) -> list[Death]:

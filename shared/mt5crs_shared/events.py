@@ -176,6 +176,18 @@ class Restart(Told, frozen=True, tag="restart"):
     """The operator wants a fresh process."""
 
 
+class StartAsked(Told, frozen=True, tag="start"):
+    """The operator wants it to run."""
+
+
+class StopAsked(Told, frozen=True, tag="stop"):
+    """The operator wants it to stop."""
+
+
+class Reloaded(Told, frozen=True, tag="reload"):
+    """The operator wants what the configuration file says now."""
+
+
 class Stopped(Told, frozen=True, tag="stopped"):
     """It ended as it was asked to; of the supervisor: so did every process."""
 
@@ -299,6 +311,9 @@ AnyEvent = (
     | Adopted
     | Superseded
     | Restart
+    | StartAsked
+    | StopAsked
+    | Reloaded
     | Stopped
     | Died
     | Recovered

@@ -18,8 +18,6 @@ from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.channel import ChildChannel
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.pauses import Pauses
-from mt5crs_supervisor.children.plans import Plan
-from mt5crs_supervisor.children.restart_policy import RestartPolicy
 from mt5crs_supervisor.children.sequence import StartStopOrder
 from mt5crs_supervisor.children.spawner import Spawner
 from mt5crs_supervisor.deaths.post_mortem import PostMortem
@@ -33,6 +31,7 @@ from mt5crs_supervisor.processes.instance_lock import InstanceLock
 from mt5crs_supervisor.processes.launcher import ForkserverLauncher
 from mt5crs_supervisor.processes.registry import Registry
 from mt5crs_supervisor.processes.self_pipe import SelfPipe
+from mt5crs_supervisor.roster import Roster
 
 TURN = 0.2
 """Seconds between two looks at the beats; waking for each one would cost more than all else."""
@@ -61,7 +60,6 @@ class Supervisor:
         monotonic: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
-        self.config = config
         self.paths = paths
         self.stopping = False
         self._monotonic = monotonic
@@ -94,15 +92,15 @@ class Supervisor:
             self._post_mortem.poison,
             self.events.notify,
         )
-        make = self._maker(random or Random())
-        self.strategies, self.services = ([make(plan) for plan in group] for group in wanted)
-        self._by_name = {child.name: child for child in self.children}
-        self._order = StartStopOrder(self.strategies, self.services, self.begun)
+        self.roster = Roster(config, random or Random(), self._spawner, self._post_mortem)
+        for plan in (*wanted[0], *wanted[1]):
+            self.roster.add(plan)
+        self._order = StartStopOrder(self.roster.strategies, self.roster.services, self.begun)
 
     @property
     def children(self) -> list[Child]:
         """All children, services first."""
-        return [*self.services, *self.strategies]
+        return self.roster.children
 
     def standby_of(self, child: Child) -> int | None:
         """The process that stands by for a child; None: none does."""
@@ -130,6 +128,10 @@ class Supervisor:
                 raise
             self._clean_up()
 
+    def resize(self, children: int) -> None:
+        """There are so many children from now on."""
+        self._post_mortem.resize(children)
+
     def request_stop(self, why: str) -> None:
         """Stop everything, in order; `run` returns when the last process is gone."""
         if not self.stopping:
@@ -142,8 +144,8 @@ class Supervisor:
         if earlier_error:
             self.events.notify(BeganAgain(SUPERVISOR, earlier_error))
         self._launcher.warm_up()
-        self._spawner.adopt_survivors(self._by_name)
-        self.events.notify(Started(SUPERVISOR, len(self.strategies)))
+        self._spawner.adopt_survivors(self.roster.by_name)
+        self.events.notify(Started(SUPERVISOR, len(self.roster.strategies)))
         self._order.start(self._monotonic())
         while not (self.stopping and self._order.all_down and not self._spawner.busy):
             self._turn()
@@ -164,9 +166,10 @@ class Supervisor:
         else:
             self._order.start_feed(now)
         for name in self._post_mortem.forgiven(now):
-            self._by_name[name].policy.forgive_last()
+            if name in self.roster.by_name:
+                self.roster.by_name[name].policy.forgive_last()
         self._renew_leases(now)
-        self._spawner.keep_standbys(self.strategies, now)
+        self._spawner.keep_standbys(self.roster.strategies, now)
         self._spawner.save()
 
     def _wait(self) -> None:
@@ -201,7 +204,7 @@ class Supervisor:
             self._dispatch(message)
 
     def _dispatch(self, message: FromChild) -> None:
-        child = self._by_name.get(message.name)
+        child = self.roster.by_name.get(message.name)
         if child is None or message.epoch != child.spawn.epoch:
             self._channel.send(message.name, message.epoch, Stop())  # replaced, if still alive
             return
@@ -235,19 +238,6 @@ class Supervisor:
         return self.installation.is_at(self.paths.installation)
 
     # Start and end
-
-    def _maker(self, random: Random) -> Callable[[Plan], Child]:
-        settings = self.config.globals.supervisor
-        entries = {strategy.name: strategy for strategy in self.config.strategies}
-
-        def make(plan: Plan) -> Child:
-            entry = entries.get(plan.name)
-            own = entry.restart if entry is not None else None
-            policy = RestartPolicy(own or settings.restart, random)
-            limits = entry.limits if entry is not None else None
-            return Child(plan, policy, settings, self._spawner, self._post_mortem, limits)
-
-        return make
 
     def _open_sockets(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

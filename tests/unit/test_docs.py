@@ -78,7 +78,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @each_page
 def test_every_verb_exists(page: Path) -> None:
     called = re.findall(
-        r"(?:mt5crs-supervisor|scripts/run|-m mt5crs_supervisor) ([a-z]+)(?: ([a-z]+))?",
+        r"(?:mt5crs-supervisor|scripts/run|-m mt5crs_supervisor) ([a-z-]+)(?: ([a-z]+))?",
         code_in(page),
     )
     for verb, below in called:

@@ -13,7 +13,7 @@ class Loop(Supervisor):
     """Of the loop only what children say."""
 
     def __init__(self, bench: Bench, said: list[FromChild]) -> None:
-        self._by_name = {"s": bench.child}
+        self.roster = SimpleNamespace(by_name={"s": bench.child})  # type: ignore[assignment]
         self._early = []
         self._monotonic = lambda: 1.0
         parts: dict[str, Any] = {

@@ -243,4 +243,5 @@ class Publisher:
 def identity(config: FeedConfig, symbols: dict[str, SymbolSpec]) -> str:
     """What a position depends on: another source begins at its own first tick."""
     pace_free = msgspec.structs.replace(config, speed=1.0)
-    return repr((msgspec.json.encode(pace_free, order="sorted"), sorted(symbols)))
+    quoted = sorted(symbols) if config.kind == "synthetic" else []
+    return repr((msgspec.json.encode(pace_free, order="sorted"), quoted))

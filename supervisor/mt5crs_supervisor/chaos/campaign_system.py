@@ -15,7 +15,7 @@ import psutil
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.operator.control import ControlClient, Reply, RestartRequest, StopRequest
+from mt5crs_supervisor.operator.control import Asking, ControlClient, Reply
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.registry import Entry, Listing
@@ -104,7 +104,7 @@ class CampaignSystem:
         """How the supervisor has ended; None: it lives, or was not started."""
         return self._process.poll() if self._process is not None else None
 
-    def request(self, request: StopRequest | RestartRequest) -> Reply:
+    def request(self, request: Asking) -> Reply:
         """Ask the supervisor for something.
 
         Raises:

@@ -163,6 +163,10 @@ class Child:
         else:
             self.start(now)
 
+    def become(self, plan: Plan, policy: RestartPolicy, limits: LimitsConfig | None) -> None:
+        """What is wanted from its next process on, and how it is watched from now on."""
+        self.plan, self.policy, self._limits = plan, policy, limits
+
     def on_spawned(self, handle: Handle, now: float) -> None:
         """The launcher has made its process; its start is judged from here, not while it queued."""
         self.spawn.begin(handle, now)

@@ -60,15 +60,23 @@ def services(config: Config, ledger: Path) -> list[Plan]:
     """
     own = _symbols(config, config.enabled)
     enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=own)
+    guarded = _guarded(ledger)
+    # Who only publishes or records goes on where strategies come and go.
+    market = msgspec.structs.replace(enabled, strategies=())
+    wanted = [("tape", market), ("gateway", enabled)]
+    feed = config.globals.feed
+    if feed is not None:
+        quoted = market if feed.kind == "synthetic" else msgspec.structs.replace(market, symbols={})
+        wanted.append(("feed", quoted))
+    return [_service(name, needed, guarded) for name, needed in wanted]
+
+
+def _service(name: str, needed: Config, guarded: dict[str, SymbolSpec]) -> Plan:
+    """The plan of a service that depends on this part of the configuration."""
+    digest = hashlib.blake2b(msgspec.json.encode(needed), digest_size=16).hexdigest()
     # What is held just now makes no other configuration: its processes are adopted all the same.
-    digest = hashlib.blake2b(msgspec.json.encode(enabled), digest_size=16).hexdigest()
-    watched = msgspec.structs.replace(enabled, symbols=_guarded(ledger) | own)
-    payload = msgspec.json.encode(watched)
-    names = ["tape", "gateway"] + (["feed"] if config.globals.feed is not None else [])
-    return [
-        Plan(name, name, ENTRIES[name], payload, digest)  # type: ignore[arg-type]  # it is a Kind
-        for name in names
-    ]
+    payload = msgspec.json.encode(msgspec.structs.replace(needed, symbols=guarded | needed.symbols))
+    return Plan(name, name, ENTRIES[name], payload, digest)  # type: ignore[arg-type]  # it is a Kind
 
 
 def strategies(config: Config) -> list[Plan]:

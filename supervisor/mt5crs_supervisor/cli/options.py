@@ -75,7 +75,7 @@ def name_argument(**options: Any) -> Callable[[Decorated], Decorated]:
 
 
 def names_argument(**options: Any) -> Callable[[Decorated], Decorated]:
-    """NAMES, of strategies, also with ``*`` and ``?``; completed by shells."""
+    """NAMES, of children, also with ``*`` and ``?``; completed by shells."""
     return click.argument("names", nargs=-1, shell_complete=_names, **options)
 
 

@@ -10,6 +10,7 @@ from mt5crs_supervisor.cli.options import (
     as_json_option,
     duration_option,
     name_argument,
+    names_argument,
     pass_setup,
     place_options,
 )
@@ -17,6 +18,7 @@ from mt5crs_supervisor.cli.options import (
 
 @cli.command()
 @place_options()
+@names_argument()
 @duration_option
 @click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
 @click.option("--feed-json", hidden=True)
@@ -25,22 +27,29 @@ from mt5crs_supervisor.cli.options import (
 @pass_setup
 def start(
     setup: Setup,
+    names: tuple[str, ...],
     duration: float | None,
     detach: bool,
     feed_json: str | None,
     quiet: bool,
     exit_with_parent: bool,
 ) -> None:
-    """Start the supervisor; it prints what happens, until Ctrl-C."""
+    """Start the supervisor; it prints what happens, until Ctrl-C. Or start strategies NAMES."""
+    if names:
+        from mt5crs_shared.process.paths import VarPaths
+        from mt5crs_supervisor.commands.running import children
+
+        children.act_on(VarPaths(setup.running), "start", names, click.echo)
+        return
     if detach:
-        from mt5crs_supervisor.commands import background
+        from mt5crs_supervisor.commands.running import background
 
         background.start_detached(setup.config, setup.var_dir, duration)
         return
     from mt5crs_supervisor.processes import forkserver
 
     forkserver.ensure()
-    from mt5crs_supervisor.commands import foreground
+    from mt5crs_supervisor.commands.running import foreground
 
     foreground.run_foreground(
         setup.config,
@@ -54,13 +63,21 @@ def start(
 
 @cli.command()
 @place_options()
+@names_argument()
 @pass_setup
-def stop(setup: Setup) -> None:
-    """Stop everything in order, and wait until it is gone."""
+def stop(setup: Setup, names: tuple[str, ...]) -> None:
+    """Stop everything in order, or strategies NAMES alone, and wait until they are gone."""
     from mt5crs_shared.process.paths import VarPaths
-    from mt5crs_supervisor.commands import background
 
-    background.stop_supervisor(VarPaths(setup.running), click.echo)
+    paths = VarPaths(setup.running)
+    if names:
+        from mt5crs_supervisor.commands.running import children
+
+        children.act_on(paths, "stop", names, click.echo)
+        return
+    from mt5crs_supervisor.commands.running import background
+
+    background.stop_supervisor(paths, click.echo)
 
 
 @cli.command()
@@ -77,14 +94,28 @@ def status(setup: Setup, as_json: bool, watch: bool) -> None:
 
 @cli.command()
 @place_options()
-@name_argument()
+@names_argument(required=True)
 @pass_setup
-def restart(setup: Setup, name: str) -> None:
-    """Give NAME, a strategy or a service, a fresh process; also out of quarantine."""
+def restart(setup: Setup, names: tuple[str, ...]) -> None:
+    """Give NAMES, strategies or services, a fresh process; also out of quarantine."""
     from mt5crs_shared.process.paths import VarPaths
-    from mt5crs_supervisor.commands import background
+    from mt5crs_supervisor.commands.running import children
 
-    background.restart_child(VarPaths(setup.running), name, click.echo)
+    children.act_on(VarPaths(setup.running), "restart", names, click.echo)
+
+
+@cli.command()
+@place_options()
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--keep", is_flag=True, help="Strategies that leave may leave a position open.")
+@click.option("--flatten", is_flag=True, help="Close the positions of strategies that leave.")
+@pass_setup
+def reload(setup: Setup, dry_run: bool, keep: bool, flatten: bool) -> None:
+    """Take up the changes of the configuration file; what is untouched notices nothing."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.running import reload as reloading
+
+    reloading.reload(VarPaths(setup.running), dry_run, keep, flatten)
 
 
 @cli.command()

@@ -14,8 +14,9 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.commands import background, show
+from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.operator import render
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.status_report import StatusReport

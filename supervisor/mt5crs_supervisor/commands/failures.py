@@ -1,6 +1,7 @@
 """Exit codes, and the one place that turns an error into one."""
 
 import enum
+import fnmatch
 from collections.abc import Iterable
 
 from mt5crs_shared.errors import ConfigError, Mt5crsError
@@ -38,6 +39,22 @@ def unknown_name(name: str, known: Iterable[str], what: str) -> CommandError:
     hint = f" Did you mean {near}?" if near else ""
     listed = f" There are: {', '.join(names)}." if names else ""
     return CommandError(f"there is no {what} called {name}.{hint}{listed}", ExitCode.USAGE)
+
+
+def matching(known: Iterable[str], patterns: Iterable[str], what: str) -> list[str]:
+    """Whom patterns name, each once.
+
+    Raises:
+        CommandError: One of them names nobody.
+    """
+    names = list(known)
+    found: list[str] = []
+    for pattern in patterns:
+        named = fnmatch.filter(names, pattern)
+        if not named:
+            raise unknown_name(pattern, names, what)
+        found += named
+    return list(dict.fromkeys(found))
 
 
 def exit_code(error: Mt5crsError) -> ExitCode:

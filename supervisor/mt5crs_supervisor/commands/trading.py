@@ -1,11 +1,10 @@
 """Holding orders back and closing by hand: the gateway does it, and its word is shown."""
 
-import fnmatch
 import getpass
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -22,7 +21,7 @@ from mt5crs_shared.trading.locks import (
 )
 from mt5crs_shared.trading.orders import Fill, Position
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import end_of
 from mt5crs_supervisor.operator.table import Cell, Column, column, table
@@ -200,18 +199,7 @@ def _scopes(report: TradingReport, patterns: Sequence[str], everybody: bool) -> 
     if everybody == bool(patterns):
         raise CommandError("name strategies (also with * and ?), or say --all", ExitCode.USAGE)
     known = [*(trial.strategy for trial in report.trials), *report.former]
-    return [ACCOUNT] if everybody else _matching(known, patterns)
-
-
-def _matching(known: Iterable[str], patterns: Sequence[str]) -> list[str]:
-    names = list(known)
-    found: list[str] = []
-    for pattern in patterns:
-        matching = fnmatch.filter(names, pattern)
-        if not matching:
-            raise unknown_name(pattern, names, "strategy")
-        found += matching
-    return list(dict.fromkeys(found))
+    return [ACCOUNT] if everybody else matching(known, patterns, "strategy")
 
 
 def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> tuple[Position, ...]:

@@ -40,11 +40,15 @@ class IncidentWatch:
     """
 
     def __init__(self, children: int) -> None:
-        self._needed = max(LEAST, round(children * SHARE))
+        self.resize(children)
         self._deaths: deque[tuple[float, str]] = deque()
         self._names: list[str] = []
         self._begun = 0.0
         self._last = 0.0
+
+    def resize(self, children: int) -> None:
+        """There are so many from now on."""
+        self._needed = max(LEAST, round(children * SHARE))
 
     @property
     def going_on(self) -> bool:

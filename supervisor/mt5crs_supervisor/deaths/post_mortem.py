@@ -53,6 +53,10 @@ class PostMortem:
         self._written: dict[str, tuple[CrashReport, float]] = {}
         self._oom_kills = crash_report.oom_kills()
 
+    def resize(self, children: int) -> None:
+        """There are so many children from now on."""
+        self._incidents.resize(children)
+
     def oom_since_last(self) -> bool:
         """Whether the kernel has killed for want of memory since the last call."""
         before, self._oom_kills = self._oom_kills, crash_report.oom_kills()

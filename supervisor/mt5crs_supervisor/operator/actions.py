@@ -1,22 +1,40 @@
 """What the operator asks for by the control socket, and the supervisor's answers."""
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
-from mt5crs_shared.events import Restart
+import msgspec
+
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.events import SUPERVISOR, Reloaded, Restart, StartAsked, StopAsked
+from mt5crs_supervisor.children import plans
+from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.operator.control import (
+    ChildRequest,
+    ConfigDifference,
     ControlServer,
     Done,
+    Planned,
     Refused,
+    ReloadRequest,
     Reply,
     Request,
-    RestartRequest,
     StatusRequest,
     StopRequest,
 )
+from mt5crs_supervisor.operator.difference import difference
+from mt5crs_supervisor.operator.reload import Reload
 from mt5crs_supervisor.operator.reporting import Reported
 from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_supervisor.processes import descriptors
+from mt5crs_supervisor.processes.descriptors import TooFewFilesError
+
+BY_OPERATOR = "asked by the operator"
 
 
 class Asked(Reported, Protocol):
@@ -24,6 +42,9 @@ class Asked(Reported, Protocol):
 
     def request_stop(self, why: str) -> None:
         """Stop everything, in order."""
+
+    def resize(self, children: int) -> None:
+        """There are so many children from now on."""
 
 
 class Operator:
@@ -41,30 +62,128 @@ class Operator:
         self._supervisor = supervisor
         self._server = server
         self._monotonic = monotonic
+        self._reload: Reload | None = None
+
+    @property
+    def reloading(self) -> str:
+        """What a reload waits for; empty: none is under way."""
+        return self._reload.waits_for if self._reload is not None else ""
 
     def serve(self) -> None:
-        """Answer what waits."""
+        """Answer what waits, and go on with a reload."""
         for client, request in self._server.requests():
             self._server.answer(client, self._answer(request))
+        if self._reload is not None:
+            self._reload.on_turn(self._monotonic())
+            if not self._reload.waits_for:
+                self._reload = None
+                self._supervisor.resize(len(self._supervisor.roster.children))
 
     def _answer(self, request: Request) -> Reply | StatusReport:
         match request:
             case StatusRequest():
-                return reporting.report(self._supervisor, self._monotonic())
+                report = reporting.report(self._supervisor, self._monotonic())
+                return msgspec.structs.replace(report, reloading=self.reloading)
             case StopRequest():
-                self._supervisor.request_stop("asked by the operator")
+                self._supervisor.request_stop(BY_OPERATOR)
                 return Done("stopping")
-            case RestartRequest(name=name):
-                return self._restart(name)
+            case ChildRequest():
+                return self._busy() or self._act_on(request)
+            case ReloadRequest():
+                return self._busy() or self._reload_to(request)
 
-    def _restart(self, name: str) -> Done | Refused:
-        children = [*self._supervisor.services, *self._supervisor.strategies]
-        by_name = {child.name: child for child in children}
-        child = by_name.get(name)
-        if child is None:
-            return Refused(f"there is no child called {name}", tuple(by_name))
+    def _busy(self) -> Refused | None:
         if self._supervisor.stopping:
             return Refused("the supervisor is stopping")
-        self._supervisor.events.notify(Restart(name, "asked by the operator"))
-        child.restart(self._monotonic())
-        return Done(f"{name} is being restarted")
+        if self._reload is not None:
+            return Refused(f"a reload is under way, and waits for {self.reloading}")
+        return None
+
+    def _act_on(self, request: ChildRequest) -> Done | Refused:
+        roster = self._supervisor.roster
+        unknown = [name for name in request.names if name not in roster.by_name]
+        if unknown:
+            return Refused(f"there is no child called {unknown[0]}", tuple(roster.by_name))
+        for name in request.names:
+            child = roster.by_name[name]
+            if child.plan.kind != "strategy" and request.action != "restart":
+                return Refused(f"{name} is a service: it can be restarted, or everything stopped")
+        for name in request.names:
+            self._act(request.action, roster.by_name[name])
+        return Done()
+
+    def _act(self, action: str, child: Child) -> None:
+        now = self._monotonic()
+        notify = self._supervisor.events.notify
+        match action:
+            case "start":
+                notify(StartAsked(child.name, BY_OPERATOR))
+                child.start(now)
+            case "stop":
+                notify(StopAsked(child.name, BY_OPERATOR))
+                child.stop(now)
+            case _:
+                notify(Restart(child.name, BY_OPERATOR))
+                child.restart(now)
+
+    def _reload_to(self, request: ReloadRequest) -> Planned | Refused:
+        roster = self._supervisor.roster
+        try:
+            wanted = loading.load_config(Path(roster.config.path))
+        except ConfigError as error:
+            return Refused(str(error))
+        if digest_of(wanted) != request.digest:
+            return Refused("the file has changed while it was checked: try again")
+        services = plans.services(wanted, self._supervisor.paths.ledger)
+        found = self._difference(wanted, services, request.models)
+        if found.held and not (request.keep or request.dry_run):
+            left = ", ".join(found.held)
+            return Refused(
+                f"{left} would leave a position open: --keep leaves it to the gateway, --flatten"
+                " closes it"
+            )
+        if request.dry_run or found.refused or not found.count:
+            return Planned(found)
+        try:
+            descriptors.check_descriptors(len(services) + len(wanted.enabled))
+        except TooFewFilesError as error:
+            return Refused(str(error))
+        roster.take(wanted)
+        everybody = {plan.name: plan for plan in (*services, *plans.strategies(wanted))}
+        self._reload = Reload(roster, found, everybody)
+        self._supervisor.events.notify(Reloaded(SUPERVISOR, change_in_words(found)))
+        return Planned(found)
+
+    def _difference(
+        self, wanted: Config, services: list[plans.Plan], models: dict[str, str]
+    ) -> ConfigDifference:
+        roster = self._supervisor.roster
+        return difference(
+            roster.config,
+            wanted,
+            ([child.plan for child in roster.services], services),
+            ({child.name: child.spawn.model_hash for child in roster.strategies}, models),
+            self._held(),
+        )
+
+    def _held(self) -> set[str]:
+        account = reporting.account_of(self._supervisor)
+        money = account.strategies if account is not None else ()
+        return {entry.strategy for entry in money if entry.position is not None}
+
+
+def digest_of(config: Config) -> str:
+    """What tells one configuration from another."""
+    return hashlib.blake2b(msgspec.json.encode(config), digest_size=16).hexdigest()
+
+
+def change_in_words(found: ConfigDifference) -> str:
+    """For people, in one sentence."""
+    parts = {
+        "added": found.added,
+        "removed": found.removed,
+        "changed": tuple(change.name for change in found.changed),
+        "global": tuple(change.path for change in found.globals),
+    }
+    told = [f"{what} {', '.join(names)}" for what, names in parts.items() if names]
+    return "; ".join(told) or "nothing differs"

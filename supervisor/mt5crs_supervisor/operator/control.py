@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import zmq
@@ -32,10 +33,95 @@ class StopRequest(msgspec.Struct, frozen=True, tag="stop"):
     """Stop everything, in order, and end. Answered at once with `Done`."""
 
 
-class RestartRequest(msgspec.Struct, frozen=True, tag="restart"):
-    """Give one child a fresh process and a clean record."""
+class ChildRequest(msgspec.Struct, frozen=True, tag="child"):
+    """Start, stop or restart children; none of them where one cannot be.
+
+    Attributes:
+        action: RESTART gives a fresh process and a clean record.
+        names: Whom; a service can be restarted only.
+    """
+
+    action: Literal["start", "stop", "restart"]
+    names: tuple[str, ...]
+
+
+class ReloadRequest(msgspec.Struct, frozen=True, tag="reload"):
+    """Run what the configuration file says now; answered with `Planned`.
+
+    Attributes:
+        digest: Of the configuration that was checked; another one by now is refused.
+        models: By strategy, BLAKE2b-256 of its model's file, hexadecimal.
+        dry_run: Only say what would change.
+        keep: Strategies that are to be stopped may leave a position open.
+    """
+
+    digest: str
+    models: dict[str, str]
+    dry_run: bool = False
+    keep: bool = False
+
+
+class FieldChange(msgspec.Struct, frozen=True):
+    """One field.
+
+    Attributes:
+        path: ``risk_config.max_position_size``.
+        before: As it runs, JSON.
+        after: As the file says, JSON.
+    """
+
+    path: str
+    before: str
+    after: str
+
+
+class ChangedStrategy(msgspec.Struct, frozen=True):
+    """A strategy that is to run otherwise.
+
+    Attributes:
+        name: Its name.
+        fields: What differs.
+        replaced: It gets a fresh process; False: its process goes on.
+    """
 
     name: str
+    fields: tuple[FieldChange, ...]
+    replaced: bool
+
+
+class ConfigDifference(msgspec.Struct, frozen=True):
+    """From what runs to what the file says.
+
+    Attributes:
+        added: Strategies that are started.
+        removed: Strategies that are stopped: disabled, or no longer in the file.
+        held: Those of them that have an open position.
+        changed: Strategies that run otherwise.
+        untouched: Strategies that notice nothing.
+        globals: Fields of ``global`` and of ``symbols.yaml`` that differ.
+        services: Services that get a fresh process.
+        refused: Why it cannot be done while everything runs; empty: it can.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    held: tuple[str, ...]
+    changed: tuple[ChangedStrategy, ...]
+    untouched: tuple[str, ...]
+    globals: tuple[FieldChange, ...]
+    services: tuple[str, ...]
+    refused: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many things differ."""
+        return len((*self.added, *self.removed, *self.changed, *self.globals))
+
+
+class Planned(msgspec.Struct, frozen=True, tag="planned"):
+    """What differs; without `dry_run` and `difference.refused` it is under way."""
+
+    difference: ConfigDifference
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -56,8 +142,9 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     known: tuple[str, ...] = ()
 
 
-Request = StatusRequest | StopRequest | RestartRequest
-Reply = Done | Refused
+Asking = StopRequest | ChildRequest | ReloadRequest
+Request = StatusRequest | Asking
+Reply = Done | Refused | Planned
 
 
 class NotRunning(Mt5crsError):  # noqa: N818 - a state of affairs, and the name of an exit code
@@ -131,7 +218,7 @@ class ControlClient:
         """
         return msgspec.json.decode(self._ask(StatusRequest()), type=StatusReport)
 
-    def request(self, request: StopRequest | RestartRequest) -> Reply:
+    def request(self, request: Asking) -> Reply:
         """Ask for something to be done.
 
         Raises:

@@ -91,6 +91,16 @@ def summary(report: StatusReport) -> str:
     return "  ".join(parts)
 
 
+def changed_note(report: StatusReport) -> str:
+    """That the file is another one than what runs; empty: it is not, or a reload is under way."""
+    if report.reloading:
+        return f"a reload is under way, and waits for {report.reloading}"
+    if report.config_changed is None:
+        return ""
+    when = local_time(report.config_changed)
+    return f"{nearby(report.config)} has changed at {when}: `reload` takes it up"
+
+
 def duration(seconds: float) -> str:
     """A time span for people: 0.4s, 42s, 3m05s, 2h07m, 4d03h."""
     if seconds < 10.0:
@@ -272,11 +282,12 @@ def _totals(report: StatusReport) -> list[Cell]:
 
 def _notes(report: StatusReport, width: int) -> list[str]:
     """What is wrong, in full: at most a few lines for each child."""
+    changed = changed_note(report)
     held_back = report.account.locks if report.account is not None else ()
     notes = [(lock.scope or "account", locks.in_words(lock)) for lock in held_back]
     notes += [(s.process.name, _note(s.process) or _untraded(s)) for s in report.strategies]
     notes += [(child.name, _note(child)) for child in report.services]
-    lines: list[str] = []
+    lines: list[str] = [clip(changed, width)] if changed else []
     for name, note in notes:
         if note:
             text = plain(f"{name}: {note}")

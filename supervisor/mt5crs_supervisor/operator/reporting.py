@@ -7,7 +7,6 @@ from typing import Protocol
 
 import psutil
 
-from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.messages import Beat
 from mt5crs_shared.metrics import AccountReport, StrategyMoney
 from mt5crs_shared.process.paths import VarPaths
@@ -25,6 +24,7 @@ from mt5crs_supervisor.operator.status_report import (
     Totals,
 )
 from mt5crs_supervisor.processes import forkserver
+from mt5crs_supervisor.roster import Roster
 
 EVENTS_SHOWN = 50
 
@@ -60,13 +60,11 @@ RATE_LEAST = 0.3
 class Reported(Protocol):
     """What a report is made of; the supervisor has it all."""
 
-    config: Config
+    roster: Roster
     paths: VarPaths
     stopping: bool
     begun: float
     events: EventLog
-    strategies: list[Child]
-    services: list[Child]
 
     def standby_of(self, child: Child) -> int | None:
         """The process that stands by for a child; None: none does."""
@@ -74,31 +72,34 @@ class Reported(Protocol):
 
 def report(supervisor: Reported, now: float) -> StatusReport:
     """The status of everything, at a monotonic time."""
-    account = _account(supervisor)
+    account = account_of(supervisor)
     money = {m.strategy: m for m in account.strategies} if account is not None else {}
     held_back = account.locks if account is not None else ()
-    queue = _queue([*supervisor.services, *supervisor.strategies])
+    queue = _queue(supervisor.roster.children)
 
     def of(child: Child) -> ChildStatus:
         return _child(child, now, queue, supervisor.standby_of(child))
 
     strategies = tuple(
         _strategy(child, of(child), money.get(child.name), held_back, now)
-        for child in supervisor.strategies
+        for child in supervisor.roster.strategies
     )
-    running = {child.name for child in supervisor.strategies}
+    running = {child.name for child in supervisor.roster.strategies}
     former = tuple(
         _former(supervisor, m, held_back) for name, m in money.items() if name not in running
     )
-    services = tuple(map(of, supervisor.services))
+    services = tuple(map(of, supervisor.roster.services))
     return StatusReport(
         schema=SCHEMA_VERSION,
         pid=os.getpid(),
         uptime=now - supervisor.begun,
         stopping=supervisor.stopping,
-        config=supervisor.config.path,
+        reloading="",
+        config=supervisor.roster.config.path,
+        config_changed=supervisor.roster.changed_at(),
+        folder=os.getcwd(),  # noqa: PTH109 - a string is wanted
         var_dir=str(supervisor.paths.var),
-        market_url=supervisor.config.globals.zmq_market_url,
+        market_url=supervisor.roster.config.globals.zmq_market_url,
         forkserver_pid=forkserver.pid(),
         account=account,
         strategies=strategies,
@@ -109,8 +110,9 @@ def report(supervisor: Reported, now: float) -> StatusReport:
     )
 
 
-def _account(supervisor: Reported) -> AccountReport | None:
-    for child in supervisor.services:
+def account_of(supervisor: Reported) -> AccountReport | None:
+    """The account by the gateway's last beat; None before it."""
+    for child in supervisor.roster.services:
         if child.plan.kind == "gateway" and child.spawn.beat is not None:
             return child.spawn.beat.account
     return None
@@ -153,7 +155,7 @@ def _former(
     supervisor: Reported, money: StrategyMoney, held_back: Sequence[TradingLock]
 ) -> StrategyStatus:
     """The row of a strategy that has no process, for what it left in the ledger."""
-    entry = next((s for s in supervisor.config.strategies if s.name == money.strategy), None)
+    entry = next((s for s in supervisor.roster.config.strategies if s.name == money.strategy), None)
     position = money.position
     known = position.symbol if position is not None else entry.symbol if entry is not None else ""
     return StrategyStatus(

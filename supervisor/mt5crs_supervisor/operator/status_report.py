@@ -141,7 +141,11 @@ class StatusReport(msgspec.Struct, frozen=True):
         pid: Process of the supervisor.
         uptime: Seconds since it began.
         stopping: It has been asked to stop.
+        reloading: What a reload waits for; empty: none is under way.
         config: The YAML file.
+        config_changed: When it was written, wall time, ISO 8601, UTC, where it is another one than
+            what runs; null: it is not.
+        folder: Where it was started: classes and relative paths are looked for there.
         var_dir: The ``var`` folder.
         market_url: Where ticks come from.
         forkserver_pid: Process that children are forked from; null where there is none.
@@ -158,7 +162,10 @@ class StatusReport(msgspec.Struct, frozen=True):
     pid: int
     uptime: float
     stopping: bool
+    reloading: str
     config: str
+    config_changed: str | None
+    folder: str
     var_dir: str
     market_url: str
     forkserver_pid: int | None

@@ -17,14 +17,12 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
-from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode
 from mt5crs_supervisor.operator import orphans, render
 from mt5crs_supervisor.operator.control import (
     ControlClient,
     ControlTimeout,
     NotRunning,
-    Refused,
-    RestartRequest,
     StopRequest,
 )
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, still_open
@@ -33,9 +31,6 @@ from mt5crs_supervisor.processes.instance_lock import Holder, holder, refusal
 
 UP_WITHIN = 30.0
 """Seconds that a start may take before the command returns all the same."""
-
-RESTARTED_WITHIN = 15.0
-"""Seconds that `restart` waits for the new process."""
 
 STOP_SLACK = 10.0
 """Seconds that an orderly end may take beyond the time-outs of its processes."""
@@ -163,46 +158,6 @@ def _stop_orphans(paths: VarPaths, say: Callable[[str], None]) -> None:
     say(f"no supervisor is running; ending what one has left ... (SIGKILL after {limit:g} s)")
     ended = orphans.end(paths, "stop", limit)
     say(f"stopped: {', '.join(ended)}")
-
-
-def restart_child(paths: VarPaths, name: str, say: Callable[[str], None]) -> None:
-    """Give one child a fresh process, and wait for it.
-
-    Raises:
-        CommandError: There is no such child, or it could not be restarted.
-        ControlTimeout: There was no new process in time.
-    """
-    client = ControlClient(paths.var)
-    before = client.status().child(name)
-    if before is None:
-        known = [child.name for child in client.status().children]
-        raise unknown_name(name, known, "child")
-    reply = client.request(RestartRequest(name))
-    if isinstance(reply, Refused):
-        raise CommandError(f"{name} was not restarted: {reply.reason}")
-
-    def fresh() -> ChildStatus | None:
-        child = client.status().child(name)
-        settled = child is not None and child.state in (State.RUNNING, State.QUARANTINED)
-        return child if child is not None and child.epoch > before.epoch and settled else None
-
-    after = wait_until(fresh, RESTARTED_WITHIN) or client.status().child(name)
-    hint = _changed_since(client.status())
-    if after is None or after.epoch <= before.epoch:
-        raise ControlTimeout(f"{name} has no new process after {RESTARTED_WITHIN:g} s")
-    if after.state in (State.QUARANTINED, State.BACKOFF):
-        raise CommandError(f"{name} is {after.state}: {after.last_error}{hint}")
-    say(f"{name} is {after.state} (pid {before.pid or 'none'} -> {after.pid}){hint}")
-
-
-def _changed_since(report: StatusReport) -> str:
-    """A restart does not read the YAML again; empty: it has not changed since the start."""
-    try:
-        changed = Path(report.config).stat().st_mtime > time.time() - report.uptime
-    except OSError:
-        return ""
-    note = f"{report.config} has changed since the start: `stop` and `start` take it up"
-    return f"; {note}" if changed else ""
 
 
 def wait_until(condition: Callable[[], T], within: float) -> T:

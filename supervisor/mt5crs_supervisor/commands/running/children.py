@@ -1,0 +1,94 @@
+"""Starting, stopping and restarting children of a system that runs."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.commands.failures import CommandError, matching
+from mt5crs_supervisor.commands.running.background import wait_until
+from mt5crs_supervisor.operator.control import (
+    ChildRequest,
+    ControlClient,
+    ControlTimeout,
+    Refused,
+)
+from mt5crs_supervisor.operator.render import changed_note
+from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
+
+WITHIN = 15.0
+"""Seconds that a command waits for what it has asked for."""
+
+_AT_REST = frozenset({State.RUNNING, State.QUARANTINED, State.BACKOFF})
+
+Action = Literal["start", "stop", "restart"]
+
+
+def act_on(
+    paths: VarPaths, action: Action, patterns: Sequence[str], say: Callable[[str], None]
+) -> None:
+    """Ask for it, wait for it, and tell what has become of each child.
+
+    Raises:
+        CommandError: A pattern names nobody (nothing is done then), or one does not come up.
+        ControlTimeout: It is not over in time.
+    """
+    client = ControlClient(paths.var)
+    report = client.status()
+    before = {child.name: child for child in report.children}
+    names = matching(before, patterns, "child")
+    reply = client.request(ChildRequest(action, tuple(names)))
+    if isinstance(reply, Refused):
+        raise CommandError(f"nothing was done: {reply.reason}")
+
+    def waiting() -> list[str]:
+        return [
+            child.name
+            for child in client.status().children
+            if child.name in names and not _is_done(action, before[child.name], child)
+        ]
+
+    late = wait_until(lambda: None if waiting() else True, WITHIN) is None and waiting()
+    after = client.status()
+    _tell(action, names, before, after, say)
+    if late:
+        raise ControlTimeout(f"not over after {WITHIN:g} s: {', '.join(late)}; `status` goes on")
+
+
+def _is_done(action: Action, before: ChildStatus, now: ChildStatus) -> bool:
+    if action == "stop":
+        return now.state == State.STOPPED
+    if action == "start" and before.state == State.RUNNING:
+        return True
+    return now.epoch > before.epoch and now.state in _AT_REST
+
+
+def _tell(
+    action: Action,
+    names: Sequence[str],
+    before: dict[str, ChildStatus],
+    after: StatusReport,
+    say: Callable[[str], None],
+) -> None:
+    """Say what has become of each.
+
+    Raises:
+        CommandError: Some did not come up.
+    """
+    note = changed_note(after)
+    hint = f"; {note}" if note and action != "stop" else ""
+    lots = {row.process.name: row.position_lots for row in after.strategies}
+    failed = []
+    for name in names:
+        child = after.child(name)
+        if child is None:
+            continue
+        if action != "stop" and child.state in (State.QUARANTINED, State.BACKOFF):
+            failed.append(f"{name} is {child.state}: {child.last_error}{hint}")
+            continue
+        pids = f" (pid {before[name].pid or 'none'} -> {child.pid or 'none'})"
+        held = lots.get(name, 0.0)
+        stays = f"; {held:+g} lots stay open, guarded by the gateway" if held else ""
+        say(f"{name} is {child.state}{pids}{stays if action == 'stop' else hint}")
+    if failed:
+        raise CommandError("; ".join(failed))

@@ -1,0 +1,171 @@
+"""`reload`: what the file says now, compared with what runs, shown, done, and waited for."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.messages import AskTrading
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.commands import show, trading, validate
+from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.commands.running.background import wait_until
+from mt5crs_supervisor.operator.actions import digest_of
+from mt5crs_supervisor.operator.control import (
+    ChangedStrategy,
+    ConfigDifference,
+    ControlClient,
+    ControlTimeout,
+    Planned,
+    Refused,
+    ReloadRequest,
+)
+from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_supervisor.operator.table import Cell, Column, column, table
+from mt5crs_supervisor.operator.trading_control import TradingControl
+
+WITHIN = 60.0
+"""Seconds that a reload is waited for."""
+
+SETTLED = frozenset({State.RUNNING, State.QUARANTINED, State.BACKOFF})
+
+Row = tuple[str, str, str]
+"""What happens, to whom, and what is behind it."""
+
+
+def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
+    """Have the running system do what its file says now.
+
+    Raises:
+        ConfigError: The file is refused; nothing has changed.
+        CommandError: It cannot be done while everything runs, or something does not come up.
+        ControlTimeout: It is not over in time.
+    """
+    client = ControlClient(paths.var)
+    report = client.status()
+    # What the file names is looked for where the system was started, wherever this command is.
+    os.chdir(report.folder)
+    config = _checked(Path(report.config))
+    request = ReloadRequest(digest_of(config), _models(config), dry_run=True)
+    planned = _asked(client, request)
+    _show(planned)
+    if planned.refused:
+        raise CommandError(f"nothing was changed: {'; '.join(planned.refused)}")
+    if dry_run or not planned.count:
+        return
+    if flatten:
+        _flatten(paths, planned.removed)
+    _asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
+    _wait(client, planned, time.monotonic)
+
+
+def _checked(path: Path) -> Config:
+    """The configuration as the file has it, with all that it names tried."""
+    config = loading.load_config(path)
+    if problems := validate.problems_of(config, path):
+        raise ConfigError(tuple(problems))
+    return config
+
+
+def _models(config: Config) -> dict[str, str]:
+    """The contents of each model's file, as `StrategyInstance.model_hash` has them."""
+    found: dict[str, str] = {}
+    for strategy in config.enabled:
+        if strategy.model_path is not None:
+            with Path(strategy.model_path).open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32))
+            found[strategy.name] = digest.hexdigest()
+    return found
+
+
+def _asked(client: ControlClient, request: ReloadRequest) -> ConfigDifference:
+    reply = client.request(request)
+    if isinstance(reply, Refused):
+        raise CommandError(f"nothing was changed: {reply.reason}")
+    assert isinstance(reply, Planned), reply
+    return reply.difference
+
+
+def _flatten(paths: VarPaths, names: tuple[str, ...]) -> None:
+    """Close what is held by strategies that leave, and see that they open nothing more."""
+    held = {position.strategy for position in TradingControl(paths).ask(AskTrading()).positions}
+    leaving = sorted(held & {*names})
+    if leaving:
+        trading.pause(paths, leaving, False, True, "leaves by a reload", None)
+        trading.flatten(paths, leaving, False)
+
+
+def _wait(client: ControlClient, planned: ConfigDifference, monotonic: Callable[[], float]) -> None:
+    """Wait until everybody has come to where they belong, and say so.
+
+    Raises:
+        CommandError: Some did not come up.
+        ControlTimeout: It is not over in time.
+    """
+    begun = monotonic()
+    fresh = {*planned.added, *(c.name for c in planned.changed if c.replaced), *planned.services}
+
+    def over() -> StatusReport | None:
+        report = client.status()
+        children = [child for child in report.children if child.name in fresh]
+        settled = all(child.state in SETTLED for child in children)
+        return report if not report.reloading and settled else None
+
+    report = wait_until(over, WITHIN)
+    if report is None:
+        waits = client.status().reloading or "processes that boot"
+        raise ControlTimeout(f"not over after {WITHIN:g} s: it waits for {waits}")
+    bad = [
+        f"{child.name} is {child.state}: {child.last_error}"
+        for child in report.children
+        if child.name in fresh and child.state != State.RUNNING
+    ]
+    if bad:
+        raise CommandError("; ".join(bad))
+    click.echo(f"done in {monotonic() - begun:.1f} s; {len(planned.untouched)} untouched")
+
+
+def _show(planned: ConfigDifference) -> None:
+    rows = [
+        *(("added", name, "starts") for name in planned.added),
+        *(("removed", name, _leaving(name, planned)) for name in planned.removed),
+        *(row for changed in planned.changed for row in _changed(changed)),
+        *(("changed", c.path, f"{c.before} -> {c.after}") for c in planned.globals),
+        *(("restarted", name, "to know the others") for name in planned.services),
+    ]
+    if planned.untouched:
+        rows.append(("untouched", _listed(planned.untouched), "goes on as it is"))
+    if not planned.count:
+        click.echo("Nothing differs from what runs.")
+    else:
+        show.print_lines(table(_columns(rows), show.width()))
+
+
+def _changed(changed: ChangedStrategy) -> list[Row]:
+    how = "" if changed.replaced else "  (its process goes on)"
+    shown = [f"{field.path}: {field.before} -> {field.after}{how}" for field in changed.fields]
+    return [("changed", changed.name, text) for text in shown or ["what it shares with others"]]
+
+
+def _leaving(name: str, planned: ConfigDifference) -> str:
+    return "stops, and has an open position" if name in planned.held else "stops"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{len(names)} strategies"
+
+
+def _columns(rows: list[Row]) -> list[Column]:
+    colours = {"added": "green", "removed": "red", "changed": "yellow"}
+    return [
+        column(rows, "WHAT", lambda r: Cell(r[0], colours.get(r[0])), right=False),
+        column(rows, "NAME", lambda r: Cell(r[1]), right=False, least=12),
+        column(rows, "HOW", lambda r: Cell(r[2]), right=False, least=20),
+    ]

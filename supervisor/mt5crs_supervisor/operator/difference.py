@@ -1,0 +1,148 @@
+"""What a configuration changes in one that runs: by strategy, field by field; pure."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
+
+from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
+from mt5crs_shared.market import rates
+from mt5crs_supervisor.children import plans
+from mt5crs_supervisor.children.plans import Plan
+from mt5crs_supervisor.operator.control import ChangedStrategy, ConfigDifference, FieldChange
+
+CHANGEABLE = frozenset(
+    {
+        "paper",
+        "tape",
+        "retention",
+        "risk",
+        "zmq_execution_host",
+        "zmq_execution_port",
+        "feature_api_url",
+    }
+)
+"""Fields of ``global`` that take effect by fresh processes; all others need a new start."""
+
+HELD = ("symbol", "magic")
+"""Fields of a strategy that its open position depends on."""
+
+
+def difference(
+    running: Config,
+    wanted: Config,
+    services: tuple[Collection[Plan], Collection[Plan]],
+    models: tuple[Mapping[str, str], Mapping[str, str]],
+    held: Collection[str],
+) -> ConfigDifference:
+    """Compare a configuration with the one that runs.
+
+    Args:
+        running: What runs.
+        wanted: What the file says.
+        services: The services' plans, before and after.
+        models: By strategy, the hash of the model that runs, and of the file as it is now.
+        held: Strategies that have an open position.
+    """
+    before = {strategy.name: strategy for strategy in running.enabled}
+    after = {strategy.name: strategy for strategy in wanted.enabled}
+    both = [name for name in after if name in before]
+    globals_ = tuple(_globals(running, wanted))
+    changed = tuple(
+        found
+        for name in both
+        if (found := _changed(running, wanted, before[name], after[name], models)) is not None
+    )
+    names = {found.name for found in changed}
+    removed = tuple(name for name in before if name not in after)
+    old = {plan.name: plan.config_hash for plan in services[0] if plan.kind != "feed"}
+    return ConfigDifference(
+        added=tuple(name for name in after if name not in before),
+        removed=removed,
+        held=tuple(name for name in removed if name in held),
+        changed=changed,
+        untouched=tuple(name for name in both if name not in names),
+        globals=globals_,
+        services=tuple(
+            plan.name
+            for plan in services[1]
+            if plan.name in old and old[plan.name] != plan.config_hash
+        ),
+        refused=(*_fixed(globals_), *_unquoted(running, wanted), *_bound(changed, held)),
+    )
+
+
+def _changed(
+    running: Config,
+    wanted: Config,
+    before: StrategyConfig,
+    after: StrategyConfig,
+    models: tuple[Mapping[str, str], Mapping[str, str]],
+) -> ChangedStrategy | None:
+    name = after.name
+    fields = [*_fields("", before, after)]
+    runs, now = models[0].get(name, ""), models[1].get(name, "")
+    model = bool(runs and now and runs != now)
+    if model:
+        fields.append(FieldChange("contents of model_path", runs[:12], now[:12]))
+    hashes = plans.plan_of(running, before).config_hash, plans.plan_of(wanted, after).config_hash
+    replaced = model or hashes[0] != hashes[1]
+    return ChangedStrategy(name, tuple(fields), replaced) if fields or replaced else None
+
+
+def _globals(running: Config, wanted: Config) -> Iterator[FieldChange]:
+    yield from _fields("global.", running.globals, wanted.globals)
+    for name, spec in wanted.symbols.items():
+        if name in running.symbols:
+            yield from _fields(f"symbols.{name}.", running.symbols[name], spec)
+
+
+def _fields(path: str, before: msgspec.Struct, after: msgspec.Struct) -> Iterator[FieldChange]:
+    for name in after.__struct_fields__:
+        old, new = getattr(before, name), getattr(after, name)
+        if old == new:
+            continue
+        if isinstance(old, msgspec.Struct) and type(old) is type(new):
+            yield from _fields(f"{path}{name}.", old, new)
+        else:
+            yield FieldChange(f"{path}{name}", _shown(old), _shown(new))
+
+
+def _shown(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _fixed(changes: tuple[FieldChange, ...]) -> Iterator[str]:
+    known = GlobalConfig.__struct_fields__
+    for change in changes:
+        place, _, field = change.path.partition(".")
+        if place == "global" and (field.partition(".")[0] in {*known} - CHANGEABLE):
+            yield f"{change.path} cannot change while it runs: `stop`, then `start`"
+
+
+def _unquoted(running: Config, wanted: Config) -> Iterator[str]:
+    """A made-up market quotes what it quoted at its start."""
+    feed = running.globals.feed
+    if feed is None or feed.kind != "synthetic":
+        return
+    quoted = _needed(running, running.enabled)
+    for strategy in wanted.enabled:
+        for symbol in _needed(wanted, (strategy,)) - quoted:
+            yield (
+                f"{strategy.name}: the synthetic feed does not quote {symbol} while it runs:"
+                " `stop`, then `start`"
+            )
+
+
+def _needed(config: Config, strategies: Iterable[StrategyConfig]) -> set[str]:
+    traded = [strategy.symbol for strategy in strategies]
+    return {*rates.needed(traded, config.globals.account_currency, config.symbols)}
+
+
+def _bound(changed: tuple[ChangedStrategy, ...], held: Collection[str]) -> Iterator[str]:
+    for strategy in changed:
+        for change in strategy.fields:
+            if change.path in HELD and strategy.name in held:
+                yield (
+                    f"{strategy.name}: {change.path} cannot change while its position is open:"
+                    f" `flatten {strategy.name}` closes it"
+                )

@@ -1,0 +1,96 @@
+"""Who is wanted: the children of a configuration, and how each is watched."""
+
+from pathlib import Path
+from random import Random
+
+from mt5crs_shared.configuration.structs import Config, LimitsConfig
+from mt5crs_shared.market.wire import format_iso
+from mt5crs_supervisor.children.child import Child, DeathRecords, Parent
+from mt5crs_supervisor.children.plans import Plan
+from mt5crs_supervisor.children.restart_policy import RestartPolicy
+
+
+class Roster:
+    """The children, in the order of the file; a reload changes them.
+
+    Args:
+        config: What they run.
+        random: Source of jitter.
+        parent: The supervisor's hands.
+        deaths: Who writes deaths down.
+
+    Attributes:
+        config: What runs, or is about to; see `take`.
+        strategies: Its strategies; the list stays the same one.
+        services: Its services; likewise.
+    """
+
+    def __init__(
+        self, config: Config, random: Random, parent: Parent, deaths: DeathRecords
+    ) -> None:
+        self.take(config)
+        self.strategies: list[Child] = []
+        self.services: list[Child] = []
+        self._random = random
+        self._parent = parent
+        self._deaths = deaths
+        self._by_name: dict[str, Child] = {}
+
+    @property
+    def children(self) -> list[Child]:
+        """All of them, services first."""
+        return [*self.services, *self.strategies]
+
+    @property
+    def by_name(self) -> dict[str, Child]:
+        """Each of them, to look at."""
+        return self._by_name
+
+    def take(self, config: Config) -> None:
+        """Another configuration is wanted, just read from its file."""
+        self.config = config
+        self._written = _written(config)
+
+    def changed_at(self) -> str | None:
+        """When the file was written, where that was after it was read; None: it is as it was."""
+        written = _written(self.config)
+        if written is None or written == self._written:
+            return None
+        return format_iso(written // 1_000)
+
+    def add(self, plan: Plan) -> Child:
+        """One more, which has not been started."""
+        settings = self.config.globals.supervisor
+        policy, limits = self._watch(plan.name)
+        child = Child(plan, policy, settings, self._parent, self._deaths, limits)
+        (self.strategies if plan.kind == "strategy" else self.services).append(child)
+        self._by_name[plan.name] = child
+        return child
+
+    def change(self, child: Child, plan: Plan) -> None:
+        """One that is to run something else from its next process on."""
+        child.become(plan, *self._watch(plan.name))
+
+    def remove(self, child: Child) -> None:
+        """One that has stopped, and is wanted no more."""
+        self.strategies.remove(child)
+        del self._by_name[child.name]
+
+    def sort(self) -> None:
+        """Put the strategies into the order of the file."""
+        order = {strategy.name: number for number, strategy in enumerate(self.config.strategies)}
+        self.strategies.sort(key=lambda child: order.get(child.name, len(order)))
+
+    def _watch(self, name: str) -> tuple[RestartPolicy, LimitsConfig | None]:
+        entry = next((s for s in self.config.strategies if s.name == name), None)
+        own = entry.restart if entry is not None else None
+        policy = RestartPolicy(own or self.config.globals.supervisor.restart, self._random)
+        return policy, entry.limits if entry is not None else None
+
+
+def _written(config: Config) -> int | None:
+    """When the file was written, ns since the epoch; None: it cannot be looked at."""
+    try:
+        return Path(config.path).stat().st_mtime_ns
+    except OSError:
+        return None

@@ -1,0 +1,223 @@
+"""`reload`, and starting and stopping one strategy, on a system that goes on meanwhile."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chaos.strategies import RECORD
+from tests.integration.test_cli_process import CommandLine
+from tests.system import ROOT, Pulse, wait_for
+
+SYMBOLS = ["EURUSD", "GBPUSD", "EURJPY", "USDJPY"]
+
+
+def recorder(folder: Path, name: str, symbol: str, **fields: Any) -> dict[str, Any]:
+    """One that writes down each tick it has taken."""
+    params = {"file": str(folder / f"{name}.ticks")}
+    kind = "tests.chaos.strategies:Recorder"
+    fixed = {"timeframe": "S1", "evaluate": "tick", "strategy": kind, "params": params}
+    return {"name": name, "symbol": symbol, **fixed, **fields}
+
+
+class Desk(CommandLine):
+    """A system on 50 ticks a second of each symbol, of a publisher that is none of ours."""
+
+    pulse: Pulse
+    entries: list[dict[str, Any]]
+
+    def edit(self, *entries: dict[str, Any], **globals_: Any) -> None:
+        self.write_config(list(entries), globals_)
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        result = self.call(*arguments)
+        assert result.returncode == code, result.stdout + result.stderr
+        return result.stdout if code == 0 else result.stderr
+
+    def assert_complete(self, name: str, symbol: str, since: int = 0) -> None:
+        """Every tick that was sent has been taken, each once."""
+        self.pulse.silence()
+        file = self.folder / f"{name}.ticks"
+        sent = self.pulse.sent[symbol] - since
+        wait_for(lambda: file.stat().st_size >= sent * RECORD.size, f"{name} to take {sent} ticks")
+        seen = [event for event, _ in RECORD.iter_unpack(file.read_bytes())]
+        assert len(seen) == len(set(seen)) == sent
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    entries = [
+        recorder(tmp_path, "euro", "EURUSD"),
+        recorder(tmp_path, "cable", "GBPUSD"),
+        recorder(tmp_path, "yen", "EURJPY"),
+    ]
+    made = Desk(tmp_path, entries)
+    made.entries = entries
+    made.pulse = Pulse(made.port, SYMBOLS)
+    made.start()
+    try:
+        made.wait_running()
+        made.pulse.wait_heard(1)
+        made.pulse.start()
+        wait_for(lambda: made.processed("yen") > 50, "ticks")
+        yield made
+    finally:
+        made.pulse.stop()
+        made.stop()
+
+
+def test_untouched_ones_keep_their_process_and_miss_no_tick(desk: Desk) -> None:
+    before = desk.pids()
+    euro, cable, _yen = desk.entries
+    other = {**cable, "timeframe": "S5"}
+    new = recorder(desk.folder, "dollar", "USDJPY")
+    desk.edit(euro, new, other)
+    assert "has changed at" in desk.run("status")
+
+    shown = desk.run("reload", "--dry-run")
+    assert desk.pids() == before
+    told = desk.run("reload")
+    assert told.startswith(shown) and "1 untouched" in told
+    for line in ("added", "removed", "changed", "untouched"):
+        assert line in told
+    assert 'timeframe: "S1" -> "S5"' in told
+
+    after = desk.pids()
+    assert list(desk.json("status")["strategies"][n]["process"]["name"] for n in range(3)) == [
+        "euro",
+        "dollar",
+        "cable",
+    ]
+    assert after["euro"] == before["euro"]
+    assert {n for n in before if n in after and after[n] != before[n]} == {
+        "cable",
+        "tape",
+        "gateway",
+    }
+    assert "has changed at" not in desk.run("status")
+    wait_for(lambda: desk.processed("dollar") > 20, "ticks of the new symbol")
+    assert desk.run("reload") == "Nothing differs from what runs.\n"
+    assert desk.run("events", "--kind", "reload").count("added dollar; removed yen; changed ") == 1
+
+    # Another supervisor takes over what the reload has made.
+    assert desk.process is not None
+    desk.process.kill()
+    desk.process.wait()
+    desk.start()
+    desk.wait_running()
+    assert desk.pids() == after
+    desk.assert_complete("euro", "EURUSD")
+
+
+def test_a_file_with_a_mistake_changes_nothing(desk: Desk) -> None:
+    before = desk.epochs()
+    euro, cable, yen = desk.entries
+    desk.edit({**euro, "symbol": "NOSUCH"}, cable, yen)
+    assert "NOSUCH" in desk.run("reload", code=4)
+    desk.edit({**euro, "strategy": "tests.chaos.strategies:Recordr"}, cable, yen)
+    assert "did you mean Recorder" in desk.run("reload", code=4)
+    desk.config.write_text("strategies: [")
+    desk.run("reload", code=4)
+    desk.edit(euro, cable, yen, default_balance=5.0)
+    assert "global.default_balance cannot change while it runs" in desk.run("reload", code=1)
+    desk.edit(*desk.entries)
+    assert desk.run("reload") == "Nothing differs from what runs.\n"
+    assert desk.epochs() == before
+    desk.assert_complete("euro", "EURUSD")
+
+
+def test_a_model_with_other_contents_is_taken_up(desk: Desk, tmp_path: Path) -> None:
+    model = tmp_path / "model.json"
+    shutil.copy(ROOT / "models" / "baseline_v1.json", model)
+    modelled = {"name": "model", "symbol": "EURUSD", "model_path": str(model)}
+    desk.edit(*desk.entries, modelled)
+    assert "added" in desk.run("reload")
+    pids = desk.pids()
+    model.write_text(model.read_text() + "\n")
+    told = desk.run("reload")
+    assert "contents of model_path" in told and "3 untouched" in told
+    after = desk.pids()
+    assert {name for name in pids if pids[name] != after[name]} == {"model"}
+
+
+def test_one_that_was_given_up_is_mended_by_a_reload(desk: Desk) -> None:
+    bad = recorder(desk.folder, "bad", "EURUSD", params={"file": "/nowhere/at/all"})
+    desk.edit(*desk.entries, bad)
+    # Trying it out, as `reload` does, finds that.
+    assert "No such file" in desk.run("reload", code=4)
+    for _ in range(6):
+        pid = desk.pid("cable")
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda pid=pid: desk.pids()["cable"] != pid, "its end")
+        if desk.strategy("cable").process.state == "QUARANTINED":
+            break
+        wait_for(
+            lambda: desk.strategy("cable").process.state in ("RUNNING", "QUARANTINED"), "its fate"
+        )
+    assert desk.strategy("cable").process.state == "QUARANTINED"
+    euro, cable, yen = desk.entries
+    desk.edit(euro, {**cable, "timeframe": "S5"}, yen)
+    desk.run("reload")
+    assert desk.strategy("cable").process.state == "RUNNING"
+
+
+def test_one_strategy_is_stopped_and_started(desk: Desk) -> None:
+    before = desk.pids()
+    assert desk.run("stop", "y*").startswith(f"yen is STOPPED (pid {before['yen']} -> none)")
+    assert "yen is RUNNING" in desk.run("start", "yen")
+    told = desk.run("restart", "euro", "cable")
+    assert told.count("RUNNING") == 2
+    assert "tape is a service" in desk.run("stop", "tape", code=1)
+    assert "no child called yem. Did you mean yen" in desk.run("stop", "yen", "yem", code=2)
+    assert desk.strategy("yen").process.state == "RUNNING"
+    kinds = [line.split()[2:4] for line in desk.run("events", "--kind", "stop,start").splitlines()]
+    assert kinds == [["yen", "stop"], ["yen", "start"]]
+    desk.assert_complete("yen", "EURJPY")
+
+
+def test_what_leaves_with_a_position_needs_a_word(tmp_path: Path) -> None:
+    risk = {"stop_loss_atr_multiple": 20.0, "take_profit_risk_reward": 20.0}
+    buyer = {
+        "name": "buyer",
+        "symbol": "EURUSD",
+        "strategy": "tests.integration.test_former_strategies:Buyer",
+        "timeframe": "S1",
+        "risk_config": risk,
+    }
+    other = {**buyer, "name": "other", "symbol": "GBPUSD"}
+    desk = Desk(tmp_path, [buyer, other])
+    pulse = Pulse(desk.port, ["EURUSD", "GBPUSD"])
+    pulse.start()
+    desk.start()
+    try:
+        for name in ("buyer", "other"):
+            wait_for(lambda n=name: desk.strategy(n).position_lots, f"a position of {name}")
+        pids = desk.pids()
+        desk.edit(other)
+        assert "buyer would leave a position open" in desk.run("reload", code=1)
+        assert desk.pids() == pids
+        told = desk.run("reload", "--flatten")
+        assert "(MANUAL)" in told
+        assert [p["strategy"] for p in desk.json("positions")] == ["other"]
+        desk.edit({**other, "enabled": False}, {**buyer, "name": "third"})
+        desk.run("reload", "--keep")
+        held = [p["strategy"] for p in desk.json("positions")]
+        assert "other" in held
+        assert desk.run("flatten", "other").startswith("other: BUY ")
+    finally:
+        pulse.stop()
+        desk.stop()
+
+
+def test_a_configuration_is_read_whole_or_not_at_all(desk: Desk) -> None:
+    """The digest of what was checked goes along."""
+    from mt5crs_supervisor.operator.control import ControlClient, Refused, ReloadRequest
+
+    reply = ControlClient(desk.var).request(ReloadRequest("another", {}))
+    assert reply == Refused("the file has changed while it was checked: try again")
+    assert yaml.safe_load(desk.config.read_text())
