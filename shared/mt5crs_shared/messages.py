@@ -337,10 +337,11 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         locks: Every lock that holds.
         trials: One of each strategy of the configuration.
-        former: Strategies that it has no more, and that have a position.
+        former: Strategies that it has no more, and that have deals.
         positions: Every open position.
         closed: By `ClosePositions`, also by an earlier one: the deals that did it.
         kept: By ticket, why a position that was to be closed is not.
+        catching_up: The gateway has no quotes of this moment yet, and closes nothing.
     """
 
     locks: tuple[TradingLock, ...]
@@ -349,6 +350,7 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
     positions: tuple[Position, ...]
     closed: tuple[Fill, ...] = ()
     kept: dict[int, str] = {}
+    catching_up: bool = False
 
 
 FromStrategy = Register | Submit | QueryOrder | Touched | Fence

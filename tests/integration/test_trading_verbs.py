@@ -1,5 +1,6 @@
 """`pause`, `resume`, `flatten` and `kill-switch` against a running system that wants to trade."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -97,7 +98,7 @@ def test_what_is_paused_opens_nothing_and_the_others_trade_on(system: CommandLin
     assert "REDUCING" in status and "euro_a: REDUCING by " in status
     assert "until `resume euro_a`" in said(system, "explain", "euro_a")
 
-    assert said(system, "resume", "euro_a") == "euro_a: trades again\n"
+    assert said(system, "resume", "euro_a") == "euro_a: is not paused any more\n"
     wait_for(lambda: deals(system, "euro_a") > flat, "it to trade again")
     assert [found["scope"] for found in system.json("locks")] == ["euro_b"]
     events = said(system, "events", "euro_a", "--kind", "locked,unlocked")
@@ -130,7 +131,7 @@ def test_with_the_kill_switch_on_nothing_gets_through(system: CommandLine) -> No
     assert deals(system) == before
 
     assert "say --yes" in said(system, "kill-switch", "off", code=2)
-    assert said(system, "kill-switch", "off", "--yes").startswith("kill switch OFF: 3 ")
+    assert said(system, "kill-switch", "off", "--yes").startswith("kill switch OFF")
     wait_for(lambda: deals(system) > before + 3, "everybody to trade again")
 
 
@@ -164,7 +165,44 @@ WRONG = {
     ("pause", "euro_a", "--until", "2020-01-01T10:00"): "that is over",
     ("pause", "euro_a", "--until", "soon"): "--until soon: expected a span",
     ("flatten", "77"): "no open position called 77",
+    ("kill-switch", "--flatten"): "--flatten and --why belong to `kill-switch on`",
+    ("kill-switch", "on", "--yes"): "--yes belongs to `kill-switch off`",
 }
+
+
+def test_a_gateway_that_has_just_begun_closes_at_quotes_of_now(system: CommandLine) -> None:
+    said(system, "pause", "--all", "--halt")
+    held = {p["ticket"]: p for p in system.json("positions")}
+    assert held, "somebody always holds something"
+    os.kill(system.pid("gateway"), signal.SIGKILL)
+    told = said(system, "flatten", "--all")
+    assert told.count("is closed at") == len(held)
+    trades = {trade["ticket"]: trade for trade in system.json("trades")}
+    for ticket, position in held.items():
+        assert trades[ticket]["closed_us"] >= position["open_time_us"]
+
+
+def test_a_gateway_that_was_given_up_is_named(system: CommandLine) -> None:
+    def given_up() -> bool:
+        gateway = system.service("gateway")
+        if gateway.pid is not None and gateway.state == "RUNNING":
+            with contextlib.suppress(ProcessLookupError):  # it has been killed already
+                os.kill(gateway.pid, signal.SIGKILL)
+        return gateway.state == "QUARANTINED"
+
+    wait_for(given_up, "the gateway to be given up")
+    told = said(system, "kill-switch", "on", code=1)
+    assert "nothing was done: the gateway is QUARANTINED" in told
+    assert "`restart gateway`" in told
+
+
+def test_a_pause_outlives_the_place_in_the_file(system: CommandLine) -> None:
+    said(system, "pause", "euro_a")
+    entries = [entry("euro_b", "EURUSD"), entry("yen", "EURJPY")]
+    system.write_config(entries, {})
+    said(system, "reload", "--keep")
+    assert "is not paused any more" in said(system, "resume", "euro_a")
+    assert system.call("flatten", "euro_a").returncode == 0
 
 
 def test_what_is_wrong_is_said_and_changes_nothing(system: CommandLine) -> None:

@@ -51,8 +51,8 @@ def lock(
     return TradingLock(owner, scope, state, "ann", **({"why": "", "since": 100.0} | fields))
 
 
-def ask(office: Office, message: FromOperator) -> TradingReport:
-    answer = office.core.handle(message)
+def ask(office: Office, message: FromOperator, caught_up: bool = True) -> TradingReport:
+    answer = office.core.handle(message, caught_up)
     assert isinstance(answer, TradingReport)
     return answer
 
@@ -135,6 +135,30 @@ def test_what_is_repeated_happens_once(office: Office) -> None:
     assert kinds(office) == [("locked", "euro"), ("unlocked", "euro")]
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "state", "until", "why"),
+    [
+        ({"state": HALTED}, {}, HALTED, None, ""),
+        ({"until": 9e9}, {"until": 200.0}, REDUCING, 9e9, ""),
+        ({}, {"until": 9e9}, REDUCING, None, ""),
+        ({"until": 8e9}, {"state": HALTED, "until": 9e9}, HALTED, 9e9, ""),
+        ({"why": "news"}, {}, REDUCING, None, "news"),
+        ({"why": "news"}, {"why": "panic"}, REDUCING, None, "news; panic"),
+    ],
+)
+def test_a_second_lock_of_the_same_hand_makes_nothing_weaker_or_shorter(
+    office: Office,
+    first: dict[str, Any],
+    then: dict[str, Any],
+    state: TradingState,
+    until: float | None,
+    why: str,
+) -> None:
+    ask(office, Lock((lock(**first),)))
+    (found,) = ask(office, Lock((lock(since=500.0, **then),))).locks
+    assert (found.state, found.until, found.why, found.since) == (state, until, why, 100.0)
+
+
 def test_a_refusal_by_a_lock_stays_after_it(office: Office) -> None:
     ask(office, Lock((lock(),)))
     refused = office.submit(order(tick(1)))
@@ -175,6 +199,24 @@ def test_a_position_is_closed_at_the_last_quote_and_its_strategy_is_told(office:
     assert len(office.fills()) == 2
     late = office.submit(order(tick(9, 1.102, 1.1021), "SELL", ticket=position.ticket))
     assert late.code is Code.NO_POSITION and "MANUAL" in late.detail
+
+
+def test_nothing_is_closed_before_there_are_quotes_of_now(office: Office) -> None:
+    office.feed(tick(0), tick(5))
+    position = office.open(tick(5))
+    office.feed(tick(9))
+    report = ask(office, ClosePositions((position.ticket,), "ann"), caught_up=False)
+    assert report.catching_up and "catching up" in report.kept[position.ticket]
+    # Read again from far back: these quotes were before the opening.
+    office.ledger.save(office.core.broker.unsaved())
+    tape = list(office.tape["EURUSD"])
+    office.ledger.close()
+    office.start()
+    office.feed(*tape[:1], known=True)
+    assert ask(office, ClosePositions((position.ticket,), "ann")).closed == ()
+    office.feed(*tape[1:], known=True)
+    (fill,) = ask(office, ClosePositions((position.ticket,), "ann")).closed
+    assert fill.time_us == tick(9).time_us
 
 
 def test_a_stop_that_was_touched_before_comes_first(office: Office) -> None:
@@ -222,7 +264,8 @@ class LockMachine(RuleBasedStateMachine):
     @rule(scope=SCOPES, owner=OWNERS, state=st.sampled_from([REDUCING, HALTED]))
     def put(self, scope: str, owner: str, state: TradingState) -> None:
         ask(self.office, Lock((lock(scope, state, owner),)))
-        self.expected[owner, scope] = state
+        before = self.expected.get((owner, scope))
+        self.expected[owner, scope] = HALTED if before is HALTED else state
 
     @rule(scope=SCOPES, owner=OWNERS)
     def take_off(self, scope: str, owner: str) -> None:

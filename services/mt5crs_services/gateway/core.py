@@ -66,16 +66,16 @@ class GatewayCore:
             highest_epoch,
         )
         self._operator = OperatorService(
-            config, ledger, self.broker, self.execution, rules, self.locks
+            config, ledger, self.account, self.broker, self.execution, rules, self.locks
         )
         self._config = config
         self._market = market
         self._ledger = ledger
 
-    def handle(self, message: ToGateway) -> FromGateway | None:
-        """Answer one request, of a strategy or of the operator; see `OrderService.handle`."""
+    def handle(self, message: ToGateway, caught_up: bool) -> FromGateway | None:
+        """Answer one request, of a strategy or of the operator; see their services."""
         if isinstance(message, FromOperator):
-            return self._operator.handle(message)
+            return self._operator.handle(message, caught_up)
         return self.orders.handle(message)
 
     def on_tick(self, tick: Tick, history: bool = False, broken: bool = False) -> None:

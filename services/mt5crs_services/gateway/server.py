@@ -177,7 +177,8 @@ class Gateway:
             try:
                 message = _decode(body)
                 self._check_speaker(sender, message)
-                answer = self._unknown(message) or self._core.handle(message)
+                caught_up = self._stream.caught_up
+                answer = self._unknown(message) or self._core.handle(message, caught_up)
                 self._remember(sender, message, answer)
             except (LedgerTakenError, LedgerGoneError):
                 raise

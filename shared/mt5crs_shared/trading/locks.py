@@ -18,6 +18,10 @@ ACCOUNT = ""
 """The scope of a lock that holds for every strategy."""
 
 
+LONGEST_WHY = 300
+"""Characters of a reason that are kept, the newest."""
+
+
 class TradingState(enum.StrEnum):
     """Which orders are executed: ACTIVE all, REDUCING those that close, HALTED none.
 
@@ -76,6 +80,25 @@ def forbidding(order: Order, locks: Iterable[TradingLock]) -> TradingLock | None
     if lock is None or (lock.state is TradingState.REDUCING and order.action == "CLOSE"):
         return None
     return lock
+
+
+def merged(held: TradingLock, wanted: TradingLock) -> TradingLock:
+    """A lock that holds, after the same hand has put another one there.
+
+    The stricter state and the later end count: only taking it off makes it weaker. Both reasons
+    stay. Where it adds nothing, it is the lock that holds.
+    """
+    halted = TradingState.HALTED in (held.state, wanted.state)
+    ends = [lock.until for lock in (held, wanted)]
+    until = None if None in ends else max(end for end in ends if end is not None)
+    new = wanted.why if wanted.why not in held.why else ""
+    both = msgspec.structs.replace(
+        held,
+        state=TradingState.HALTED if halted else held.state,
+        until=until,
+        why="; ".join(why for why in (held.why, new) if why)[-LONGEST_WHY:],
+    )
+    return both if both == held else msgspec.structs.replace(both, who=wanted.who)
 
 
 def in_words(lock: TradingLock) -> str:

@@ -106,7 +106,9 @@ def crashes(setup: Setup, name: str | None, as_json: bool) -> None:
 @name_argument(required=False)
 @since_option
 @click.option("--kind", help="Kinds, separated by commas [all but state].")
-@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), help="The newest so many [50, or all since]."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--summary", is_flag=True, help="A page of it, with what was earned.")
 @as_json_option
@@ -116,7 +118,7 @@ def events(
     name: str | None,
     since: str | None,
     kind: str | None,
-    limit: int,
+    limit: int | None,
     follow: bool,
     summary: bool,
     as_json: bool,

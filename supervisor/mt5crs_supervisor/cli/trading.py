@@ -74,6 +74,10 @@ def kill_switch(setup: Setup, turn: str | None, closing: bool, why: str, sure: b
     from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands import trading
 
+    if (closing or why) and turn != "on":
+        raise click.UsageError("--flatten and --why belong to `kill-switch on`")
+    if sure and turn != "off":
+        raise click.UsageError("--yes belongs to `kill-switch off`")
     paths = VarPaths(setup.running)
     if turn == "on":
         trading.kill_switch(paths, closing, why)

@@ -13,13 +13,13 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import decision_log
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading import locks
-from mt5crs_shared.trading.locks import KILL_SWITCH, TradingLock, TradingState
+from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.render import duration
+from mt5crs_supervisor.operator.render import duration, way_out
 from mt5crs_supervisor.operator.status_report import ChildStatus, StrategyStatus
 from mt5crs_supervisor.operator.table import Cell, Column, column, plain, table
 
@@ -81,7 +81,7 @@ def explained(
     told = [
         ("", f"{row.process.name}  {row.symbol}  {_process(row.process)}"),
         ("trouble", row.process.degraded),
-        ("held back", _held_back(lock, row.process.name)),
+        ("held back", _held_back(lock)),
         ("bars", _bars(row)),
         ("market", _market(row)),
         ("decision", _decision(entry, last)),
@@ -117,12 +117,11 @@ def _process(child: ChildStatus) -> str:
             return f"{child.state}{up}, pid {child.pid}"
 
 
-def _held_back(lock: TradingLock | None, name: str) -> str:
+def _held_back(lock: TradingLock | None) -> str:
     if lock is None:
         return ""
-    end = "kill-switch off" if lock.owner == KILL_SWITCH else f"resume {lock.scope or '--all'}"
     what = "no order is" if lock.state is TradingState.HALTED else "only orders that close are"
-    return f"{locks.in_words(lock)}; {what} executed until `{end}`"
+    return f"{locks.in_words(lock)}; {what} executed until `{way_out(lock)}`"
 
 
 def _bars(row: StrategyStatus) -> str:

@@ -23,9 +23,17 @@ from mt5crs_shared.trading.orders import Fill, Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching, unknown_name
 from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.commands.records.books import deal_in_words
 from mt5crs_supervisor.commands.records.moments import end_of
+from mt5crs_supervisor.operator.control import ControlTimeout
+from mt5crs_supervisor.operator.render import way_out
 from mt5crs_supervisor.operator.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.trading_control import TradingControl
+
+WITHIN = 15.0
+"""Seconds that closing waits for a gateway that is catching up with the market."""
+
+LOOK_EVERY = 0.1
 
 
 def pause(
@@ -60,11 +68,12 @@ def pause(
     )
     _check_held(report, scopes, halt)
     for scope in scopes:
-        name = scope or "every strategy"
-        lock = locks.strictest(report.locks, scope)
-        assert lock is not None, "it has been checked"
-        what = "no order" if lock.state is TradingState.HALTED else "opens no position"
-        click.echo(f"{name}: {what} any more; {locks.in_words(lock)}")
+        own = _lock_of(report, OPERATOR, scope)
+        what = "no order" if own.state is TradingState.HALTED else "opens no position"
+        click.echo(f"{scope or 'every strategy'}: {what} any more; {locks.in_words(own)}")
+        strictest = locks.strictest(report.locks, scope)
+        if strictest is not None and strictest != own:
+            click.echo(f"  besides: {locks.in_words(strictest)}; {_way_out(strictest)}")
     _tell_open(report.positions, scopes)
 
 
@@ -73,17 +82,15 @@ def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
     own = {lock.scope for lock in before.locks if lock.owner == OPERATOR}
-    scopes = sorted(own) if everybody else _scopes(before, patterns, everybody)
+    named = _scopes(before, patterns, everybody)
+    scopes = sorted(own) if everybody else named
     report = gateway.ask(Unlock(OPERATOR, tuple(scopes), _user()))
     for scope in scopes:
         name = scope or "every strategy"
+        was = "is not paused any more" if scope in own else "was not paused"
         lock = locks.strictest(report.locks, scope)
-        if lock is not None:
-            click.echo(f"{name}: still held back: {locks.in_words(lock)}; {_way_out(lock)}")
-        elif scope in own:
-            click.echo(f"{name}: trades again")
-        else:
-            click.echo(f"{name}: was not paused")
+        still = f"; still held back: {locks.in_words(lock)}; {_way_out(lock)}" if lock else ""
+        click.echo(f"{name}: {was}{still}")
     if not scopes:
         click.echo("nothing was paused")
 
@@ -116,8 +123,7 @@ def kill_switch(paths: VarPaths, closing: bool, why: str) -> None:
     )
     report = gateway.ask(Lock((lock,)))
     _check_held(report, [ACCOUNT], halt=True)
-    held = locks.strictest(report.locks, ACCOUNT)
-    assert held is not None, "it has been checked"
+    held = _lock_of(report, KILL_SWITCH, ACCOUNT)
     tried = f"tried with each of {len(report.trials)} strategies: none gets an order through"
     click.echo(f"kill switch ON: {locks.in_words(held)}; {tried}")
     if closing and report.positions:
@@ -137,9 +143,10 @@ def release_kill_switch(paths: VarPaths, sure: bool) -> None:
     if not sure:
         _ask_for_name(paths.title)
     report = gateway.ask(Unlock(KILL_SWITCH, (ACCOUNT,), _user()))
-    click.echo(f"kill switch OFF: {len(report.trials)} strategies may trade again")
+    click.echo("kill switch OFF")
     for lock in report.locks:
-        click.echo(f"still held back: {lock.scope or 'every strategy'}: {locks.in_words(lock)}")
+        what = lock.scope or "every strategy"
+        click.echo(f"still held back: {what}: {locks.in_words(lock)}; {_way_out(lock)}")
 
 
 def show_kill_switch(paths: VarPaths) -> None:
@@ -176,18 +183,18 @@ def _columns(rows: Sequence[TradingLock]) -> list[Column]:
         return books.moment(round(wall * 1e6)) if wall is not None else Cell("-")
 
     return [
-        column(rows, "WHAT", lambda k: Cell(k.scope or "every strategy"), right=False),
+        column(rows, "WHAT", lambda k: Cell(k.scope or "account"), right=False),
         column(rows, "STATE", lambda k: Cell(k.state, "red"), right=False),
-        column(rows, "BY", lambda k: Cell(k.who), right=False),
-        column(rows, "SINCE (UTC)", lambda k: moment(k.since), right=False),
-        column(rows, "UNTIL (UTC)", lambda k: moment(k.until), right=False),
-        column(rows, "TAKEN OFF BY", lambda k: Cell(_way_out(k)), right=False),
-        column(rows, "WHY", lambda k: Cell(k.why or "-"), 1, right=False, least=8),
+        column(rows, "WHY", lambda k: Cell(k.why or "-"), right=False, least=8),
+        column(rows, "TAKEN OFF BY", lambda k: Cell(way_out(k)), 1, right=False),
+        column(rows, "BY", lambda k: Cell(k.who), 2, right=False),
+        column(rows, "SINCE (UTC)", lambda k: moment(k.since), 3, right=False),
+        column(rows, "UNTIL (UTC)", lambda k: moment(k.until), 4, right=False),
     ]
 
 
 def _way_out(lock: TradingLock) -> str:
-    return "kill-switch off" if lock.owner == KILL_SWITCH else f"resume {lock.scope or '--all'}"
+    return f"`{way_out(lock)}`"
 
 
 def _scopes(report: TradingReport, patterns: Sequence[str], everybody: bool) -> list[str]:
@@ -197,8 +204,11 @@ def _scopes(report: TradingReport, patterns: Sequence[str], everybody: bool) -> 
         CommandError: A pattern names nobody; nothing is done then.
     """
     if everybody == bool(patterns):
-        raise CommandError("name strategies (also with * and ?), or say --all", ExitCode.USAGE)
+        raise CommandError(
+            "name strategies (also with * and ?), or say --all, and not both", ExitCode.USAGE
+        )
     known = [*(trial.strategy for trial in report.trials), *report.former]
+    known += [lock.scope for lock in report.locks if lock.scope]
     return [ACCOUNT] if everybody else matching(known, patterns, "strategy")
 
 
@@ -221,20 +231,44 @@ def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> t
 
 
 def _close(gateway: TradingControl, wanted: Sequence[Position]) -> None:
-    tickets = tuple(position.ticket for position in wanted)
-    report = gateway.ask(ClosePositions(tickets, _user()))
+    """Close positions; a gateway that has just begun closes nothing before it has quotes.
+
+    Raises:
+        CommandError: One is not closed.
+        ControlTimeout: The gateway has no quotes of this moment in time.
+    """
+    request = ClosePositions(tuple(position.ticket for position in wanted), _user())
+    deadline = time.monotonic() + WITHIN
+    while (report := gateway.ask(request)).kept and report.catching_up:
+        if time.monotonic() > deadline:
+            raise ControlTimeout(f"not closed: {_kept(report)}, for {WITHIN:g} s now")
+        time.sleep(LOOK_EVERY)
     for fill in report.closed:
         click.echo(_closed(fill))
     if report.kept:
-        kept = "; ".join(f"position {ticket}: {why}" for ticket, why in report.kept.items())
-        raise CommandError(f"not closed: {kept}")
+        raise CommandError(f"not closed: {_kept(report)}")
+
+
+def _kept(report: TradingReport) -> str:
+    return "; ".join(f"position {ticket}: {why}" for ticket, why in report.kept.items())
 
 
 def _closed(fill: Fill) -> str:
-    made = fill.profit - fill.commission
     opened = "BUY" if fill.side == "SELL" else "SELL"
     what = f"{opened} {fill.lots:g} {fill.symbol} is closed at {fill.price:g}"
-    return f"{fill.strategy}: {what}: {made:+,.2f} ({fill.code})"
+    return f"{fill.strategy}: {what}: {deal_in_words(fill)}"
+
+
+def _lock_of(report: TradingReport, owner: str, scope: str) -> TradingLock:
+    """The lock that this command has put there, or found there.
+
+    Raises:
+        CommandError: There is none.
+    """
+    for lock in report.locks:
+        if (lock.owner, lock.scope) == (owner, scope):
+            return lock
+    raise CommandError(f"{scope or 'the account'} is NOT held back; see the gateway's log")
 
 
 def _check_held(report: TradingReport, scopes: Sequence[str], halt: bool) -> None:
@@ -267,6 +301,6 @@ def _ask_for_name(name: str) -> None:
     """
     if not sys.stdin.isatty():
         raise CommandError("nobody can be asked here; say --yes", ExitCode.USAGE)
-    typed = click.prompt(f"everything may trade again; type the installation's name ({name})")
+    typed = click.prompt(f"to let everything trade again, type the installation's name ({name})")
     if typed != name:
         raise CommandError(f"that was not {name}: the kill switch stays ON")

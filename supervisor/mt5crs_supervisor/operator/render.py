@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mt5crs_shared.trading import locks
-from mt5crs_shared.trading.locks import TradingState
+from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator.status_report import (
     ChildStatus,
@@ -89,6 +89,13 @@ def summary(report: StatusReport) -> str:
         f"restarts {totals.restarts}",
     ]
     return "  ".join(parts)
+
+
+def way_out(lock: TradingLock) -> str:
+    """The command that takes a lock off."""
+    if lock.owner == locks.KILL_SWITCH:
+        return "kill-switch off"
+    return f"resume {lock.scope or '--all'}"
 
 
 def changed_note(report: StatusReport) -> str:
@@ -284,8 +291,12 @@ def _notes(report: StatusReport, width: int) -> list[str]:
     """What is wrong, in full: at most a few lines for each child."""
     changed = changed_note(report)
     held_back = report.account.locks if report.account is not None else ()
-    notes = [(lock.scope or "account", locks.in_words(lock)) for lock in held_back]
+    notes = [
+        (lock.scope or "account", f"{locks.in_words(lock)}; `{way_out(lock)}`")
+        for lock in held_back
+    ]
     notes += [(s.process.name, _note(s.process) or _untraded(s)) for s in report.strategies]
+    notes += [(s.process.name, _left_open(s)) for s in (*report.strategies, *report.former)]
     notes += [(child.name, _note(child)) for child in report.services]
     lines: list[str] = [clip(changed, width)] if changed else []
     for name, note in notes:
@@ -310,6 +321,14 @@ def _untraded(row: StrategyStatus) -> str:
     if metrics.orders_rejected:
         told.append(f"{metrics.orders_rejected} orders were refused")
     return f"{metrics.last_reason} ({', '.join(told)})" if told else metrics.last_reason
+
+
+def _left_open(row: StrategyStatus) -> str:
+    """What is to be known of the position of one without a process; empty: it has none."""
+    if row.process.pid is not None or not row.position_lots:
+        return ""
+    name = row.process.name
+    return f"{row.position_lots:+g} lots stay open, guarded by the gateway; `flatten {name}`"
 
 
 def _note(child: ChildStatus) -> str:

@@ -2,8 +2,11 @@
 
 import logging
 
+import msgspec
+
 from mt5crs_services.gateway.broker import Broker
 from mt5crs_services.gateway.execution import Execution
+from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.risk import Proposal, RiskRules, TradingLocks
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
@@ -28,6 +31,7 @@ class OperatorService:
     Args:
         config: The configuration.
         ledger: The account's ledger.
+        account: Its money.
         broker: Who holds the positions.
         execution: Closes them.
         rules: What an order must pass; orders are tried with them.
@@ -38,6 +42,7 @@ class OperatorService:
         self,
         config: Config,
         ledger: Ledger,
+        account: Account,
         broker: Broker,
         execution: Execution,
         rules: RiskRules,
@@ -45,13 +50,19 @@ class OperatorService:
     ) -> None:
         self._config = config
         self._ledger = ledger
+        self._account = account
         self._broker = broker
         self._execution = execution
         self._rules = rules
         self._locks = locks
 
-    def handle(self, message: FromOperator) -> TradingReport | None:
-        """Answer one request; None where the ledger cannot be written: it is asked again."""
+    def handle(self, message: FromOperator, caught_up: bool) -> TradingReport | None:
+        """Answer one request; None where the ledger cannot be written: it is asked again.
+
+        Args:
+            message: The request.
+            caught_up: The gateway's own streams are; before that, their quotes are old ones.
+        """
         closed: list[Fill] = []
         kept: dict[int, str] = {}
         try:
@@ -62,7 +73,7 @@ class OperatorService:
                     self._locks.take_off(owner, scopes, who)
                 case ClosePositions(tickets=tickets, who=who):
                     for ticket in tickets:
-                        found = self._close(ticket, f"closed by {who}")
+                        found = self._close(ticket, f"closed by {who}", caught_up)
                         if isinstance(found, str):
                             kept[ticket] = found
                         else:
@@ -70,11 +81,14 @@ class OperatorService:
         except LedgerError:
             logger.exception("what the operator asked for could not be recorded")
             return None
-        return self._report(tuple(closed), kept)
+        report = self._report(tuple(closed), kept)
+        return msgspec.structs.replace(report, catching_up=not caught_up)
 
-    def _close(self, ticket: int, reason: str) -> Fill | str:
+    def _close(self, ticket: int, reason: str, caught_up: bool) -> Fill | str:
         for strategy, position in self._broker.positions().items():
             if position.ticket == ticket:
+                if not caught_up:
+                    return "the gateway is still catching up with the market"
                 return self._execution.close(strategy, reason)
         return self._ledger.closed(ticket) or "there never was such a position"
 
@@ -84,7 +98,7 @@ class OperatorService:
         return TradingReport(
             locks=self._locks.in_force,
             trials=tuple(map(self._try, self._config.strategies)),
-            former=tuple(name for name in positions if name not in known),
+            former=tuple(name for name in self._account.strategies if name not in known),
             positions=tuple(positions.values()),
             closed=closed,
             kept=kept,

@@ -37,12 +37,18 @@ class TradingLocks:
         return Refusal(Code.LOCKED, locks.in_words(lock)) if lock is not None else None
 
     def put(self, wanted: Sequence[TradingLock]) -> None:
-        """Lock; a lock that says the same as one that holds already changes nothing.
+        """Lock; what holds already is never made weaker or shorter, see `locks.merged`.
 
         Raises:
             LedgerError: It could not be recorded; nothing has changed.
         """
-        fresh = [lock for lock in wanted if not any(_alike(lock, old) for old in self.in_force)]
+        held = {(lock.owner, lock.scope): lock for lock in self.in_force}
+        fresh = []
+        for lock in wanted:
+            before = held.get((lock.owner, lock.scope))
+            after = locks.merged(before, lock) if before is not None else lock
+            if after != before:
+                fresh.append(after)
         if fresh:
             self._change(fresh, [])
 
@@ -70,14 +76,3 @@ class TradingLocks:
     def _change(self, put: list[TradingLock], taken_off: list[tuple[TradingLock, str]]) -> None:
         self._ledger.change_locks(put, taken_off)
         self._locks = tuple(self._ledger.locks())
-
-
-def _alike(wanted: TradingLock, old: TradingLock) -> bool:
-    """Whether a lock asks for what holds already; who asked first is kept, and when."""
-    return (wanted.owner, wanted.scope, wanted.state, wanted.why, wanted.until) == (
-        old.owner,
-        old.scope,
-        old.state,
-        old.why,
-        old.until,
-    )

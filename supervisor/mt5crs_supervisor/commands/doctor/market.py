@@ -106,7 +106,8 @@ def judged(config: Config, heard: Heard, seconds: float) -> Iterator[Finding]:
             f" {heard.frame['refused']}",
             "see docs/wire.md for the shapes that are read",
         )
-    yield from _times(heard)
+    if config.globals.feed is None:  # A feed of ours has a clock of its own.
+        yield from _times(heard)
 
 
 def _no_tick(heard: Heard, url: str, seconds: float) -> Iterator[Finding]:

@@ -28,6 +28,9 @@ from mt5crs_supervisor.operator.table import cells_of, clip, plain
 DEAL, REFUSED = "deal", "refused"
 """Kinds of what stands in the ledger."""
 
+USUAL = 50
+"""Lines that are shown where nobody says how many, or since when."""
+
 LOOK_EVERY = 0.5
 """Seconds between two looks while following."""
 
@@ -90,7 +93,7 @@ def show_events(
     name: str | None,
     since: str | None,
     kinds: str | None,
-    limit: int,
+    limit: int | None,
     follow: bool,
     as_json: bool,
 ) -> None:
@@ -100,11 +103,13 @@ def show_events(
     wanted = Wanted(name, frozenset(kinds.split(",")) if kinds else frozenset(), begin)
     _check_kinds(wanted.kinds)
     story = Story(paths)
-    known = story.newest(name, max(limit, NEWEST) if begin is None else None, begin)
+    least = max(limit or USUAL, NEWEST) if begin is None else None
+    known = story.newest(name, least, begin)
     if name is not None and name not in {line.name for line in known}:
         _check_name(paths, name, known)
     found = grouped(line for line in known if wanted.has(line))
-    shown = found if since is not None else found[-limit:]
+    usual = len(found) if since is not None else USUAL
+    shown = found[-(limit or usual) :]
     _print(shown, as_json)
     if not found and not as_json and not follow:
         click.echo(f"Nothing of that has happened in {var_dir}.")
@@ -272,14 +277,11 @@ def _of_deal(deal: Deal) -> Line:
 
 
 def _described(fill: Fill, balance: float) -> str:
-    """``SELL 0.10 EURUSD at 1.08321 closes: -3.21 (STOP_LOSS), balance 9,996.79``."""
+    """``SELL 0.10 EURUSD at 1.08321 closes: profit -3.21 (STOP_LOSS), balance 9,996.79``."""
     what = f"{fill.side} {fill.lots:g} {fill.symbol} at {fill.price:g}"
     if fill.entry == "IN":
         return f"{what} opens"
-    return (
-        f"{what} closes: {fill.profit - fill.commission:+,.2f} ({fill.code}),"
-        f" balance {balance:,.2f}"
-    )
+    return f"{what} closes: {books.deal_in_words(fill)}, balance {balance:,.2f}"
 
 
 def _of_refusal(order: OrderRecord) -> Line:

@@ -167,7 +167,7 @@ class PaperBroker:
             return "it is not open"
         if held.touch is not None:
             return self._end_touched(held, held.touch)
-        quote = self._valuation.quote(held)
+        quote = self._valuation.quote_of_now(held)
         if quote is None:
             return f"no quote of {held.position.symbol} has come since it was opened"
         rate = self._valuation.rate(self._market.symbols[quote.symbol], quote)

@@ -35,6 +35,17 @@ class Valuation:
             return None
         return self._market.symbols[held.position.symbol].quote
 
+    def quote_of_now(self, held: OpenPosition) -> Tick | None:
+        """The quote that a position can be closed at; None where none has come since its opening.
+
+        A gateway that has just begun reads quotes again that were before it.
+        """
+        quote, market = self.quote(held), self._market.symbols[held.position.symbol]
+        if quote is None or market.replaying:
+            return None
+        old = quote.time_us < held.position.open_time_us and not market.clock_returned
+        return None if old else quote
+
     def floating(self, held: OpenPosition) -> float:
         """Profit of a position if it were closed at the last good quote."""
         position = held.position
