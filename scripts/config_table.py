@@ -79,7 +79,7 @@ def kind(hint: Any) -> str:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin is types.UnionType or origin is typing.Union:
         return " or ".join(kind(a) for a in arguments if a is not type(None)) + ", or nothing"
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {kind(arguments[0])}"
     if origin is dict:
         return "mapping"

@@ -201,6 +201,22 @@ def test_what_leaves_with_a_position_needs_a_word(tmp_path: Path) -> None:
         desk.edit(other)
         assert "buyer would leave a position open" in desk.run("reload", code=1)
         assert desk.pids() == pids
+        # A limit is taken up by a fresh gateway alone, and let go of again.
+        limit = {"rule": "max_open_positions", "params": {"most": 0}}
+        desk.edit(buyer, other, risk=[limit])
+        told = desk.run("reload")
+        assert "global.risk" in told and "2 untouched" in told
+        desk.run("flatten", "other")
+        wait_for(
+            lambda: any("max_open_positions: 1 are" in o["detail"] for o in desk.json("orders")),
+            "the limit to refuse",
+        )
+        desk.edit(buyer, other, risk=[{**limit, "params": {"most": "many"}}])
+        assert "global.risk[0].params.most" in desk.run("reload", code=4)
+        desk.edit(buyer, other)
+        desk.run("reload")
+        wait_for(lambda: desk.strategy("other").position_lots, "it to open again")
+        desk.edit(other)
         told = desk.run("reload", "--flatten")
         assert "(MANUAL)" in told
         assert [p["strategy"] for p in desk.json("positions")] == ["other"]

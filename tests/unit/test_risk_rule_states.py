@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mt5crs_services.gateway.risk import NoState, Proposal, Refusal, Rule
-from mt5crs_services.gateway.risk.rule_set import RuleError, load_rule
+from mt5crs_services.gateway.risk.loading import RuleError, load_rule
 from mt5crs_shared.configuration.structs import Config, RiskRuleConfig
 from mt5crs_shared.trading.orders import Code, Fill, OrderResult
 from tests.unit.gateway_cases import Office, config, order, tick

@@ -18,7 +18,7 @@ from mt5crs_services.gateway.ledger.ledger_file import (
 )
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.permission import Leases
-from mt5crs_services.gateway.risk.rule_set import RuleError
+from mt5crs_services.gateway.risk.loading import RuleError
 from mt5crs_services.service import BacklogServer, bind_router
 from mt5crs_shared.configuration.structs import decode_config
 from mt5crs_shared.errors import Mt5crsError

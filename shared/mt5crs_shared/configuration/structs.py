@@ -270,7 +270,8 @@ class RiskRuleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A risk rule that the gateway asks before it opens a position.
 
     Attributes:
-        rule: ``package.module:Class``, a subclass of `mt5crs_services.gateway.risk.Rule`.
+        rule: One of ours, such as ``max_loss`` (see ``docs/risk.md``), or ``package.module:Class``,
+            a subclass of `mt5crs_services.gateway.risk.Rule`.
         scope: What it counts together: the account, each strategy, or each symbol.
         params: Its parameters.
     """

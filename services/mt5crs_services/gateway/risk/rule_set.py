@@ -1,16 +1,12 @@
 """The rules of a gateway: those for every order, and those that the configuration names."""
 
-import importlib
 import logging
-import re
-import typing
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.risk import loading
 from mt5crs_services.gateway.risk.order_checks import (
     ClosesHeldPosition,
     ConvertibleProfit,
@@ -25,10 +21,8 @@ from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_services.gateway.risk.trading_locks import TradingLocks
 from mt5crs_shared.configuration.structs import RiskRuleConfig
-from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.methods import fault_of_methods, own_module
 from mt5crs_shared.trading.orders import Code, Fill, Order, is_refusal
-from mt5crs_shared.wording import ERROR_LENGTH, describe_error, nearest, one_line, shown
+from mt5crs_shared.wording import ERROR_LENGTH, one_line, shown
 
 logger = logging.getLogger(__name__)
 
@@ -46,27 +40,8 @@ OPENING: tuple[Rule[NoState], ...] = (
 CLOSING: tuple[Rule[NoState], ...] = (ClosesHeldPosition(),)
 """What an order that closes one must pass besides."""
 
-BY_NAME: dict[str, type[Rule[Any]]] = {}
-"""Rules of ours that a configuration can name without a module."""
-
 _NO_STATE = NoState()
-_HERE = str(Path(__file__).parent)
-
-_METHODS = {"before": "self, proposal, state", "after": "self, fill, state"}
-
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class RuleError(Mt5crsError):
-    """A configured rule cannot be used. The gateway does not start: nothing trades without it.
-
-    Attributes:
-        field: The field of its entry that is to blame, such as ``params.most``.
-    """
-
-    def __init__(self, message: str, field: str = "rule") -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class _Configured:
@@ -78,8 +53,8 @@ class _Configured:
         self.failing = ""
         self._failures = 0
         self.scope = entry.scope
-        self._rule = load_rule(entry)
-        self._kind = state_of(type(self._rule))
+        self._rule = loading.load_rule(entry)
+        self._kind = loading.state_of(type(self._rule))
         self._blank = _encode(self._kind())
         # As the ledger has them: a rule that changes the one it is given changes nothing.
         self.states = ledger.rule_states(self.name)
@@ -119,8 +94,8 @@ class _Configured:
             logger.error("risk rule %s failed at a deal", self.name, exc_info=error)
             # It would not know of this deal. Once it is mended, it is told of it again.
             self.broken = (
-                f"{self.name} failed at a deal: {_described(error)}; nothing is opened before it is"
-                " mended, and the gateway restarted"
+                f"{self.name} failed at a deal: {loading.error_of_rule(error)}; nothing is opened"
+                " before it is mended, and the gateway restarted"
             )
             return None
         return {self.key(fill): body} if body != before else {}
@@ -130,7 +105,7 @@ class _Configured:
         self._failures += 1
         if self._failures & (self._failures - 1) == 0:
             logger.error("risk rule %s failed, time %d", self.name, self._failures, exc_info=error)
-        self.failing = f"{self.name} failed: {_described(error)}; see `logs gateway`"
+        self.failing = f"{self.name} failed: {loading.error_of_rule(error)}; see `logs gateway`"
         return self.failing
 
     def _body(self, of: Order | Fill) -> bytes:
@@ -143,9 +118,9 @@ class _Configured:
         try:
             self._decode(body)
         except BaseException as error:
-            raise RuleError(
+            raise loading.RuleError(
                 f"risk rule {self.name}: what the ledger keeps for it does not fit"
-                f" {self._kind.__name__} ({_described(error)}); give new fields a"
+                f" {self._kind.__name__} ({loading.error_of_rule(error)}); give new fields a"
                 " default, or the rule another name"
             ) from error
 
@@ -222,83 +197,6 @@ def first_refusal(rules: Sequence[Rule[NoState]], proposal: Proposal) -> Refusal
     return _first(rule.before(proposal, _NO_STATE) for rule in rules)
 
 
-def load_rule(entry: RiskRuleConfig) -> Rule[Any]:
-    """The rule that an entry names, with its parameters.
-
-    Raises:
-        RuleError: It cannot be found, is no `Rule`, overrides nothing, or does not take these
-            parameters.
-    """
-    found = BY_NAME.get(entry.rule) or _imported(entry.rule)
-    if not (isinstance(found, type) and issubclass(found, Rule)):
-        raise RuleError(f"risk rule {entry.rule} is no subclass of Rule")
-    _check_methods(entry.rule, found)
-    _check_state(entry.rule, state_of(found))
-    fields = found.__struct_fields__
-    for name in entry.params.keys() - set(fields):
-        meant = nearest(name, fields)
-        hint = f"; did you mean {meant}?" if meant else ""
-        has = ", ".join(fields) or "none"
-        raise RuleError(
-            f"risk rule {entry.rule} has no parameter {name}; it has: {has}{hint}", f"params.{name}"
-        )
-    try:
-        return msgspec.convert(entry.params, found)
-    except BaseException as error:
-        said = str(error) if isinstance(error, msgspec.ValidationError) else _described(error)
-        where = re.search(r" - at `\$\.(\w+)", said)
-        field = f"params.{where[1]}" if where else "params"
-        raise RuleError(f"risk rule {entry.rule}: params: {said}", field) from error
-
-
-def state_of(rule: type[Rule[Any]]) -> type[msgspec.Struct]:
-    """What a rule remembers: the ``Lost`` of ``Rule[Lost]``.
-
-    Raises:
-        RuleError: It is no struct.
-    """
-    for kind in rule.__mro__:
-        for base in getattr(kind, "__orig_bases__", ()):
-            arguments = typing.get_args(base)
-            if typing.get_origin(base) is Rule and isinstance(arguments[0], type):
-                if not issubclass(arguments[0], msgspec.Struct):
-                    raise RuleError(
-                        f"risk rule {rule.__name__} remembers a {arguments[0].__name__}; it has to"
-                        " be a msgspec.Struct, frozen, every field with a default"
-                    )
-                return arguments[0]
-    return NoState
-
-
-def _check_methods(name: str, rule: type[Rule[Any]]) -> None:
-    fault = fault_of_methods(rule, Rule, _METHODS)
-    if fault:
-        raise RuleError(f"risk rule {name}: {fault}")
-    own = [method for method in _METHODS if getattr(rule, method) is not getattr(Rule, method)]
-    if not own:
-        raise RuleError(f"risk rule {name} has neither before() nor after(): it would do nothing")
-    remembers = state_of(rule)
-    if remembers is not NoState and "after" not in own:
-        raise RuleError(
-            f"risk rule {name} has no after(self, fill, state): it would never know more than the"
-            f" first {remembers.__name__}; write Rule[NoState], or after()"
-        )
-
-
-def _check_state(name: str, kind: type[msgspec.Struct]) -> None:
-    try:
-        msgspec.msgpack.decode(_encode(kind()), type=kind)
-    except TypeError as error:
-        raise RuleError(
-            f"risk rule {name}: every field of its state needs a default, of a plain kind"
-            f" ({_described(error)})"
-        ) from error
-    except BaseException as error:
-        raise RuleError(
-            f"risk rule {name}: its state cannot be kept: {_described(error)}"
-        ) from error
-
-
 def _checked(found: object) -> Refusal:
     if not isinstance(found, Refusal):
         raise TypeError(f"before() returned {shown(found)}; it returns a Refusal or None")
@@ -309,27 +207,5 @@ def _checked(found: object) -> Refusal:
     return Refusal(found.code, one_line(found.detail, ERROR_LENGTH))
 
 
-def _imported(name: str) -> object:
-    module, _, attribute = name.partition(":")
-    if not attribute:
-        known = ", ".join(sorted(BY_NAME)) or "none"
-        hint = ":".join(name.rsplit(".", 1)) if "." in name else "module:Class"
-        raise RuleError(f"there is no risk rule {name} (known: {known}); or name {hint}")
-    try:
-        found = importlib.import_module(module)
-    except BaseException as error:
-        where = f"; it is looked for in {Path.cwd()}" if isinstance(error, ImportError) else ""
-        raise RuleError(f"risk rule {name}: {_described(error)}{where}") from error
-    if not hasattr(found, attribute):
-        meant = nearest(attribute, dir(found))
-        hint = f"; did you mean {meant}?" if meant else own_module(module)
-        raise RuleError(f"risk rule {name}: {module} has no {attribute}{hint}")
-    return getattr(found, attribute)
-
-
 def _first(refusals: Iterable[Refusal | None]) -> Refusal | None:
     return next((refusal for refusal in refusals if refusal is not None), None)
-
-
-def _described(error: BaseException) -> str:
-    return describe_error(error, lambda filename: filename.startswith(f"{_HERE}/"))

@@ -1,6 +1,6 @@
 """Tries the risk rules of a configuration, in a process of its own: ``validate`` asks for it."""
 
-from mt5crs_services.gateway.risk.rule_set import RuleError, load_rule
+from mt5crs_services.gateway.risk.loading import RuleError, load_rule
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import Unusable
 from mt5crs_shared.process.validation import answer

@@ -1,0 +1,134 @@
+"""Rules that stop what loses: money by the deals, commission included, open profit not."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from mt5crs_services.gateway.risk.conditions import local, zone_of
+from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
+from mt5crs_services.gateway.risk.rule import Rule
+from mt5crs_shared.trading.orders import Code, Fill
+
+Money = Annotated[float, Meta(gt=0.0)]
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What a period has made so far.
+
+    Attributes:
+        period: Its name: ``2026-11-26``, or ``2026-W48``.
+        net: Profit less commission, in the account's currency.
+    """
+
+    period: str = ""
+    net: float = 0.0
+
+
+class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
+    """Opens nothing for the rest of a day, or a week, that has lost so much.
+
+    A deal counts where its time falls.
+
+    Attributes:
+        most: The loss, in the account's currency.
+        per: Which period.
+        time_zone: Where it begins at midnight; a week on Monday.
+    """
+
+    most: Money
+    per: Literal["day", "week"] = "day"
+    time_zone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        """Refuse a zone that is none."""
+        zone_of(self.time_zone)
+
+    def before(self, proposal: Proposal, state: Made) -> Refusal | None:
+        """See the class."""
+        period = self._period(proposal.tick.time_us)
+        if state.period != period or -state.net < self.most:
+            return None
+        return Refusal(
+            Code.RISK,
+            f"max_loss: {state.net:+,.2f} in {period} ({self.time_zone}), at most"
+            f" -{self.most:,.2f} a {self.per}",
+        )
+
+    def after(self, fill: Fill, state: Made) -> Made:
+        """Add it up."""
+        period = self._period(fill.time_us)
+        before = state.net if period == state.period else 0.0
+        return Made(period, before + fill.profit - fill.commission)
+
+    def _period(self, time_us: int) -> str:
+        day = local(time_us, self.time_zone)
+        return f"{day:%G-W%V}" if self.per == "week" else f"{day:%Y-%m-%d}"
+
+
+class Peak(msgspec.Struct, frozen=True):
+    """What all deals have made, and the most that it has been."""
+
+    net: float = 0.0
+    highest: float = 0.0
+
+
+class MaxDrawdown(Rule[Peak], frozen=True, forbid_unknown_fields=True):
+    """Opens nothing while so much of the highest balance is lost, until the limit is raised.
+
+    Attributes:
+        most: From the highest balance down, in the account's currency; the first balance counts.
+    """
+
+    most: Money
+
+    def before(self, proposal: Proposal, state: Peak) -> Refusal | None:
+        """See the class."""
+        lost = state.highest - state.net
+        if lost < self.most:
+            return None
+        return Refusal(
+            Code.RISK, f"max_drawdown: {lost:,.2f} below the highest, at most {self.most:,.2f}"
+        )
+
+    def after(self, fill: Fill, state: Peak) -> Peak:
+        """Add it up."""
+        net = state.net + fill.profit - fill.commission
+        return Peak(net, max(state.highest, net))
+
+
+class Streak(msgspec.Struct, frozen=True):
+    """Trades lost in a row, and the event time at which the last one was closed."""
+
+    losses: int = 0
+    last_us: int = 0
+
+
+class LosingStreak(Rule[Streak], frozen=True, forbid_unknown_fields=True):
+    """After so many losses in a row it opens nothing for a while, then counts anew.
+
+    Attributes:
+        losses: Closing deals in a row that lost.
+        pause: Seconds of event time, from the last of them.
+    """
+
+    losses: Annotated[int, Meta(ge=1)]
+    pause: Annotated[float, Meta(gt=0.0)] = 3600.0
+
+    def before(self, proposal: Proposal, state: Streak) -> Refusal | None:
+        """See the class."""
+        left = state.last_us / 1e6 + self.pause - proposal.tick.time_us / 1e6
+        if state.losses < self.losses or left <= 0.0:
+            return None
+        return Refusal(
+            Code.RISK, f"losing_streak: {state.losses} losses in a row; {left:.0f} s to wait"
+        )
+
+    def after(self, fill: Fill, state: Streak) -> Streak:
+        """Count it."""
+        if fill.entry != "OUT":
+            return state
+        waited = fill.time_us >= state.last_us + self.pause * 1e6
+        before = 0 if state.losses >= self.losses and waited else state.losses
+        lost = fill.profit - fill.commission < 0.0
+        return Streak(before + 1 if lost else 0, fill.time_us)
