@@ -184,10 +184,15 @@ FromSupervisor = Lease | Stop | Recycle | Identify
 
 
 class Register(msgspec.Struct, frozen=True, tag=True):
-    """A spawn trades from now on; answered with `Registered`."""
+    """A spawn trades from now on; answered with `Registered`.
+
+    Attributes:
+        held: Ticket of the position that it has, as far as it knows; 0: none.
+    """
 
     strategy: str
     epoch: Epoch
+    held: Whole = 0
 
 
 class Registered(msgspec.Struct, frozen=True, tag=True):
@@ -199,6 +204,7 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
         realised: Realised profit less commission.
         refused: Why this spawn may not trade; empty: it may.
         deal_us: Event time of its last deal, us since the epoch; 0: it has none.
+        closing: The deal by which a broker has closed what it believes to hold; None: none has.
     """
 
     strategy: str
@@ -206,6 +212,7 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
     realised: float
     refused: str = ""
     deal_us: int = 0
+    closing: Fill | None = None
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
@@ -263,9 +270,10 @@ class PositionClosed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unregistered(msgspec.Struct, frozen=True, tag=True):
-    """Nothing was done: this gateway has begun since, and the spawn has to register first.
+    """This gateway has begun since, and the spawn has to register first; nothing else was done.
 
-    It may have another ledger than the one before, on which the strategy must not trade.
+    It may have another ledger than the one before, on which the strategy must not trade, or one
+    that has ended its position. It is said to who asks, and unasked to who has not registered yet.
     """
 
     strategy: str

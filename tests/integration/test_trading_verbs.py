@@ -182,6 +182,35 @@ def test_a_gateway_that_has_just_begun_closes_at_quotes_of_now(system: CommandLi
         assert trades[ticket]["closed_us"] >= position["open_time_us"]
 
 
+def test_one_that_only_holds_learns_from_another_gateway_that_its_position_has_ended(
+    tmp_path: Path,
+) -> None:
+    """It sends nothing meanwhile: who closed it does not know where it is."""
+    holder = {
+        **entry("holder", "EURUSD"),
+        "evaluate": "bar",
+        "strategy": "tests.integration.test_former_strategies:Buyer",
+    }
+    made = CommandLine(tmp_path, [holder])
+    pulse = Pulse(made.port, ["EURUSD"], rate=20.0)
+    pulse.start()
+    made.start()
+    try:
+        wait_for(lambda: made.strategy("holder").position_lots, "a position")
+        for deals_so_far in (1, 3):
+            pid = made.pid("gateway")
+            os.kill(pid, signal.SIGKILL)
+            made.wait_back("gateway", pid)
+            assert "(MANUAL)" in said(made, "flatten", "holder")
+            wait_for(lambda n=deals_so_far: deals(made) >= n + 2, "it to open another one")
+        metrics = made.strategy("holder").metrics
+        assert metrics is not None
+        assert metrics.orders_rejected == 0
+    finally:
+        pulse.stop()
+        made.stop()
+
+
 def test_a_gateway_that_was_given_up_is_named(system: CommandLine) -> None:
     def given_up() -> bool:
         gateway = system.service("gateway")

@@ -59,6 +59,9 @@ TOLD = frozenset(10**n for n in range(12))
 SAVE_EVERY = 1.0
 """Seconds between two records of where the streams stand."""
 
+ANNOUNCED_FOR, ANNOUNCE_EVERY = 10.0, 0.2
+"""Seconds for which, and between which, a gateway that has begun calls strategies to register."""
+
 AWAY_AFTER = 1.0
 """Seconds without the tape's word after which the gateway says that it misses it."""
 
@@ -112,6 +115,9 @@ class Gateway:
         self._trouble = ""
         self._told_whole = False
         self._save_at = 0.0
+        self._names = [strategy.name for strategy in config.enabled]
+        self._begun = time.monotonic()
+        self._announce_at = 0.0
         self._whole_at = time.monotonic()
         self._url = config.globals.zmq_market_url
         self._stream = TickStream(
@@ -259,10 +265,24 @@ class Gateway:
             if not self._trouble:
                 logger.exception("the ledger cannot be written")
             self._trouble = f"the ledger cannot be written: {error}"
+        self._announce(time.monotonic())
         for strategy, message in self._core.execution.take_mail():
             identity = self._identities.get(strategy)
             if identity is not None:
                 self._send(identity, message)
+
+    def _announce(self, now: float) -> None:
+        """Call those who have not registered: one that wants nothing just now would not ask.
+
+        It may hold a position that has ended since it was told of anything.
+        """
+        if now < self._announce_at or now > self._begun + ANNOUNCED_FOR:
+            return
+        self._announce_at = now + ANNOUNCE_EVERY
+        for name in self._names:
+            epoch = self._core.orders.newest(name)
+            if epoch and (name, epoch) not in self._registered:
+                self._send(self._installation.identity(name, epoch), Unregistered(name))
 
     def _send(self, identity: bytes, message: FromGateway) -> None:
         # A client that is gone takes no harm, and does none: a ROUTER drops what is for nobody.

@@ -182,8 +182,7 @@ class Worker:
         while not self._child.stopping:
             events = self._child.poll(min(self._stream.timeout(), CHECKPOINT_EVERY))
             if self._gateway.socket in events:
-                while self._gateway.read() is not None:
-                    pass
+                self._gateway.hear()
             for batch in self._stream.read(events):
                 self._process(batch)
             if self._stream.caught_up:
@@ -264,7 +263,7 @@ class Worker:
             ReplacedError: A newer process trades.
             BooksError: They are not those of this strategy's past.
         """
-        word = self._gateway.register()
+        word = self._gateway.register(self._instance.bot.position)
         if word.refused:
             raise ReplacedError(f"the gateway refuses this process: {word.refused}")
         books.refuse_foreign(self._strategy.symbol, self._journal, self._gateway, word.position)

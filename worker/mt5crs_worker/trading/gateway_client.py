@@ -115,10 +115,24 @@ class GatewayClient:
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         self.socket.connect(address)
 
-    def register(self) -> Registered:
-        """Say which spawn this is, and learn what the ledger has of the strategy."""
-        request = Register(self._strategy, self._epoch)
-        return self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
+    def register(self, held: Position | None) -> Registered:
+        """Say which spawn this is, and learn what the ledger has of the strategy.
+
+        Args:
+            held: The position that it has, as far as it knows.
+        """
+        request = Register(self._strategy, self._epoch, held.ticket if held is not None else 0)
+        word = self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
+        if word.closing is not None:
+            ticket = word.closing.ticket
+            self._closed[ticket] = PositionClosed(self._strategy, ticket, word.closing)
+        return word
+
+    def hear(self) -> None:
+        """Take what came unasked; a gateway that has begun anew calls for who trades."""
+        while (message := self.read()) is not None:
+            if isinstance(message, Unregistered):
+                self._introduce()
 
     def submit(self, order: Order) -> OrderResult:
         """Execute an order, or record it as missed; see `bot.OrderRoute`.

@@ -26,7 +26,7 @@ from mt5crs_shared.messages import (
     Touched,
 )
 from mt5crs_shared.storage.ledger_schema import LedgerError
-from mt5crs_shared.trading.orders import Code, Order, OrderResult
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
@@ -91,8 +91,8 @@ class OrderService:
                 return OrderAnswer(result) if result is not None else None
             case Touched():
                 return self._touched(message)
-            case Register(strategy=strategy, epoch=epoch):
-                return self._register(strategy, epoch)
+            case Register(strategy=strategy, epoch=epoch, held=held):
+                return self._register(strategy, epoch, held)
             case Fence(strategy=strategy, epoch=epoch):
                 self._fence(strategy, epoch)
                 return None
@@ -120,7 +120,7 @@ class OrderService:
             logger.exception("%s, epoch %d, could not be recorded", strategy, epoch)
             self._epochs[strategy] = epoch
 
-    def _register(self, strategy: str, epoch: int) -> Registered | None:
+    def _register(self, strategy: str, epoch: int, held: int) -> Registered | None:
         try:
             admitted = self._admit(strategy, epoch)
         except LedgerTakenError:
@@ -134,7 +134,15 @@ class OrderService:
             realised=self._account.realised(strategy),
             refused="" if admitted else self._fenced(strategy, epoch),
             deal_us=self._account.last_deal_us(strategy),
+            closing=self._ended(strategy, held) if held else None,
         )
+
+    def _ended(self, strategy: str, ticket: int) -> Fill | None:
+        """The deal by which the broker, by itself or by hand, has closed a position."""
+        closing = self._ledger.closing(strategy, ticket)
+        if closing is None or not closing.order_id.endswith(OWN_SUFFIXES):
+            return None  # By an order of the strategy, which it comes to again.
+        return closing
 
     def _submit(self, request: Submit) -> OrderResult | None:
         order = request.order
