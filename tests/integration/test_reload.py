@@ -220,6 +220,7 @@ def test_what_leaves_with_a_position_needs_a_word(tmp_path: Path) -> None:
         told = desk.run("reload", "--flatten")
         assert "(MANUAL)" in told
         assert [p["strategy"] for p in desk.json("positions")] == ["other"]
+        assert desk.json("locks") == []
         desk.edit({**other, "enabled": False}, {**buyer, "name": "third"})
         desk.run("reload", "--keep")
         held = [p["strategy"] for p in desk.json("positions")]

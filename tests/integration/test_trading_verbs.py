@@ -123,7 +123,8 @@ def test_with_the_kill_switch_on_nothing_gets_through(system: CommandLine) -> No
     system.wait_running()
     wait_refused(system, "euro_a", "euro_b", "yen")
     said(system, "stop")
-    assert said(system, "kill-switch", code=3).startswith("error: no system is running")
+    assert said(system, "kill-switch").startswith("kill switch ON (by the ledger: no gateway runs)")
+    assert said(system, "pause", "--all", code=3).startswith("error: no system is running")
     assert system.json("locks")[0]["owner"] == "kill-switch"
     system.start()
     system.wait_running()

@@ -25,10 +25,10 @@ from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.books import deal_in_words
 from mt5crs_supervisor.commands.records.moments import end_of
-from mt5crs_supervisor.operator.control import ControlTimeout
+from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.render import way_out
 from mt5crs_supervisor.operator.table import Cell, Column, column, table
-from mt5crs_supervisor.operator.trading_control import TradingControl
+from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 15.0
 """Seconds that closing waits for a gateway that is catching up with the market."""
@@ -49,24 +49,7 @@ def pause(
     gateway = TradingControl(paths)
     scopes = _scopes(gateway.ask(AskTrading()), patterns, everybody)
     state = TradingState.HALTED if halt else TradingState.REDUCING
-    now = time.time()
-    report = gateway.ask(
-        Lock(
-            tuple(
-                TradingLock(
-                    owner=OPERATOR,
-                    scope=scope,
-                    state=state,
-                    who=_user(),
-                    why=why,
-                    since=now,
-                    until=end.timestamp() if end is not None else None,
-                )
-                for scope in scopes
-            )
-        )
-    )
-    _check_held(report, scopes, halt)
+    report = hold(gateway, scopes, state, why, end.timestamp() if end is not None else None)
     for scope in scopes:
         own = _lock_of(report, OPERATOR, scope)
         what = "no order" if own.state is TradingState.HALTED else "opens no position"
@@ -77,6 +60,34 @@ def pause(
     _tell_open(report.positions, scopes)
 
 
+def hold(
+    gateway: TradingControl,
+    scopes: Sequence[str],
+    state: TradingState,
+    why: str,
+    until: float | None = None,
+    owner: str = OPERATOR,
+) -> TradingReport:
+    """Hold orders back, and see by the gateway's own trial that they are.
+
+    Raises:
+        CommandError: They are not.
+    """
+    who, now = _user(), time.time()
+    wanted = tuple(
+        TradingLock(owner, scope, state, who, why[: locks.LONGEST_WHY], now, until)
+        for scope in scopes
+    )
+    report = gateway.ask(Lock(wanted))
+    _check_held(report, scopes, state is TradingState.HALTED)
+    return report
+
+
+def let_go(gateway: TradingControl, scopes: Sequence[str], owner: str = OPERATOR) -> TradingReport:
+    """Take off what was held back by an owner."""
+    return gateway.ask(Unlock(owner, tuple(scopes), _user()))
+
+
 def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
     """Take off what `pause` has put on strategies, or all of it."""
     gateway = TradingControl(paths)
@@ -84,7 +95,7 @@ def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
     own = {lock.scope for lock in before.locks if lock.owner == OPERATOR}
     named = _scopes(before, patterns, everybody)
     scopes = sorted(own) if everybody else named
-    report = gateway.ask(Unlock(OPERATOR, tuple(scopes), _user()))
+    report = let_go(gateway, scopes)
     for scope in scopes:
         name = scope or "every strategy"
         was = "is not paused any more" if scope in own else "was not paused"
@@ -103,7 +114,7 @@ def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool) -> None:
     if not wanted:
         click.echo("nothing is open there")
         return
-    _close(gateway, wanted)
+    close(gateway, wanted)
     for name in sorted({position.strategy for position in wanted}):
         trial = next((trial for trial in before.trials if trial.strategy == name), None)
         if trial is not None and not trial.opening:
@@ -113,21 +124,12 @@ def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool) -> None:
 def kill_switch(paths: VarPaths, closing: bool, why: str) -> None:
     """Hold everything back, see that nothing gets through, and close all if that is wished."""
     gateway = TradingControl(paths)
-    lock = TradingLock(
-        owner=KILL_SWITCH,
-        scope=ACCOUNT,
-        state=TradingState.HALTED,
-        who=_user(),
-        why=why,
-        since=time.time(),
-    )
-    report = gateway.ask(Lock((lock,)))
-    _check_held(report, [ACCOUNT], halt=True)
+    report = hold(gateway, [ACCOUNT], TradingState.HALTED, why, owner=KILL_SWITCH)
     held = _lock_of(report, KILL_SWITCH, ACCOUNT)
     tried = f"tried with each of {len(report.trials)} strategies: none gets an order through"
     click.echo(f"kill switch ON: {locks.in_words(held)}; {tried}")
     if closing and report.positions:
-        _close(gateway, report.positions)
+        close(gateway, report.positions)
     elif report.positions:
         _tell_open(report.positions, [ACCOUNT])
     click.echo("it holds until `kill-switch off`, whatever is restarted")
@@ -142,7 +144,7 @@ def release_kill_switch(paths: VarPaths, sure: bool) -> None:
         return
     if not sure:
         _ask_for_name(paths.title)
-    report = gateway.ask(Unlock(KILL_SWITCH, (ACCOUNT,), _user()))
+    report = let_go(gateway, [ACCOUNT], KILL_SWITCH)
     click.echo("kill switch OFF")
     for lock in report.locks:
         what = lock.scope or "every strategy"
@@ -150,25 +152,35 @@ def release_kill_switch(paths: VarPaths, sure: bool) -> None:
 
 
 def show_kill_switch(paths: VarPaths) -> None:
-    """Say whether it is on, by the gateway itself."""
-    report = TradingControl(paths).ask(AskTrading())
-    lock = next((lock for lock in report.locks if lock.owner == KILL_SWITCH), None)
-    click.echo(f"kill switch ON: {locks.in_words(lock)}" if lock is not None else "kill switch OFF")
+    """Say whether it is on: by the gateway itself, or by the ledger where there is none."""
+    by = ""
+    try:
+        held = [*TradingControl(paths).ask(AskTrading()).locks]
+    except (NotRunning, GatewayDown):
+        by, held = " (by the ledger: no gateway runs)", _recorded(paths)
+    lock = next((lock for lock in held if lock.owner == KILL_SWITCH), None)
+    said = f"ON{by}: {locks.in_words(lock)}" if lock is not None else f"OFF{by}"
+    click.echo(f"kill switch {said}")
 
 
 def show_locks(paths: VarPaths, as_json: bool) -> None:
     """Print what holds orders back, by the ledger, whether anything runs or not."""
-    found: list[TradingLock] = []
-    with books.ledger_of(paths.var) as ledger:
-        if ledger is not None:
-            now = time.time()
-            found = [lock for lock in lock_log.read_locks(ledger) if not lock.is_over(now)]
+    found = _recorded(paths)
     if as_json:
         show.print_json(found)
     elif found:
         show.print_lines(table(_columns(found), show.width()))
     else:
         click.echo("Nothing is held back.")
+
+
+def _recorded(paths: VarPaths) -> list[TradingLock]:
+    """The locks that hold, by the ledger."""
+    with books.ledger_of(paths.var) as ledger:
+        if ledger is None:
+            return []
+        now = time.time()
+        return [lock for lock in lock_log.read_locks(ledger) if not lock.is_over(now)]
 
 
 def _user() -> str:
@@ -230,7 +242,7 @@ def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> t
     )
 
 
-def _close(gateway: TradingControl, wanted: Sequence[Position]) -> None:
+def close(gateway: TradingControl, wanted: Sequence[Position]) -> None:
     """Close positions; a gateway that has just begun closes nothing before it has quotes.
 
     Raises:

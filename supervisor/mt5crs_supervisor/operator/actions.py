@@ -73,11 +73,16 @@ class Operator:
         """Answer what waits, and go on with a reload."""
         for client, request in self._server.requests():
             self._server.answer(client, self._answer(request))
+        if self._supervisor.stopping:
+            self._reload = None  # Nobody is started any more.
         if self._reload is not None:
-            self._reload.on_turn(self._monotonic())
-            if not self._reload.waits_for:
-                self._reload = None
-                self._supervisor.resize(len(self._supervisor.roster.children))
+            self._go_on(self._reload)
+
+    def _go_on(self, reload: Reload) -> None:
+        reload.on_turn(self._monotonic())
+        self._reload = reload if reload.waits_for else None
+        if self._reload is None:
+            self._supervisor.resize(len(self._supervisor.roster.children))
 
     def _answer(self, request: Request) -> Reply | StatusReport:
         match request:
@@ -145,13 +150,15 @@ class Operator:
         if request.dry_run or found.refused or not found.count:
             return Planned(found)
         try:
-            descriptors.check_descriptors(len(services) + len(wanted.enabled))
+            standbys = sum(strategy.standby for strategy in wanted.enabled)
+            descriptors.check_descriptors(len(services) + len(wanted.enabled) + standbys)
         except TooFewFilesError as error:
             return Refused(str(error))
         roster.take(wanted)
         everybody = {plan.name: plan for plan in (*services, *plans.strategies(wanted))}
-        self._reload = Reload(roster, found, everybody)
         self._supervisor.events.notify(Reloaded(SUPERVISOR, change_in_words(found)))
+        # Begun before it is answered: whoever asks next sees what it waits for.
+        self._go_on(Reload(roster, found, everybody))
         return Planned(found)
 
     def _difference(

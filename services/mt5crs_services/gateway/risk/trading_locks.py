@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.risk.proposal import Refusal
 from mt5crs_shared.trading import locks
-from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.orders import Code, Order
 
 
@@ -45,6 +45,8 @@ class TradingLocks:
         held = {(lock.owner, lock.scope): lock for lock in self.in_force}
         fresh = []
         for lock in wanted:
+            if lock.state is TradingState.ACTIVE:
+                continue  # It holds nothing back.
             before = held.get((lock.owner, lock.scope))
             after = locks.merged(before, lock) if before is not None else lock
             if after != before:

@@ -58,8 +58,8 @@ def act_on(
 def _is_done(action: Action, before: ChildStatus, now: ChildStatus) -> bool:
     if action == "stop":
         return now.state == State.STOPPED
-    if action == "start" and before.state == State.RUNNING:
-        return True
+    if action == "start" and before.pid is not None:
+        return now.state in _AT_REST
     return now.epoch > before.epoch and now.state in _AT_REST
 
 

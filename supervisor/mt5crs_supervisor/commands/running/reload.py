@@ -1,9 +1,10 @@
 """`reload`: what the file says now, compared with what runs, shown, done, and waited for."""
 
+import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.messages import AskTrading
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.trading.locks import OPERATOR, TradingState
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.failures import CommandError
@@ -60,10 +62,9 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
         raise CommandError(f"nothing was changed: {'; '.join(planned.refused)}")
     if dry_run or not planned.count:
         return
-    if flatten:
-        _flatten(paths, planned.removed)
-    _asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
-    _wait(client, planned, time.monotonic)
+    with _flattened(paths, planned.removed) if flatten else contextlib.nullcontext():
+        _asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
+        _wait(client, planned, time.monotonic)
 
 
 def _checked(path: Path) -> Config:
@@ -93,13 +94,18 @@ def _asked(client: ControlClient, request: ReloadRequest) -> ConfigDifference:
     return reply.difference
 
 
-def _flatten(paths: VarPaths, names: tuple[str, ...]) -> None:
-    """Close what is held by strategies that leave, and see that they open nothing more."""
-    held = {position.strategy for position in TradingControl(paths).ask(AskTrading()).positions}
-    leaving = sorted(held & {*names})
-    if leaving:
-        trading.pause(paths, leaving, False, True, "leaves by a reload", None)
-        trading.flatten(paths, leaving, False)
+@contextlib.contextmanager
+def _flattened(paths: VarPaths, leaving: Sequence[str]) -> Iterator[None]:
+    """Close what strategies hold that leave; they open nothing more until they have stopped."""
+    gateway = TradingControl(paths)
+    paused = {lock.scope for lock in gateway.ask(AskTrading()).locks if lock.owner == OPERATOR}
+    fresh = [name for name in leaving if name not in paused]
+    report = trading.hold(gateway, leaving, TradingState.HALTED, "leaves by a reload")
+    try:
+        trading.close(gateway, [held for held in report.positions if held.strategy in leaving])
+        yield
+    finally:
+        trading.let_go(gateway, fresh)
 
 
 def _wait(client: ControlClient, planned: ConfigDifference, monotonic: Callable[[], float]) -> None:
@@ -114,8 +120,8 @@ def _wait(client: ControlClient, planned: ConfigDifference, monotonic: Callable[
 
     def over() -> StatusReport | None:
         report = client.status()
-        children = [child for child in report.children if child.name in fresh]
-        settled = all(child.state in SETTLED for child in children)
+        states = [child.state for child in report.children if child.name in fresh]
+        settled = len(states) == len(fresh) and all(state in SETTLED for state in states)
         return report if not report.reloading and settled else None
 
     report = wait_until(over, WITHIN)
