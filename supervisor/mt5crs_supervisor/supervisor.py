@@ -20,6 +20,7 @@ from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.pauses import Pauses
 from mt5crs_supervisor.children.sequence import StartStopOrder
 from mt5crs_supervisor.children.spawner import Spawner
+from mt5crs_supervisor.deaths.giving_up import GivingUp
 from mt5crs_supervisor.deaths.post_mortem import PostMortem
 from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.operator.actions import Operator
@@ -80,6 +81,7 @@ class Supervisor:
         self._pauses = Pauses(self.events.notify)
         self._post_mortem = PostMortem(paths, sum(map(len, wanted)), self.events.notify)
         self._open_sockets()
+        self._giving_up = GivingUp(self._channel.close_positions)
         self._spawner = Spawner(
             config,
             paths,
@@ -168,6 +170,8 @@ class Supervisor:
         for name in self._post_mortem.forgiven(now):
             if name in self.roster.by_name:
                 self.roster.by_name[name].policy.forgive_last()
+        entries, account = self.roster.config.strategies, reporting.account_of(self)
+        self._giving_up.on_turn(self.roster.strategies, entries, account, now)
         self._renew_leases(now)
         self._spawner.keep_standbys(self.roster.strategies, now)
         self._spawner.save()

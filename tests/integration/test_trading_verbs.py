@@ -212,6 +212,48 @@ def test_one_that_only_holds_learns_from_another_gateway_that_its_position_has_e
         made.stop()
 
 
+@pytest.mark.parametrize("wish", ["hold", "flatten"])
+def test_the_position_of_one_that_is_given_up(tmp_path: Path, wish: str) -> None:
+    holder = {
+        **entry("holder", "EURUSD"),
+        "evaluate": "bar",
+        "strategy": "tests.integration.test_former_strategies:Buyer",
+        "on_give_up": wish,
+    }
+    made = CommandLine(tmp_path, [holder, entry("yen", "EURJPY")])
+    pulse = Pulse(made.port, ["EURUSD", "EURJPY", "USDJPY"], rate=20.0)
+    pulse.start()
+    made.start()
+    try:
+        wait_for(lambda: made.strategy("holder").position_lots, "a position")
+        wait_for(lambda: made.strategy("yen").deals > 2, "deals of the other one")
+
+        def given_up() -> bool:
+            process = made.strategy("holder").process
+            if process.pid is not None and process.state == "RUNNING":
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            return process.state == "QUARANTINED"
+
+        wait_for(given_up, "it to be given up")
+        if wish == "hold":
+            assert made.strategy("holder").position_lots
+            note = "lots stay open, guarded by the gateway; `flatten holder`"
+            assert note in said(made, "status")
+            return
+        wait_for(lambda: not made.strategy("holder").position_lots, "it to be flat")
+        (order,) = [o for o in made.json("orders", "holder") if o["code"] == "MANUAL"]
+        assert order["reason"] == "closed by the supervisor, which has given the strategy up"
+        before = deals(made, "yen")
+        wait_for(lambda: deals(made, "yen") > before + 2, "the other one to go on")
+        # Mended and started again, it knows.
+        said(made, "restart", "holder")
+        wait_for(lambda: made.strategy("holder").position_lots, "another position")
+    finally:
+        pulse.stop()
+        made.stop()
+
+
 def test_a_gateway_that_was_given_up_is_named(system: CommandLine) -> None:
     def given_up() -> bool:
         gateway = system.service("gateway")

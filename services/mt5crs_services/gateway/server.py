@@ -210,6 +210,9 @@ class Gateway:
             case QueryOrder():
                 return  # It changes nothing.
             case AskTrading() | Lock() | Unlock() | ClosePositions():
+                # The supervisor closes what a strategy has left that it gave up.
+                if isinstance(message, ClosePositions) and speaker == ("supervisor", 0):
+                    return
                 said, epoch = OPERATOR, speaker.epoch if speaker is not None else 0
             case Fence():
                 said, epoch = "supervisor", 0

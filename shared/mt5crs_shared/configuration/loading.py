@@ -20,7 +20,7 @@ _KEYS: Final = ("strategies", "global")
 
 # What a strategy's process does not depend on: whatever is added later counts until it is
 # listed here, since one restart too many is better than a process that runs on old settings.
-_NOT_OF_STRATEGY: Final = frozenset({"enabled", "limits", "restart", "standby"})
+_NOT_OF_STRATEGY: Final = frozenset({"enabled", "limits", "restart", "standby", "on_give_up"})
 _NOT_OF_GLOBALS: Final = frozenset(
     {"default_balance", "zmq_execution_host", "zmq_execution_port", "tape", "risk"}
 )

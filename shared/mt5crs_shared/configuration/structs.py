@@ -112,7 +112,8 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One strategy: one process, one journal, one log.
 
     Attributes:
-        name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape or feed.
+        name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape, feed or
+            operator.
         symbol: The symbol it trades, listed in ``symbols.yaml``.
         model_path: XGBoost model (JSON or UBJ). Required unless `strategy` names a class that
             needs none. Absolute once loaded.
@@ -131,6 +132,8 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         limits: What its process may use; None: no limit.
         standby: A second process of it is kept warm, and takes over when the first one ends: it
             costs that process's memory, and halves the recovery.
+        on_give_up: What becomes of its position when it is QUARANTINED: ``hold`` leaves it to its
+            stop and target, ``flatten`` closes it.
     """
 
     name: Name
@@ -149,6 +152,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restart: RestartConfig | None = None
     limits: LimitsConfig | None = None
     standby: bool = False
+    on_give_up: Literal["hold", "flatten"] = "hold"
 
     @property
     def magic_number(self) -> int:

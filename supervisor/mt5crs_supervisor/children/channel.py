@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import zmq
 
-from mt5crs_shared.messages import Fence, FromChild, FromSupervisor
+from mt5crs_shared.messages import ClosePositions, Fence, FromChild, FromSupervisor
 from mt5crs_shared.process.installation import Installation, Speaker
 from mt5crs_shared.process.paths import VarPaths
 
@@ -126,6 +126,14 @@ class ChildChannel:
         """Tell the gateway to refuse earlier spawns of a strategy."""
         with contextlib.suppress(zmq.Again):
             self._gateway.send(_encode(Fence(strategy, epoch)), zmq.DONTWAIT)
+
+    def close_positions(self, request: ClosePositions) -> None:
+        """Ask the gateway for it; what it answers, its next beat says too."""
+        with contextlib.suppress(zmq.Again):
+            self._gateway.send(_encode(request), zmq.DONTWAIT)
+        with contextlib.suppress(zmq.Again):
+            while True:
+                self._gateway.recv(zmq.DONTWAIT)  # to earlier requests
 
     def close(self) -> None:
         """Give the sockets back."""
