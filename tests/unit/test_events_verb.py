@@ -9,10 +9,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mt5crs_shared.events import Died, Hung, Quarantined, Recovered, Running, Started, StateChanged
+from mt5crs_shared.events import (
+    BeganAgain,
+    Degraded,
+    Died,
+    Hung,
+    Quarantined,
+    Recovered,
+    Running,
+    Started,
+    StateChanged,
+    Stopped,
+)
 from mt5crs_shared.messages import Submit
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.event_files import EventWriter
+from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.records import events
@@ -178,8 +190,28 @@ def test_a_page_for_the_morning(var: Path) -> None:
     writer.write(Quarantined("gold", "no model"))
     writer.write(Quarantined("euro", "five deaths"))
     writer.write(Running("euro", 1, 2))
+    for event in (
+        Started("supervisor", 2),
+        Started("supervisor", 2),  # it was killed before
+        BeganAgain("supervisor", "a bug"),
+        Started("supervisor", 2),
+        Stopped("supervisor", "every process has ended"),
+        Started("supervisor", 2),
+        Degraded("euro", "the feed is silent"),
+        Degraded("euro", "the feed is silent"),
+    ):
+        writer.write(event)
     writer.close()
     office = Office(paths.ledger)
+    office.core.locks.put(
+        [TradingLock("operator", "euro", TradingState.HALTED, "ann", "news", 0.0)]
+    )
+    office.core.locks.put([TradingLock("kill-switch", "", TradingState.HALTED, "ann", "", 0.0)])
+    office.core.locks.take_off("kill-switch", [""], "ann")
+    office.core.locks.take_off("operator", ["euro"], "ann")
+    office.core.locks.put(
+        [TradingLock("operator", "gold", TradingState.HALTED, "ann", "news", 0.0)]
+    )
     office.feed(tick(9))
     position = office.position("euro")
     assert position is not None
@@ -193,6 +225,11 @@ def test_a_page_for_the_morning(var: Path) -> None:
     assert "1 trade closed: " in page
     assert "3 orders refused" in page
     assert "nothing is open" in page
+    assert "the supervisor was killed and started again: 2 times" in page
+    assert "the supervisor went on after an error of its own, once: a bug" in page
+    assert "degraded, 2 times: euro: the feed is silent" in page
+    assert "held back: gold: HALTED by ann since 1970-01-01 00:00:00 UTC: news" in page
+    assert "held back and let go: account once, euro once" in page
     assert "nobody died" in run(var, "--summary", "--since", "0s").output
     assert "no trade was closed" in run(var, "--summary", "--since", "0s").output
     assert "from the beginning to" in run(var / "none", "--summary").output

@@ -22,7 +22,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
-from mt5crs_supervisor.commands.records.summary import morning_page
+from mt5crs_supervisor.commands.records.summary import Books, morning_page
 from mt5crs_supervisor.operator.table import cells_of, clip, plain
 
 DEAL, REFUSED = "deal", "refused"
@@ -128,18 +128,20 @@ def show_summary(var_dir: Path, since: str | None) -> None:
         for numbered in event_files.read_events(VarPaths(var_dir).events)
         if begin is None or datetime.fromisoformat(numbered.time) >= begin
     ]
+    since_wall = (begin or _FIRST).timestamp()
+    written = Books()
     with books.ledger_of(var_dir) as db:
-        if db is None:
-            show.print_lines(morning_page(begin, found, [], [], []))
-            return
-        refused = reaching_back(lambda n: _refused(db, n), None, begin or _FIRST)
-        page = morning_page(
-            begin,
-            found,
-            ledger_queries.deals(db),
-            [order for order in refused if begin is None or order.recorded >= begin.timestamp()],
-            ledger_queries.read_positions(db),
-        )
+        if db is not None:
+            refused = reaching_back(lambda n: _refused(db, n), None, begin or _FIRST)
+            now = time.time()
+            written = Books(
+                deals=ledger_queries.deals(db),
+                refused=[order for order in refused if order.recorded >= since_wall],
+                held=ledger_queries.read_positions(db),
+                changes=lock_log.read_lock_changes(db, since=since_wall),
+                locks=[lock for lock in lock_log.read_locks(db) if not lock.is_over(now)],
+            )
+    page = morning_page(begin, found, written)
     show.print_lines(page)
 
 

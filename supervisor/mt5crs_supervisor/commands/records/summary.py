@@ -5,10 +5,25 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from mt5crs_shared.events import Died, Quarantined, Recovered, Restart, Running
+import msgspec
+
+from mt5crs_shared.events import (
+    SUPERVISOR,
+    BeganAgain,
+    Degraded,
+    Died,
+    Quarantined,
+    Recovered,
+    Restart,
+    Running,
+    Started,
+    Stopped,
+)
 from mt5crs_shared.storage.event_files import NumberedEvent
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
+from mt5crs_shared.storage.lock_log import UNLOCKED, LockChange
 from mt5crs_shared.trading import trades as trading
+from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.operator.render import duration
 from mt5crs_supervisor.operator.table import plain
@@ -17,12 +32,28 @@ SHOWN = 10
 """Reasons that are told of each kind."""
 
 
+class Books(msgspec.Struct, frozen=True):
+    """What the ledger has of a time.
+
+    Attributes:
+        deals: Every deal, since a trade may have been opened before.
+        refused: Orders that were refused.
+        held: The open positions.
+        changes: What was locked and unlocked.
+        locks: The locks that hold.
+    """
+
+    deals: Sequence[Deal] = ()
+    refused: Sequence[OrderRecord] = ()
+    held: Sequence[Position] = ()
+    changes: Sequence[LockChange] = ()
+    locks: Sequence[TradingLock] = ()
+
+
 def morning_page(
     begin: datetime | None,
     events: Sequence[NumberedEvent],
-    deals: Sequence[Deal],
-    refused: Sequence[OrderRecord],
-    held: Sequence[Position],
+    books: Books,
     now: datetime | None = None,
 ) -> list[str]:
     """The page.
@@ -30,20 +61,57 @@ def morning_page(
     Args:
         begin: Since when; None: all that is kept.
         events: What happened to processes since then.
-        deals: Every deal of the ledger, since a trade may have been opened before.
-        refused: Orders that were refused since then.
-        held: The open positions.
+        books: What happened to orders since then, and how it is now.
         now: This moment.
     """
     since = f"{begin.astimezone():%Y-%m-%d %H:%M}" if begin is not None else "the beginning"
     until = f"{(now or datetime.now(UTC)).astimezone():%Y-%m-%d %H:%M}"
     lines = [f"from {since} to {until}", ""]
     lines += _deaths(events) or ["nobody died"]
-    lines += _given_up(events)
-    lines += ["", *_earned(begin, deals)]
-    lines += _refusals(refused)
-    lines += ["", *(_position(position) for position in held)] if held else ["", "nothing is open"]
-    return lines
+    lines += [*_supervisor(events), *_degraded(events), *_given_up(events)]
+    lines += ["", *_earned(begin, books.deals), *_refusals(books.refused)]
+    lines += [*_locked(books), ""]
+    return lines + ([_position(held) for held in books.held] or ["nothing is open"])
+
+
+def _supervisor(events: Sequence[NumberedEvent]) -> list[str]:
+    """Its own deaths: a start that no orderly end came before; and errors that it went on after."""
+    runs, gone, errors = False, 0, Counter[str]()
+    for numbered in events:
+        match numbered.event:
+            case BeganAgain(error=error):
+                errors[plain(error)] += 1
+                runs = False
+            case Started():
+                gone += runs
+                runs = True
+            case Stopped(name=name) if name == SUPERVISOR:
+                runs = False
+    lines = [f"the supervisor was killed and started again: {_times(gone)}"] if gone else []
+    return lines + [
+        f"the supervisor went on after an error of its own, {_times(count)}: {error}"
+        for error, count in errors.most_common(SHOWN)
+    ]
+
+
+def _degraded(events: Sequence[NumberedEvent]) -> list[str]:
+    causes = Counter((e.event.name, plain(e.event.detail)) for e in events if _is_degraded(e))
+    return [
+        f"degraded, {_times(count)}: {name}: {why}"
+        for (name, why), count in causes.most_common(SHOWN)
+    ]
+
+
+def _is_degraded(numbered: NumberedEvent) -> bool:
+    return isinstance(numbered.event, Degraded)
+
+
+def _locked(books: Books) -> list[str]:
+    """What was held back meanwhile, and what still is."""
+    lines = [f"held back: {lock.scope or 'account'}: {in_words(lock)}" for lock in books.locks]
+    over = Counter(c.name or "account" for c in books.changes if c.kind == UNLOCKED)
+    told = ", ".join(f"{name} {_times(count)}" for name, count in over.items())
+    return [*lines, *([f"held back and let go: {told}"] if told else [])]
 
 
 def _deaths(events: Sequence[NumberedEvent]) -> list[str]:
@@ -118,6 +186,10 @@ def _position(position: Position) -> str:
     target = f", target {position.take_profit:g}" if position.take_profit else ""
     what = f"{position.side} {position.lots:g} {position.symbol} at {position.open_price:g}"
     return f"open: {position.strategy}: {what}{stop}{target}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _counted(count: int, what: str) -> str:
