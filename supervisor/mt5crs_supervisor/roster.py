@@ -1,13 +1,14 @@
 """Who is wanted: the children of a configuration, and how each is watched."""
 
-from pathlib import Path
 from random import Random
 
 from mt5crs_shared.configuration.structs import Config, LimitsConfig
 from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.child import Child, DeathRecords, Parent
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import RestartPolicy
+from mt5crs_supervisor.deaths import running
 
 
 class Roster:
@@ -15,6 +16,7 @@ class Roster:
 
     Args:
         config: What they run.
+        paths: The ``var`` folder.
         random: Source of jitter.
         parent: The supervisor's hands.
         deaths: Who writes deaths down.
@@ -23,12 +25,15 @@ class Roster:
         config: What runs, or is about to; see `take`.
         strategies: Its strategies; the list stays the same one.
         services: Its services; likewise.
+        names: Of everybody who has been here.
     """
 
     def __init__(
-        self, config: Config, random: Random, parent: Parent, deaths: DeathRecords
+        self, config: Config, paths: VarPaths, random: Random, parent: Parent, deaths: DeathRecords
     ) -> None:
-        self.take(config)
+        self._paths = paths
+        self.names: set[str] = set()
+        self.take(config, just_read=False)
         self.strategies: list[Child] = []
         self.services: list[Child] = []
         self._random = random
@@ -46,14 +51,14 @@ class Roster:
         """Each of them, to look at."""
         return self._by_name
 
-    def take(self, config: Config) -> None:
-        """Another configuration is wanted, just read from its file."""
+    def take(self, config: Config, just_read: bool = True) -> None:
+        """Another configuration is wanted; see `running.keep_running`."""
         self.config = config
-        self._written = _written(config)
+        self._written = running.keep_running(self._paths, config, just_read)
 
     def changed_at(self) -> str | None:
         """When the file was written, where that was after it was read; None: it is as it was."""
-        written = _written(self.config)
+        written = running.written_at(self.config)
         if written is None or written == self._written:
             return None
         return format_iso(written // 1_000)
@@ -65,6 +70,7 @@ class Roster:
         child = Child(plan, policy, settings, self._parent, self._deaths, limits)
         (self.strategies if plan.kind == "strategy" else self.services).append(child)
         self._by_name[plan.name] = child
+        self.names.add(plan.name)
         return child
 
     def change(self, child: Child, plan: Plan) -> None:
@@ -86,11 +92,3 @@ class Roster:
         own = entry.restart if entry is not None else None
         policy = RestartPolicy(own or self.config.globals.supervisor.restart, self._random)
         return policy, entry.limits if entry is not None else None
-
-
-def _written(config: Config) -> int | None:
-    """When the file was written, ns since the epoch; None: it cannot be looked at."""
-    try:
-        return Path(config.path).stat().st_mtime_ns
-    except OSError:
-        return None

@@ -90,6 +90,7 @@ class MultiStrategyRunner:
                 return
             except Exception as error:
                 logger.critical("the supervisor failed", exc_info=error)
+                self.config = supervisor.roster.config  # a reload may have changed it
                 earlier_errors.append(EarlierError(time.monotonic(), describe_error(error), until))
                 if supervisor.stopping or restart_in_place.are_too_many(
                     earlier_errors, time.monotonic()

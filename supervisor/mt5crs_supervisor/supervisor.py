@@ -94,7 +94,7 @@ class Supervisor:
             self._post_mortem.poison,
             self.events.notify,
         )
-        self.roster = Roster(config, random or Random(), self._spawner, self._post_mortem)
+        self.roster = Roster(config, paths, random or Random(), self._spawner, self._post_mortem)
         for plan in (*wanted[0], *wanted[1]):
             self.roster.add(plan)
         self._order = StartStopOrder(self.roster.strategies, self.roster.services, self.begun)
@@ -261,7 +261,7 @@ class Supervisor:
         self._channel.close()
         self._context.term()
         if self._is_at_home():
-            self.paths.remove_traces([child.name for child in self.children])
+            self.paths.remove_traces(self.roster.names)
         held = still_open(reporting.report(self, self._monotonic()))
         self.events.notify(Stopped(SUPERVISOR, f"every process has ended{held}"))
         self.events.close()

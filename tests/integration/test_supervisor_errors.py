@@ -104,6 +104,20 @@ def test_an_error_of_the_supervisor_ends_no_child(system: Faulty) -> None:
     assert system.call("crashes", "supervisor").returncode == 0
 
 
+def test_it_goes_on_with_what_ran_while_its_file_is_being_edited(system: Faulty) -> None:
+    before = system.pids()
+    good = system.config.read_text()
+    system.config.write_text("strategies: [")
+    system.fail()
+    wait_for(lambda: system.call("status").returncode == 0, "its answer")
+    system.wait_running()
+    assert system.pids() == before
+    assert "has changed at" in system.call("status").stdout
+    system.config.write_text(good)
+    assert "Nothing differs from what runs." in system.call("reload").stdout
+    assert "has changed at" not in system.call("status").stdout
+
+
 def test_three_errors_in_a_minute_are_told_and_the_children_live_until_somebody_decides(
     system: Faulty,
 ) -> None:

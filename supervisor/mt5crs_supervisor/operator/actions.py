@@ -147,6 +147,8 @@ class Operator:
                 f"{left} would leave a position open: --keep leaves it to the gateway, --flatten"
                 " closes it"
             )
+        if not found.count:
+            roster.take(wanted)  # The file was written anew, and says the same.
         if request.dry_run or found.refused or not found.count:
             return Planned(found)
         try:

@@ -19,7 +19,7 @@ from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.deaths import restart_in_place
+from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.status_report import EventLine
@@ -87,8 +87,11 @@ def run_foreground(
         quiet: Print no events.
         exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
     """
-    config = with_feed(loading.load_config(config_path), feed)
     paths = VarPaths(var_dir)
+    earlier_errors = restart_in_place.earlier()
+    # After an error of its own it goes on with what ran: somebody may be editing the file.
+    kept = running.load_running(paths) if earlier_errors else None
+    config = kept or with_feed(loading.load_config(config_path), feed)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
@@ -98,7 +101,6 @@ def run_foreground(
     setproctitle("mt5crs supervisor")
     if exit_with_parent:
         threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
-    earlier_errors = restart_in_place.earlier()
     until = time.monotonic() + duration if duration is not None else None
     if earlier_errors:
         until = earlier_errors[-1].until
