@@ -94,6 +94,7 @@ class StrategyMoney(msgspec.Struct, frozen=True):
         floating: Profit of the open position at the last quote.
         deals: Deals so far.
         position: The open position.
+        price: At which it would be closed at the last quote; 0.0: there is none, or nobody knows.
     """
 
     strategy: str
@@ -101,6 +102,7 @@ class StrategyMoney(msgspec.Struct, frozen=True):
     floating: float
     deals: int
     position: Position | None = None
+    price: float = 0.0
 
 
 class AccountReport(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ def account_report(
                 floating=worth.floating.get(name, 0.0),
                 deals=account.deals(name),
                 position=positions.get(name),
+                price=worth.prices.get(name, 0.0),
             )
             for name in names
         ),

@@ -116,10 +116,12 @@ class Worth(msgspec.Struct, frozen=True):
     Attributes:
         floating: Profit if they were closed now, by strategy.
         margin: Margin that they hold.
+        prices: At which they would be closed now, by strategy.
     """
 
     floating: Mapping[str, float]
     margin: float
+    prices: Mapping[str, float] = {}
 
 
 class Broker(Protocol):

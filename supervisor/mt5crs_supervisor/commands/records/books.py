@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -10,12 +10,15 @@ import click
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.metrics import StrategyMoney
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_queries import OrderRecord
 from mt5crs_shared.trading.orders import Fill, Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
+from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.table import Cell, Column, column, table
 
 STATUS_COLOURS = {"FILLED": "green", "PARTIAL": "green", "REJECTED": "red"}
@@ -30,7 +33,7 @@ def show_positions(var_dir: Path, as_json: bool) -> None:
     if as_json:
         show.print_json(found)
     elif found:
-        show.print_lines(table(position_columns(found), show.width()))
+        show.print_lines(table(position_columns(found, _money_of(var_dir)), show.width()))
     else:
         click.echo("There are no open positions." if ledger is not None else _no_ledger(var_dir))
 
@@ -57,19 +60,60 @@ def show_orders(
         click.echo(f"There are no orders{f' of {name}' if name else ''} yet.")
 
 
-def position_columns(rows: Sequence[Position]) -> list[Column]:
-    """The columns of the positions."""
-    return [
+def _money_of(var_dir: Path) -> dict[int, StrategyMoney]:
+    """What the gateway last said of each open position, by ticket; nothing where nothing runs."""
+    try:
+        account = ControlClient(var_dir).status().account
+    except (NotRunning, ControlTimeout):
+        return {}
+    money = account.strategies if account is not None else ()
+    return {entry.position.ticket: entry for entry in money if entry.position is not None}
+
+
+def position_columns(
+    rows: Sequence[Position], money: Mapping[int, StrategyMoney] | None = None
+) -> list[Column]:
+    """The columns of the positions.
+
+    Args:
+        rows: The positions.
+        money: What the gateway says of them, by ticket, while it runs.
+    """
+    said = money or {}
+
+    def now(position: Position) -> float:
+        entry = said.get(position.ticket)
+        return entry.price if entry is not None else 0.0
+
+    def floating(position: Position) -> Cell:
+        entry = said.get(position.ticket)
+        return render.money(entry.floating) if entry is not None else Cell("-")
+
+    def left(position: Position, level: float) -> Cell:
+        """From the price of now to a stop or target; what is beyond it is being closed."""
+        return price(abs(level - now(position))) if level and now(position) else Cell("-")
+
+    columns = [
         column(rows, "TICKET", lambda p: Cell(str(p.ticket))),
         column(rows, "STRATEGY", lambda p: Cell(p.strategy), right=False, least=12),
         column(rows, "SYMBOL", lambda p: Cell(p.symbol), right=False),
         column(rows, "SIDE", lambda p: Cell(p.side), right=False),
         column(rows, "LOTS", lambda p: Cell(f"{p.lots:.2f}")),
         column(rows, "PRICE", lambda p: price(p.open_price)),
-        column(rows, "STOP", lambda p: price(p.stop_loss)),
-        column(rows, "TARGET", lambda p: price(p.take_profit)),
-        column(rows, "OPENED (UTC)", lambda p: moment(p.open_time_us), 1),
-        column(rows, "MAGIC", lambda p: Cell(str(p.magic)), 2),
+    ]
+    if said:
+        columns += [
+            column(rows, "NOW", lambda p: price(now(p))),
+            column(rows, "FLOATING", floating),
+            column(rows, "TO STOP", lambda p: left(p, p.stop_loss), 1),
+            column(rows, "TO TARGET", lambda p: left(p, p.take_profit), 2),
+        ]
+    return [
+        *columns,
+        column(rows, "STOP", lambda p: price(p.stop_loss), 3 if said else 0),
+        column(rows, "TARGET", lambda p: price(p.take_profit), 4 if said else 0),
+        column(rows, "OPENED (UTC)", lambda p: moment(p.open_time_us), 5),
+        column(rows, "MAGIC", lambda p: Cell(str(p.magic)), 6),
     ]
 
 

@@ -194,8 +194,7 @@ class PaperBroker:
 
     def worth(self) -> Worth:
         """What the positions are worth at the last good quotes."""
-        floating = {h.position.strategy: self._valuation.floating(h) for h in self._open.all}
-        return Worth(floating, self._margin())
+        return self._valuation.worth(self._open.all)
 
     def next_due(self) -> float:
         """Seconds until a touch is booked without its strategy's word."""

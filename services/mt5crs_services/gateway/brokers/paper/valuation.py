@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from mt5crs_services.gateway.broker import Worth
 from mt5crs_services.gateway.brokers.paper import pricing
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
@@ -48,16 +49,29 @@ class Valuation:
 
     def floating(self, held: OpenPosition) -> float:
         """Profit of a position if it were closed at the last good quote."""
-        position = held.position
-        spec = self._market.symbols[position.symbol].spec
+        spec = self._market.symbols[held.position.symbol].spec
+        rate = self._market.rates.rate(spec, self._ending(held)) or held.rate
+        return pricing.profit(spec, held.position, self.price(held), rate)
+
+    def price(self, held: OpenPosition) -> float:
+        """The price at which a position would be closed at the last good quote."""
+        spec = self._market.symbols[held.position.symbol].spec
         if held.touch is not None:
-            tick = held.touch.tick
-            price = pricing.exit_price(self._paper, spec, position, tick, held.touch.code)
-        else:
-            tick = self.quote(held) or held.opening
-            price = pricing.closing_quote(position, tick)
-        rate = self._market.rates.rate(spec, tick) or held.rate
-        return pricing.profit(spec, position, price, rate)
+            code = held.touch.code
+            return pricing.exit_price(self._paper, spec, held.position, held.touch.tick, code)
+        return pricing.closing_quote(held.position, self._ending(held))
+
+    def _ending(self, held: OpenPosition) -> Tick:
+        if held.touch is not None:
+            return held.touch.tick
+        return self.quote(held) or held.opening
+
+    def worth(self, positions: Collection[OpenPosition]) -> Worth:
+        """What positions are worth, for whoever looks on."""
+        held = {each.position.strategy: each for each in positions}
+        floating = {name: self.floating(each) for name, each in held.items()}
+        prices = {name: self.price(each) for name, each in held.items()}
+        return Worth(floating, self.margin(positions), prices)
 
     def total_floating(self, positions: Collection[OpenPosition]) -> float:
         """Floating profit of positions together."""
