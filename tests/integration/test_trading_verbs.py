@@ -166,6 +166,8 @@ WRONG = {
     ("pause", "euro_a", "--until", "2020-01-01T10:00"): "that is over",
     ("pause", "euro_a", "--until", "soon"): "--until soon: expected a span",
     ("flatten", "77"): "no open position called 77",
+    ("flatten",): "name strategies or tickets",
+    ("flatten", "euro_a", "--all"): "name strategies or tickets",
     ("kill-switch", "--flatten"): "--flatten and --why belong to `kill-switch on`",
     ("kill-switch", "on", "--yes"): "--yes belongs to `kill-switch off`",
 }

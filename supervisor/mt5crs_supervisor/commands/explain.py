@@ -79,7 +79,7 @@ def explained(
         lock: What holds its orders back; None: nothing.
     """
     told = [
-        ("", f"{row.process.name}  {row.symbol}  {_process(row.process)}"),
+        ("", "  ".join(filter(None, (row.process.name, row.symbol, _process(row.process))))),
         ("trouble", row.process.degraded),
         ("held back", _held_back(lock)),
         ("bars", _bars(row)),

@@ -108,6 +108,8 @@ def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
 
 def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool) -> None:
     """Close positions now: those of strategies, those with these tickets, or all."""
+    if everybody == bool(targets):
+        raise CommandError("name strategies or tickets, or say --all, not both", ExitCode.USAGE)
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
     wanted = _wanted(before, targets, everybody)
@@ -232,9 +234,7 @@ def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> t
         open_ = map(str, sorted(position.ticket for position in report.positions))
         raise unknown_name(str(min(unknown)), open_, "open position")
     patterns = [target for target in targets if not target.isdigit()]
-    names: list[str] = []
-    if patterns or not tickets:
-        names = _scopes(report, patterns, everybody)
+    names = _scopes(report, patterns, everybody=False) if patterns else []
     return tuple(
         position
         for position in report.positions
