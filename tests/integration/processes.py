@@ -244,7 +244,9 @@ class GatewayCaller:
             answer = self.receive()  # that was said to an earlier message
         if isinstance(answer, Unregistered):
             self.send(Register(answer.strategy, self._epoch))
-            assert isinstance(self.receive(), Registered)
+            while isinstance(answer, Unregistered):
+                answer = self.receive()  # it calls again until it has been heard
+            assert isinstance(answer, Registered)
             self.send(message)
             answer = self.receive()
         return answer
