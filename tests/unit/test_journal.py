@@ -255,3 +255,17 @@ def test_what_sqlite_rolled_back_by_itself_does_not_hide_the_cause(path: Path) -
     with pytest.raises(JournalError, match="full"), journal._file.writing("NORMAL"):
         journal._db.execute("ROLLBACK")
         raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_what_a_checkpoint_says_is_kept_with_it_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "euro.db"
+    old = Journal(path, 1)
+    new = Journal(path, 2)
+    with pytest.raises(ReplacedError):
+        old.save(checkpoint(1.0), [], [("interrupted", "from here to there")])
+    new.save(checkpoint(2.0), [], [("interrupted", "a span")])
+    with sqlite3.connect(path) as db:
+        told = db.execute("SELECT kind, detail FROM events").fetchall()
+    assert ("interrupted", "a span") in told
+    assert ("interrupted", "from here to there") not in told
+    new.close()

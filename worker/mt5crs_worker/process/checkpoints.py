@@ -46,6 +46,7 @@ class Checkpoints:
         self._rates = rates
         self._kept_rates = checkpoint.rates if checkpoint is not None else {}
         self._decisions: list[Decision] = []
+        self._events: list[tuple[str, str]] = []
         self._saved_at = time.monotonic()
         self._saved_ticks = 0
 
@@ -57,6 +58,13 @@ class Checkpoints:
     def take(self, decisions: list[Decision]) -> None:
         """Decisions that are kept with the next checkpoint."""
         self._decisions.extend(decisions)
+
+    def tell(self, kind: str, detail: str) -> None:
+        """Something that is true only if the strategy goes on from the next checkpoint.
+
+        A process that dies before has taken nothing back: the next one finds out for itself.
+        """
+        self._events.append((kind, detail))
 
     def is_due(self, instance: StrategyInstance) -> bool:
         """Whether it is time for the next one."""
@@ -79,8 +87,9 @@ class Checkpoints:
             checkpoint = instance.checkpoint(mark, self.decide_from_us, metrics)
             rates = self._rates_so_far(instance, stream)
             checkpoint = msgspec.structs.replace(checkpoint, rates=rates)
-            self._journal.save(checkpoint, self._decisions)
+            self._journal.save(checkpoint, self._decisions, self._events)
             self._decisions.clear()
+            self._events.clear()
         self._saved_at = time.monotonic()
         self._saved_ticks = instance.ticks_processed
 

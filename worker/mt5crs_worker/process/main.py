@@ -23,7 +23,7 @@ from mt5crs_worker import prepared_models
 from mt5crs_worker.bars import HistoryError, load_history
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process.checkpoints import CHECKPOINT_EVERY, Checkpoints, load_checkpoint
-from mt5crs_worker.process.recovery import Takeover, tell_break
+from mt5crs_worker.process.recovery import Takeover, break_in_words
 from mt5crs_worker.process.vitals import Vitals
 from mt5crs_worker.trading import books
 from mt5crs_worker.trading.gateway_client import GatewayClient, StopRequested
@@ -220,10 +220,10 @@ class Worker:
         for found in batch.breaks:
             if found.after.symbol == self._strategy.symbol:
                 self._vitals.interruptions += 1
-                tell_break(self._journal, found)
+                self._checkpoints.tell("interrupted", break_in_words(found))
         fresh = self._instance.take_decisions()
         self._checkpoints.take(fresh)
-        if fresh or self._takeover.over != over or self._checkpoints.none_yet:
+        if fresh or batch.breaks or self._takeover.over != over or self._checkpoints.none_yet:
             self._save()
         if self._child.recycling and self._instance.bars != bars:
             self._save()

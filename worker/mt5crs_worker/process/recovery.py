@@ -140,8 +140,8 @@ class Takeover:
         self._journal.event("recovered", found)
 
 
-def tell_break(journal: Journal, found: Break) -> None:
-    """Write down a span of time in which ticks may have been published that nobody has."""
+def break_in_words(found: Break) -> str:
+    """A span of time in which ticks may have been published that nobody has."""
     begin, end = format_iso(found.before.time_us), format_iso(found.after.time_us)
     what = "nobody was connected to the market; what was published then is not known"
-    journal.event("interrupted", f"from {begin} to {end}: {what}")
+    return f"from {begin} to {end}: {what}"

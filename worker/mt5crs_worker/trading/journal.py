@@ -90,6 +90,9 @@ _INSERT_DECISION = (
 )
 
 
+_INSERT_EVENT = "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)"
+
+
 class Journal:
     """The SQLite file of one strategy; the process of the newest epoch is the only writer.
 
@@ -151,8 +154,18 @@ class Journal:
             return None
         return msgspec.structs.replace(checkpoint, window=window)
 
-    def save(self, checkpoint: Checkpoint, decisions: Sequence[Decision]) -> None:
+    def save(
+        self,
+        checkpoint: Checkpoint,
+        decisions: Sequence[Decision],
+        events: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Store a checkpoint together with the decisions made since the last one.
+
+        Args:
+            checkpoint: Where the strategy stands.
+            decisions: What it has decided since.
+            events: Kind and detail of what is true only if it goes on from here.
 
         Raises:
             JournalError: It cannot be written.
@@ -170,8 +183,11 @@ class Journal:
             if window is not None:
                 self._db.execute("INSERT OR REPLACE INTO window VALUES (1, ?)", (window,))
             self._db.executemany(_INSERT_DECISION, rows)
-            self._wrote(len(rows))
+            self._db.executemany(_INSERT_EVENT, [(now, *event) for event in events])
+            self._wrote(len(rows) + len(events))
         self._window = checkpoint.window
+        for kind, detail in events:
+            logger.info("%s: %s", kind, detail)
 
     def intend(self, order: Order) -> OrderResult | None:
         """Record an order before it is sent; its result where an earlier process had one."""
@@ -222,10 +238,7 @@ class Journal:
         """Record something that the trader may ask about later."""
         logger.info("%s: %s", kind, detail)
         with self._file.writing("NORMAL"):
-            self._db.execute(
-                "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)",
-                (time.time(), kind, detail),
-            )
+            self._db.execute(_INSERT_EVENT, (time.time(), kind, detail))
             self._wrote(1)
 
     def abandon(self, error: JournalError) -> None:
