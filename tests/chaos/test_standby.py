@@ -178,7 +178,7 @@ def test_a_tick_that_kills_is_spared_by_what_stood_by(tmp_path: Path) -> None:
     with running(tmp_path, [victim]) as system:
         pulse = Pulse(system.port, ["EURUSD"])
         try:
-            pulse.wait_heard(2)
+            pulse.wait_heard(3)  # the tape too: before it, a cold strategy leaves ticks out
             pulse.start()
             standby_of(system, "victim")
             pulse.inject(Tick("EURUSD", 0, 1.1, 1.1001, volume=13.0))
