@@ -241,6 +241,19 @@ class System:
 
         wait_for(back, f"{name} back in another process than {old_pid}")
 
+    def kill_until_given_up(self, name: str) -> None:
+        """Kill a child's process as often as it comes back, until it is QUARANTINED."""
+
+        def given_up() -> bool:
+            child = self.status().child(name)
+            assert child is not None
+            if child.pid is not None and child.state == "RUNNING":
+                with contextlib.suppress(ProcessLookupError):  # it has been killed already
+                    os.kill(child.pid, signal.SIGKILL)
+            return child.state == "QUARANTINED"
+
+        wait_for(given_up, f"{name} to be given up")
+
     def stop(self) -> None:
         """Stop in order; afterwards nothing is left."""
         if self.process is None:

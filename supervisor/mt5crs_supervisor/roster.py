@@ -25,6 +25,7 @@ class Roster:
         config: What runs, or is about to; see `take`.
         strategies: Its strategies; the list stays the same one.
         services: Its services; likewise.
+        by_name: Each of them.
         names: Of everybody who has been here.
     """
 
@@ -39,17 +40,12 @@ class Roster:
         self._random = random
         self._parent = parent
         self._deaths = deaths
-        self._by_name: dict[str, Child] = {}
+        self.by_name: dict[str, Child] = {}
 
     @property
     def children(self) -> list[Child]:
         """All of them, services first."""
         return [*self.services, *self.strategies]
-
-    @property
-    def by_name(self) -> dict[str, Child]:
-        """Each of them, to look at."""
-        return self._by_name
 
     def take(self, config: Config, just_read: bool = True) -> None:
         """Another configuration is wanted; see `running.keep_running`."""
@@ -69,7 +65,7 @@ class Roster:
         policy, limits = self._watch(plan.name)
         child = Child(plan, policy, settings, self._parent, self._deaths, limits)
         (self.strategies if plan.kind == "strategy" else self.services).append(child)
-        self._by_name[plan.name] = child
+        self.by_name[plan.name] = child
         self.names.add(plan.name)
         return child
 
@@ -80,7 +76,7 @@ class Roster:
     def remove(self, child: Child) -> None:
         """One that has stopped, and is wanted no more."""
         self.strategies.remove(child)
-        del self._by_name[child.name]
+        del self.by_name[child.name]
 
     def sort(self) -> None:
         """Put the strategies into the order of the file."""

@@ -79,7 +79,7 @@ class Supervisor:
         self._launcher = ForkserverLauncher(self._self_pipe.wake)
         self._early: list[FromChild] = []
         self._pauses = Pauses(self.events.notify)
-        self._post_mortem = PostMortem(paths, sum(map(len, wanted)), self.events.notify)
+        self._post_mortem = PostMortem(paths, lambda: len(self.roster.by_name), self.events.notify)
         self._open_sockets()
         self._giving_up = GivingUp(self._channel.close_positions)
         self._spawner = Spawner(
@@ -129,10 +129,6 @@ class Supervisor:
                 self._clean_up()
                 raise
             self._clean_up()
-
-    def resize(self, children: int) -> None:
-        """There are so many children from now on."""
-        self._post_mortem.resize(children)
 
     def request_stop(self, why: str) -> None:
         """Stop everything, in order; `run` returns when the last process is gone."""

@@ -51,6 +51,12 @@ class CommandLine(System):
             **options,
         )
 
+    def said(self, *arguments: str, code: int = 0) -> str:
+        """What a command that ends with this code prints, on stderr where that is an error's."""
+        result = self.call(*arguments)
+        assert result.returncode == code, result.stdout + result.stderr
+        return result.stdout if code == 0 else result.stderr
+
     def json(self, *arguments: str) -> Any:
         return json.loads(self.call(*arguments, "--json").stdout)
 

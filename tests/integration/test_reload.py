@@ -1,8 +1,6 @@
 """`reload`, and starting and stopping one strategy, on a system that goes on meanwhile."""
 
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import yaml
 
 from tests.chaos.strategies import RECORD
 from tests.integration.test_cli_process import CommandLine
+from tests.integration.test_former_strategies import entry as holding
 from tests.system import ROOT, Pulse, wait_for
 
 SYMBOLS = ["EURUSD", "GBPUSD", "EURJPY", "USDJPY"]
@@ -33,11 +32,6 @@ class Desk(CommandLine):
 
     def edit(self, *entries: dict[str, Any], **globals_: Any) -> None:
         self.write_config(list(entries), globals_)
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        result = self.call(*arguments)
-        assert result.returncode == code, result.stdout + result.stderr
-        return result.stdout if code == 0 else result.stderr
 
     def assert_complete(self, name: str, symbol: str, since: int = 0) -> None:
         """Every tick that was sent has been taken, each once."""
@@ -77,11 +71,11 @@ def test_untouched_ones_keep_their_process_and_miss_no_tick(desk: Desk) -> None:
     other = {**cable, "timeframe": "S5"}
     new = recorder(desk.folder, "dollar", "USDJPY")
     desk.edit(euro, new, other)
-    assert "has changed at" in desk.run("status")
+    assert "has changed at" in desk.said("status")
 
-    shown = desk.run("reload", "--dry-run")
+    shown = desk.said("reload", "--dry-run")
     assert desk.pids() == before
-    told = desk.run("reload")
+    told = desk.said("reload")
     assert told.startswith(shown) and "1 untouched" in told
     for line in ("added", "removed", "changed", "untouched"):
         assert line in told
@@ -99,10 +93,10 @@ def test_untouched_ones_keep_their_process_and_miss_no_tick(desk: Desk) -> None:
         "tape",
         "gateway",
     }
-    assert "has changed at" not in desk.run("status")
+    assert "has changed at" not in desk.said("status")
     wait_for(lambda: desk.processed("dollar") > 20, "ticks of the new symbol")
-    assert desk.run("reload") == "Nothing differs from what runs.\n"
-    assert desk.run("events", "--kind", "reload").count("added dollar; removed yen; changed ") == 1
+    assert desk.said("reload") == "Nothing differs from what runs.\n"
+    assert desk.said("events", "--kind", "reload").count("added dollar; removed yen; changed ") == 1
 
     # Another supervisor takes over what the reload has made.
     assert desk.process is not None
@@ -118,15 +112,15 @@ def test_a_file_with_a_mistake_changes_nothing(desk: Desk) -> None:
     before = desk.epochs()
     euro, cable, yen = desk.entries
     desk.edit({**euro, "symbol": "NOSUCH"}, cable, yen)
-    assert "NOSUCH" in desk.run("reload", code=4)
+    assert "NOSUCH" in desk.said("reload", code=4)
     desk.edit({**euro, "strategy": "tests.chaos.strategies:Recordr"}, cable, yen)
-    assert "did you mean Recorder" in desk.run("reload", code=4)
+    assert "did you mean Recorder" in desk.said("reload", code=4)
     desk.config.write_text("strategies: [")
-    desk.run("reload", code=4)
+    desk.said("reload", code=4)
     desk.edit(euro, cable, yen, default_balance=5.0)
-    assert "global.default_balance cannot change while it runs" in desk.run("reload", code=1)
+    assert "global.default_balance cannot change while it runs" in desk.said("reload", code=1)
     desk.edit(*desk.entries)
-    assert desk.run("reload") == "Nothing differs from what runs.\n"
+    assert desk.said("reload") == "Nothing differs from what runs.\n"
     assert desk.epochs() == before
     desk.assert_complete("euro", "EURUSD")
 
@@ -136,10 +130,10 @@ def test_a_model_with_other_contents_is_taken_up(desk: Desk, tmp_path: Path) -> 
     shutil.copy(ROOT / "models" / "baseline_v1.json", model)
     modelled = {"name": "model", "symbol": "EURUSD", "model_path": str(model)}
     desk.edit(*desk.entries, modelled)
-    assert "added" in desk.run("reload")
+    assert "added" in desk.said("reload")
     pids = desk.pids()
     model.write_text(model.read_text() + "\n")
-    told = desk.run("reload")
+    told = desk.said("reload")
     assert "contents of model_path" in told and "3 untouched" in told
     after = desk.pids()
     assert {name for name in pids if pids[name] != after[name]} == {"model"}
@@ -149,47 +143,31 @@ def test_one_that_was_given_up_is_mended_by_a_reload(desk: Desk) -> None:
     bad = recorder(desk.folder, "bad", "EURUSD", params={"file": "/nowhere/at/all"})
     desk.edit(*desk.entries, bad)
     # Trying it out, as `reload` does, finds that.
-    assert "No such file" in desk.run("reload", code=4)
-    for _ in range(6):
-        pid = desk.pid("cable")
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda pid=pid: desk.pids()["cable"] != pid, "its end")
-        if desk.strategy("cable").process.state == "QUARANTINED":
-            break
-        wait_for(
-            lambda: desk.strategy("cable").process.state in ("RUNNING", "QUARANTINED"), "its fate"
-        )
+    assert "No such file" in desk.said("reload", code=4)
+    desk.kill_until_given_up("cable")
     assert desk.strategy("cable").process.state == "QUARANTINED"
     euro, cable, yen = desk.entries
     desk.edit(euro, {**cable, "timeframe": "S5"}, yen)
-    desk.run("reload")
+    desk.said("reload")
     assert desk.strategy("cable").process.state == "RUNNING"
 
 
 def test_one_strategy_is_stopped_and_started(desk: Desk) -> None:
     before = desk.pids()
-    assert desk.run("stop", "y*").startswith(f"yen is STOPPED (pid {before['yen']} -> none)")
-    assert "yen is RUNNING" in desk.run("start", "yen")
-    told = desk.run("restart", "euro", "cable")
+    assert desk.said("stop", "y*").startswith(f"yen is STOPPED (pid {before['yen']} -> none)")
+    assert "yen is RUNNING" in desk.said("start", "yen")
+    told = desk.said("restart", "euro", "cable")
     assert told.count("RUNNING") == 2
-    assert "tape is a service" in desk.run("stop", "tape", code=1)
-    assert "no child called yem. Did you mean yen" in desk.run("stop", "yen", "yem", code=2)
+    assert "tape is a service" in desk.said("stop", "tape", code=1)
+    assert "no child called yem. Did you mean yen" in desk.said("stop", "yen", "yem", code=2)
     assert desk.strategy("yen").process.state == "RUNNING"
-    kinds = [line.split()[2:4] for line in desk.run("events", "--kind", "stop,start").splitlines()]
+    kinds = [line.split()[2:4] for line in desk.said("events", "--kind", "stop,start").splitlines()]
     assert kinds == [["yen", "stop"], ["yen", "start"]]
     desk.assert_complete("yen", "EURJPY")
 
 
 def test_what_leaves_with_a_position_needs_a_word(tmp_path: Path) -> None:
-    risk = {"stop_loss_atr_multiple": 20.0, "take_profit_risk_reward": 20.0}
-    buyer = {
-        "name": "buyer",
-        "symbol": "EURUSD",
-        "strategy": "tests.integration.test_former_strategies:Buyer",
-        "timeframe": "S1",
-        "risk_config": risk,
-    }
-    other = {**buyer, "name": "other", "symbol": "GBPUSD"}
+    buyer, other = holding("buyer", "EURUSD"), holding("other", "GBPUSD")
     desk = Desk(tmp_path, [buyer, other])
     pulse = Pulse(desk.port, ["EURUSD", "GBPUSD"])
     pulse.start()
@@ -199,33 +177,33 @@ def test_what_leaves_with_a_position_needs_a_word(tmp_path: Path) -> None:
             wait_for(lambda n=name: desk.strategy(n).position_lots, f"a position of {name}")
         pids = desk.pids()
         desk.edit(other)
-        assert "buyer would leave a position open" in desk.run("reload", code=1)
+        assert "buyer would leave a position open" in desk.said("reload", code=1)
         assert desk.pids() == pids
         # A limit is taken up by a fresh gateway alone, and let go of again.
         limit = {"rule": "max_open_positions", "params": {"most": 0}}
         desk.edit(buyer, other, risk=[limit])
-        told = desk.run("reload")
+        told = desk.said("reload")
         assert "global.risk" in told and "2 untouched" in told
-        desk.run("flatten", "other")
+        desk.said("flatten", "other")
         wait_for(
             lambda: any("max_open_positions: 1 are" in o["detail"] for o in desk.json("orders")),
             "the limit to refuse",
         )
         desk.edit(buyer, other, risk=[{**limit, "params": {"most": "many"}}])
-        assert "global.risk[0].params.most" in desk.run("reload", code=4)
+        assert "global.risk[0].params.most" in desk.said("reload", code=4)
         desk.edit(buyer, other)
-        desk.run("reload")
+        desk.said("reload")
         wait_for(lambda: desk.strategy("other").position_lots, "it to open again")
         desk.edit(other)
-        told = desk.run("reload", "--flatten")
+        told = desk.said("reload", "--flatten")
         assert "(MANUAL)" in told
         assert [p["strategy"] for p in desk.json("positions")] == ["other"]
         assert desk.json("locks") == []
         desk.edit({**other, "enabled": False}, {**buyer, "name": "third"})
-        desk.run("reload", "--keep")
+        desk.said("reload", "--keep")
         held = [p["strategy"] for p in desk.json("positions")]
         assert "other" in held
-        assert desk.run("flatten", "other").startswith("other: BUY ")
+        assert desk.said("flatten", "other").startswith("other: BUY ")
     finally:
         pulse.stop()
         desk.stop()

@@ -1,6 +1,5 @@
 """`pause`, `resume`, `flatten` and `kill-switch` against a running system that wants to trade."""
 
-import contextlib
 import os
 import signal
 import sqlite3
@@ -19,6 +18,7 @@ from mt5crs_shared.storage import ledger_queries
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Signal, Strategy
 from tests.integration.test_cli_process import CommandLine
+from tests.integration.test_former_strategies import entry as holding
 from tests.system import Pulse, wait_for
 
 
@@ -66,12 +66,6 @@ def deals(system: CommandLine, name: str | None = None) -> int:
         return len(ledger_queries.deals(db, name))
 
 
-def said(system: CommandLine, *arguments: str, code: int = 0) -> str:
-    result = system.call(*arguments)
-    assert result.returncode == code, result.stdout + result.stderr
-    return result.stdout if code == 0 else result.stderr
-
-
 def wants(system: CommandLine, name: str) -> int:
     metrics = system.strategy(name).metrics
     assert metrics is not None
@@ -85,8 +79,21 @@ def wait_refused(system: CommandLine, *names: str) -> None:
         wait_for(lambda n=name: wants(system, n) >= before[n] + 2, f"refusals of {name}")
 
 
+def halt_holding(system: CommandLine) -> list[dict[str, Any]]:
+    """Halt everybody at a moment at which somebody holds something; what is held."""
+
+    def halted() -> list[dict[str, Any]]:
+        system.said("pause", "--all", "--halt")
+        held: list[dict[str, Any]] = system.json("positions")
+        if not held:
+            system.said("resume", "--all")
+        return held
+
+    return wait_for(halted, "somebody to hold something")
+
+
 def test_what_is_paused_opens_nothing_and_the_others_trade_on(system: CommandLine) -> None:
-    told = said(system, "pause", "euro_*", "--why", "news")
+    told = system.said("pause", "euro_*", "--why", "news")
     assert told.count("opens no position any more; REDUCING by ") == 2 and "news" in told
     for name in ("euro_a", "euro_b"):
         wait_for(lambda n=name: not system.strategy(n).position_lots, f"{name} to close")
@@ -94,19 +101,19 @@ def test_what_is_paused_opens_nothing_and_the_others_trade_on(system: CommandLin
     wait_for(lambda: deals(system, "yen") > free + 2, "the other one to trade")
     wait_refused(system, "euro_a")
     assert deals(system, "euro_a") == flat
-    status = said(system, "status")
+    status = system.said("status")
     assert "REDUCING" in status and "euro_a: REDUCING by " in status
-    assert "until `resume euro_a`" in said(system, "explain", "euro_a")
+    assert "until `resume euro_a`" in system.said("explain", "euro_a")
 
-    assert said(system, "resume", "euro_a") == "euro_a: is not paused any more\n"
+    assert system.said("resume", "euro_a") == "euro_a: is not paused any more\n"
     wait_for(lambda: deals(system, "euro_a") > flat, "it to trade again")
     assert [found["scope"] for found in system.json("locks")] == ["euro_b"]
-    events = said(system, "events", "euro_a", "--kind", "locked,unlocked")
+    events = system.said("events", "euro_a", "--kind", "locked,unlocked")
     assert len(events.splitlines()) == 2
 
 
 def test_with_the_kill_switch_on_nothing_gets_through(system: CommandLine) -> None:
-    told = said(system, "kill-switch", "on", "--why", "enough")
+    told = system.said("kill-switch", "on", "--why", "enough")
     before = deals(system)
     assert "kill switch ON: HALTED by " in told
     assert "tried with each of 3 strategies: none gets an order through" in told
@@ -118,43 +125,41 @@ def test_with_the_kill_switch_on_nothing_gets_through(system: CommandLine) -> No
     system.process.kill()
     system.process.wait()
     # The gateway lives on without a supervisor, and hears us.
-    assert said(system, "kill-switch").startswith("kill switch ON")
+    assert system.said("kill-switch").startswith("kill switch ON")
     system.start()
     system.wait_running()
     wait_refused(system, "euro_a", "euro_b", "yen")
-    said(system, "stop")
-    assert said(system, "kill-switch").startswith("kill switch ON (by the ledger: no gateway runs)")
-    assert said(system, "pause", "--all", code=3).startswith("error: no system is running")
+    system.said("stop")
+    assert system.said("kill-switch").startswith("kill switch ON (by the ledger: no gateway runs)")
+    assert system.said("pause", "--all", code=3).startswith("error: no system is running")
     assert system.json("locks")[0]["owner"] == "kill-switch"
     system.start()
     system.wait_running()
     wait_refused(system, "euro_a", "euro_b", "yen")
     assert deals(system) == before
 
-    assert "say --yes" in said(system, "kill-switch", "off", code=2)
-    assert said(system, "kill-switch", "off", "--yes").startswith("kill switch OFF")
+    assert "say --yes" in system.said("kill-switch", "off", code=2)
+    assert system.said("kill-switch", "off", "--yes").startswith("kill switch OFF")
     wait_for(lambda: deals(system) > before + 3, "everybody to trade again")
 
 
 def test_flatten_closes_and_the_strategy_knows(system: CommandLine) -> None:
-    said(system, "pause", "--all", "--halt")
-    held = {p["strategy"]: p for p in system.json("positions")}
+    held = {p["strategy"]: p for p in halt_holding(system)}
     wait_for(lambda: len(system.json("positions")) == len(held), "what is on its way")
-    told = said(system, "kill-switch", "on", "--flatten")
+    told = system.said("kill-switch", "on", "--flatten")
     assert told.count("(MANUAL)") == len(held)
     assert system.json("positions") == []
-    assert said(system, "flatten", "--all") == "nothing is open there\n"
-    said(system, "kill-switch", "off", "--yes")
-    assert "still held back" in said(system, "resume", "euro_a")
-    said(system, "resume", "--all")
+    assert system.said("flatten", "--all") == "nothing is open there\n"
+    system.said("kill-switch", "off", "--yes")
+    assert "still held back" in system.said("resume", "euro_a")
+    system.said("resume", "--all")
     for name in ("euro_a", "euro_b", "yen"):
         before = deals(system, name)
         wait_for(lambda n=name, b=before: deals(system, n) > b + 2, f"{name} to trade on")
     assert all(child.restarts == 0 for child in system.status().children)
 
-    said(system, "pause", "--all", "--halt")
-    one, *others = system.json("positions")
-    assert "(MANUAL)" in said(system, "flatten", str(one["ticket"]))
+    one, *others = halt_holding(system)
+    assert "(MANUAL)" in system.said("flatten", str(one["ticket"]))
     assert [p["ticket"] for p in system.json("positions")] == [p["ticket"] for p in others]
 
 
@@ -174,11 +179,9 @@ WRONG = {
 
 
 def test_a_gateway_that_has_just_begun_closes_at_quotes_of_now(system: CommandLine) -> None:
-    said(system, "pause", "--all", "--halt")
-    held = {p["ticket"]: p for p in system.json("positions")}
-    assert held, "somebody always holds something"
+    held = {p["ticket"]: p for p in halt_holding(system)}
     os.kill(system.pid("gateway"), signal.SIGKILL)
-    told = said(system, "flatten", "--all")
+    told = system.said("flatten", "--all")
     assert told.count("is closed at") == len(held)
     trades = {trade["ticket"]: trade for trade in system.json("trades")}
     for ticket, position in held.items():
@@ -189,12 +192,7 @@ def test_one_that_only_holds_learns_from_another_gateway_that_its_position_has_e
     tmp_path: Path,
 ) -> None:
     """It sends nothing meanwhile: who closed it does not know where it is."""
-    holder = {
-        **entry("holder", "EURUSD"),
-        "evaluate": "bar",
-        "strategy": "tests.integration.test_former_strategies:Buyer",
-    }
-    made = CommandLine(tmp_path, [holder])
+    made = CommandLine(tmp_path, [holding("holder", "EURUSD")])
     pulse = Pulse(made.port, ["EURUSD"], rate=20.0)
     pulse.start()
     made.start()
@@ -204,7 +202,7 @@ def test_one_that_only_holds_learns_from_another_gateway_that_its_position_has_e
             pid = made.pid("gateway")
             os.kill(pid, signal.SIGKILL)
             made.wait_back("gateway", pid)
-            assert "(MANUAL)" in said(made, "flatten", "holder")
+            assert "(MANUAL)" in made.said("flatten", "holder")
             wait_for(lambda n=deals_so_far: deals(made) >= n + 2, "it to open another one")
         metrics = made.strategy("holder").metrics
         assert metrics is not None
@@ -216,12 +214,7 @@ def test_one_that_only_holds_learns_from_another_gateway_that_its_position_has_e
 
 @pytest.mark.parametrize("wish", ["hold", "flatten"])
 def test_the_position_of_one_that_is_given_up(tmp_path: Path, wish: str) -> None:
-    holder = {
-        **entry("holder", "EURUSD"),
-        "evaluate": "bar",
-        "strategy": "tests.integration.test_former_strategies:Buyer",
-        "on_give_up": wish,
-    }
+    holder = holding("holder", "EURUSD", on_give_up=wish)
     made = CommandLine(tmp_path, [holder, entry("yen", "EURJPY")])
     pulse = Pulse(made.port, ["EURUSD", "EURJPY", "USDJPY"], rate=20.0)
     pulse.start()
@@ -229,19 +222,11 @@ def test_the_position_of_one_that_is_given_up(tmp_path: Path, wish: str) -> None
     try:
         wait_for(lambda: made.strategy("holder").position_lots, "a position")
         wait_for(lambda: made.strategy("yen").deals > 2, "deals of the other one")
-
-        def given_up() -> bool:
-            process = made.strategy("holder").process
-            if process.pid is not None and process.state == "RUNNING":
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
-            return process.state == "QUARANTINED"
-
-        wait_for(given_up, "it to be given up")
+        made.kill_until_given_up("holder")
         if wish == "hold":
             assert made.strategy("holder").position_lots
             note = "lots stay open, guarded by the gateway; `flatten holder`"
-            assert note in said(made, "status")
+            assert note in made.said("status")
             return
         wait_for(lambda: not made.strategy("holder").position_lots, "it to be flat")
         (order,) = [o for o in made.json("orders", "holder") if o["code"] == "MANUAL"]
@@ -249,7 +234,7 @@ def test_the_position_of_one_that_is_given_up(tmp_path: Path, wish: str) -> None
         before = deals(made, "yen")
         wait_for(lambda: deals(made, "yen") > before + 2, "the other one to go on")
         # Mended and started again, it knows.
-        said(made, "restart", "holder")
+        made.said("restart", "holder")
         wait_for(lambda: made.strategy("holder").position_lots, "another position")
     finally:
         pulse.stop()
@@ -257,31 +242,24 @@ def test_the_position_of_one_that_is_given_up(tmp_path: Path, wish: str) -> None
 
 
 def test_a_gateway_that_was_given_up_is_named(system: CommandLine) -> None:
-    def given_up() -> bool:
-        gateway = system.service("gateway")
-        if gateway.pid is not None and gateway.state == "RUNNING":
-            with contextlib.suppress(ProcessLookupError):  # it has been killed already
-                os.kill(gateway.pid, signal.SIGKILL)
-        return gateway.state == "QUARANTINED"
-
-    wait_for(given_up, "the gateway to be given up")
-    told = said(system, "kill-switch", "on", code=1)
+    system.kill_until_given_up("gateway")
+    told = system.said("kill-switch", "on", code=1)
     assert "nothing was done: the gateway is QUARANTINED" in told
     assert "`restart gateway`" in told
 
 
 def test_a_pause_outlives_the_place_in_the_file(system: CommandLine) -> None:
-    said(system, "pause", "euro_a")
+    system.said("pause", "euro_a")
     entries = [entry("euro_b", "EURUSD"), entry("yen", "EURJPY")]
     system.write_config(entries, {})
-    said(system, "reload", "--keep")
-    assert "is not paused any more" in said(system, "resume", "euro_a")
+    system.said("reload", "--keep")
+    assert "is not paused any more" in system.said("resume", "euro_a")
     assert system.call("flatten", "euro_a").returncode == 0
 
 
 def test_what_is_wrong_is_said_and_changes_nothing(system: CommandLine) -> None:
     for arguments, words in WRONG.items():
-        assert words in said(system, *arguments, code=2)
+        assert words in system.said(*arguments, code=2)
     assert system.json("locks") == []
 
 

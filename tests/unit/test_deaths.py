@@ -97,7 +97,7 @@ def test_deaths_on_different_ticks_or_between_ticks_are_not_the_ticks_fault() ->
 
 
 def test_half_of_all_children_within_two_seconds_are_one_incident() -> None:
-    watch = IncidentWatch(8)
+    watch = IncidentWatch(lambda: 8)
     assert [watch.on_death(f"c{n}", n * 0.1) for n in range(3)] == [None] * 3
     assert watch.stagger() == 0.0
     incident = watch.on_death("c3", 0.3)
@@ -113,12 +113,12 @@ def test_half_of_all_children_within_two_seconds_are_one_incident() -> None:
 
 
 def test_one_that_dies_again_and_again_is_no_incident() -> None:
-    watch = IncidentWatch(4)
+    watch = IncidentWatch(lambda: 4)
     assert all(watch.on_death("c0", n * 0.1) is None for n in range(20))
 
 
 def test_deaths_that_are_far_apart_are_no_incident() -> None:
-    watch = IncidentWatch(4)
+    watch = IncidentWatch(lambda: 4)
     assert all(watch.on_death(f"c{n}", n * 3.0) is None for n in range(20))
 
 
@@ -168,7 +168,7 @@ def test_an_incident_that_is_over_does_not_speak_for_the_quarantined(tmp_path: P
     told: list[str] = []
     paths = VarPaths(tmp_path)
     paths.create()
-    post_mortem = PostMortem(paths, 4, lambda event: told.append(event.detail))
+    post_mortem = PostMortem(paths, lambda: 4, lambda event: told.append(event.detail))
     for name, state in (("a", State.QUARANTINED), ("b", State.BACKOFF), ("c", State.BACKOFF)):
         bench = Bench()
         bench.child.plan = msgspec.structs.replace(bench.child.plan, name=name)

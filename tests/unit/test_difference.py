@@ -21,9 +21,12 @@ def compared(
     wanted: Config, held: tuple[str, ...] = (), running: Config = RUNNING, **models: str
 ) -> ConfigDifference:
     ledger = Path("/nowhere/ledger.db")
-    services = plans.services(running, ledger), plans.services(wanted, ledger)
+    before, after = (
+        {plan.name: plan for plan in (*plans.services(c, ledger), *plans.strategies(c))}
+        for c in (running, wanted)
+    )
     runs = {strategy.name: "aaaa" for strategy in running.enabled}
-    return difference(running, wanted, services, (runs, models), held)
+    return difference(running, wanted, (before, after), (runs, models), held)
 
 
 def changed(**fields: Any) -> Config:

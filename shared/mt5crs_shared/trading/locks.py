@@ -59,6 +59,11 @@ class TradingLock(msgspec.Struct, frozen=True):
         return self.until is not None and now >= self.until
 
 
+def in_force(locks: Iterable[TradingLock], now: float) -> tuple[TradingLock, ...]:
+    """Of locks that were put somewhere, those that hold at a wall time."""
+    return tuple(lock for lock in locks if not lock.is_over(now))
+
+
 def strictest(locks: Iterable[TradingLock], strategy: str) -> TradingLock | None:
     """Of locks that hold, the one that decides for a strategy; None: it is ACTIVE.
 

@@ -58,7 +58,7 @@ def services(config: Config, ledger: Path) -> list[Plan]:
         config: The configuration.
         ledger: The account's; the symbols of its open positions are kept as well.
     """
-    own = _symbols(config, config.enabled)
+    own = symbols_of(config, config.enabled)
     enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=own)
     guarded = _guarded(ledger)
     # Who only publishes or records goes on where strategies come and go.
@@ -86,7 +86,7 @@ def strategies(config: Config) -> list[Plan]:
 
 def plan_of(config: Config, strategy: StrategyConfig) -> Plan:
     """The plan of one strategy, enabled or not."""
-    symbols = _symbols(config, (strategy,))
+    symbols = symbols_of(config, (strategy,))
     own = msgspec.structs.replace(
         config, strategies=(strategy,), symbols=symbols, globals=_paced(config)
     )
@@ -121,6 +121,7 @@ def _guarded(ledger: Path) -> dict[str, SymbolSpec]:
         return {}
 
 
-def _symbols(config: Config, strategies: Iterable[StrategyConfig]) -> dict[str, SymbolSpec]:
+def symbols_of(config: Config, strategies: Iterable[StrategyConfig]) -> dict[str, SymbolSpec]:
+    """What strategies trade, and what converts their profit."""
     traded = [strategy.symbol for strategy in strategies]
     return rates.needed(traded, config.globals.account_currency, config.symbols)

@@ -179,10 +179,8 @@ def show_locks(paths: VarPaths, as_json: bool) -> None:
 def _recorded(paths: VarPaths) -> list[TradingLock]:
     """The locks that hold, by the ledger."""
     with books.ledger_of(paths.var) as ledger:
-        if ledger is None:
-            return []
-        now = time.time()
-        return [lock for lock in lock_log.read_locks(ledger) if not lock.is_over(now)]
+        found = lock_log.read_locks(ledger) if ledger is not None else []
+        return [*locks.in_force(found, time.time())]
 
 
 def _user() -> str:

@@ -1,6 +1,7 @@
 """Several children that fall together: one incident of the host or the feed, not many faults."""
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -36,19 +37,15 @@ class IncidentWatch:
     """Groups deaths; pure, the clock is handed in.
 
     Args:
-        children: How many there are.
+        children: Says how many there are.
     """
 
-    def __init__(self, children: int) -> None:
-        self.resize(children)
+    def __init__(self, children: Callable[[], int]) -> None:
+        self._children = children
         self._deaths: deque[tuple[float, str]] = deque()
         self._names: list[str] = []
         self._begun = 0.0
         self._last = 0.0
-
-    def resize(self, children: int) -> None:
-        """There are so many from now on."""
-        self._needed = max(LEAST, round(children * SHARE))
 
     @property
     def going_on(self) -> bool:
@@ -68,7 +65,8 @@ class IncidentWatch:
         self._deaths.append((now, name))
         while now - self._deaths[0][0] > WINDOW:
             self._deaths.popleft()
-        if len({fallen for _, fallen in self._deaths}) < self._needed:
+        needed = max(LEAST, round(self._children() * SHARE))
+        if len({fallen for _, fallen in self._deaths}) < needed:
             return None
         self._names = [fallen for _, fallen in self._deaths]
         self._begun = self._deaths[0][0]

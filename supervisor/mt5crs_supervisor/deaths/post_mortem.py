@@ -34,14 +34,14 @@ class PostMortem:
 
     Args:
         paths: Where processes leave their traces.
-        children: How many children there are.
+        children: Says how many children there are.
         notify: Keeps an event, and tells it.
     """
 
     def __init__(
         self,
         paths: VarPaths,
-        children: int,
+        children: Callable[[], int],
         notify: Callable[[AnyEvent], None],
     ) -> None:
         self._paths = paths
@@ -52,10 +52,6 @@ class PostMortem:
         self._given_up: set[str] = set()
         self._written: dict[str, tuple[CrashReport, float]] = {}
         self._oom_kills = crash_report.oom_kills()
-
-    def resize(self, children: int) -> None:
-        """There are so many children from now on."""
-        self._incidents.resize(children)
 
     def oom_since_last(self) -> bool:
         """Whether the kernel has killed for want of memory since the last call."""

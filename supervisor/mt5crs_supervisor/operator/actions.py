@@ -13,6 +13,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.events import SUPERVISOR, Reloaded, Restart, StartAsked, StopAsked
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.child import Child
+from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.operator.control import (
     ChildRequest,
@@ -42,9 +43,6 @@ class Asked(Reported, Protocol):
 
     def request_stop(self, why: str) -> None:
         """Stop everything, in order."""
-
-    def resize(self, children: int) -> None:
-        """There are so many children from now on."""
 
 
 class Operator:
@@ -81,14 +79,11 @@ class Operator:
     def _go_on(self, reload: Reload) -> None:
         reload.on_turn(self._monotonic())
         self._reload = reload if reload.waits_for else None
-        if self._reload is None:
-            self._supervisor.resize(len(self._supervisor.roster.children))
 
     def _answer(self, request: Request) -> Reply | StatusReport:
         match request:
             case StatusRequest():
-                report = reporting.report(self._supervisor, self._monotonic())
-                return msgspec.structs.replace(report, reloading=self.reloading)
+                return reporting.report(self._supervisor, self._monotonic(), self.reloading)
             case StopRequest():
                 self._supervisor.request_stop(BY_OPERATOR)
                 return Done("stopping")
@@ -140,7 +135,8 @@ class Operator:
         if digest_of(wanted) != request.digest:
             return Refused("the file has changed while it was checked: try again")
         services = plans.services(wanted, self._supervisor.paths.ledger)
-        found = self._difference(wanted, services, request.models)
+        everybody = {plan.name: plan for plan in (*services, *plans.strategies(wanted))}
+        found = self._difference(wanted, everybody, request.models)
         if found.held and not (request.keep or request.dry_run):
             left = ", ".join(found.held)
             return Refused(
@@ -153,24 +149,23 @@ class Operator:
             return Planned(found)
         try:
             standbys = sum(strategy.standby for strategy in wanted.enabled)
-            descriptors.check_descriptors(len(services) + len(wanted.enabled) + standbys)
+            descriptors.check_descriptors(len(everybody) + standbys)
         except TooFewFilesError as error:
             return Refused(str(error))
         roster.take(wanted)
-        everybody = {plan.name: plan for plan in (*services, *plans.strategies(wanted))}
         self._supervisor.events.notify(Reloaded(SUPERVISOR, change_in_words(found)))
         # Begun before it is answered: whoever asks next sees what it waits for.
         self._go_on(Reload(roster, found, everybody))
         return Planned(found)
 
     def _difference(
-        self, wanted: Config, services: list[plans.Plan], models: dict[str, str]
+        self, wanted: Config, everybody: dict[str, Plan], models: dict[str, str]
     ) -> ConfigDifference:
         roster = self._supervisor.roster
         return difference(
             roster.config,
             wanted,
-            ([child.plan for child in roster.services], services),
+            ({name: child.plan for name, child in roster.by_name.items()}, everybody),
             ({child.name: child.spawn.model_hash for child in roster.strategies}, models),
             self._held(),
         )

@@ -1,11 +1,10 @@
 """What a configuration changes in one that runs: by strategy, field by field; pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
-from mt5crs_shared.market import rates
+from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.operator.control import ChangedStrategy, ConfigDifference, FieldChange
@@ -30,7 +29,7 @@ HELD = ("symbol", "magic")
 def difference(
     running: Config,
     wanted: Config,
-    services: tuple[Collection[Plan], Collection[Plan]],
+    children: tuple[Mapping[str, Plan], Mapping[str, Plan]],
     models: tuple[Mapping[str, str], Mapping[str, str]],
     held: Collection[str],
 ) -> ConfigDifference:
@@ -39,22 +38,27 @@ def difference(
     Args:
         running: What runs.
         wanted: What the file says.
-        services: The services' plans, before and after.
+        children: The plan of each child by its name, as it runs and as it is wanted.
         models: By strategy, the hash of the model that runs, and of the file as it is now.
         held: Strategies that have an open position.
     """
     before = {strategy.name: strategy for strategy in running.enabled}
     after = {strategy.name: strategy for strategy in wanted.enabled}
     both = [name for name in after if name in before]
+    runs, wants = children
+    differing = {
+        name
+        for name, plan in wants.items()
+        if name in runs and runs[name].config_hash != plan.config_hash
+    }
     globals_ = tuple(_globals(running, wanted))
     changed = tuple(
         found
         for name in both
-        if (found := _changed(running, wanted, before[name], after[name], models)) is not None
+        if (found := _changed(before[name], after[name], name in differing, models)) is not None
     )
     names = {found.name for found in changed}
     removed = tuple(name for name in before if name not in after)
-    old = {plan.name: plan.config_hash for plan in services[0] if plan.kind != "feed"}
     return ConfigDifference(
         added=tuple(name for name in after if name not in before),
         removed=removed,
@@ -62,20 +66,15 @@ def difference(
         changed=changed,
         untouched=tuple(name for name in both if name not in names),
         globals=globals_,
-        services=tuple(
-            plan.name
-            for plan in services[1]
-            if plan.name in old and old[plan.name] != plan.config_hash
-        ),
+        services=tuple(name for name in ("tape", "gateway") if name in differing),
         refused=(*_fixed(globals_), *_unquoted(running, wanted), *_bound(changed, held)),
     )
 
 
 def _changed(
-    running: Config,
-    wanted: Config,
     before: StrategyConfig,
     after: StrategyConfig,
+    differs: bool,
     models: tuple[Mapping[str, str], Mapping[str, str]],
 ) -> ChangedStrategy | None:
     name = after.name
@@ -84,8 +83,7 @@ def _changed(
     model = bool(runs and now and runs != now)
     if model:
         fields.append(FieldChange("contents of model_path", runs[:12], now[:12]))
-    hashes = plans.plan_of(running, before).config_hash, plans.plan_of(wanted, after).config_hash
-    replaced = model or hashes[0] != hashes[1]
+    replaced = model or differs
     return ChangedStrategy(name, tuple(fields), replaced) if fields or replaced else None
 
 
@@ -112,10 +110,9 @@ def _shown(value: object) -> str:
 
 
 def _fixed(changes: tuple[FieldChange, ...]) -> Iterator[str]:
-    known = GlobalConfig.__struct_fields__
     for change in changes:
         place, _, field = change.path.partition(".")
-        if place == "global" and (field.partition(".")[0] in {*known} - CHANGEABLE):
+        if place == "global" and field.partition(".")[0] not in CHANGEABLE:
             yield f"{change.path} cannot change while it runs: `stop`, then `start`"
 
 
@@ -124,18 +121,13 @@ def _unquoted(running: Config, wanted: Config) -> Iterator[str]:
     feed = running.globals.feed
     if feed is None or feed.kind != "synthetic":
         return
-    quoted = _needed(running, running.enabled)
+    quoted = plans.symbols_of(running, running.enabled)
     for strategy in wanted.enabled:
-        for symbol in _needed(wanted, (strategy,)) - quoted:
+        for symbol in plans.symbols_of(wanted, (strategy,)).keys() - quoted.keys():
             yield (
                 f"{strategy.name}: the synthetic feed does not quote {symbol} while it runs:"
                 " `stop`, then `start`"
             )
-
-
-def _needed(config: Config, strategies: Iterable[StrategyConfig]) -> set[str]:
-    traded = [strategy.symbol for strategy in strategies]
-    return {*rates.needed(traded, config.globals.account_currency, config.symbols)}
 
 
 def _bound(changed: tuple[ChangedStrategy, ...], held: Collection[str]) -> Iterator[str]:

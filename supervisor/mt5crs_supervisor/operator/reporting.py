@@ -70,8 +70,8 @@ class Reported(Protocol):
         """The process that stands by for a child; None: none does."""
 
 
-def report(supervisor: Reported, now: float) -> StatusReport:
-    """The status of everything, at a monotonic time."""
+def report(supervisor: Reported, now: float, reloading: str = "") -> StatusReport:
+    """The status of everything, at a monotonic time; `reloading`: what a reload waits for."""
     account = account_of(supervisor)
     money = {m.strategy: m for m in account.strategies} if account is not None else {}
     held_back = account.locks if account is not None else ()
@@ -94,7 +94,7 @@ def report(supervisor: Reported, now: float) -> StatusReport:
         pid=os.getpid(),
         uptime=now - supervisor.begun,
         stopping=supervisor.stopping,
-        reloading="",
+        reloading=reloading,
         config=supervisor.roster.config.path,
         config_changed=supervisor.roster.changed_at(),
         folder=os.getcwd(),  # noqa: PTH109 - a string is wanted

@@ -2,8 +2,6 @@
 
 import logging
 
-import msgspec
-
 from mt5crs_services.gateway.broker import Broker
 from mt5crs_services.gateway.execution import Execution
 from mt5crs_services.gateway.ledger.account import Account
@@ -81,8 +79,7 @@ class OperatorService:
         except LedgerError:
             logger.exception("what the operator asked for could not be recorded")
             return None
-        report = self._report(tuple(closed), kept)
-        return msgspec.structs.replace(report, catching_up=not caught_up)
+        return self._report(tuple(closed), kept, catching_up=not caught_up)
 
     def _close(self, ticket: int, reason: str, caught_up: bool) -> Fill | str:
         for strategy, position in self._broker.positions().items():
@@ -92,7 +89,9 @@ class OperatorService:
                 return self._execution.close(strategy, reason)
         return self._ledger.closed(ticket) or "there never was such a position"
 
-    def _report(self, closed: tuple[Fill, ...], kept: dict[int, str]) -> TradingReport:
+    def _report(
+        self, closed: tuple[Fill, ...], kept: dict[int, str], catching_up: bool
+    ) -> TradingReport:
         positions = self._broker.positions()
         known = {strategy.name for strategy in self._config.strategies}
         return TradingReport(
@@ -102,6 +101,7 @@ class OperatorService:
             positions=tuple(positions.values()),
             closed=closed,
             kept=kept,
+            catching_up=catching_up,
         )
 
     def _try(self, strategy: StrategyConfig) -> Trial:

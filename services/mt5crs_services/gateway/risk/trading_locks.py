@@ -26,8 +26,7 @@ class TradingLocks:
     @property
     def in_force(self) -> tuple[TradingLock, ...]:
         """Every lock that holds just now."""
-        now = self._wall()
-        return tuple(lock for lock in self._locks if not lock.is_over(now))
+        return locks.in_force(self._locks, self._wall())
 
     def refusal(self, order: Order) -> Refusal | None:
         """Why an order is held back; None: nothing holds it."""

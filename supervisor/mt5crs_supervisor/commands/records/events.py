@@ -17,6 +17,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import event_files, ledger_queries, lock_log
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.storage.lock_log import LockChange
+from mt5crs_shared.trading.locks import in_force
 from mt5crs_shared.trading.orders import Fill
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
@@ -133,13 +134,12 @@ def show_summary(var_dir: Path, since: str | None) -> None:
     with books.ledger_of(var_dir) as db:
         if db is not None:
             refused = reaching_back(lambda n: _refused(db, n), None, begin or _FIRST)
-            now = time.time()
             written = Books(
                 deals=ledger_queries.deals(db),
                 refused=[order for order in refused if order.recorded >= since_wall],
                 held=ledger_queries.read_positions(db),
                 changes=lock_log.read_lock_changes(db, since=since_wall),
-                locks=[lock for lock in lock_log.read_locks(db) if not lock.is_over(now)],
+                locks=in_force(lock_log.read_locks(db), time.time()),
             )
     page = morning_page(begin, found, written)
     show.print_lines(page)

@@ -19,7 +19,8 @@ from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 WITHIN = 15.0
 """Seconds that a command waits for what it has asked for."""
 
-_AT_REST = frozenset({State.RUNNING, State.QUARANTINED, State.BACKOFF})
+SETTLED = frozenset({State.RUNNING, State.QUARANTINED, State.BACKOFF})
+"""States in which it is known how a process that was asked for has come up."""
 
 Action = Literal["start", "stop", "restart"]
 
@@ -48,9 +49,8 @@ def act_on(
             if child.name in names and not _is_done(action, before[child.name], child)
         ]
 
-    late = wait_until(lambda: None if waiting() else True, WITHIN) is None and waiting()
-    after = client.status()
-    _tell(action, names, before, after, say)
+    late = [] if wait_until(lambda: not waiting(), WITHIN) else waiting()
+    _tell(action, names, before, client.status(), say)
     if late:
         raise ControlTimeout(f"not over after {WITHIN:g} s: {', '.join(late)}; `status` goes on")
 
@@ -59,8 +59,8 @@ def _is_done(action: Action, before: ChildStatus, now: ChildStatus) -> bool:
     if action == "stop":
         return now.state == State.STOPPED
     if action == "start" and before.pid is not None:
-        return now.state in _AT_REST
-    return now.epoch > before.epoch and now.state in _AT_REST
+        return now.state in SETTLED
+    return now.epoch > before.epoch and now.state in SETTLED
 
 
 def _tell(

@@ -19,6 +19,7 @@ from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
+from mt5crs_supervisor.commands.running.children import SETTLED
 from mt5crs_supervisor.operator.actions import digest_of
 from mt5crs_supervisor.operator.control import (
     ChangedStrategy,
@@ -35,8 +36,6 @@ from mt5crs_supervisor.operator.trading_control import TradingControl
 
 WITHIN = 60.0
 """Seconds that a reload is waited for."""
-
-SETTLED = frozenset({State.RUNNING, State.QUARANTINED, State.BACKOFF})
 
 Row = tuple[str, str, str]
 """What happens, to whom, and what is behind it."""
