@@ -12,7 +12,7 @@ import pytest
 from mt5crs_shared import events
 from mt5crs_shared.events import AnyEvent, Died, Event, Running, Started, StateChanged
 from mt5crs_shared.storage import event_files
-from mt5crs_shared.storage.event_files import EventWriter, read_events
+from mt5crs_shared.storage.event_files import EventReader, EventWriter, read_events
 
 
 def numbers(folder: Path, after: int = 0) -> list[int]:
@@ -139,3 +139,62 @@ def test_the_number_goes_on_whatever_the_end_looks_like(tmp_path: Path, damage: 
     with file.open("ab") as torn:
         torn.write(damage)
     assert EventWriter(tmp_path).write(Died("one", "the next")).number == 3_001
+
+
+def details(reader: EventReader) -> list[str]:
+    return [found.event.detail for found in reader.read()]
+
+
+def test_a_reader_goes_on_where_it_was(tmp_path: Path) -> None:
+    reader = EventReader(tmp_path)
+    assert reader.read() == []
+    writer = EventWriter(tmp_path)
+    writer.write(Died("one", "first"))
+    assert details(reader) == ["first"]
+    assert details(reader) == []
+    writer.write(Died("one", "second"))
+    writer.write(Died("one", "third"))
+    assert details(reader) == ["second", "third"]
+    assert details(EventReader(tmp_path, after=reader.number - 1)) == ["third"]
+
+
+def test_a_reader_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
+    writer = EventWriter(tmp_path)
+    writer.write(Died("one", "first"))
+    reader = EventReader(tmp_path)
+    assert details(reader) == ["first"]
+    writer.write(Died("one", "second"))
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    assert details(reader) == []
+    file.write_bytes(whole)
+    assert details(reader) == ["second"]
+
+
+def test_a_reader_goes_on_into_the_next_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "SEGMENT", 200)
+    writer, reader, seen = EventWriter(tmp_path), EventReader(tmp_path), list[str]()
+    for number in range(30):
+        writer.write(Died("one", str(number)))
+        if number % 7 == 3:
+            seen += details(reader)
+    assert seen + details(reader) == [str(number) for number in range(30)]
+    late = EventReader(tmp_path, after=25)
+    assert details(late) == ["25", "26", "27", "28", "29"]
+
+
+def test_a_reader_begins_anew_in_a_folder_that_was_made_anew(tmp_path: Path) -> None:
+    writer = EventWriter(tmp_path)
+    for number in range(5):
+        writer.write(Died("one", str(number)))
+    writer.close()
+    reader = EventReader(tmp_path)
+    reader.read()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    EventWriter(tmp_path).write(Died("one", "of another life"))
+    assert details(reader) == ["of another life"]
+    assert details(EventReader(tmp_path, after=5)) == ["of another life"]

@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -147,46 +147,113 @@ def read_events(folder: Path, after: int = 0) -> Iterator[NumberedEvent]:
                 yield event
 
 
+class EventReader:
+    """Reads on from a cursor; as long as nothing comes, it looks at the folder alone.
+
+    Args:
+        folder: ``VarPaths.events``.
+        after: See :func:`read_events`. Where the folder has been made anew since, and counts from 1
+            again, it begins there.
+
+    Attributes:
+        number: The cursor: of the last event that was read.
+    """
+
+    def __init__(self, folder: Path, after: int = 0) -> None:
+        self.number = after
+        self._folder = folder
+        self._segment: Path | None = None
+        self._offset = 0
+
+    def read(self) -> list[NumberedEvent]:
+        """The events that have come since, oldest first."""
+        found: list[NumberedEvent] = []
+        for segment in self._unread():
+            if segment != self._segment:
+                self._segment, self._offset = segment, 0
+            lines = _Lines(segment, self._offset)
+            found += _decoded(lines)
+            self._offset = lines.end
+        new = [event for event in found if event.number > self.number]
+        self.number = new[-1].number if new else self.number
+        return new
+
+    def _unread(self) -> list[Path]:
+        """The files that may have more, after looking whether they are still the same."""
+        segments = _segments(self._folder)
+        if not segments:
+            return []
+        if self._segment in segments and _size(self._segment) >= self._offset:
+            return segments[segments.index(self._segment) :]
+        if _last_number(segments[-1]) < self.number:
+            self.number = 0
+        self._segment = None
+        behind = [found for found in segments if int(found.stem) > self.number + 1]
+        return segments[-len(behind) - 1 :]
+
+
 def _segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.jsonl") if path.stem.isdecimal())
 
 
 def _events_of(segment: Path) -> Iterator[NumberedEvent]:
-    """Its events; one of a kind that this version does not know is left out."""
-    for line in _lines_of(segment):
+    return _decoded(_Lines(segment))
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[NumberedEvent]:
+    """The events; one of a kind that this version does not know is left out."""
+    for line in lines:
         with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             yield _decode(line)
 
 
 def _last_number(segment: Path) -> int:
     """The highest number that is given away; the end has it, unless that is damaged. 0: none."""
-    at_the_end = max(_numbers_of(segment, last=2 * LONGEST), default=0)
+    at_the_end = max(_numbers_of(segment, _size(segment) - 2 * LONGEST), default=0)
     if at_the_end >= int(segment.stem):
         return at_the_end
     return max(_numbers_of(segment), default=0)
 
 
-def _numbers_of(segment: Path, last: int | None = None) -> Iterator[int]:
+def _numbers_of(segment: Path, begin: int = 0) -> Iterator[int]:
     """The numbers that are given away, whatever the event is."""
-    for line in _lines_of(segment, last):
+    for line in _Lines(segment, max(begin, 0)):
         with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             yield _decode_number(line).number
 
 
-def _lines_of(segment: Path, last: int | None = None) -> Iterator[bytes]:
-    """The lines that are whole; one that is not has been torn by a death.
+def _size(segment: Path) -> int:
+    """Bytes; 0: it is gone."""
+    try:
+        return segment.stat().st_size
+    except OSError:
+        return 0
+
+
+class _Lines:
+    """The lines of a file that are whole; one that is not has been torn by a death.
 
     Args:
         segment: The file.
-        last: Only so many bytes at its end; None: all of it.
+        begin: Byte to begin at.
+
+    Attributes:
+        end: The byte behind the last whole line that was read.
     """
-    try:
-        file = open_regular(segment)
-    except OSError:
-        return
-    with file:
-        if last is not None:
-            file.seek(max(os.fstat(file.fileno()).st_size - last, 0))
-        while line := file.readline(LONGEST):
-            if line.endswith(b"\n"):
-                yield line
+
+    def __init__(self, segment: Path, begin: int = 0) -> None:
+        self.end = begin
+        self._segment = segment
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            file = open_regular(self._segment)
+        except OSError:
+            return
+        with file:
+            place = file.seek(self.end)
+            while line := file.readline(LONGEST):
+                place += len(line)
+                if line.endswith(b"\n"):
+                    self.end = place
+                    yield line

@@ -115,6 +115,15 @@ def total(amounts: Iterable[float]) -> float:
     return round(math.fsum(amounts), MONEY_DIGITS)
 
 
+def snapshot(db: sqlite3.Connection) -> None:
+    """See the ledger as it is now in every query that follows, whatever is written meanwhile.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    select(db, "BEGIN")
+
+
 def read_positions(db: sqlite3.Connection) -> list[Position]:
     """The open positions, by strategy.
 
@@ -177,10 +186,29 @@ def read_orders(
         LedgerError: The ledger cannot be read.
     """
     rows = _newest(db, _ORDER_COLUMNS, "orders", limit, strategy=strategy, status=status)
-    return [
-        msgspec.convert(dict(zip(OrderRecord.__struct_fields__, row, strict=True)), OrderRecord)
-        for row in rows
-    ]
+    return [_order(row) for row in rows]
+
+
+def refused_between(db: sqlite3.Connection, after: int, last: int) -> list[OrderRecord]:
+    """Refused orders in the order they came.
+
+    Args:
+        db: The ledger.
+        after: Rows with higher numbers alone.
+        last: The last number.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    query = (
+        f"SELECT {_ORDER_COLUMNS} FROM orders"
+        " WHERE id > :after AND id <= :last AND status = 'REJECTED' ORDER BY id"
+    )
+    return [_order(row) for row in select(db, query, {"after": after, "last": last})]
+
+
+def _order(row: tuple[object, ...]) -> OrderRecord:
+    return msgspec.convert(dict(zip(OrderRecord.__struct_fields__, row, strict=True)), OrderRecord)
 
 
 def balances(db: sqlite3.Connection) -> Balances:

@@ -11,6 +11,7 @@ import click
 from mt5crs_shared.messages import AskTrading, ClosePositions, Lock, TradingReport, Unlock
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import lock_log
+from mt5crs_shared.storage.story import deal_in_words
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import (
     ACCOUNT,
@@ -23,7 +24,6 @@ from mt5crs_shared.trading.orders import Fill, Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching, unknown_name
 from mt5crs_supervisor.commands.records import books
-from mt5crs_supervisor.commands.records.books import deal_in_words
 from mt5crs_supervisor.commands.records.moments import end_of
 from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.render import way_out

@@ -14,7 +14,7 @@ from mt5crs_shared.metrics import StrategyMoney
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_queries import OrderRecord
-from mt5crs_shared.trading.orders import Fill, Position
+from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.operator import render
@@ -155,15 +155,6 @@ def _check_name(name: str, config: Path, orders_: Sequence[OrderRecord]) -> None
         known |= {strategy.name for strategy in loading.load_config(config).strategies}
     if name not in known:
         raise unknown_name(name, known, "strategy")
-
-
-def deal_in_words(fill: Fill) -> str:
-    """What a closing deal has made: ``profit +9.25, commission 1.75 (STOP_LOSS)``.
-
-    The trade's net has the opening deal's commission besides; `trades` shows it.
-    """
-    paid = f", commission {fill.commission:,.2f}" if fill.commission else ""
-    return f"profit {fill.profit:+,.2f}{paid} ({fill.code})"
 
 
 def price(value: float) -> Cell:

@@ -7,27 +7,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 import click
 import msgspec
 
 from mt5crs_shared import events
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import event_files, ledger_queries, lock_log
+from mt5crs_shared.storage import event_files, ledger_queries, lock_log, story
+from mt5crs_shared.storage.event_files import EventReader
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
-from mt5crs_shared.storage.lock_log import LockChange
+from mt5crs_shared.storage.story import StoryCursor, StoryLine, StoryReader
 from mt5crs_shared.trading.locks import in_force
-from mt5crs_shared.trading.orders import Fill
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.commands.records.summary import Books, morning_page
 from mt5crs_supervisor.operator.table import cells_of, clip, plain
-
-DEAL, REFUSED = "deal", "refused"
-"""Kinds of what stands in the ledger."""
 
 USUAL = 50
 """Lines that are shown where nobody says how many, or since when."""
@@ -41,32 +38,7 @@ NEWEST = 500
 Recorded = TypeVar("Recorded", Deal, OrderRecord)
 
 _FIRST = datetime.fromtimestamp(0.0, UTC)
-_KINDS = {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)}
-_KINDS |= {DEAL, REFUSED, lock_log.LOCKED, lock_log.UNLOCKED}
 _STATE = events.StateChanged.__struct_config__.tag
-
-
-class Line(msgspec.Struct, frozen=True):
-    """Something that happened.
-
-    Attributes:
-        time: Wall time, ISO 8601, UTC.
-        name: Whom it happened to.
-        kind: See ``docs/cli.md``.
-        detail: For people.
-        times: How often in a row, where it was the same each time.
-    """
-
-    time: str
-    name: str
-    kind: str
-    detail: str
-    times: int = 1
-
-    @property
-    def moment(self) -> datetime:
-        """Its time."""
-        return datetime.fromisoformat(self.time)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -82,7 +54,7 @@ class Wanted(msgspec.Struct, frozen=True):
     kinds: frozenset[str] = frozenset()
     since: datetime | None = None
 
-    def has(self, line: Line) -> bool:
+    def has(self, line: StoryLine) -> bool:
         """Whether that is part of it."""
         kind = line.kind in self.kinds if self.kinds else line.kind != _STATE
         named = self.name in (None, line.name)
@@ -103,9 +75,9 @@ def show_events(
     begin = begin_of(since)
     wanted = Wanted(name, frozenset(kinds.split(",")) if kinds else frozenset(), begin)
     _check_kinds(wanted.kinds)
-    story = Story(paths)
+    whole = Story(paths)
     least = max(limit or USUAL, NEWEST) if begin is None else None
-    known = story.newest(name, least, begin)
+    known = whole.newest(name, least, begin)
     if name is not None and name not in {line.name for line in known}:
         _check_name(paths, name, known)
     found = grouped(line for line in known if wanted.has(line))
@@ -116,7 +88,7 @@ def show_events(
         click.echo(f"Nothing of that has happened in {var_dir}.")
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            for line in story.follow(lambda: time.sleep(LOOK_EVERY)):
+            for line in whole.follow(lambda: time.sleep(LOOK_EVERY)):
                 if wanted.has(line):
                     _print([line], as_json)
 
@@ -154,12 +126,11 @@ class Story:
 
     def __init__(self, paths: VarPaths) -> None:
         self._paths = paths
-        self._event = 0
-        self._deal = 0
-        self._lock = 0
-        self._refused: set[str] = set()
+        self._reader = StoryReader(paths, StoryCursor())
 
-    def newest(self, strategy: str | None, limit: int | None, since: datetime | None) -> list[Line]:
+    def newest(
+        self, strategy: str | None, limit: int | None, since: datetime | None
+    ) -> list[StoryLine]:
         """What has happened so far, in the order of the clock.
 
         Args:
@@ -167,22 +138,24 @@ class Story:
             limit: So many deals and refusals are enough; None: all since that moment.
             since: See `Wanted`.
         """
-        deals: list[Deal] = []
-        refused: list[OrderRecord] = []
-        changes: list[LockChange] = []
+        lines: list[StoryLine] = []
+        end = StoryCursor()
         with books.ledger_of(self._paths.var) as db:
             if db is not None:
+                ledger_queries.snapshot(db)
+                end = story.ledger_cursor(db)
                 deals = reaching_back(lambda n: ledger_queries.deals(db, strategy, n), limit, since)
                 refused = reaching_back(lambda n: _refused(db, n, strategy), limit, since)
-                changes = lock_log.read_lock_changes(db)
-        self._deal = deals[-1].id if deals else 0
-        self._lock = changes[-1].id if changes else 0
-        self._refused = {order.order_id for order in refused}
-        lines = [*map(_of_deal, deals), *map(_of_refusal, refused), *map(_of_lock, changes)]
-        lines += self._new_events()
+                lines += map(story.line_of_deal, deals)
+                lines += map(story.line_of_refusal, refused)
+                lines += map(story.line_of_lock, lock_log.read_lock_changes(db))
+        found = EventReader(self._paths.events)
+        lines += map(story.line_of_event, found.read())
+        end = msgspec.structs.replace(end, event=found.number)
+        self._reader = StoryReader(self._paths, end)
         return sorted(lines, key=lambda line: line.time)
 
-    def follow(self, pause: Callable[[], None]) -> Iterator[Line]:
+    def follow(self, pause: Callable[[], None]) -> Iterator[StoryLine]:
         """What comes, as it comes.
 
         Args:
@@ -190,28 +163,7 @@ class Story:
         """
         while True:
             pause()
-            lines = [*self._new_events(), *self._new_from_ledger()]
-            yield from sorted(lines, key=lambda line: line.time)
-
-    def _new_events(self) -> Iterator[Line]:
-        for numbered in event_files.read_events(self._paths.events, after=self._event):
-            self._event = numbered.number
-            event = numbered.event
-            yield Line(numbered.time, event.name, event.kind, event.detail)
-
-    def _new_from_ledger(self) -> Iterator[Line]:
-        with books.ledger_of(self._paths.var) as db:
-            if db is None:
-                return
-            deals = list(ledger_queries.deals_after(db, self._deal))
-            refused = _refused(db, NEWEST)
-            changes = lock_log.read_lock_changes(db, self._lock)
-        self._lock = changes[-1].id if changes else self._lock
-        yield from map(_of_lock, changes)
-        self._deal = deals[-1].id if deals else self._deal
-        yield from map(_of_deal, deals)
-        before, self._refused = self._refused, {order.order_id for order in refused}
-        yield from (_of_refusal(order) for order in refused if order.order_id not in before)
+            yield from self._reader.read()
 
 
 def reaching_back(
@@ -236,17 +188,17 @@ def _refused(db: sqlite3.Connection, limit: int, strategy: str | None = None) ->
     return ledger_queries.read_orders(db, strategy, limit, status="REJECTED")
 
 
-def grouped(lines: Iterable[Line]) -> list[Line]:
+def grouped(lines: Iterable[StoryLine]) -> list[StoryLine]:
     """Lines of which those that say the same one after the other are one, with the last's time."""
 
-    def same(line: Line) -> tuple[str, str, str]:
+    def same(line: StoryLine) -> tuple[str, str, str]:
         return line.name, line.kind, line.detail
 
     groups = [list(group) for _, group in itertools.groupby(lines, same)]
     return [msgspec.structs.replace(group[-1], times=len(group)) for group in groups]
 
 
-def lines_of(found: Iterable[Line], width: int) -> list[str]:
+def lines_of(found: Iterable[StoryLine], width: int) -> list[str]:
     """One line for each, none longer than the window: local time, name, kind, detail."""
     lines = list(found)
     names = max((cells_of(line.name) for line in lines), default=0)
@@ -261,11 +213,11 @@ def lines_of(found: Iterable[Line], width: int) -> list[str]:
     ]
 
 
-def _times(line: Line) -> str:
+def _times(line: StoryLine) -> str:
     return f"({line.times} times) " if line.times > 1 else ""
 
 
-def _print(lines: list[Line], as_json: bool) -> None:
+def _print(lines: list[StoryLine], as_json: bool) -> None:
     if as_json:
         for line in lines:
             click.echo(msgspec.json.encode(line))
@@ -273,42 +225,13 @@ def _print(lines: list[Line], as_json: bool) -> None:
         show.print_lines(lines_of(lines, show.width()))
 
 
-def _of_deal(deal: Deal) -> Line:
-    fill = deal.fill
-    return Line(_time(deal.recorded), fill.strategy, DEAL, _described(fill, deal.balance))
-
-
-def _described(fill: Fill, balance: float) -> str:
-    """``SELL 0.10 EURUSD at 1.08321 closes: profit -3.21 (STOP_LOSS), balance 9,996.79``."""
-    what = f"{fill.side} {fill.lots:g} {fill.symbol} at {fill.price:g}"
-    if fill.entry == "IN":
-        return f"{what} opens"
-    return f"{what} closes: {books.deal_in_words(fill)}, balance {balance:,.2f}"
-
-
-def _of_refusal(order: OrderRecord) -> Line:
-    lots = f" {order.lots:g}" if order.lots is not None else ""
-    why = f": {order.detail}" if order.detail else ""
-    detail = f"{order.action} {order.side}{lots} {order.symbol}: {order.code}{why}"
-    return Line(_time(order.recorded), order.strategy, REFUSED, detail)
-
-
-def _of_lock(change: LockChange) -> Line:
-    return Line(_time(change.recorded), change.name or "account", change.kind, change.detail)
-
-
-def _time(recorded: float) -> str:
-    moment = datetime.fromtimestamp(recorded, UTC).replace(tzinfo=None)
-    return moment.isoformat(timespec="milliseconds") + "Z"
-
-
 def _check_kinds(kinds: Iterable[str]) -> None:
     for kind in kinds:
-        if kind not in _KINDS:
-            raise unknown_name(kind, map(str, _KINDS), "kind of event")
+        if kind not in story.KINDS:
+            raise unknown_name(kind, story.KINDS, "kind of event")
 
 
-def _check_name(paths: VarPaths, name: str, known: Iterable[Line]) -> None:
+def _check_name(paths: VarPaths, name: str, known: Iterable[StoryLine]) -> None:
     """Refuse a name that nothing has: one with a log may have no story yet."""
     names = {line.name for line in known} | {*paths.logged()}
     if name not in names:
