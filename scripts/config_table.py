@@ -12,6 +12,12 @@ from typing import Any
 
 import msgspec
 
+from mt5crs_shared.configuration.notify_structs import (
+    DestinationConfig,
+    NotifyConfig,
+    NotifyRuleConfig,
+    QuietHoursConfig,
+)
 from mt5crs_shared.configuration.structs import (
     FeedConfig,
     GlobalConfig,
@@ -43,6 +49,10 @@ SECTIONS: dict[type[msgspec.Struct], str] = {
     TapeConfig: "global.tape",
     RetentionConfig: "global.retention",
     RiskRuleConfig: "global.risk",
+    NotifyConfig: "global.notify",
+    DestinationConfig: "global.notify.to",
+    NotifyRuleConfig: "global.notify.rules",
+    QuietHoursConfig: "global.notify.quiet_hours",
     FeedConfig: "global.feed",
     SymbolSpec: "symbols",
 }

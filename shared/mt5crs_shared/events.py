@@ -1,12 +1,15 @@
 """What can happen, as values: one struct for each kind of event."""
 
 import logging
-from typing import ClassVar
+from typing import ClassVar, Final, get_args
 
 import msgspec
 
 SUPERVISOR = "supervisor"
 """The name under which the supervisor's own events stand."""
+
+ACCOUNT = "account"
+"""The name under which stands what happens to the account as a whole."""
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
@@ -330,3 +333,26 @@ AnyEvent = (
     | Degraded
     | Well
 )
+
+# What happens to orders stands in the ledger; its kinds, beside those of events:
+
+DEAL, REFUSED, LOCKED, UNLOCKED = "deal", "refused", "locked", "unlocked"
+
+KINDS: Final = frozenset(
+    {
+        *(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent)),
+        *(DEAL, REFUSED, LOCKED, UNLOCKED),
+    }
+)
+"""Every kind of what can happen."""
+
+NOT_TOLD: Final = frozenset(
+    {
+        *("state", "running", "adopted", "superseded", "spared", "stopped"),
+        *(DEAL, REFUSED),
+    }
+)
+"""Kinds that call for nobody's look: a child's usual life, and trading itself."""
+
+URGENT: Final = frozenset({"quarantined", "incident", "began_again", "not_killed"})
+"""Kinds for which somebody would want to be woken."""

@@ -75,7 +75,7 @@ class Roster:
 
     def remove(self, child: Child) -> None:
         """One that has stopped, and is wanted no more."""
-        self.strategies.remove(child)
+        (self.strategies if child.plan.kind == "strategy" else self.services).remove(child)
         del self.by_name[child.name]
 
     def sort(self) -> None:

@@ -39,7 +39,11 @@ BAD_FIELDS = [
     ("threshold: 0.55", "threshold: .inf", "'.inf'; expected a finite decimal number"),
     ("threshold: 0.55", "threshold: 1e999", "'1e999'; expected a finite decimal number"),
     ("threshold: 0.55", f"threshold: {'9' * 5000}", "expected a finite decimal number"),
-    ("threshold: 0.55", "threshold: 1:30", "YAML reads this in base 60"),
+    (
+        "threshold: 0.55",
+        "threshold: 1:30",
+        "a time in quotes; YAML reads this in base 60; did you mean",
+    ),
     ("threshold: 0.55", "threshold:", "strategies[0].threshold: empty; expected a number"),
     ("threshold: 0.55", "threshold: [0.5]", "strategies[0].threshold: a list; expected a number"),
     ("threshold: 0.55", "threshold: !!python/name:os.system x", "without the tag"),
@@ -157,6 +161,40 @@ BAD_FIELDS = [
 
 # (a line of the global section, message)
 BAD_GLOBALS = [
+    ("notify: {to: []}", "global.notify.to: nobody; expected at least one destination"),
+    (
+        "notify: {to: [{name: a, address: tgram://1/2}]}",
+        "expected env:NAME of a variable, or file:",
+    ),
+    (
+        "notify: {to: [{name: a, address: env:A}, {name: a, address: env:B}]}",
+        "global.notify.to[1].name: a; expected a unique name",
+    ),
+    (
+        "notify: {to: [{name: a, address: env:A}], rules: [{kinds: [quarantine]}]}",
+        "global.notify.rules[0].kinds: quarantine; expected one of",
+    ),
+    (
+        "notify: {to: [{name: a, address: env:A}], rules: [{}, {to: [b]}]}",
+        "global.notify.rules[1].to: b; expected one of a",
+    ),
+    (
+        "notify: {to: [{name: a, address: env:A}], rules: [{names: [eurusd]}]}",
+        "global.notify.rules[0].names: eurusd; expected one of",
+    ),
+    (
+        'notify: {to: [{name: a, address: env:A}], quiet_hours: {begin: "22:00", end: "22:00"}}',
+        "global.notify.quiet_hours.end: no hours: it ends when it begins",
+    ),
+    (
+        'notify: {to: [{name: a, address: env:A}], quiet_hours: {begin: "25:00", end: "07:00"}}',
+        "expected a time of day such as 22:00",
+    ),
+    (
+        "notify: {to: [{name: a, address: env:A}],"
+        ' quiet_hours: {begin: "22:00", end: "07:00", time_zone: Europe/Athen}}',
+        "did you mean Europe/Athens?",
+    ),
     (
         "supervisor: {heartbeat: 2, lease: 10}",
         "hang_after: 3 s with a heartbeat of 2 s; expected more than two heartbeats, 4 s",

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from mt5crs_shared.configuration.structs import Timeframe
+from mt5crs_shared.configuration.values import Timeframe
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.recorded import read_rows
 from mt5crs_shared.market.ticks import Tick

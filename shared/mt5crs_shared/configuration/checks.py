@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from msgspec import UNSET
 
+from mt5crs_shared.configuration.notify_structs import QuietHoursConfig
 from mt5crs_shared.configuration.structs import (
     LEAST_MEMORY,
     RESERVED,
@@ -117,15 +118,17 @@ def check_globals(parsed: Parsed[GlobalConfig], report: ProblemReport) -> None:
     if url is not UNSET and url.startswith("tcp:") and int(url.rpartition(":")[2]) > 65_535:
         where = parsed.where("zmq_market_url")
         report.add(parsed.mark("zmq_market_url"), where, url, "a port of 1 to 65535")
-    _check_zone(parsed.nested.get("market"), report)
+    check_zone(parsed.nested.get("market"), report)
     supervisor = parsed.nested.get("supervisor")
     if supervisor is not None:
         _check_deadlines(supervisor, report)
         check_restart(supervisor.nested.get("restart"), report)
 
 
-def _check_zone(parsed: Parsed[MarketConfig] | None, report: ProblemReport) -> None:
-    """The publisher's zone is one that this machine knows."""
+def check_zone(
+    parsed: Parsed[MarketConfig] | Parsed[QuietHoursConfig] | None, report: ProblemReport
+) -> None:
+    """A `time_zone` is one that this machine knows."""
     zone = None if parsed is None else parsed.get("time_zone")
     if parsed is None or not isinstance(zone, str):
         return

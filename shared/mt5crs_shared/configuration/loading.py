@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mt5crs_shared.configuration import checks, symbols_file
+from mt5crs_shared.configuration import checks, notify_checks, symbols_file
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.configuration.symbols_file import Symbols, load_symbols
 from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read_yaml
@@ -22,7 +22,7 @@ _KEYS: Final = ("strategies", "global")
 # listed here, since one restart too many is better than a process that runs on old settings.
 _NOT_OF_STRATEGY: Final = frozenset({"enabled", "limits", "restart", "standby", "on_give_up"})
 _NOT_OF_GLOBALS: Final = frozenset(
-    {"default_balance", "zmq_execution_host", "zmq_execution_port", "tape", "risk"}
+    {"default_balance", "zmq_execution_host", "zmq_execution_port", "tape", "risk", "notify"}
 )
 _NOT_OF_SUPERVISOR: Final = frozenset({"hang_after", "start_timeout", "stop_timeout", "restart"})
 
@@ -138,6 +138,7 @@ def _check(
     checks.check_globals(globals_, report)
     checks.check_risk(globals_, report)
     checks.check_feed(feed, report)
+    notify_checks.check_notify(globals_.nested.get("notify"), strategies, report)
     checks.check_files(strategies, feed, folders, report)
     for parsed in strategies:
         checks.check_restart(parsed.nested.get("restart"), report)

@@ -11,24 +11,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from mt5crs_shared.configuration.notify_structs import NotifyConfig
+from mt5crs_shared.configuration.values import (
+    Heartbeat,
+    Magic,
+    Name,
+    Port,
+    Seconds,
+    Size,
+    Timeframe,
+    Url,
+)
 from mt5crs_shared.market.symbol_spec import NotNegative, Positive, Symbol, SymbolSpec
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
-Seconds = Annotated[float, Meta(ge=0.01, le=86_400.0)]
-Heartbeat = Annotated[float, Meta(ge=0.05, le=60.0)]
-Port = Annotated[int, Meta(ge=1, le=65_535)]
-Magic = Annotated[int, Meta(ge=0, le=2_147_483_647)]
-Url = Annotated[
-    str,
-    Meta(
-        pattern=r"^(tcp://([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}|ipc://\S{1,100})\Z",
-    ),
-]
-Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)\Z")]
-Timeframe = Literal["S1", "S5", "S15", "S30", "M1", "M5", "M15", "M30", "H1", "H4", "D1"]
-
-
-RESERVED = frozenset({"supervisor", "gateway", "tape", "feed", "operator"})
+RESERVED = frozenset({"supervisor", "gateway", "tape", "feed", "notifier", "operator"})
 """Names of our own processes, whose files a strategy of that name would overwrite, and the one
 under which the gateway hears the command line."""
 
@@ -112,7 +108,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One strategy: one process, one journal, one log.
 
     Attributes:
-        name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape, feed or
+        name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape, feed, notifier or
             operator.
         symbol: The symbol it trades, listed in ``symbols.yaml``.
         model_path: XGBoost model (JSON or UBJ). Required unless `strategy` names a class that
@@ -308,6 +304,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tape: What the tape keeps.
         retention: How long logs are kept.
         risk: Risk rules of the gateway, besides those that every order must pass.
+        notify: Who is told what has happened; None: nobody.
         feed: A feed of our own; None: somebody else publishes.
     """
 
@@ -324,6 +321,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tape: TapeConfig = TapeConfig()
     retention: RetentionConfig = RetentionConfig()
     risk: list[RiskRuleConfig] = []
+    notify: NotifyConfig | None = None
     feed: FeedConfig | None = None
 
 

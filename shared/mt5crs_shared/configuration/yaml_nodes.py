@@ -329,7 +329,8 @@ def _boolean(text: str) -> bool:
 
 def _number(text: str, kind: str) -> int | float:
     if ":" in text:
-        raise _BadScalarError("a decimal number; YAML reads this in base 60", "")
+        expected = "a decimal number, or a time in quotes; YAML reads this in base 60"
+        raise _BadScalarError(expected, f'"{text}"')
     digits = text.replace("_", "")
     if kind == "int" and _NOT_DECIMAL.fullmatch(text):
         raise _BadScalarError(

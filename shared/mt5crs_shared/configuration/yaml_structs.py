@@ -12,14 +12,16 @@ import msgspec
 from msgspec import UNSET, inspect
 from msgspec.structs import FieldInfo
 
-from mt5crs_shared.configuration import structs
+from mt5crs_shared.configuration import notify_structs, values
 from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, join, shorten
 from mt5crs_shared.errors import Mark
 from mt5crs_shared.wording import nearest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_URL: Final = typing.get_args(structs.Url)[1].pattern
+_URL: Final = typing.get_args(values.Url)[1].pattern
+_SECRET: Final = typing.get_args(notify_structs.Secret)[1].pattern
+_TIME_OF_DAY: Final = typing.get_args(notify_structs.TimeOfDay)[1].pattern
 
 # What the patterns of `config` mean to a person.
 PATTERNS: Final = {
@@ -28,6 +30,8 @@ PATTERNS: Final = {
     r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z": "package.module:Class",
     r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)\Z": "a size such as 300MB",
     _URL: "tcp://host:port, or ipc://path of at most 100 characters",
+    _SECRET: "env:NAME of a variable, or file:PATH of a file of this user alone",
+    _TIME_OF_DAY: "a time of day such as 22:00, in quotes",
     r"^[A-Z]{3}\Z": "three capital letters such as USD",
 }
 

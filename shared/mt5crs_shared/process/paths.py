@@ -50,6 +50,7 @@ class VarPaths:
         self.installation = self.var / "installation"
         self.pid_file = self.var / "supervisor.pid"
         self.registry = self.state / "processes.json"
+        self.outbox = self.state / "notifier.outbox"
         self.feed_state = self.state / "feed.json"
         self.running = self.run / "running.json"
 

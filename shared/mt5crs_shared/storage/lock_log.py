@@ -4,11 +4,9 @@ import sqlite3
 
 import msgspec
 
+from mt5crs_shared.events import LOCKED, UNLOCKED
 from mt5crs_shared.storage.ledger_queries import select
 from mt5crs_shared.trading.locks import TradingLock
-
-LOCKED, UNLOCKED = "locked", "unlocked"
-"""Kinds of events in the ledger."""
 
 
 class LockChange(msgspec.Struct, frozen=True):
@@ -17,7 +15,7 @@ class LockChange(msgspec.Struct, frozen=True):
     Attributes:
         id: Its number.
         recorded: Wall time, seconds since the epoch.
-        kind: :data:`LOCKED` or :data:`UNLOCKED`.
+        kind: `events.LOCKED` or `events.UNLOCKED`.
         detail: For people.
         name: The strategy; empty: the account.
     """

@@ -8,31 +8,16 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final, get_args
 
 import msgspec
 
-from mt5crs_shared.events import AnyEvent
+from mt5crs_shared.events import ACCOUNT, DEAL, REFUSED
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema, lock_log
 from mt5crs_shared.storage.event_files import EventReader, NumberedEvent
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.storage.lock_log import LockChange
 from mt5crs_shared.trading.orders import Fill
-
-DEAL, REFUSED = "deal", "refused"
-"""Kinds of what stands in the ledger."""
-
-ACCOUNT: Final = "account"
-"""Whom a lock on all strategies happens to."""
-
-KINDS: Final = frozenset(
-    {
-        *(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent)),
-        *(DEAL, REFUSED, lock_log.LOCKED, lock_log.UNLOCKED),
-    }
-)
-"""Every kind of line."""
 
 
 class StoryLine(msgspec.Struct, frozen=True):
@@ -41,7 +26,7 @@ class StoryLine(msgspec.Struct, frozen=True):
     Attributes:
         time: Wall time, ISO 8601, UTC.
         name: Whom it happened to.
-        kind: One of :data:`KINDS`; see ``docs/cli.md``.
+        kind: One of `events.KINDS`; see ``docs/cli.md``.
         detail: For people.
         times: How often in a row, where it was the same each time.
     """

@@ -19,6 +19,7 @@ ENTRIES = {
     "gateway": "mt5crs_services.gateway.server:run_gateway",
     "tape": "mt5crs_services.tape.server:run_tape",
     "feed": "mt5crs_services.feed.server:run_feed",
+    "notifier": "mt5crs_services.notifier.server:run_notifier",
 }
 """Entry points of the services, by name only: the supervisor imports none of them."""
 
@@ -52,14 +53,19 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def services(config: Config, ledger: Path) -> list[Plan]:
-    """The services that a configuration needs: tape, gateway, and a feed where it names one.
+    """The services that a configuration needs: tape, gateway; a feed and a notifier if it says so.
 
     Args:
         config: The configuration.
         ledger: The account's; the symbols of its open positions are kept as well.
     """
     own = symbols_of(config, config.enabled)
-    enabled = msgspec.structs.replace(config, strategies=config.enabled, symbols=own)
+    notify = config.globals.notify
+    # A change of what is told is nobody's business but the notifier's.
+    shared = msgspec.structs.replace(config.globals, notify=None)
+    enabled = msgspec.structs.replace(
+        config, strategies=config.enabled, symbols=own, globals=shared
+    )
     guarded = _guarded(ledger)
     # Who only publishes or records goes on where strategies come and go.
     market = msgspec.structs.replace(enabled, strategies=())
@@ -68,7 +74,18 @@ def services(config: Config, ledger: Path) -> list[Plan]:
     if feed is not None:
         quoted = market if feed.kind == "synthetic" else msgspec.structs.replace(market, symbols={})
         wanted.append(("feed", quoted))
+    if notify is not None:
+        wanted.append(("notifier", _for_notifier(config)))
     return [_service(name, needed, guarded) for name, needed in wanted]
+
+
+def _for_notifier(config: Config) -> Config:
+    settings = GlobalConfig(
+        supervisor=config.globals.supervisor,
+        retention=config.globals.retention,
+        notify=config.globals.notify,
+    )
+    return Config(config.path, (), settings, {})
 
 
 def _service(name: str, needed: Config, guarded: dict[str, SymbolSpec]) -> Plan:

@@ -3,10 +3,19 @@
 Modules are imported by the verbs that need them, so that ``--help`` and ``status`` are fast.
 """
 
-from mt5crs_supervisor.cli import feeds, records, system, trading
+from mt5crs_supervisor.cli import feeds, notifying, records, system, trading
 from mt5crs_supervisor.cli.group import PROGRAM, cli
 
-__all__ = ["PROGRAM", "cli", "feeds", "records", "run_command_line", "system", "trading"]
+__all__ = [
+    "PROGRAM",
+    "cli",
+    "feeds",
+    "notifying",
+    "records",
+    "run_command_line",
+    "system",
+    "trading",
+]
 
 
 def run_command_line() -> None:

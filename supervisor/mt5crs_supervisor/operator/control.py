@@ -99,7 +99,8 @@ class ConfigDifference(msgspec.Struct, frozen=True):
         changed: Strategies that run otherwise.
         untouched: Strategies that notice nothing.
         globals: Fields of ``global`` and of ``symbols.yaml`` that differ.
-        services: Services that get a fresh process.
+        services: Services that get a fresh process, or their first.
+        ended: Services that are stopped: nobody needs them any more.
         refused: Why it cannot be done while everything runs; empty: it can.
     """
 
@@ -110,6 +111,7 @@ class ConfigDifference(msgspec.Struct, frozen=True):
     untouched: tuple[str, ...]
     globals: tuple[FieldChange, ...]
     services: tuple[str, ...]
+    ended: tuple[str, ...]
     refused: tuple[str, ...]
 
     @property

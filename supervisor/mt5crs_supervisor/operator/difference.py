@@ -15,12 +15,16 @@ CHANGEABLE = frozenset(
         "tape",
         "retention",
         "risk",
+        "notify",
         "zmq_execution_host",
         "zmq_execution_port",
         "feature_api_url",
     }
 )
 """Fields of ``global`` that take effect by fresh processes; all others need a new start."""
+
+CHANGING = ("tape", "gateway", "notifier")
+"""Services that a change may concern, in the order in which they get fresh processes."""
 
 HELD = ("symbol", "magic")
 """Fields of a strategy that its open position depends on."""
@@ -66,7 +70,8 @@ def difference(
         changed=changed,
         untouched=tuple(name for name in both if name not in names),
         globals=globals_,
-        services=tuple(name for name in ("tape", "gateway") if name in differing),
+        services=tuple(n for n in CHANGING if n in differing or n in wants.keys() - runs.keys()),
+        ended=tuple(name for name in CHANGING if name in runs.keys() - wants.keys()),
         refused=(*_fixed(globals_), *_unquoted(running, wanted), *_bound(changed, held)),
     )
 

@@ -1,12 +1,13 @@
 """A reload on its way: one step after the other, so that what is untouched never lacks anything.
 
 Strategies that leave stop first, while the gateway still knows them. Then tape and gateway get
-fresh processes, one after the other: what one of them misses meanwhile, it gets from the other.
+fresh processes, one after the other: what one of them misses meanwhile, it gets from the other; a
+notifier comes, goes, or is replaced.
 Then the changed strategies are replaced, one by one, and the new ones start.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -68,15 +69,14 @@ class Reload:
     def _planned(self, difference: ConfigDifference) -> Iterable[_Step]:
         by_name = self._roster.by_name
         if difference.removed:
-            leaving = [by_name[name] for name in difference.removed]
-            yield _Step(
-                f"{', '.join(difference.removed)} to stop",
-                lambda now: _each(leaving, lambda child: child.stop(now)),
-                lambda: all(child.state is State.STOPPED for child in leaving),
-            )
-            yield _Step("", lambda _now: _each(leaving, self._roster.remove), lambda: True)
+            yield from self._ending(difference.removed)
         for name in difference.services:
-            yield self._replacing(by_name[name])
+            if name in by_name:
+                yield self._replacing(by_name[name])
+            else:
+                yield _Step("", self._adding(name), lambda: True)
+        if difference.ended:
+            yield from self._ending(difference.ended)
         for changed in difference.changed:
             child = by_name[changed.name]
             if changed.replaced:
@@ -85,6 +85,15 @@ class Reload:
                 yield _Step("", self._changing(child), lambda: True)
         for name in difference.added:
             yield _Step("", self._adding(name), lambda: True)
+
+    def _ending(self, names: Sequence[str]) -> Iterable[_Step]:
+        leaving = [self._roster.by_name[name] for name in names]
+        yield _Step(
+            f"{', '.join(names)} to stop",
+            lambda now: _each(leaving, lambda child: child.stop(now)),
+            lambda: all(child.state is State.STOPPED for child in leaving),
+        )
+        yield _Step("", lambda _now: _each(leaving, self._roster.remove), lambda: True)
 
     def _replacing(self, child: Child) -> _Step:
         before = child.spawn.epoch

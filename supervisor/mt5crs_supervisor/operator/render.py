@@ -189,11 +189,15 @@ def _service_columns(rows: Sequence[ChildStatus]) -> list[Column]:
         column(rows, "UP", lambda c: _span(c.uptime), 2),
         column(rows, "RST", lambda c: _restarts(c.restarts)),
         column(rows, "BEAT", lambda c: _span(c.beat_age), 6),
-        column(rows, "TICKS", lambda c: Cell(f"{c.progress:,}"), 3),
+        column(rows, "TICKS", _progress, 3),
         column(rows, "MEM", lambda c: _megabytes(c.memory), 4),
         column(rows, "CPU", _cpu, 5),
     ]
     return [*columns, _errors(rows)] if any(row.last_error for row in rows) else columns
+
+
+def _progress(row: ChildStatus) -> Cell:
+    return Cell("-" if row.kind == "notifier" else f"{row.progress:,}")
 
 
 def _errors(rows: Sequence[ChildStatus]) -> Column:

@@ -26,7 +26,10 @@ PRELOAD: Final[dict[Kind, str]] = {
     "tape": "mt5crs_services.preload",
     "feed": "mt5crs_services.preload",
 }
-"""Modules that the forkserver imports, by what a child is. Names only: see the arrows."""
+"""Modules that the forkserver imports, by what a child is. Names only: see the arrows.
+
+The notifier's are not among them: it may take its time, and they would lie in every process.
+"""
 
 WARM_UP: Final[dict[Kind, str]] = {"strategy": "mt5crs_worker.process.warm_up:warm_up"}
 """What a process that stands by does beforehand, by what it stands by for."""

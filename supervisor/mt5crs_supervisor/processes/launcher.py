@@ -153,7 +153,7 @@ class ForkserverLauncher:
             if stood_by.begin(spec):
                 return stood_by.handle
             stood_by.end()
-        arguments = msgspec.msgpack.encode(spec), forkserver.PRELOAD[spec.kind]
+        arguments = msgspec.msgpack.encode(spec), forkserver.PRELOAD.get(spec.kind, "")
         return self._forked(spec.name, entry.run_child, arguments)
 
     def _stand_by(self, spec: ChildSpec) -> Standby:

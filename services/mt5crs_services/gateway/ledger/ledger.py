@@ -23,6 +23,7 @@ from mt5crs_services.gateway.ledger.records import (
     open_position_of,
 )
 from mt5crs_services.gateway.quotes.market import StreamState
+from mt5crs_shared import events
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import ledger_queries, lock_log
@@ -219,10 +220,10 @@ class Ledger:
         with self._writing():
             for lock in put:
                 writing.insert_lock(self._db, lock)
-                writing.insert_event(self._db, lock_log.LOCKED, in_words(lock), lock.scope)
+                writing.insert_event(self._db, events.LOCKED, in_words(lock), lock.scope)
             for lock, reason in taken_off:
                 writing.delete_lock(self._db, lock)
-                writing.insert_event(self._db, lock_log.UNLOCKED, reason, lock.scope)
+                writing.insert_event(self._db, events.UNLOCKED, reason, lock.scope)
 
     def check_in_place(self) -> None:
         """Make sure that what is written goes to the file that everybody else sees.

@@ -227,8 +227,8 @@ def _print(lines: list[StoryLine], as_json: bool) -> None:
 
 def _check_kinds(kinds: Iterable[str]) -> None:
     for kind in kinds:
-        if kind not in story.KINDS:
-            raise unknown_name(kind, story.KINDS, "kind of event")
+        if kind not in events.KINDS:
+            raise unknown_name(kind, events.KINDS, "kind of event")
 
 
 def _check_name(paths: VarPaths, name: str, known: Iterable[StoryLine]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from mt5crs_shared.events import (
     SUPERVISOR,
+    UNLOCKED,
     BeganAgain,
     Degraded,
     Died,
@@ -21,7 +22,7 @@ from mt5crs_shared.events import (
 )
 from mt5crs_shared.storage.event_files import NumberedEvent
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
-from mt5crs_shared.storage.lock_log import UNLOCKED, LockChange
+from mt5crs_shared.storage.lock_log import LockChange
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Position

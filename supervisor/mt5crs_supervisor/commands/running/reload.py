@@ -143,7 +143,8 @@ def _show(planned: ConfigDifference) -> None:
         *(("removed", name, _leaving(name, planned)) for name in planned.removed),
         *(row for changed in planned.changed for row in _changed(changed)),
         *(("changed", c.path, f"{c.before} -> {c.after}") for c in planned.globals),
-        *(("restarted", name, "to know the others") for name in planned.services),
+        *(("fresh", name, "gets a process that knows of it") for name in planned.services),
+        *(("removed", name, "stops") for name in planned.ended),
     ]
     if planned.untouched:
         rows.append(("untouched", _listed(planned.untouched), "goes on as it is"))
