@@ -277,3 +277,31 @@ def test_a_strategy_is_no_operator(system: CommandLine) -> None:
                 socket.connect(system.paths.endpoint("gateway"))
                 socket.send(msgspec.msgpack.encode(AskTrading()))
                 assert bool(socket.poll(2_000 if heard else 500)) is heard
+
+
+def test_a_risk_rule_locks_until_somebody_unlocks(system: CommandLine) -> None:
+    entries = [entry("euro_a", "EURUSD"), entry("euro_b", "EURUSD"), entry("yen", "EURJPY")]
+    rule = {"rule": "max_openings", "scope": "strategy", "params": {"most": 1, "seconds": 86_400.0}}
+    system.write_config(entries, {"risk": [rule | {"on_breach": "reduce"}]})
+    system.said("reload")
+    names = ["euro_a", "euro_b", "yen"]
+    wait_for(lambda: {k["scope"] for k in system.json("locks")} == set(names), "three locks")
+    assert "unlock yen" in system.said("locks") and "REDUCING" in system.said("status")
+    wait_for(lambda: not system.json("positions"), "positions to be closed")
+    before = deals(system)
+    wait_refused(system, *names)
+    assert deals(system) == before
+
+    assert "resume" not in system.said("explain", "yen")
+    assert system.said("resume", "yen").startswith("yen: was not paused; still held back: REDUCING")
+    system.write_config(entries, {})
+    system.said("reload")
+    told = system.said("unlock", "euro*")
+    assert sorted(told.splitlines()) == [
+        f"{name}: max_openings by strategy lets it trade again" for name in ("euro_a", "euro_b")
+    ]
+    wait_for(lambda: deals(system, "euro_a") and deals(system) > before, "deals after unlocking")
+    assert [k["scope"] for k in system.json("locks")] == ["yen"]
+    assert "every strategy" not in system.said("unlock", "--all")
+    assert system.said("unlock", "--all") == "no risk rule has locked anything\n"
+    assert system.said("unlock", "yen") == "yen: no risk rule has locked it\n"

@@ -161,6 +161,10 @@ BAD_FIELDS = [
 
 # (a line of the global section, message)
 BAD_GLOBALS = [
+    (
+        "risk: [{rule: max_loss, params: {most: 1}, lock_for: 60}]",
+        "global.risk[0].lock_for: 60, and nothing locks; expected on_breach: reduce, or halt",
+    ),
     ("notify: {to: []}", "global.notify.to: nobody; expected at least one destination"),
     (
         "notify: {to: [{name: a, address: tgram://1/2}]}",

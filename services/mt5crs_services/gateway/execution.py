@@ -13,12 +13,13 @@ from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
 from mt5crs_services.gateway.ledger.records import Booking, OpenOrder, OrderState
 from mt5crs_services.gateway.quotes.market import Market
-from mt5crs_services.gateway.risk import Proposal, Refusal, RiskRules
+from mt5crs_services.gateway.risk import Breach, Proposal, Refusal, RiskRules
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.wording import describe_error
 
@@ -103,14 +104,18 @@ class Execution:
         self._delayed.add(order)
         return None
 
-    def refuse(self, order: Order, code: Code, detail: str) -> OrderResult:
-        """Record that an order is not executed.
+    def refuse(
+        self, order: Order, code: Code, detail: str, lock: TradingLock | None = None
+    ) -> OrderResult:
+        """Record that an order is not executed, and what holds others back because of it.
 
         Raises:
             LedgerError: It could not be recorded.
         """
         result = OrderResult(order.order_id, "REJECTED", code, detail)
-        self._ledger.refuse(order, result)
+        self._ledger.refuse(order, result, lock)
+        if lock is not None:
+            self._rules.locked()
         return result
 
     def on_tick(self, tick: Tick) -> None:
@@ -200,17 +205,12 @@ class Execution:
         spec = self._market.symbols[order.symbol].spec
         refusal = self._rules.on_execution(_proposal(order, tick, spec, terms, self._currency))
         if refusal is not None:
-            return self.refuse(order, refusal.code, self._explained(order, refusal))
+            lock = refusal.lock if isinstance(refusal, Breach) else None
+            return self.refuse(order, refusal.code, _explained(self._ledger, order, refusal), lock)
         if self._broker.far_away:
             self._ledger.record(order, OrderState.SENT)
             self._unsettled[order.order_id] = _Unsettled(order, self._monotonic() + ASK_AGAIN[0])
         return self._conclude(order, self._asked.submit(order, tick, occurrence))
-
-    def _explained(self, order: Order, refusal: Refusal) -> str:
-        if refusal.code is not Code.NO_POSITION:
-            return refusal.detail
-        closing = self._ledger.closing(order.strategy, order.ticket)
-        return refusal.detail + (f"; it was closed: {closing.code}" if closing is not None else "")
 
     def _complete(self, due: Due) -> OrderResult | None:
         """Execute an order that waited for its tick; None where it goes on waiting."""
@@ -294,6 +294,13 @@ class Execution:
         self._rules.accept(states)
         self._broker.on_booked(dealt)
         logger.info("%s %s %s at %s", fill.code, fill.strategy, fill.entry, fill.price)
+
+
+def _explained(ledger: Ledger, order: Order, refusal: Refusal) -> str:
+    if refusal.code is not Code.NO_POSITION:
+        return refusal.detail
+    closing = ledger.closing(order.strategy, order.ticket)
+    return refusal.detail + (f"; it was closed: {closing.code}" if closing is not None else "")
 
 
 def _proposal(order: Order, tick: Tick, spec: SymbolSpec, terms: Terms, currency: str) -> Proposal:

@@ -220,6 +220,10 @@ def check_risk(globals_: Parsed[GlobalConfig], report: ProblemReport) -> None:
             path = f"{globals_.where('risk')}[{number}]"
             found = f"{rule.name}, as on line {first.line}"
             report.add(mark, path, found, "another rule or scope")
+        if rule.lock_for is not None and rule.on_breach == "refuse":
+            path = f"{globals_.where('risk')}[{number}].lock_for"
+            found = f"{rule.lock_for:g}, and nothing locks"
+            report.add(mark, path, found, "on_breach: reduce, or halt")
 
 
 def check_feed(parsed: Parsed[FeedConfig] | None, report: ProblemReport) -> None:

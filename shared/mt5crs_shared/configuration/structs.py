@@ -274,11 +274,17 @@ class RiskRuleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             a subclass of `mt5crs_services.gateway.risk.Rule`.
         scope: What it counts together: the account, each strategy, or each symbol.
         params: Its parameters.
+        on_breach: ``refuse`` the order alone; or ``reduce`` or ``halt``: lock besides, the account
+            or with another scope the order's strategy, so that it opens nothing any more, or does
+            not close either.
+        lock_for: Seconds by the wall clock until that lock ends; None: when `unlock` takes it off.
     """
 
     rule: Annotated[str, Meta(min_length=1)]
     scope: Literal["account", "strategy", "symbol"] = "account"
     params: dict[str, Any] = {}
+    on_breach: Literal["refuse", "reduce", "halt"] = "refuse"
+    lock_for: Annotated[float, Meta(ge=1.0)] | None = None
 
     @property
     def name(self) -> str:

@@ -14,6 +14,9 @@ OPERATOR = "operator"
 KILL_SWITCH = "kill-switch"
 """Who owns the lock of `kill-switch on`."""
 
+BY_RULE = "risk rule"
+"""Who put the lock of a risk rule there, for people."""
+
 ACCOUNT = ""
 """The scope of a lock that holds for every strategy."""
 
@@ -37,7 +40,8 @@ class TradingLock(msgspec.Struct, frozen=True):
     """Something that holds orders back; the ledger keeps it until it is taken off.
 
     Attributes:
-        owner: Which hand put it there: ``operator`` or ``kill-switch``.
+        owner: Which hand put it there: ``operator``, ``kill-switch``, or a risk rule by the name of
+            its entry, `RiskRuleConfig.name`.
         scope: A strategy's name; empty: the account.
         state: REDUCING or HALTED.
         who: The user, for people.
@@ -57,6 +61,11 @@ class TradingLock(msgspec.Struct, frozen=True):
     def is_over(self, now: float) -> bool:
         """Whether it has ended by itself at a wall time."""
         return self.until is not None and now >= self.until
+
+
+def is_of_rule(lock: TradingLock) -> bool:
+    """Whether a risk rule has put it there."""
+    return lock.owner not in (OPERATOR, KILL_SWITCH)
 
 
 def in_force(locks: Iterable[TradingLock], now: float) -> tuple[TradingLock, ...]:

@@ -51,6 +51,19 @@ def resume(setup: Setup, names: tuple[str, ...], everybody: bool) -> None:
 
 @cli.command()
 @place_options()
+@names_argument()
+@click.option("--all", "everybody", is_flag=True, help="Whatever risk rules have locked.")
+@pass_setup
+def unlock(setup: Setup, names: tuple[str, ...], everybody: bool) -> None:
+    """Let strategies NAMES trade again after a risk rule has locked them."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands import trading
+
+    trading.unlock(VarPaths(setup.running), names, everybody)
+
+
+@cli.command()
+@place_options()
 @names_argument(metavar="NAME|TICKET")
 @click.option("--all", "everybody", is_flag=True, help="Every open position.")
 @pass_setup

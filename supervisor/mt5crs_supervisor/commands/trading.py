@@ -106,6 +106,27 @@ def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
         click.echo("nothing was paused")
 
 
+def unlock(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
+    """Take off what risk rules have put on strategies, or on anybody and the account."""
+    gateway = TradingControl(paths)
+    before = gateway.ask(AskTrading())
+    named = _scopes(before, patterns, everybody)
+    wanted = [k for k in before.locks if locks.is_of_rule(k) and (everybody or k.scope in named)]
+    report = before
+    for lock in wanted:
+        report = let_go(gateway, [lock.scope], lock.owner)
+        click.echo(f"{lock.scope or 'every strategy'}: {lock.owner} lets it trade again")
+    for scope in set(named) - {ACCOUNT} - {lock.scope for lock in wanted}:
+        click.echo(f"{scope}: no risk rule has locked it")
+    if everybody and not wanted:
+        click.echo("no risk rule has locked anything")
+    for scope in sorted({*named, *(lock.scope for lock in wanted)}):
+        held = locks.strictest(report.locks, scope)
+        if held is not None:
+            what = scope or "every strategy"
+            click.echo(f"{what}: still held back: {locks.in_words(held)}; {_way_out(held)}")
+
+
 def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool) -> None:
     """Close positions now: those of strategies, those with these tickets, or all."""
     if everybody == bool(targets):

@@ -95,7 +95,8 @@ def way_out(lock: TradingLock) -> str:
     """The command that takes a lock off."""
     if lock.owner == locks.KILL_SWITCH:
         return "kill-switch off"
-    return f"resume {lock.scope or '--all'}"
+    verb = "unlock" if locks.is_of_rule(lock) else "resume"
+    return f"{verb} {lock.scope or '--all'}"
 
 
 def changed_note(report: StatusReport) -> str:

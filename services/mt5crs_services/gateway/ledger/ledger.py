@@ -124,14 +124,16 @@ class Ledger:
         with self._writing():
             self._db.execute("DELETE FROM orders WHERE order_id = ?", (order_id,))
 
-    def refuse(self, order: Order, result: OrderResult) -> None:
-        """Record that an order was refused.
+    def refuse(self, order: Order, result: OrderResult, lock: TradingLock | None = None) -> None:
+        """Record that an order was refused, and the lock that follows from it.
 
-        It does not wait for the disk: after a power cut the same order is refused once more.
+        Alone it does not wait for the disk: after a power cut the same order is refused once more.
         """
-        with self._writing("NORMAL"):
+        with self._writing("NORMAL" if lock is None else "FULL"):
             self._file.wrote(1)
             writing.insert_order(self._db, order, result)
+            if lock is not None:
+                self._insert_lock(lock)
 
     def book(self, booking: Booking) -> None:
         """Record a deal, its order, the position's change and the stream, all or nothing."""
@@ -219,8 +221,7 @@ class Ledger:
         """Record locks that hold from now on, and those that do no more, with the reason."""
         with self._writing():
             for lock in put:
-                writing.insert_lock(self._db, lock)
-                writing.insert_event(self._db, events.LOCKED, in_words(lock), lock.scope)
+                self._insert_lock(lock)
             for lock, reason in taken_off:
                 writing.delete_lock(self._db, lock)
                 writing.insert_event(self._db, events.UNLOCKED, reason, lock.scope)
@@ -237,6 +238,10 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _insert_lock(self, lock: TradingLock) -> None:
+        writing.insert_lock(self._db, lock)
+        writing.insert_event(self._db, events.LOCKED, in_words(lock), lock.scope)
 
     def _select(self, query: str, *values: object) -> tuple[object, ...] | None:
         try:

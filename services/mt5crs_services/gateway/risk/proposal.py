@@ -4,6 +4,7 @@ import msgspec
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Code, Order, Position
 
 
@@ -12,6 +13,16 @@ class Refusal(msgspec.Struct, frozen=True):
 
     code: Code
     detail: str
+
+
+class Breach(Refusal, frozen=True):
+    """A refusal after which a lock holds besides, see `RiskRuleConfig.on_breach`.
+
+    Attributes:
+        lock: It is recorded together with the refusal.
+    """
+
+    lock: TradingLock
 
 
 class Proposal(msgspec.Struct, frozen=True):

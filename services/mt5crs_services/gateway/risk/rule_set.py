@@ -17,7 +17,7 @@ from mt5crs_services.gateway.risk.order_checks import (
     SoundStops,
     UncrossedQuote,
 )
-from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
+from mt5crs_services.gateway.risk.proposal import Breach, Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_services.gateway.risk.trading_locks import TradingLocks
 from mt5crs_shared.configuration.structs import RiskRuleConfig
@@ -47,8 +47,10 @@ _encode = msgspec.msgpack.Encoder().encode
 class _Configured:
     """One entry of the configuration, with its states."""
 
-    def __init__(self, entry: RiskRuleConfig, ledger: Ledger) -> None:
+    def __init__(self, entry: RiskRuleConfig, ledger: Ledger, locks: TradingLocks) -> None:
         self.name = entry.name
+        self._entry = entry
+        self._locks = locks
         self.broken = ""
         self.failing = ""
         self._failures = 0
@@ -76,7 +78,10 @@ class _Configured:
         except BaseException as error:  # whatever it is, it must not stop the gateway
             return Refusal(Code.RISK, self._note_failure(error))
         self.failing = ""
-        return refusal
+        if refusal is None or self._entry.on_breach == "refuse":
+            return refusal
+        lock = self._locks.of_breach(self._entry, proposal.order, refusal.detail)
+        return Breach(refusal.code, refusal.detail, lock)
 
     def after(self, fill: Fill) -> dict[str, bytes] | None:
         """The state that a deal changes; None: the rule fails, and opens nothing more."""
@@ -155,7 +160,7 @@ class RiskRules:
         self, entries: Sequence[RiskRuleConfig], ledger: Ledger, locks: TradingLocks
     ) -> None:
         self._locks = locks
-        self._configured = [_Configured(entry, ledger) for entry in entries]
+        self._configured = [_Configured(entry, ledger, locks) for entry in entries]
 
     @property
     def trouble(self) -> str:
@@ -185,6 +190,10 @@ class RiskRules:
         """
         heard = ((rule.name, rule.after(fill)) for rule in self._configured)
         return {name: changed for name, changed in heard if changed is not None}
+
+    def locked(self) -> None:
+        """A breach's lock is in the ledger, and holds from now on."""
+        self._locks.read_again()
 
     def accept(self, changed: Mapping[str, Mapping[str, bytes]]) -> None:
         """They are in the ledger."""

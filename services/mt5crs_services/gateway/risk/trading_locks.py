@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.risk.proposal import Refusal
+from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.orders import Code, Order
@@ -53,6 +54,29 @@ class TradingLocks:
         if fresh:
             self._change(fresh, [])
 
+    def of_breach(self, entry: RiskRuleConfig, order: Order, why: str) -> TradingLock:
+        """The lock that a broken rule puts there: nothing holds before it is in the ledger.
+
+        Args:
+            entry: The rule's; its `on_breach` locks.
+            order: What broke it.
+            why: The rule's words.
+        """
+        now = self._wall()
+        return TradingLock(
+            owner=entry.name,
+            scope=locks.ACCOUNT if entry.scope == "account" else order.strategy,
+            state=TradingState.HALTED if entry.on_breach == "halt" else TradingState.REDUCING,
+            who=locks.BY_RULE,
+            why=why[: locks.LONGEST_WHY],
+            since=now,
+            until=now + entry.lock_for if entry.lock_for is not None else None,
+        )
+
+    def read_again(self) -> None:
+        """Take what the ledger has, where a lock was put there together with something else."""
+        self._locks = tuple(self._ledger.locks())
+
     def take_off(self, owner: str, scopes: Sequence[str], who: str) -> None:
         """Unlock; what is not locked by that owner stays as it is.
 
@@ -76,4 +100,4 @@ class TradingLocks:
 
     def _change(self, put: list[TradingLock], taken_off: list[tuple[TradingLock, str]]) -> None:
         self._ledger.change_locks(put, taken_off)
-        self._locks = tuple(self._ledger.locks())
+        self.read_again()
