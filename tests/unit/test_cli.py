@@ -210,6 +210,45 @@ class TestLogs:
     def test_no_logs_at_all(self, tmp_path: Path) -> None:
         assert run(tmp_path, "logs").exit_code == ExitCode.ERROR
 
+    def test_several_logs_in_one_order(self, tmp_path: Path) -> None:
+        (tmp_path / "log").mkdir()
+
+        def write(name: str, *moments: tuple[str, str]) -> None:
+            lines = [
+                json.dumps({"time": f"2026-11-26T{t}:00+00:00", "level": level, "message": name})
+                for t, level in moments
+            ]
+            (tmp_path / "log" / name).write_text("\n".join(lines) + "\ntorn {\n")
+
+        write("euro.log.1", ("01:00", "ERROR"), ("02:00", "INFO"))
+        write("euro.log", ("03:00", "INFO"), ("05:00", "WARNING"))
+        write("tape.log", ("04:00", "CRITICAL"), ("06:00", "INFO"))
+        whole = run(tmp_path, "logs", "--all", "--since", "2026-11-26T01:30Z")
+        assert [line.split()[1][11:13] for line in whole.stdout.splitlines()] == [
+            *("02", "03", "04", "05", "06")
+        ]
+        grave = run(tmp_path, "logs", "--all", "--level", "warning").stdout.splitlines()
+        assert [line.split()[0] for line in grave] == ["euro", "tape", "euro"]
+        newest = run(tmp_path, "logs", "--all", "-n", "1").stdout
+        assert newest.startswith("tape 2026-11-26T06")
+        alone = run(tmp_path, "logs", "euro", "--level", "error").stdout
+        assert alone.startswith("2026-11-26T01")
+        assert run(tmp_path, "logs", "eur", "--level", "error").exit_code == ExitCode.USAGE
+        for wrong in (["euro", "--all"], ["--all", "-f"], ["--all", "--since", "soon"]):
+            assert run(tmp_path, "logs", *wrong).exit_code == ExitCode.USAGE
+
+    def test_a_search_from_the_end_finds_every_line(self, tmp_path: Path) -> None:
+        (tmp_path / "log").mkdir()
+        lines = [
+            json.dumps({"time": f"2026-11-26T00:00:00.{n:06}+00:00", "message": "m" * (n % 997)})
+            for n in range(3_000)
+        ]
+        (tmp_path / "log" / "euro.log").write_text("\n".join(lines) + "\n")
+        assert run(tmp_path, "logs", "--all", "-n", "9999").stdout == ""
+        levelled = [line[:-1] + ', "level": "INFO"}' for line in lines]
+        (tmp_path / "log" / "euro.log").write_text("\n".join(levelled) + "\n")
+        assert len(run(tmp_path, "logs", "--all", "-n", "9999").stdout.splitlines()) == 3_000
+
     def test_follows_over_a_rotation(self, log: Path) -> None:
         steps = iter(["append", "rotate", "append", "end"])
 

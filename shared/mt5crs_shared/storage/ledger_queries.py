@@ -29,7 +29,8 @@ POSITION_COLUMNS = (
 _decode_spec = msgspec.json.Decoder(SymbolSpec).decode
 _ORDER_COLUMNS = (
     "order_id, strategy, epoch, symbol, action, side, lots, time_us, reason, status, code,"
-    " detail, ticket, recorded"
+    " detail, ticket, recorded,"
+    " (SELECT price FROM deals WHERE deals.order_id = orders.order_id)"
 )
 
 
@@ -68,6 +69,7 @@ class OrderRecord(msgspec.Struct, frozen=True):
         detail: For people.
         ticket: The position; 0 where there is none.
         recorded: Wall time of the first record, seconds since the epoch.
+        price: Of its deal; None: there is none.
     """
 
     order_id: str
@@ -84,6 +86,7 @@ class OrderRecord(msgspec.Struct, frozen=True):
     detail: str
     ticket: int
     recorded: float
+    price: float | None
 
 
 class StrategyBalance(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from mt5crs_supervisor.cli.options import (
     names_argument,
     pass_setup,
     place_options,
+    since_option,
 )
 
 
@@ -131,16 +132,41 @@ def explain(setup: Setup, name: str) -> None:
 
 @cli.command()
 @place_options()
-@name_argument(default="supervisor")
+@name_argument(required=False)
+@click.option("--all", "everybody", is_flag=True, help="Every log, in one order.")
+@since_option
+@click.option(
+    "--level",
+    type=click.Choice(["debug", "info", "warning", "error", "critical"]),
+    help="At least that grave.",
+)
 @click.option("-n", "--lines", type=click.IntRange(0), default=50, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @pass_setup
-def logs(setup: Setup, name: str, lines: int, follow: bool) -> None:
+def logs(
+    setup: Setup,
+    name: str | None,
+    everybody: bool,
+    since: str | None,
+    level: str | None,
+    lines: int,
+    follow: bool,
+) -> None:
     """Show the log of NAME; without one, the supervisor's."""
     from mt5crs_shared.process.paths import VarPaths
-    from mt5crs_supervisor.commands.records import logview
+    from mt5crs_supervisor.commands.records import logsearch, logview
 
-    logview.show_log(VarPaths(setup.running), name, lines, follow)
+    if everybody and name is not None:
+        raise click.UsageError("name one, or say --all")
+    searching = everybody or since is not None or level is not None
+    if follow and searching:
+        raise click.UsageError("-f follows one log; `events -f` tells everybody's story")
+    paths, whose = VarPaths(setup.running), name or "supervisor"
+    if searching:
+        names = paths.logged() if everybody else [logview.known(paths, whose)]
+        logsearch.search_logs(paths, names, since, level or "debug", lines)
+    else:
+        logview.show_log(paths, whose, lines, follow)
 
 
 @cli.command()

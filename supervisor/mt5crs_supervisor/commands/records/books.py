@@ -126,6 +126,7 @@ def order_columns(rows: Sequence[OrderRecord]) -> list[Column]:
         column(rows, "ACTION", lambda o: Cell(o.action), right=False),
         column(rows, "SIDE", lambda o: Cell(o.side), right=False),
         column(rows, "LOTS", lambda o: Cell("-" if o.lots is None else f"{o.lots:.2f}")),
+        column(rows, "PRICE", lambda o: price(o.price or 0.0), 2),
         column(rows, "STATUS", lambda o: Cell(o.status, STATUS_COLOURS.get(o.status)), right=False),
         column(rows, "CODE", lambda o: Cell(o.code or "-"), right=False),
         column(rows, "TICKET", lambda o: Cell(str(o.ticket or "-")), 3),

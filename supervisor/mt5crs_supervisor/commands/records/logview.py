@@ -24,18 +24,27 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 def show_log(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
     """Print the last lines of a log, and with `follow` those that come, until Ctrl-C."""
-    path = paths.log_file(name)
-    if not path.is_file():
-        known = paths.logged()
-        if not known:
-            raise CommandError(f"there are no logs in {paths.log} yet")
-        raise unknown_name(name, known, "log")
+    path = paths.log_file(known(paths, name))
     with path.open("rb") as file, contextlib.suppress(KeyboardInterrupt):
         for line in last_lines(file, lines):
             click.echo(formatted(line))
         if follow:
             for line in followed(path, file, lambda: time.sleep(LOOK_EVERY)):
                 click.echo(formatted(line))
+
+
+def known(paths: VarPaths, name: str) -> str:
+    """The name of somebody who has a log.
+
+    Raises:
+        CommandError: Nobody of that name has one.
+    """
+    if not paths.log_file(name).is_file():
+        names = paths.logged()
+        if not names:
+            raise CommandError(f"there are no logs in {paths.log} yet")
+        raise unknown_name(name, names, "log")
+    return name
 
 
 def formatted(line: bytes) -> str:
