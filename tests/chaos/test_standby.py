@@ -36,11 +36,11 @@ def test_it_takes_over_and_another_one_stands_by(tmp_path: Path) -> None:
         system = one.system
         for deaths in (1, 2, 3):
             standby = standby_of(system, "victim")
-            assert psutil.Process(standby).cmdline()[0] == "mt5crs victim (standby)"
+            assert psutil.Process(standby).cmdline()[0] == f"mt5crs victim standby ({tmp_path.name})"
             one.kill("victim")
             wait_trading(system, "victim", standby)
             system.wait_running()
-            assert psutil.Process(standby).cmdline()[0] == "mt5crs victim"
+            assert psutil.Process(standby).cmdline()[0] == f"mt5crs victim ({tmp_path.name})"
             assert system.strategy("victim").process.restarts == deaths
         last = standby_of(system, "victim")
         assert system.strategy("witness").process.standby is None

@@ -98,7 +98,7 @@ def run_foreground(
     printer = None if quiet else EventPrinter(_longest_name(config), stop_timeout)
     supervisor = _make(config, paths, printer)
     logs.configure(paths.log_file("supervisor"))
-    setproctitle("mt5crs supervisor")
+    setproctitle(paths.process_title("supervisor"))
     if exit_with_parent:
         threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
     until = time.monotonic() + duration if duration is not None else None
