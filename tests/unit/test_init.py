@@ -1,5 +1,6 @@
 """A starter project: all of it or nothing, and no copy in it has gone its own way."""
 
+import os
 import re
 import subprocess
 import sys
@@ -27,8 +28,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder."""
+    """An empty working folder, in a shell that finds the command."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     return tmp_path
 
 
@@ -47,6 +49,16 @@ def test_it_makes_a_folder_and_says_how_to_go_there(here: Path) -> None:
     said = init("desks/my desk")
     assert set(contents(here / "desks" / "my desk")) == {file.target for file in FILES}
     assert "  cd 'desks/my desk'\n" in said.output
+
+
+def test_a_command_that_no_shell_finds_is_written_out(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(here))
+    (line,) = [line for line in init().output.splitlines() if "every mistake" in line]
+    command, verb = line.split()[:2]
+    assert verb == "validate"
+    assert Path(command).is_absolute() and os.access(command, os.X_OK)
 
 
 @pytest.mark.parametrize("name", [file.target for file in FILES])
@@ -124,6 +136,16 @@ def test_its_code_is_written_as_ours_is(here: Path) -> None:
             [sys.executable, "-m", "ruff", *check, "."], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_doctor_names_it_too(here: Path) -> None:
+    said = CliRunner().invoke(cli, ["doctor"]).output
+    assert "-> `init` makes a folder with one" in said
+    (here / "config").mkdir()
+    (here / "config" / "strategies.yaml").touch()
+    said = CliRunner().invoke(cli, ["doctor"]).output
+    assert "the file is empty" in said
+    assert "`init`" not in said
 
 
 @pytest.mark.parametrize("verb", [["demo"], ["start"], ["start", "--detach"], ["validate"]])

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -44,6 +46,8 @@ FILES: Final = (
     StarterFile("README.md", "what to type, and what to change"),
     StarterFile(".gitignore", "what need not be kept", "gitignore"),
 )
+
+PROGRAM: Final = "mt5crs-supervisor"
 
 NEXT: Final = (
     ("validate", "every mistake in these files, with line and column"),
@@ -125,8 +129,15 @@ def _tell(folder: Path) -> None:
     if folder.resolve() != Path.cwd():
         click.echo(f"  cd {shlex.quote(_shown(folder))}")
     for verb, what in NEXT:
-        click.echo(f"  mt5crs-supervisor {verb:<8}  {what}")
+        click.echo(f"  {_command()} {verb:<8}  {what}")
     click.echo("\nYour own market, and a strategy of your own: README.md.")
+
+
+def _command() -> str:
+    """How this command is called again: in full, where its environment is not activated."""
+    if shutil.which(PROGRAM) is not None:
+        return PROGRAM
+    return shlex.quote(str(Path(sys.executable).with_name(PROGRAM)))
 
 
 def _shown(folder: Path) -> str:
