@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 BUILD = "build"
+"""Where setuptools puts what a wheel is made of; in the folder of ``pyproject.toml``."""
+
 FOLDERS = ("supervisor", "worker", "services", "shared")
 PATHS_FILE = "mt5crs_supervisor.pth"
 
