@@ -1,20 +1,23 @@
-"""setuptools as the build backend, with an editable install that type checkers understand.
+"""setuptools as the build backend; its wheels have no leftovers, and checkers read its editables.
 
 The packages live in four folders, and for that setuptools installs a finder that runs at each
 start of Python. Whatever only reads files, as mypy, pyright and editors do, finds nothing then. A
 ``.pth`` file that names the four folders does the same for both.
+
+In a checkout, setuptools keeps its ``build`` folder, and the next wheel has whatever is in there,
+also modules that are gone since.
 """
 
 import base64
 import hashlib
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
 from setuptools import build_meta
 from setuptools.build_meta import (  # the hooks that stay as they are
     build_sdist,
-    build_wheel,
     get_requires_for_build_editable,
     get_requires_for_build_sdist,
     get_requires_for_build_wheel,
@@ -33,10 +36,22 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
+BUILD = "build"
+"""Where setuptools puts what a wheel is made of; in the folder of ``pyproject.toml``."""
+
 FOLDERS = ("supervisor", "worker", "services", "shared")
 PATHS_FILE = "mt5crs_supervisor.pth"
 
 Settings = dict[str, str | list[str] | None] | None
+
+
+def build_wheel(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
+    """Build a wheel of what is there now; see PEP 517."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+    return name
 
 
 def build_editable(

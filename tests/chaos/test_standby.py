@@ -34,13 +34,14 @@ def test_it_takes_over_and_another_one_stands_by(tmp_path: Path) -> None:
     entries = [entry(tmp_path, "victim", standby=True), entry(tmp_path, "witness")]
     with playing(tmp_path, entries) as one:
         system = one.system
+        own = f"({tmp_path.name})"
         for deaths in (1, 2, 3):
             standby = standby_of(system, "victim")
-            assert psutil.Process(standby).cmdline()[0] == "mt5crs victim (standby)"
+            assert psutil.Process(standby).cmdline()[0] == f"mt5crs victim standby {own}"
             one.kill("victim")
             wait_trading(system, "victim", standby)
             system.wait_running()
-            assert psutil.Process(standby).cmdline()[0] == "mt5crs victim"
+            assert psutil.Process(standby).cmdline()[0] == f"mt5crs victim {own}"
             assert system.strategy("victim").process.restarts == deaths
         last = standby_of(system, "victim")
         assert system.strategy("witness").process.standby is None

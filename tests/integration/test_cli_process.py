@@ -89,10 +89,11 @@ def test_a_day_of_an_operator(installation: CommandLine, market: Pulse) -> None:
     assert "euro  RUNNING" in started.stdout
 
     report = installation.json("status")
-    assert psutil.Process(report["pid"]).is_running()
+    own = f"({installation.folder.name})"
+    assert psutil.Process(report["pid"]).cmdline()[0] == f"mt5crs supervisor {own}"
     for child in [*(s["process"] for s in report["strategies"]), *report["services"]]:
         process = psutil.Process(child["pid"])
-        assert process.status() != psutil.STATUS_ZOMBIE
+        assert process.cmdline()[0] == f"mt5crs {child['name']} {own}"
         assert process.ppid() == report["forkserver_pid"]
 
     second = installation.call("start")

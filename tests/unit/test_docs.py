@@ -27,6 +27,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.event_files import EventWriter
 from mt5crs_shared.trading.orders import Code, Fill, Position
 from mt5crs_supervisor.cli import cli
+from mt5crs_supervisor.commands.init import STARTER
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.trading.sizing import position_size
@@ -37,7 +38,7 @@ from tests.unit.test_risk_rules import proposal
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", STARTER / "README.md", *sorted(DOCS.glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 EURUSD = SymbolSpec("EURUSD", 100_000.0, 5, 0.01, 0.01, 100.0, "USD", "EUR")
 
@@ -78,7 +79,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @each_page
 def test_every_verb_exists(page: Path) -> None:
     called = re.findall(
-        r"(?:mt5crs-supervisor|scripts/run|-m mt5crs_supervisor) ([a-z-]+)(?: ([a-z]+))?",
+        r"(?:mt5crs-supervisor|scripts/run|-m mt5crs_supervisor) ([a-z][a-z-]*)(?: ([a-z]+))?",
         code_in(page),
     )
     for verb, below in called:
@@ -170,9 +171,15 @@ def test_the_example_of_a_strategy_trades(name: str, examples: Path) -> None:
     assert len(blocks(page, "python")[0].splitlines()) <= 35
 
 
-def test_the_example_of_a_test_passes(examples: Path) -> None:
-    strategy, trial = blocks(DOCS / "strategies.md", "python")
+def test_the_example_of_a_test_passes(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = DOCS / "strategies.md"
+    strategy, trial = blocks(page, "python")
     (examples / "my_strategies.py").write_text(strategy)
+    config = examples / "config"
+    config.mkdir()
+    (config / "strategies.yaml").write_text(blocks(page, "yaml")[0])
+    (config / "symbols.yaml").write_text((ROOT / "config" / "symbols.yaml").read_text())
+    monkeypatch.chdir(examples)
     exec(compile(trial, "docs/strategies.md", "exec"), {})
 
 

@@ -66,6 +66,16 @@ def test_a_file_that_is_none_of_ours_is_refused_and_never_waited_for(
     assert installation.is_at(file, "anything")
 
 
+@pytest.mark.parametrize(
+    ("folder", "title"),
+    [("desk/var", "desk"), ("desk/var/demo", "demo"), ("gold", "gold")],
+)
+def test_people_call_it_after_its_folder(tmp_path: Path, folder: str, title: str) -> None:
+    paths = VarPaths(tmp_path / folder)
+    assert paths.title == title
+    assert paths.process_title("euro") == f"mt5crs euro ({title})"
+
+
 def test_a_folder_is_the_same_however_it_is_spelt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

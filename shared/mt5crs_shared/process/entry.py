@@ -91,7 +91,7 @@ def run_child(encoded_spec: bytes, preload_module: str) -> None:
         for variable in SAFE_PATH:
             os.environ.pop(variable, None)
     os.umask(UMASK)
-    setproctitle(f"mt5crs {spec.name}")
+    setproctitle(paths.process_title(spec.name))
     last_words.prepare(paths.words_file(spec.name))
     try:
         _try_threads()

@@ -64,6 +64,13 @@ class VarPaths:
         """What people call this installation: its folder, or the one around a plain ``var``."""
         return self.var.name if self.var.name != "var" else self.var.parent.name
 
+    def process_title(self, name: str) -> str:
+        """What `ps` shows of a process: its name, and whose it is.
+
+        The name comes first: `top` shows the beginning alone.
+        """
+        return f"mt5crs {name} ({self.title})"
+
     def create(self) -> None:
         """Make every folder, open to its owner only.
 

@@ -17,6 +17,7 @@ from setproctitle import setproctitle
 
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process import entry
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
 
 WARM_WITHIN: Final = 60.0
@@ -68,7 +69,7 @@ def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: so
     spec = _decode_spec(encoded_spec)
     before = set(sys.modules)
     entry.leave_terminal()
-    setproctitle(f"mt5crs {spec.name} (standby)")
+    setproctitle(VarPaths.of(spec).process_title(f"{spec.name} standby"))
     silent = _silence()
     random.seed(os.urandom(16))
     # What a strategy's module does while it is imported may never end; the file is told nothing.

@@ -27,7 +27,7 @@ RESTART = {
 LIMITS = {"memory": "300MB", "memory_hard": "600MB"}
 """Far above what a strategy needs, far below what a memory hog takes."""
 
-SABOTAGED = "mt5crs_worker.sabotage:Sabotaged"
+SABOTAGED = "mt5crs_worker.process.sabotage:Sabotaged"
 """By name only: see the arrows."""
 
 CROSSING = "mt5crs_worker.examples.ma_cross:MovingAverageCross"

@@ -17,7 +17,7 @@ def notify() -> None:
 def test(setup: Setup) -> None:
     """Send a message to every destination, and fetch alive_url."""
     from mt5crs_shared.process.paths import VarPaths
-    from mt5crs_supervisor.commands import notifying
+    from mt5crs_supervisor.commands.records import notifying
 
     notifying.send_test(setup.config, VarPaths(setup.running))
 
@@ -30,6 +30,6 @@ def test(setup: Setup) -> None:
 def sent(setup: Setup, limit: int, as_json: bool) -> None:
     """Show the newest messages, and what became of them."""
     from mt5crs_shared.process.paths import VarPaths
-    from mt5crs_supervisor.commands import notifying
+    from mt5crs_supervisor.commands.records import notifying
 
     notifying.show_sent(VarPaths(setup.running), limit, as_json)

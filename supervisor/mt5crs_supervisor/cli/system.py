@@ -18,6 +18,15 @@ from mt5crs_supervisor.cli.options import (
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=".")
+def init(folder: Path) -> None:
+    """Make a starter project in FOLDER, or in this folder; it changes no file that is there."""
+    from mt5crs_supervisor.commands import init as starting
+
+    starting.make_project(folder)
+
+
+@cli.command()
 @place_options()
 @names_argument()
 @duration_option

@@ -15,7 +15,7 @@ from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.commands.failures import CommandError, refuse_missing
 from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.operator import render
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
@@ -182,8 +182,9 @@ def run_demo(config: Path, var_dir: Path, duration: float | None) -> None:
     Raises:
         ConfigError: The configuration is refused.
         AlreadyRunning: The folder has a supervisor.
-        CommandError: It could not be started, or failed.
+        CommandError: There is no configuration, or it could not be started, or failed.
     """
+    refuse_missing(config)
     loading.load_config(config)
     paths = VarPaths(var_dir)
     background.refuse_second(paths)

@@ -3,6 +3,7 @@
 import enum
 import fnmatch
 from collections.abc import Iterable
+from pathlib import Path
 
 from mt5crs_shared.errors import ConfigError, Mt5crsError
 from mt5crs_shared.wording import nearest
@@ -55,6 +56,31 @@ def matching(known: Iterable[str], patterns: Iterable[str], what: str) -> list[s
             raise unknown_name(pattern, names, what)
         found += named
     return list(dict.fromkeys(found))
+
+
+def is_missing(config: Path) -> bool:
+    """Whether there is no such file; one that cannot be looked at is another matter."""
+    try:
+        config.stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def refuse_missing(config: Path) -> None:
+    """Say what to do where there is no configuration at all.
+
+    Raises:
+        CommandError: There is none.
+    """
+    if is_missing(config):
+        raise CommandError(
+            f"there is no {config}. Run `mt5crs-supervisor init` first: it makes a folder with all"
+            " that is needed. Or name a file by --config",
+            ExitCode.CONFIGURATION,
+        )
 
 
 def exit_code(error: Mt5crsError) -> ExitCode:

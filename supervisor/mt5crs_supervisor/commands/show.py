@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.operator import render, screen
 from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.status_report import StatusReport
 
@@ -19,9 +19,6 @@ EVERY = 1.0
 
 NO_TERMINAL = 160
 """Columns where nobody says how many there are."""
-
-EVENTS = 6
-"""Newest events below the live status."""
 
 
 def show_status(var_dir: Path, as_json: bool) -> None:
@@ -71,22 +68,13 @@ def live(ask: Callable[[], StatusReport], pause: Callable[[], bool]) -> None:
     from rich.text import Text
 
     console = Console(no_color=no_colour())
-    with Live(console=console, auto_refresh=False, transient=False) as screen:
+    with Live(console=console, auto_refresh=False, transient=False) as display:
         shown = True
         while shown:
-            lines = live_lines(ask(), console.width, console.height)
+            lines = screen.screen_lines(ask(), console.width, console.height)
             text = Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop")
-            screen.update(text, refresh=True)
+            display.update(text, refresh=True)
             shown = pause()
-
-
-def live_lines(report: StatusReport, columns: int, rows: int) -> list[str]:
-    """The status, and below it as many of the newest events as there is room for."""
-    lines = render.status_lines(report, columns)
-    room = min(EVENTS, rows - len(lines) - 2)
-    if room > 0 and report.events:
-        lines += ["", *render.event_lines(report.events[-room:], columns)]
-    return lines
 
 
 def print_lines(lines: list[str]) -> None:

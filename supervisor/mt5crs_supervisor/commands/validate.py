@@ -18,6 +18,7 @@ from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.errors import ConfigError, Mark, Problem, Unusable
 from mt5crs_supervisor.children import plans
+from mt5crs_supervisor.commands.failures import refuse_missing
 from mt5crs_supervisor.operator.render import nearby
 from mt5crs_supervisor.processes import forkserver
 from mt5crs_supervisor.processes.handle import ExitStatus
@@ -40,8 +41,10 @@ def check_configuration(path: Path) -> None:
     """Load a configuration, try what it names, and print its strategies.
 
     Raises:
+        CommandError: There is none.
         ConfigError: It is refused, or names something that cannot be used.
     """
+    refuse_missing(path)
     config = loading.load_config(path)
     if problems := problems_of(config, path):
         raise ConfigError(tuple(problems))

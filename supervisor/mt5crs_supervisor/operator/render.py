@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
@@ -47,14 +48,41 @@ TROUBLES = (
 NOTHING = Cell("-", "bright_black")
 
 
+class Note(msgspec.Struct, frozen=True):
+    """Something to be said below the tables.
+
+    Attributes:
+        text: It, and of whom.
+        wrong: Something is wrong, or waits for the operator.
+    """
+
+    text: str
+    wrong: bool = True
+
+
 def status_lines(report: StatusReport, width: int) -> list[str]:
     """The whole status: header, strategies, services, account, totals, and what is wrong."""
     lines = [header(report, width), ""]
-    lines += table(_strategy_columns((*report.strategies, *report.former)), width)
-    lines += ["", *table(_service_columns(report.services), width), ""]
-    lines += [fitting(_account(report), width), fitting(_totals(report), width)]
-    notes = _notes(report, width)
-    return [*lines, "", *notes] if notes else lines
+    lines += strategy_lines((*report.strategies, *report.former), width)
+    lines += ["", *service_lines(report.services, width), ""]
+    lines += account_lines(report, width)
+    found = note_lines(notes(report), width)
+    return [*lines, "", *found] if found else lines
+
+
+def strategy_lines(rows: Sequence[StrategyStatus], width: int) -> list[str]:
+    """The table of strategies, its heading first."""
+    return table(_strategy_columns(rows), width)
+
+
+def service_lines(rows: Sequence[ChildStatus], width: int) -> list[str]:
+    """The table of services, its heading first."""
+    return table(_service_columns(rows), width)
+
+
+def account_lines(report: StatusReport, width: int) -> list[str]:
+    """A line for the account, and one for everything together."""
+    return [fitting(_account(report), width), fitting(_totals(report), width)]
 
 
 def event_lines(events: Sequence[EventLine], width: int) -> list[str]:
@@ -159,7 +187,7 @@ def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
     columns = [
         column(rows, "NAME", lambda s: Cell(s.process.name), right=False, least=12),
         column(rows, "SYMBOL", lambda s: Cell(s.symbol), right=False),
-        column(rows, "STATE", _strategy_state, right=False),
+        column(rows, "STATE", strategy_state, right=False),
         column(rows, "PID", lambda s: _number(s.process.pid), 2),
         column(rows, "UP", lambda s: _span(s.process.uptime), 3),
         column(rows, "RST", lambda s: _restarts(s.process.restarts), 1),
@@ -213,7 +241,7 @@ def _state(child: ChildStatus) -> Cell:
     return Cell(shown, COLOURS.get(shown))
 
 
-def _strategy_state(row: StrategyStatus) -> Cell:
+def strategy_state(row: StrategyStatus) -> Cell:
     """Its state; of one that runs and is held back, how; that lacks bars, how many it has."""
     metrics, cell = row.metrics, _state(row.process)
     if cell.text == State.RUNNING and row.trading is not TradingState.ACTIVE:
@@ -292,25 +320,34 @@ def _totals(report: StatusReport) -> list[Cell]:
     ]
 
 
-def _notes(report: StatusReport, width: int) -> list[str]:
-    """What is wrong, in full: at most a few lines for each child."""
+def notes(report: StatusReport) -> list[Note]:
+    """What is wrong, what all depend on first; then why signals came to nothing."""
     changed = changed_note(report)
     held_back = report.account.locks if report.account is not None else ()
-    notes = [
+    wrong = [
         (lock.scope or "account", f"{locks.in_words(lock)}; `{way_out(lock)}`")
         for lock in held_back
     ]
-    notes += [(s.process.name, _note(s.process) or _untraded(s)) for s in report.strategies]
-    notes += [(s.process.name, _left_open(s)) for s in (*report.strategies, *report.former)]
-    notes += [(child.name, _note(child)) for child in report.services]
-    lines: list[str] = [clip(changed, width)] if changed else []
-    for name, note in notes:
-        if note:
-            text = plain(f"{name}: {note}")
-            lines += textwrap.wrap(
-                text, width, subsequent_indent="  ", max_lines=NOTE_LINES, placeholder=" …"
-            )
-    return lines
+    wrong += [(child.name, _note(child)) for child in report.services]
+    wrong += [(s.process.name, _note(s.process)) for s in report.strategies]
+    wrong += [(s.process.name, _left_open(s)) for s in (*report.strategies, *report.former)]
+    untraded = [(s.process.name, _untraded(s)) for s in report.strategies if not _note(s.process)]
+    return [
+        *([Note(plain(changed))] if changed else []),
+        *(Note(plain(f"{name}: {note}")) for name, note in wrong if note),
+        *(Note(plain(f"{name}: {note}"), wrong=False) for name, note in untraded if note),
+    ]
+
+
+def note_lines(found: Iterable[Note], width: int, most: int = NOTE_LINES) -> list[str]:
+    """Notes, each on a few lines at most."""
+    return [
+        line
+        for note in found
+        for line in textwrap.wrap(
+            note.text, width, subsequent_indent="  ", max_lines=most, placeholder=" …"
+        )
+    ]
 
 
 def _untraded(row: StrategyStatus) -> str:

@@ -12,10 +12,13 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands import show, validate
 from mt5crs_supervisor.commands.doctor import files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding, Level, fault, fine, warning
+from mt5crs_supervisor.commands.failures import is_missing
 from mt5crs_supervisor.operator.table import safe
 from mt5crs_supervisor.processes.instance_lock import holder
 
 COLOURS: dict[Level, str] = {"ok": "green", "warning": "yellow", "error": "red"}
+
+MEND = "mend it; `validate` says it again"
 
 SERVICES = 3
 """Children besides the strategies."""
@@ -49,8 +52,10 @@ def findings(config_path: Path, var: Path, seconds: float) -> Iterator[Finding]:
     try:
         config = loading.load_config(config_path)
     except ConfigError as error:
+        missing = is_missing(config_path)
+        advice = "`init` makes a folder with one; --config names another" if missing else MEND
         for line in str(error).splitlines():
-            yield fault("configuration", line, "mend it; `validate` says it again")
+            yield fault("configuration", line, advice)
     else:
         yield from _configuration(config, config_path)
     strategies = config.enabled if config is not None else ()
@@ -70,7 +75,7 @@ def findings(config_path: Path, var: Path, seconds: float) -> Iterator[Finding]:
 def _configuration(config: Config, path: Path) -> Iterator[Finding]:
     problems = validate.problems_of(config, path)
     for problem in problems:
-        yield fault("configuration", str(problem), "mend it; `validate` says it again")
+        yield fault("configuration", str(problem), MEND)
     count = len(config.enabled)
     if not count:
         yield warning("configuration", f"{path}: no strategy is enabled", "set enabled: true")

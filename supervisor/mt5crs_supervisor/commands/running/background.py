@@ -17,7 +17,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
-from mt5crs_supervisor.commands.failures import CommandError, ExitCode
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, refuse_missing
 from mt5crs_supervisor.operator import orphans, render
 from mt5crs_supervisor.operator.control import (
     ControlClient,
@@ -191,8 +191,10 @@ def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
     Raises:
         ConfigError: The configuration is refused.
         AlreadyRunning: The folder has a supervisor.
-        CommandError: The supervisor ended while starting, or not everything works.
+        CommandError: There is no configuration, or the supervisor ended while starting, or not
+            everything works.
     """
+    refuse_missing(config)
     loading.load_config(config)
     paths = VarPaths(var_dir)
     refuse_second(paths)

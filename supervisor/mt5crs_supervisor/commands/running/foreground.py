@@ -18,7 +18,7 @@ from mt5crs_shared.configuration.structs import Config, FeedConfig
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
-from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.commands.failures import CommandError, refuse_missing
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
@@ -91,6 +91,8 @@ def run_foreground(
     earlier_errors = restart_in_place.earlier()
     # After an error of its own it goes on with what ran: somebody may be editing the file.
     kept = running.load_running(paths) if earlier_errors else None
+    if kept is None:
+        refuse_missing(config_path)
     config = kept or with_feed(loading.load_config(config_path), feed)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
@@ -98,7 +100,7 @@ def run_foreground(
     printer = None if quiet else EventPrinter(_longest_name(config), stop_timeout)
     supervisor = _make(config, paths, printer)
     logs.configure(paths.log_file("supervisor"))
-    setproctitle("mt5crs supervisor")
+    setproctitle(paths.process_title("supervisor"))
     if exit_with_parent:
         threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
     until = time.monotonic() + duration if duration is not None else None
