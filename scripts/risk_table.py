@@ -34,7 +34,7 @@ def described(name: str, rule: type[Rule[Any]]) -> str:
     for field in msgspec.structs.fields(rule):
         value, default = kind(hints[field.name]), default_of(field)
         if isinstance(field.default, tuple):
-            default = ", ".join(f"`{entry}`" for entry in field.default)
+            default = ", ".join(f"`{entry}`" for entry in field.default) or "none"
         lines.append(f"| `{field.name}` | {value} | {default} | {markdown(said[field.name])} |")
     return "\n".join(lines) + "\n"
 

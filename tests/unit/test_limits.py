@@ -201,7 +201,7 @@ def test_a_losing_streak_waits_and_counts_anew() -> None:
         ("max_loss", {"most": -1.0}, "Expected `float` > 0.0"),
         ("max_loss", {"most": 1.0, "per": "month"}, "Invalid enum value 'month'"),
         ("max_loss", {"most": 1.0, "time_zone": "Athens"}, "'Athens' is no time zone"),
-        ("max_loss", {"least": 1.0}, "has no parameter least; it has: most, per, time_zone"),
+        ("max_loss", {"least": 1.0}, "has no parameter least; it has: most, unit, per, time_zone"),
         ("trading_hours", {"begin": "7", "end": "20:00"}, "begin: '7' is no time of day"),
         ("news", {"file": "/nowhere.csv"}, "/nowhere.csv cannot be read"),
     ],

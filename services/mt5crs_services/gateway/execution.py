@@ -14,8 +14,8 @@ from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
 from mt5crs_services.gateway.ledger.records import Booking, OpenOrder, OrderState
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.risk import Breach, Proposal, Refusal, RiskRules
+from mt5crs_services.gateway.risk.exposure import net_lots
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed
 from mt5crs_shared.storage.ledger_schema import LedgerError
@@ -76,7 +76,7 @@ class Execution:
         self._asked = AskedBroker(broker)
         self._rules = rules
         self._monotonic = monotonic
-        self._currency = config.globals.account_currency
+        self._account_is = config.globals.account_currency, ledger.first_balance
         latency_us = round(config.globals.paper.latency_ms * 1000)
         self._at_once = latency_us == 0
         self._delayed = DelayedOrders(market, latency_us)
@@ -202,8 +202,9 @@ class Execution:
         for dealt in self._broker.poll_before(order, tick, occurrence):
             self._take_unasked(dealt)
         terms = self._broker.terms(order, tick, occurrence)
-        spec = self._market.symbols[order.symbol].spec
-        refusal = self._rules.on_execution(_proposal(order, tick, spec, terms, self._currency))
+        refusal = self._rules.on_execution(
+            _proposal(order, tick, terms, self._market, self._broker, self._account_is)
+        )
         if refusal is not None:
             lock = refusal.lock if isinstance(refusal, Breach) else None
             return self.refuse(order, refusal.code, _explained(self._ledger, order, refusal), lock)
@@ -303,15 +304,26 @@ def _explained(ledger: Ledger, order: Order, refusal: Refusal) -> str:
     return refusal.detail + (f"; it was closed: {closing.code}" if closing is not None else "")
 
 
-def _proposal(order: Order, tick: Tick, spec: SymbolSpec, terms: Terms, currency: str) -> Proposal:
+def _proposal(
+    order: Order,
+    tick: Tick,
+    terms: Terms,
+    market: Market,
+    broker: Broker,
+    account_is: tuple[str, float],
+) -> Proposal:
+    currency, first_balance = account_is
+    opened = broker.positions().values()
     return Proposal(
         order=order,
         tick=tick,
-        symbol=spec,
+        symbol=market.symbols[order.symbol].spec,
         held=terms.held,
         before_opening=terms.before_opening,
         rate=terms.rate,
         needed_margin=terms.needed_margin,
         free_margin=terms.free_margin,
         currency=currency,
+        first_balance=first_balance,
+        exposure=net_lots(opened, lambda symbol: market.symbols[symbol].spec),
     )

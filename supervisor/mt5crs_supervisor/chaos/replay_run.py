@@ -62,7 +62,7 @@ def run_replay(
             time.sleep(max(began + fault.at - time.monotonic(), 0.0))
             results.append(do_fault(system, fault, began))
             on_result(results[-1])
-        report = _last_tick(system, published)
+        report = last_tick(system, published)
     finally:
         leftovers = system.close()
     return ReplayRun(
@@ -82,7 +82,7 @@ def taken(report: StatusReport) -> dict[str, int]:
     }
 
 
-def _last_tick(system: CampaignSystem, published: Mapping[str, int]) -> StatusReport:
+def last_tick(system: CampaignSystem, published: Mapping[str, int]) -> StatusReport:
     """Wait until every strategy has taken every tick, or nothing moves any more."""
     moved, last = time.monotonic(), None
     while True:

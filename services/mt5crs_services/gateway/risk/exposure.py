@@ -1,5 +1,6 @@
 """Rules that bound what is open, and how fast it gets more."""
 
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import msgspec
@@ -7,8 +8,9 @@ from msgspec import Meta
 
 from mt5crs_services.gateway.risk.order_checks import LOT_TOLERANCE
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
-from mt5crs_services.gateway.risk.rule import Rule
-from mt5crs_shared.trading.orders import Code, Fill
+from mt5crs_services.gateway.risk.rule import NoState, Rule
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading.orders import Code, Fill, Position
 
 
 class OpenLots(msgspec.Struct, frozen=True):
@@ -66,6 +68,56 @@ class MaxOpenLots(Rule[OpenLots], frozen=True, forbid_unknown_fields=True):
     def after(self, fill: Fill, state: OpenLots) -> OpenLots:
         """Count them."""
         return state.after(fill)
+
+
+class MaxExposure(Rule[NoState], frozen=True, forbid_unknown_fields=True):
+    """Opens nothing that would make more than so many net lots in one currency.
+
+    One lot long in EURUSD is one lot long in EUR and one short in USD; one short in EURJPY takes
+    the EUR away again. It counts the positions of the whole account, whatever its scope is.
+
+    Attributes:
+        most: Net lots in one currency, long or short.
+        currencies: Which ones are looked at; none given: all.
+    """
+
+    most: Annotated[float, Meta(ge=0.0)]
+    currencies: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")], ...] = ()
+
+    def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
+        """See the class."""
+        order, symbol = proposal.order, proposal.symbol
+        lots = order.lots if order.side == "BUY" else -order.lots
+        legs = {symbol.base_currency: lots, symbol.quote_currency: -lots}
+        for currency, more in legs.items():
+            held = proposal.exposure.get(currency, 0.0)
+            after = abs(held + more)
+            counts = not self.currencies or currency in self.currencies
+            if counts and after > max(self.most, abs(held)) + LOT_TOLERANCE:
+                return Refusal(
+                    Code.RISK,
+                    f"max_exposure: {held:+g} lots in {currency} are open and {more:+g} would come,"
+                    f" at most {self.most:g}",
+                )
+        return None
+
+
+def net_lots(
+    positions: Iterable[Position], symbols: Callable[[str], SymbolSpec]
+) -> dict[str, float]:
+    """Net lots by currency; see `Proposal.exposure`.
+
+    Args:
+        positions: Open positions.
+        symbols: The specification of each one's symbol.
+    """
+    found: dict[str, float] = {}
+    for position in positions:
+        spec = symbols(position.symbol)
+        lots = position.lots if position.side == "BUY" else -position.lots
+        for currency, more in ((spec.base_currency, lots), (spec.quote_currency, -lots)):
+            found[currency] = found.get(currency, 0.0) + more
+    return found
 
 
 class Openings(msgspec.Struct, frozen=True):

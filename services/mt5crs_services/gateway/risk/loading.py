@@ -21,6 +21,7 @@ BY_NAME: dict[str, type[Rule[Any]]] = {
     "news": conditions.News,
     "max_open_positions": exposure.MaxOpenPositions,
     "max_open_lots": exposure.MaxOpenLots,
+    "max_exposure": exposure.MaxExposure,
     "max_openings": exposure.MaxOpenings,
     "max_loss": losses.MaxLoss,
     "max_drawdown": losses.MaxDrawdown,

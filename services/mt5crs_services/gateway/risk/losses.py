@@ -10,7 +10,13 @@ from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import Rule
 from mt5crs_shared.trading.orders import Code, Fill
 
-Money = Annotated[float, Meta(gt=0.0)]
+Limit = Annotated[float, Meta(gt=0.0)]
+Unit = Literal["money", "per_cent"]
+
+
+def in_money(most: float, unit: Unit, first_balance: float) -> float:
+    """A limit in the account's currency; per cent are those of the first balance."""
+    return most if unit == "money" else first_balance * most / 100.0
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -31,12 +37,15 @@ class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
     A deal counts where its time falls.
 
     Attributes:
-        most: The loss, in the account's currency.
+        most: The loss.
+        unit: Whether `most` is ``money`` in the account's currency, or ``per_cent`` of its first
+            balance.
         per: Which period.
         time_zone: Where it begins at midnight; a week on Monday.
     """
 
-    most: Money
+    most: Limit
+    unit: Unit = "money"
     per: Literal["day", "week"] = "day"
     time_zone: str = "UTC"
 
@@ -47,12 +56,13 @@ class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
     def before(self, proposal: Proposal, state: Made) -> Refusal | None:
         """See the class."""
         period = self._period(proposal.tick.time_us)
-        if state.period != period or -state.net < self.most:
+        most = in_money(self.most, self.unit, proposal.first_balance)
+        if state.period != period or -state.net < most:
             return None
         return Refusal(
             Code.RISK,
             f"max_loss: {state.net:+,.2f} in {period} ({self.time_zone}), at most"
-            f" -{self.most:,.2f} a {self.per}",
+            f" -{most:,.2f} a {self.per}",
         )
 
     def after(self, fill: Fill, state: Made) -> Made:
@@ -77,18 +87,22 @@ class MaxDrawdown(Rule[Peak], frozen=True, forbid_unknown_fields=True):
     """Opens nothing while so much of the highest balance is lost, until the limit is raised.
 
     Attributes:
-        most: From the highest balance down, in the account's currency; the first balance counts.
+        most: From the highest balance down; the first balance counts.
+        unit: Whether `most` is ``money`` in the account's currency, or ``per_cent`` of its first
+            balance.
     """
 
-    most: Money
+    most: Limit
+    unit: Unit = "money"
 
     def before(self, proposal: Proposal, state: Peak) -> Refusal | None:
         """See the class."""
         lost = state.highest - state.net
-        if lost < self.most:
+        most = in_money(self.most, self.unit, proposal.first_balance)
+        if lost < most:
             return None
         return Refusal(
-            Code.RISK, f"max_drawdown: {lost:,.2f} below the highest, at most {self.most:,.2f}"
+            Code.RISK, f"max_drawdown: {lost:,.2f} below the highest, at most {most:,.2f}"
         )
 
     def after(self, fill: Fill, state: Peak) -> Peak:

@@ -39,6 +39,9 @@ class Proposal(msgspec.Struct, frozen=True):
         free_margin: Margin that is free, in the account's currency.
         currency: The account's currency.
         max_lots: The strategy's `max_position_size`; None: it does not matter here.
+        first_balance: What the account began with.
+        exposure: Net lots of all open positions of the account, by currency: one that is long in
+            EURUSD counts for EUR, and against USD.
     """
 
     order: Order
@@ -51,3 +54,5 @@ class Proposal(msgspec.Struct, frozen=True):
     free_margin: float = 0.0
     currency: str = ""
     max_lots: float | None = None
+    first_balance: float = 0.0
+    exposure: dict[str, float] = {}

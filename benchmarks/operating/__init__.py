@@ -1,0 +1,1 @@
+"""An operator's day against a system of twenty strategies; see `__main__`."""
