@@ -72,6 +72,8 @@ def test_untouched_ones_keep_their_process_and_miss_no_tick(desk: Desk) -> None:
     new = recorder(desk.folder, "dollar", "USDJPY")
     desk.edit(euro, new, other)
     assert "has changed at" in desk.said("status")
+    assert desk.json("config", "cable")["timeframe"] == "S5"
+    assert desk.json("config", "cable", "--running")["timeframe"] == "S1"
 
     shown = desk.said("reload", "--dry-run")
     assert desk.pids() == before

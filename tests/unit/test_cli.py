@@ -1,6 +1,7 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_shared.configuration import loading
 from mt5crs_shared.errors import ConfigError, Mt5crsError, Problem
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, exit_code, unknown_name
@@ -357,3 +359,20 @@ def test_the_version_says_what_it_runs_on(tmp_path: Path) -> None:
     said = run(tmp_path, "--version").output
     assert said.startswith("mt5crs-supervisor ")
     assert f"Python {platform.python_version()}, " in said
+
+
+class TestConfig:
+    def test_what_it_prints_is_the_same_configuration(self, tmp_path: Path) -> None:
+        shown = run(tmp_path, "config", "--config", CONFIG).stdout
+        file = tmp_path / "strategies.yaml"
+        file.write_text(shown)
+        shutil.copy(Path(CONFIG).with_name("symbols.yaml"), tmp_path)
+        one, other = loading.load_config(Path(CONFIG)), loading.load_config(file)
+        assert (one.strategies, one.globals) == (other.strategies, other.globals)
+        assert "max_signal_age: 2.0" in shown, "defaults are there, too"
+
+    def test_of_one_strategy_of_nobody_and_of_what_does_not_run(self, tmp_path: Path) -> None:
+        one = json.loads(run(tmp_path, "config", "eurusd_trend_v1", "--json").stdout)
+        assert one["symbol"] == "EURUSD" and one["evaluate"] == "bar"
+        assert "Did you mean eurusd_trend_v1?" in run(tmp_path, "config", "eurusd_trend").stderr
+        assert run(tmp_path, "config", "--running").exit_code == ExitCode.NOT_RUNNING

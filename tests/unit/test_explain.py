@@ -12,7 +12,7 @@ from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_supervisor.cli import cli
-from mt5crs_supervisor.commands import explain
+from mt5crs_supervisor.commands.records import explain
 from mt5crs_supervisor.operator import render
 from mt5crs_worker.trading.journal import Journal
 from tests.unit.test_journal import checkpoint
@@ -78,11 +78,11 @@ def test_nobody_heard_of_it_yet() -> None:
 
 def test_the_status_shows_who_is_warming_up() -> None:
     cold = strategy(metrics=StrategyMetrics(warm=180, bars_needed=256))
-    assert render._strategy_state(cold).text == "WARMING 180/256"
+    assert render.strategy_state(cold).text == "WARMING 180/256"
     warm = strategy(metrics=StrategyMetrics(warm=256, bars_needed=256))
-    assert render._strategy_state(warm).text == "RUNNING"
+    assert render.strategy_state(warm).text == "RUNNING"
     dead = strategy(child(state="BACKOFF"), metrics=StrategyMetrics(warm=1, bars_needed=256))
-    assert render._strategy_state(dead).text == "BACKOFF"
+    assert render.strategy_state(dead).text == "BACKOFF"
 
 
 def run(var: Path, *arguments: str) -> Result:

@@ -47,7 +47,7 @@ def orders(setup: Setup, name: str | None, limit: int, as_json: bool) -> None:
 @pass_setup
 def decisions(setup: Setup, name: str, limit: int, as_json: bool) -> None:
     """Show the newest decisions of strategy NAME, and why each led to what it did."""
-    from mt5crs_supervisor.commands import explain as explanation
+    from mt5crs_supervisor.commands.records import explain as explanation
 
     explanation.show_decisions(setup.running, name, limit, as_json)
 
@@ -130,3 +130,17 @@ def events(
         story.show_summary(setup.running, since)
         return
     story.show_events(setup.running, name, since, kind, limit, follow, as_json)
+
+
+@cli.command(name="config")
+@place_options()
+@name_argument(required=False)
+@click.option("--running", "of_what_runs", is_flag=True, help="Of what runs, not of the file.")
+@as_json_option
+@pass_setup
+def effective_config(setup: Setup, name: str | None, of_what_runs: bool, as_json: bool) -> None:
+    """Show every field with its value, defaults included, or those of strategy NAME."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.records import effective
+
+    effective.show_config(VarPaths(setup.running), setup.config, name, of_what_runs, as_json)

@@ -134,7 +134,7 @@ def reload(setup: Setup, dry_run: bool, keep: bool, flatten: bool) -> None:
 @pass_setup
 def explain(setup: Setup, name: str) -> None:
     """Say what strategy NAME is doing, and what it waits for."""
-    from mt5crs_supervisor.commands import explain as explanation
+    from mt5crs_supervisor.commands.records import explain as explanation
 
     explanation.show_explanation(setup.running, name)
 
