@@ -3,10 +3,10 @@
 Modules are imported by the verbs that need them, so that ``--help`` and ``status`` are fast.
 """
 
-from mt5crs_supervisor.cli import feeds, records, system, trading
+from mt5crs_supervisor.cli import editing, feeds, records, system, trading
 from mt5crs_supervisor.cli.group import PROGRAM, cli
 
-__all__ = ["PROGRAM", "cli", "feeds", "records", "run_command_line", "system", "trading"]
+__all__ = ["PROGRAM", "cli", "editing", "feeds", "records", "run_command_line", "system", "trading"]
 
 
 def run_command_line() -> None:
