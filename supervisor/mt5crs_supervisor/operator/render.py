@@ -104,8 +104,18 @@ def changed_note(report: StatusReport) -> str:
         return f"a reload is under way, and waits for {report.reloading}"
     if report.config_changed is None:
         return ""
-    when = local_time(report.config_changed)
-    return f"{nearby(report.config)} has changed at {when}: `reload` takes it up"
+    file = nearby(report.config)
+    changed = f"{file} has changed at {local_time(report.config_changed)}"
+    if report.config_problem:
+        return f"{changed}, and {report.config_problem.replace(report.config, file)}"
+    match report.config_differences:
+        case None:
+            return f"{changed}: `reload` takes it up"
+        case 0:
+            return f"{changed}, and says what runs"
+        case count:
+            what = "1 difference" if count == 1 else f"{count} differences"
+            return f"{changed}: {what} (`reload --dry-run` shows them)"
 
 
 def duration(seconds: float) -> str:
@@ -298,14 +308,17 @@ def _notes(report: StatusReport, width: int) -> list[str]:
     notes += [(s.process.name, _note(s.process) or _untraded(s)) for s in report.strategies]
     notes += [(s.process.name, _left_open(s)) for s in (*report.strategies, *report.former)]
     notes += [(child.name, _note(child)) for child in report.services]
-    lines: list[str] = [clip(changed, width)] if changed else []
+    lines = _wrapped(changed, width)
     for name, note in notes:
         if note:
-            text = plain(f"{name}: {note}")
-            lines += textwrap.wrap(
-                text, width, subsequent_indent="  ", max_lines=NOTE_LINES, placeholder=" …"
-            )
+            lines += _wrapped(f"{name}: {note}", width)
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        plain(text), width, subsequent_indent="  ", max_lines=NOTE_LINES, placeholder=" …"
+    )
 
 
 def _untraded(row: StrategyStatus) -> str:
