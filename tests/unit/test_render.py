@@ -73,6 +73,7 @@ def report(*strategies: StrategyStatus, **changes: object) -> StatusReport:
         config_changed=None,
         config_differences=None,
         config_problem="",
+        config_watcher=None,
         folder="/somewhere",
         var_dir="/somewhere/var",
         market_url="tcp://localhost:5556",

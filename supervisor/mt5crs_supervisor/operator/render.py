@@ -102,20 +102,32 @@ def changed_note(report: StatusReport) -> str:
     """That the file is another one than what runs; empty: it is not, or a reload is under way."""
     if report.reloading:
         return f"a reload is under way, and waits for {report.reloading}"
-    if report.config_changed is None:
-        return ""
     file = nearby(report.config)
-    changed = f"{file} has changed at {local_time(report.config_changed)}"
+    if report.config_changed is not None:
+        changed = f"{file} has changed at {local_time(report.config_changed)}"
+    else:
+        changed = f"what {file} names has changed"
     if report.config_problem:
         return f"{changed}, and {report.config_problem.replace(report.config, file)}"
+    if report.config_changed is None:
+        return ""
+    watched = report.config_watcher is not None
     match report.config_differences:
         case None:
-            return f"{changed}: `reload` takes it up"
+            return f"{changed}: {taken_up_by(report)}"
         case 0:
             return f"{changed}, and says what runs"
         case count:
             what = "1 difference" if count == 1 else f"{count} differences"
-            return f"{changed}: {what} (`reload --dry-run` shows them)"
+            how = taken_up_by(report) if watched else "`reload --dry-run` shows them"
+            return f"{changed}: {what} ({how})"
+
+
+def taken_up_by(report: StatusReport) -> str:
+    """Who takes up a change of the configuration."""
+    if report.config_watcher is not None:
+        return f"pid {report.config_watcher} takes it up"
+    return "`reload` takes it up"
 
 
 def duration(seconds: float) -> str:

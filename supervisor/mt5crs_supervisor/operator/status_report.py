@@ -149,6 +149,7 @@ class StatusReport(msgspec.Struct, frozen=True):
             the file has changed and the command has compared it. Null: it has not.
         config_problem: Why what the file says cannot be taken up, or was not; empty: it can, or
             nothing has changed.
+        config_watcher: Process that takes up changes of the configuration; null: `reload` does.
         folder: Where it was started: classes and relative paths are looked for there.
         var_dir: The ``var`` folder.
         market_url: Where ticks come from.
@@ -171,6 +172,7 @@ class StatusReport(msgspec.Struct, frozen=True):
     config_changed: str | None
     config_differences: int | None
     config_problem: str
+    config_watcher: int | None
     folder: str
     var_dir: str
     market_url: str

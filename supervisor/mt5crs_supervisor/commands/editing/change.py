@@ -13,7 +13,7 @@ from mt5crs_supervisor.commands.editing.strategies_file import ChangedFile, Stra
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running import reload as reloading
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
-from mt5crs_supervisor.operator.render import nearby
+from mt5crs_supervisor.operator.render import nearby, taken_up_by
 from mt5crs_supervisor.operator.status_report import StatusReport
 
 
@@ -108,7 +108,7 @@ def _change(
         _reload(paths, then, backup is not None)
     elif backup is not None and report is not None:
         other = f"{paths.var} runs another file: {nearby(report.config)}"
-        click.echo("`reload` takes it up" if ours else other)
+        click.echo(taken_up_by(report) if ours else other)
 
 
 def _running(paths: VarPaths, then: Afterwards) -> StatusReport | None:

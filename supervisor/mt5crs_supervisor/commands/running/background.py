@@ -185,8 +185,14 @@ def _output(paths: VarPaths) -> Path:
     return paths.log / "supervisor.out"
 
 
-def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
+def start_detached(config: Path, var_dir: Path, duration: float | None, watch_config: bool) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
+
+    Args:
+        config: The YAML file.
+        var_dir: The ``var`` folder.
+        duration: Seconds after which it stops; None: when asked to.
+        watch_config: Changes of the configuration are taken up by themselves.
 
     Raises:
         ConfigError: The configuration is refused.
@@ -197,6 +203,7 @@ def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
     paths = VarPaths(var_dir)
     refuse_second(paths)
     options = [] if duration is None else ["--duration", str(duration)]
+    options += ["--watch-config"] if watch_config else []
     process = launch(config, paths, options)
     report = wait_until_up(process, paths)
     # It is no longer ours to wait for: not reaping it here would only earn a warning.
