@@ -90,7 +90,7 @@ def replace_kept(file: Path, before: bytes, after: bytes) -> Path:
 
 def _put(file: Path, body: bytes, like: os.stat_result) -> None:
     """Whole or not at all, and on the disk before it returns; mode and owner are those given."""
-    new = file.with_name(f"{file.name}.new")
+    new = file.with_name(f".{file.name}.new")
     new.unlink(missing_ok=True)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
