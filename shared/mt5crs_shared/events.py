@@ -191,6 +191,19 @@ class Reloaded(Told, frozen=True, tag="reload"):
     """The operator wants what the configuration file says now."""
 
 
+class NotTakenUp(Event, frozen=True, tag="not_taken_up"):
+    """The configuration has changed, and what runs goes on as it was."""
+
+    level: ClassVar[int] = logging.WARNING
+
+    problem: str
+
+    @property
+    def detail(self) -> str:
+        """Why."""
+        return f"the configuration has changed, and {self.problem}"
+
+
 class Stopped(Told, frozen=True, tag="stopped"):
     """It ended as it was asked to; of the supervisor: so did every process."""
 
@@ -317,6 +330,7 @@ AnyEvent = (
     | StartAsked
     | StopAsked
     | Reloaded
+    | NotTakenUp
     | Stopped
     | Died
     | Recovered

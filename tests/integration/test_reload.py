@@ -71,7 +71,8 @@ def test_untouched_ones_keep_their_process_and_miss_no_tick(desk: Desk) -> None:
     other = {**cable, "timeframe": "S5"}
     new = recorder(desk.folder, "dollar", "USDJPY")
     desk.edit(euro, new, other)
-    assert "has changed at" in desk.said("status")
+    assert ": 3 differences (`reload --dry-run`" in desk.said("status")
+    assert desk.json("status")["config_differences"] == 3
     assert desk.json("config", "cable")["timeframe"] == "S5"
     assert desk.json("config", "cable", "--running")["timeframe"] == "S1"
 
@@ -119,6 +120,10 @@ def test_a_file_with_a_mistake_changes_nothing(desk: Desk) -> None:
     assert "did you mean Recorder" in desk.said("reload", code=4)
     desk.config.write_text("strategies: [")
     desk.said("reload", code=4)
+    assert ", and cannot be used: strategies.yaml:1:14: not valid" in " ".join(
+        desk.said("status").split()
+    )
+    assert f"cannot be used: {desk.config}:1:14: " in desk.json("status")["config_problem"]
     desk.edit(euro, cable, yen, default_balance=5.0)
     assert "global.default_balance cannot change while it runs" in desk.said("reload", code=1)
     desk.edit(*desk.entries)

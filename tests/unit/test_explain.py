@@ -13,7 +13,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.records import explain
-from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.display import render
 from mt5crs_worker.trading.journal import Journal
 from tests.unit.test_journal import checkpoint
 from tests.unit.test_render import child, strategy

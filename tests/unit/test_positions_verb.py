@@ -5,7 +5,7 @@ import click
 from mt5crs_shared.metrics import StrategyMoney
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands.records import books
-from mt5crs_supervisor.operator.table import table
+from mt5crs_supervisor.display.table import table
 
 LONG = Position(
     7, "euro", "EURUSD", 7, "BUY", 0.1, 1.1, 1_700_000_000_000_000, stop_loss=1.09, take_profit=1.13

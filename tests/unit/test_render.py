@@ -6,7 +6,8 @@ import pytest
 
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.display import render, words
+from mt5crs_supervisor.display.table import Cell, Column, cells_of, clip, table
 from mt5crs_supervisor.operator.status_report import (
     ChildStatus,
     EventLine,
@@ -14,7 +15,6 @@ from mt5crs_supervisor.operator.status_report import (
     StrategyStatus,
     Totals,
 )
-from mt5crs_supervisor.operator.table import Cell, Column, cells_of, clip, table
 
 
 def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:
@@ -71,6 +71,9 @@ def report(*strategies: StrategyStatus, **changes: object) -> StatusReport:
         reloading="",
         config="/somewhere/strategies.yaml",
         config_changed=None,
+        config_differences=None,
+        config_problem="",
+        config_watcher=None,
         folder="/somewhere",
         var_dir="/somewhere/var",
         market_url="tcp://localhost:5556",
@@ -95,6 +98,19 @@ def test_shows_each_figure_of_a_strategy() -> None:
         *("eurusd_trend_v1", "EURUSD", "RUNNING", "4242", "2m05s", "0", "0.2s", "0.1s", "4.0"),
         *("7", "3", "-0.10", "+10.00", "-2.50", "61M", "2%"),
     ]
+
+
+def test_says_what_the_file_has_beyond_what_runs() -> None:
+    file = "/somewhere/strategies.yaml has changed at "
+    changed = report(config_changed="2026-11-26T10:41:00.000Z")
+    assert file not in shown(report(config_differences=2, config_problem="cannot be used"))
+    assert "`reload` takes it up" in shown(changed)
+    for count, said in ((0, ", and says what runs"), (1, ": 1 difference (`reload --dry-run`")):
+        status = msgspec.structs.replace(changed, config_differences=count)
+        assert said in shown(status)
+    bad = msgspec.structs.replace(changed, config_problem="cannot be used: a.yaml:3:5 x: bad " * 9)
+    lines = shown(bad, 80).splitlines()
+    assert lines[-3].startswith(file) and lines[-1].endswith("…")
 
 
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 160, 250])
@@ -231,7 +247,7 @@ def test_events_are_aligned_and_cut() -> None:
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert render.duration(seconds) == text
+    assert words.duration(seconds) == text
 
 
 def test_clip_counts_wide_characters() -> None:

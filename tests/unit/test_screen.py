@@ -6,9 +6,9 @@ import pytest
 
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics
 from mt5crs_shared.trading.locks import ACCOUNT, KILL_SWITCH, TradingLock, TradingState
-from mt5crs_supervisor.operator.screen import screen_lines
+from mt5crs_supervisor.display.screen import screen_lines
+from mt5crs_supervisor.display.table import cells_of
 from mt5crs_supervisor.operator.status_report import EventLine, StatusReport, StrategyStatus
-from mt5crs_supervisor.operator.table import cells_of
 from tests.unit.test_render import child, report, strategy
 
 GIVEN_UP = child("last_one", state="QUARANTINED", pid=None, last_error="boom", degraded="")

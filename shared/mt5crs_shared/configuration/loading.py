@@ -10,7 +10,7 @@ import msgspec
 from mt5crs_shared.configuration import checks, notify_checks, symbols_file
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.configuration.symbols_file import Symbols, load_symbols
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read_yaml
+from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, parse, read_yaml
 from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.errors import ConfigError, Mark, Problem
 from mt5crs_shared.market import rates
@@ -27,13 +27,14 @@ _NOT_OF_GLOBALS: Final = frozenset(
 _NOT_OF_SUPERVISOR: Final = frozenset({"hang_after", "start_timeout", "stop_timeout", "restart"})
 
 
-def load_config(path: Path, *, cwd: Path | None = None) -> Config:
+def load_config(path: Path, *, cwd: Path | None = None, text: bytes | None = None) -> Config:
     """Read and check a strategies file and the ``symbols.yaml`` that belongs to it.
 
     Args:
         path: The YAML file; a relative path is taken from `cwd`.
         cwd: The working folder; None: that of this process. Files named in the YAML are looked
             for here, then in the YAML's folder, then in its parent.
+        text: What the YAML file is about to hold; None: what it holds.
 
     Returns:
         The configuration, with absolute paths.
@@ -44,7 +45,7 @@ def load_config(path: Path, *, cwd: Path | None = None) -> Config:
     here = Path.cwd() if cwd is None else cwd.absolute()
     file = here / path
     report = ProblemReport(str(path))
-    root = read_yaml(file, report)
+    root = read_yaml(file, report) if text is None else parse(text, report)
     if root is None:
         raise ConfigError(tuple(report.problems))
     symbols_path, symbols_report = _symbols_place(file, here)

@@ -96,19 +96,28 @@ def read_yaml(file: Path, report: ProblemReport) -> Node | None:
     Returns:
         The document, or None where there is none to speak of.
     """
+    raw = read_raw(file, report)
+    return None if raw is None else parse(raw, report)
+
+
+def read_raw(file: Path, report: ProblemReport) -> bytes | None:
+    """Read a file as it is, up to one byte more than `parse` takes; None after reporting why not.
+
+    Args:
+        file: Absolute path.
+        report: Gets the problem.
+    """
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             report.add(Mark(), "", "not a regular file", "a YAML file")
             return None
         with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         report.add(Mark(), "", "no such file", f"a YAML file at {file}")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         report.add(Mark(), "", f"cannot be read: {reason}", "a YAML file")
-    else:
-        return parse(raw, report)
     return None
 
 

@@ -3,12 +3,13 @@
 Modules are imported by the verbs that need them, so that ``--help`` and ``status`` are fast.
 """
 
-from mt5crs_supervisor.cli import feeds, notifying, records, system, trading
+from mt5crs_supervisor.cli import editing, feeds, notifying, records, system, trading
 from mt5crs_supervisor.cli.group import PROGRAM, cli
 
 __all__ = [
     "PROGRAM",
     "cli",
+    "editing",
     "feeds",
     "notifying",
     "records",

@@ -31,6 +31,7 @@ def init(folder: Path) -> None:
 @names_argument()
 @duration_option
 @click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
+@click.option("--watch-config", is_flag=True, help="Take up changed files as `reload` does.")
 @click.option("--feed-json", hidden=True)
 @click.option("--quiet", is_flag=True, hidden=True)
 @click.option("--exit-with-parent", is_flag=True, hidden=True)
@@ -40,6 +41,7 @@ def start(
     names: tuple[str, ...],
     duration: float | None,
     detach: bool,
+    watch_config: bool,
     feed_json: str | None,
     quiet: bool,
     exit_with_parent: bool,
@@ -54,7 +56,7 @@ def start(
     if detach:
         from mt5crs_supervisor.commands.running import background
 
-        background.start_detached(setup.config, setup.var_dir, duration)
+        background.start_detached(setup.config, setup.var_dir, duration, watch_config)
         return
     from mt5crs_supervisor.processes import forkserver
 
@@ -68,6 +70,7 @@ def start(
         feed=feed_json,
         quiet=quiet,
         exit_with_parent=exit_with_parent,
+        watch_config=watch_config,
     )
 
 

@@ -17,7 +17,7 @@ from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, refuse_missing
 from mt5crs_supervisor.commands.running import background
-from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.display import render, words
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.status_report import StatusReport
 
@@ -108,7 +108,7 @@ class Demo:
         speed = "" if self._own_feed() else f" at {FEED.speed:g} times real speed"
         click.echo(
             f"demo: {len(report.strategies)} strategies on {market}{speed}, paper orders\n"
-            f"  logs    {render.nearby(str(self._paths.log))}/\n"
+            f"  logs    {words.nearby(str(self._paths.log))}/\n"
             f"  try     kill -9 {first or '<pid>'}   in a second terminal, then: {command} status\n"
             f"  stop    Ctrl-C\n"
         )
@@ -125,7 +125,7 @@ class Demo:
             told.update((e.time, e.name, e.kind, e.detail) for e in fresh)
             for event in fresh:
                 click.echo(f"{event.time}  {event.name}  {event.kind}  {event.detail}")
-            click.echo(f"{render.duration(report.uptime):>6}  {render.summary(report)}")
+            click.echo(f"{words.duration(report.uptime):>6}  {render.summary(report)}")
             going = self._pause(PLAIN_EVERY)
 
     def _ask(self) -> StatusReport:
@@ -167,7 +167,7 @@ class Demo:
         ticks = sum(s.metrics.ticks_processed for s in report.strategies if s.metrics is not None)
         totals = report.totals
         click.echo(
-            f"demo over after {render.duration(report.uptime)}: {ticks:,} ticks, "
+            f"demo over after {words.duration(report.uptime)}: {ticks:,} ticks, "
             f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
             f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating"
         )

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import click
 
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.operator.render import nearby
+from mt5crs_supervisor.display.words import nearby
 
 
 class StarterFile(NamedTuple):

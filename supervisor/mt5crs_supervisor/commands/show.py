@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_supervisor.operator import render, screen
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.display import render, screen
 from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.status_report import StatusReport
 
@@ -23,7 +24,7 @@ NO_TERMINAL = 160
 
 def show_status(var_dir: Path, as_json: bool) -> None:
     """Print the status once."""
-    report = ControlClient(var_dir).status()
+    report = _asked(ControlClient(var_dir), VarPaths(var_dir))
     if as_json:
         print_json(report)
     else:
@@ -32,12 +33,27 @@ def show_status(var_dir: Path, as_json: bool) -> None:
 
 def watch(var_dir: Path, as_json: bool) -> None:
     """Show the status every second until Ctrl-C; as JSON: one object a line."""
-    client = ControlClient(var_dir)
+    client, paths = ControlClient(var_dir), VarPaths(var_dir)
+
+    def ask() -> StatusReport:
+        return _asked(client, paths)
+
     with contextlib.suppress(KeyboardInterrupt):
         if sys.stdout.isatty() and not as_json:
-            live(client.status, _pause)
+            live(ask, _pause)
         else:
-            _repeat(client.status, as_json)
+            _repeat(ask, as_json)
+
+
+def _asked(client: ControlClient, paths: VarPaths) -> StatusReport:
+    """The supervisor's word; where its file has changed, with what is new in it."""
+    report = client.status()
+    if report.config_changed is None:
+        return report
+    # Worth the time that reading YAML takes only here.
+    from mt5crs_supervisor.operator import pending
+
+    return pending.compared(report, paths)
 
 
 def _repeat(ask: Callable[[], StatusReport], as_json: bool) -> None:

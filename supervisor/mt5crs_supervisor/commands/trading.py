@@ -25,9 +25,9 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import end_of
+from mt5crs_supervisor.display.notes import way_out
+from mt5crs_supervisor.display.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
-from mt5crs_supervisor.operator.render import way_out
-from mt5crs_supervisor.operator.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 15.0

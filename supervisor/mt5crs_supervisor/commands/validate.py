@@ -6,6 +6,7 @@ Classes, models and recorded files are tried, each in a process of its own.
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.errors import ConfigError, Mark, Problem, Unusable
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands.failures import refuse_missing
-from mt5crs_supervisor.operator.render import nearby
+from mt5crs_supervisor.display.words import nearby
 from mt5crs_supervisor.processes import forkserver
 from mt5crs_supervisor.processes.handle import ExitStatus
 
@@ -73,28 +74,45 @@ def problems_of(config: Config, path: Path) -> list[Problem]:
         path: Its file, as it was given.
     """
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        strategies = pool.map(
-            lambda strategy: _tried(STRATEGY, plans.plan_of(config, strategy).payload),
-            config.strategies,
-        )
+        strategies = _tried_strategies(pool, config, range(len(config.strategies)))
         whole = msgspec.json.encode(config)
         shared = [pool.submit(_tried, module, whole) for module in (FEED, RISK)]
-        found: list[tuple[Steps, Unusable]] = [
-            (("strategies", number), fault)
-            for number, faults in enumerate(strategies)
-            for fault in faults
-        ]
+        found = list(strategies)
         found += [(("global",), fault) for tried in shared for fault in tried.result()]
     root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
-    return [
-        _problem(path, root, (*inside, *fault.field.split(".")), fault.reason)
-        for inside, fault in found
-    ]
+    return [_problem(path, root, inside, fault) for inside, fault in found]
 
 
-def _problem(path: Path, root: Node | None, steps: Steps, reason: str) -> Problem:
+def problems_of_strategies(
+    config: Config, path: Path, text: bytes, numbers: Sequence[int]
+) -> list[Problem]:
+    """What some of its strategies name and cannot be used.
+
+    Args:
+        config: The configuration.
+        path: Its file, as it was given.
+        text: What that file is about to hold.
+        numbers: Places of these strategies in the file, from 0.
+    """
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = list(_tried_strategies(pool, config, numbers))
+    root = yaml_nodes.parse(text, ProblemReport(str(path)))
+    return [_problem(path, root, inside, fault) for inside, fault in found]
+
+
+def _tried_strategies(
+    pool: ThreadPoolExecutor, config: Config, numbers: Sequence[int]
+) -> Iterator[tuple[Steps, Unusable]]:
+    payloads = (plans.plan_of(config, config.strategies[number]).payload for number in numbers)
+    tried = pool.map(lambda payload: _tried(STRATEGY, payload), payloads)
+    for number, faults in zip(numbers, tried, strict=True):
+        yield from ((("strategies", number), fault) for fault in faults)
+
+
+def _problem(path: Path, root: Node | None, inside: Steps, fault: Unusable) -> Problem:
+    steps = (*inside, *fault.field.split("."))
     mark = _mark(root, steps)
-    return Problem(str(path), mark.line, mark.column, _path(steps), reason)
+    return Problem(str(path), mark.line, mark.column, _path(steps), fault.reason)
 
 
 def _tried(module: str, payload: bytes) -> list[Unusable]:

@@ -10,7 +10,7 @@ import msgspec
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.events import SUPERVISOR, Reloaded, Restart, StartAsked, StopAsked
+from mt5crs_shared.events import SUPERVISOR, NotTakenUp, Reloaded, Restart, StartAsked, StopAsked
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.plans import Plan
@@ -18,6 +18,7 @@ from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.operator.control import (
     ChildRequest,
     ConfigDifference,
+    ConfigWatched,
     ControlServer,
     Done,
     Planned,
@@ -61,6 +62,7 @@ class Operator:
         self._server = server
         self._monotonic = monotonic
         self._reload: Reload | None = None
+        self._watched = ConfigWatched()
 
     @property
     def reloading(self) -> str:
@@ -83,7 +85,8 @@ class Operator:
     def _answer(self, request: Request) -> Reply | StatusReport:
         match request:
             case StatusRequest():
-                return reporting.report(self._supervisor, self._monotonic(), self.reloading)
+                now = self._monotonic()
+                return reporting.report(self._supervisor, now, self.reloading, self._watched)
             case StopRequest():
                 self._supervisor.request_stop(BY_OPERATOR)
                 return Done("stopping")
@@ -91,6 +94,8 @@ class Operator:
                 return self._busy() or self._act_on(request)
             case ReloadRequest():
                 return self._busy() or self._reload_to(request)
+            case ConfigWatched():
+                return self._note(request)
 
     def _busy(self) -> Refused | None:
         if self._supervisor.stopping:
@@ -98,6 +103,16 @@ class Operator:
         if self._reload is not None:
             return Refused(f"a reload is under way, and waits for {self.reloading}")
         return None
+
+    def _note(self, watched: ConfigWatched) -> Done:
+        if watched.problem and watched.problem != self._watched.problem:
+            self._supervisor.events.notify(NotTakenUp(SUPERVISOR, watched.problem))
+        self._watched = watched
+        return Done()
+
+    def _take(self, wanted: Config) -> None:
+        self._supervisor.roster.take(wanted)
+        self._watched = msgspec.structs.replace(self._watched, problem="")
 
     def _act_on(self, request: ChildRequest) -> Done | Refused:
         roster = self._supervisor.roster
@@ -144,7 +159,7 @@ class Operator:
                 " closes it"
             )
         if not found.count:
-            roster.take(wanted)  # The file was written anew, and says the same.
+            self._take(wanted)  # The file was written anew, and says the same.
         if request.dry_run or found.refused or not found.count:
             return Planned(found)
         try:
@@ -152,7 +167,7 @@ class Operator:
             descriptors.check_descriptors(len(everybody) + standbys)
         except TooFewFilesError as error:
             return Refused(str(error))
-        roster.take(wanted)
+        self._take(wanted)
         self._supervisor.events.notify(Reloaded(SUPERVISOR, change_in_words(found)))
         # Begun before it is answered: whoever asks next sees what it waits for.
         self._go_on(Reload(roster, found, everybody))

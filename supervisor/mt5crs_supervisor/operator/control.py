@@ -61,6 +61,18 @@ class ReloadRequest(msgspec.Struct, frozen=True, tag="reload"):
     keep: bool = False
 
 
+class ConfigWatched(msgspec.Struct, frozen=True, tag="config_watched"):
+    """The configuration's files are watched: what changes is taken up. Answered with `Done`.
+
+    Attributes:
+        pid: The process that does it; null: none does.
+        problem: Why the newest change was not taken up; empty: it was, or there was none.
+    """
+
+    pid: int | None = None
+    problem: str = ""
+
+
 class FieldChange(msgspec.Struct, frozen=True):
     """One field.
 
@@ -144,7 +156,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     known: tuple[str, ...] = ()
 
 
-Asking = StopRequest | ChildRequest | ReloadRequest
+Asking = StopRequest | ChildRequest | ReloadRequest | ConfigWatched
 Request = StatusRequest | Asking
 Reply = Done | Refused | Planned
 

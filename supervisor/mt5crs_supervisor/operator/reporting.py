@@ -15,6 +15,7 @@ from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.children.child import UP_PHASES, Child
 from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.operator.control import ConfigWatched
 from mt5crs_supervisor.operator.event_log import EventLog
 from mt5crs_supervisor.operator.status_report import (
     SCHEMA_VERSION,
@@ -27,6 +28,8 @@ from mt5crs_supervisor.processes import forkserver
 from mt5crs_supervisor.roster import Roster
 
 EVENTS_SHOWN = 50
+
+NOT_WATCHED = ConfigWatched()
 
 NO_PROCESS = functools.partial(
     ChildStatus,
@@ -70,8 +73,17 @@ class Reported(Protocol):
         """The process that stands by for a child; None: none does."""
 
 
-def report(supervisor: Reported, now: float, reloading: str = "") -> StatusReport:
-    """The status of everything, at a monotonic time; `reloading`: what a reload waits for."""
+def report(
+    supervisor: Reported, now: float, reloading: str = "", watched: ConfigWatched = NOT_WATCHED
+) -> StatusReport:
+    """The status of everything.
+
+    Args:
+        supervisor: Whose.
+        now: Monotonic time, seconds.
+        reloading: What a reload waits for; empty: none is under way.
+        watched: Who watches the configuration, and what is wrong with it.
+    """
     account = account_of(supervisor)
     money = {m.strategy: m for m in account.strategies} if account is not None else {}
     held_back = account.locks if account is not None else ()
@@ -97,6 +109,9 @@ def report(supervisor: Reported, now: float, reloading: str = "") -> StatusRepor
         reloading=reloading,
         config=supervisor.roster.config.path,
         config_changed=supervisor.roster.changed_at(),
+        config_differences=None,
+        config_problem=watched.problem,
+        config_watcher=watched.pid,
         folder=os.getcwd(),  # noqa: PTH109 - a string is wanted
         var_dir=str(supervisor.paths.var),
         market_url=supervisor.roster.config.globals.zmq_market_url,

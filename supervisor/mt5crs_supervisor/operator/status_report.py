@@ -145,6 +145,11 @@ class StatusReport(msgspec.Struct, frozen=True):
         config: The YAML file.
         config_changed: When it was written, wall time, ISO 8601, UTC, where it is another one than
             what runs; null: it is not.
+        config_differences: How many things `reload` would change, contents of models aside, where
+            the file has changed and the command has compared it. Null: it has not.
+        config_problem: Why what the file says cannot be taken up, or was not; empty: it can, or
+            nothing has changed.
+        config_watcher: Process that takes up changes of the configuration; null: `reload` does.
         folder: Where it was started: classes and relative paths are looked for there.
         var_dir: The ``var`` folder.
         market_url: Where ticks come from.
@@ -165,6 +170,9 @@ class StatusReport(msgspec.Struct, frozen=True):
     reloading: str
     config: str
     config_changed: str | None
+    config_differences: int | None
+    config_problem: str
+    config_watcher: int | None
     folder: str
     var_dir: str
     market_url: str

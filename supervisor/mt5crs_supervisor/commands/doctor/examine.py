@@ -13,7 +13,7 @@ from mt5crs_supervisor.commands import show, validate
 from mt5crs_supervisor.commands.doctor import files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding, Level, fault, fine, warning
 from mt5crs_supervisor.commands.failures import is_missing
-from mt5crs_supervisor.operator.table import safe
+from mt5crs_supervisor.display.table import safe
 from mt5crs_supervisor.processes.instance_lock import holder
 
 COLOURS: dict[Level, str] = {"ok": "green", "warning": "yellow", "error": "red"}

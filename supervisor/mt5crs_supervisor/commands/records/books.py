@@ -17,9 +17,9 @@ from mt5crs_shared.storage.ledger_queries import OrderRecord
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
-from mt5crs_supervisor.operator import render
+from mt5crs_supervisor.display import words
+from mt5crs_supervisor.display.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
-from mt5crs_supervisor.operator.table import Cell, Column, column, table
 
 STATUS_COLOURS = {"FILLED": "green", "PARTIAL": "green", "REJECTED": "red"}
 
@@ -87,7 +87,7 @@ def position_columns(
 
     def floating(position: Position) -> Cell:
         entry = said.get(position.ticket)
-        return render.money(entry.floating) if entry is not None else Cell("-")
+        return words.money(entry.floating) if entry is not None else Cell("-")
 
     def left(position: Position, level: float) -> Cell:
         """From the price of now to a stop or target; what is beyond it is being closed."""

@@ -11,7 +11,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.crash_report import CrashReport
-from mt5crs_supervisor.operator.table import Cell, column, table
+from mt5crs_supervisor.display.table import Cell, column, table
 
 TICKS_SHOWN = 5
 """Of the last ticks, in the full view."""

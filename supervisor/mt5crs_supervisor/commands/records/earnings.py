@@ -16,8 +16,8 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
-from mt5crs_supervisor.operator.render import duration, money
-from mt5crs_supervisor.operator.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.display.words import duration, money
 
 
 class Earned(msgspec.Struct, frozen=True):

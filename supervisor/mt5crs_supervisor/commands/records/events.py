@@ -24,7 +24,7 @@ from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.commands.records.summary import Books, morning_page
-from mt5crs_supervisor.operator.table import cells_of, clip, plain
+from mt5crs_supervisor.display.table import cells_of, clip, plain
 
 USUAL = 50
 """Lines that are shown where nobody says how many, or since when."""

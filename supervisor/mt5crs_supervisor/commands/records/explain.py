@@ -18,10 +18,11 @@ from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.display.notes import way_out
+from mt5crs_supervisor.display.table import Cell, Column, column, plain, table
+from mt5crs_supervisor.display.words import duration
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.render import duration, way_out
 from mt5crs_supervisor.operator.status_report import ChildStatus, StrategyStatus
-from mt5crs_supervisor.operator.table import Cell, Column, column, plain, table
 
 SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
 COLOURS = {"OPEN": "green", "CLOSE": "green", "TURN": "green", "MISSED": "red", "REFUSED": "red"}

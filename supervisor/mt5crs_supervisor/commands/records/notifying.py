@@ -13,7 +13,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.outbox_file import OutboxMessage, read_messages
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.operator.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column, table
 
 COMMAND = "mt5crs_services.notifier.command:send_each"
 """Who sends; by name only, since the supervisor imports no service."""

@@ -26,8 +26,8 @@ from mt5crs_shared.storage.lock_log import LockChange
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Position
-from mt5crs_supervisor.operator.render import duration
-from mt5crs_supervisor.operator.table import plain
+from mt5crs_supervisor.display.table import plain
+from mt5crs_supervisor.display.words import duration
 
 SHOWN = 10
 """Reasons that are told of each kind."""

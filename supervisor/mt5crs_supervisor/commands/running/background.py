@@ -18,7 +18,8 @@ from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, refuse_missing
-from mt5crs_supervisor.operator import orphans, render
+from mt5crs_supervisor.display import words
+from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import (
     ControlClient,
     ControlTimeout,
@@ -185,8 +186,14 @@ def _output(paths: VarPaths) -> Path:
     return paths.log / "supervisor.out"
 
 
-def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
+def start_detached(config: Path, var_dir: Path, duration: float | None, watch_config: bool) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
+
+    Args:
+        config: The YAML file.
+        var_dir: The ``var`` folder.
+        duration: Seconds after which it stops; None: when asked to.
+        watch_config: Changes of the configuration are taken up by themselves.
 
     Raises:
         ConfigError: The configuration is refused.
@@ -199,11 +206,12 @@ def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
     paths = VarPaths(var_dir)
     refuse_second(paths)
     options = [] if duration is None else ["--duration", str(duration)]
+    options += ["--watch-config"] if watch_config else []
     process = launch(config, paths, options)
     report = wait_until_up(process, paths)
     # It is no longer ours to wait for: not reaping it here would only earn a warning.
     process.returncode = 0
-    click.echo(f"supervisor started, pid {process.pid}; logs in {render.nearby(str(paths.log))}")
+    click.echo(f"supervisor started, pid {process.pid}; logs in {words.nearby(str(paths.log))}")
     if report is None:
         click.echo(f"it has not answered within {UP_WITHIN:g} s; see its log")
         return

@@ -7,13 +7,13 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running.background import wait_until
+from mt5crs_supervisor.display.notes import changed_note
 from mt5crs_supervisor.operator.control import (
     ChildRequest,
     ControlClient,
     ControlTimeout,
     Refused,
 )
-from mt5crs_supervisor.operator.render import changed_note
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 
 WITHIN = 15.0

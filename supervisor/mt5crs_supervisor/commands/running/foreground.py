@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -19,10 +18,12 @@ from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.commands.failures import CommandError, refuse_missing
+from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.status_report import EventLine
+from mt5crs_supervisor.processes import lifeline
 from mt5crs_supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def run_foreground(
     feed: str | None = None,
     quiet: bool = False,
     exit_with_parent: bool = False,
+    watch_config: bool = False,
 ) -> None:
     """Run the supervisor until it is asked to stop.
 
@@ -86,6 +88,7 @@ def run_foreground(
         feed: A `FeedConfig`, JSON, for a configuration that has none.
         quiet: Print no events.
         exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
+        watch_config: Take up changes of the configuration by itself.
     """
     paths = VarPaths(var_dir)
     earlier_errors = restart_in_place.earlier()
@@ -102,10 +105,11 @@ def run_foreground(
     logs.configure(paths.log_file("supervisor"))
     setproctitle(paths.process_title("supervisor"))
     if exit_with_parent:
-        threading.Thread(target=_stop_with_parent, name="lifeline", daemon=True).start()
+        lifeline.stop_with_parent()
     until = time.monotonic() + duration if duration is not None else None
     if earlier_errors:
         until = earlier_errors[-1].until
+    watcher = WatchProcess(paths.var) if watch_config else None
     try:
         supervisor.run(until, earlier_errors[-1].what if earlier_errors else "")
     except Exception as error:
@@ -114,6 +118,8 @@ def run_foreground(
     else:
         return
     finally:
+        if watcher is not None:
+            watcher.close()
         if printer is not None:
             printer.close()
     logger.critical("the supervisor failed", exc_info=failure)
@@ -159,10 +165,3 @@ def _make(config: Config, paths: VarPaths, printer: EventPrinter | None) -> Supe
 
 def _longest_name(config: Config) -> int:
     return max(len(name) for name in ("supervisor", *(s.name for s in config.enabled)))
-
-
-def _stop_with_parent() -> None:
-    """Wait for the end of standard input, then ask this process to stop, as an operator would."""
-    while os.read(0, 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)

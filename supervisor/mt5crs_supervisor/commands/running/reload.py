@@ -20,6 +20,7 @@ from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
 from mt5crs_supervisor.commands.running.children import SETTLED
+from mt5crs_supervisor.display.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.actions import digest_of
 from mt5crs_supervisor.operator.control import (
     ChangedStrategy,
@@ -31,7 +32,6 @@ from mt5crs_supervisor.operator.control import (
     ReloadRequest,
 )
 from mt5crs_supervisor.operator.status_report import StatusReport
-from mt5crs_supervisor.operator.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.trading_control import TradingControl
 
 WITHIN = 60.0
@@ -51,27 +51,34 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     """
     client = ControlClient(paths.var)
     report = client.status()
-    # What the file names is looked for where the system was started, wherever this command is.
-    os.chdir(report.folder)
-    config = _checked(Path(report.config))
-    request = ReloadRequest(digest_of(config), _models(config), dry_run=True)
-    planned = _asked(client, request)
+    request = tried(report)
+    planned = asked(client, request)
     _show(planned)
     if planned.refused:
         raise CommandError(f"nothing was changed: {'; '.join(planned.refused)}")
     if dry_run or not planned.count:
         return
     with _flattened(paths, planned.removed) if flatten else contextlib.nullcontext():
-        _asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
+        asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
         _wait(client, planned, time.monotonic)
 
 
-def _checked(path: Path) -> Config:
-    """The configuration as the file has it, with all that it names tried."""
+def tried(report: StatusReport) -> ReloadRequest:
+    """What to ask for, as a dry run, after everything that the file says and names was tried.
+
+    Args:
+        report: Of the supervisor that runs. Where it was started is this process's folder now.
+
+    Raises:
+        ConfigError: The file is refused.
+    """
+    # What the file names is looked for where the system was started, wherever this command is.
+    os.chdir(report.folder)
+    path = Path(report.config)
     config = loading.load_config(path)
     if problems := validate.problems_of(config, path):
         raise ConfigError(tuple(problems))
-    return config
+    return ReloadRequest(digest_of(config), _models(config), dry_run=True)
 
 
 def _models(config: Config) -> dict[str, str]:
@@ -85,7 +92,14 @@ def _models(config: Config) -> dict[str, str]:
     return found
 
 
-def _asked(client: ControlClient, request: ReloadRequest) -> ConfigDifference:
+def asked(client: ControlClient, request: ReloadRequest) -> ConfigDifference:
+    """What differs; without a dry run it is under way.
+
+    Raises:
+        CommandError: The supervisor refuses.
+        NotRunning: There is none.
+        ControlTimeout: It did not answer in time.
+    """
     reply = client.request(request)
     if isinstance(reply, Refused):
         raise CommandError(f"nothing was changed: {reply.reason}")

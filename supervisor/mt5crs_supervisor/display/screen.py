@@ -7,10 +7,10 @@ import click
 
 from mt5crs_shared.trading.locks import TradingState
 from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.operator import render
-from mt5crs_supervisor.operator.render import Note
+from mt5crs_supervisor.display import notes, render
+from mt5crs_supervisor.display.notes import Note
+from mt5crs_supervisor.display.table import clip
 from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatus
-from mt5crs_supervisor.operator.table import clip
 
 EVENTS = 6
 """Newest events below the status, where there is room."""
@@ -41,14 +41,14 @@ def _shortened(report: StatusReport, columns: int, limit: int) -> list[str]:
     head = [render.header(report, columns), ""]
     account = ["", *render.account_lines(report, columns)]
     services = ["", *render.service_lines(report.services, columns)]
-    found = render.notes(report)
+    found = notes.notes(report)
     # A line between account and notes, and one of them at least.
     least = len(head) + len(account) + LEAST_TABLE + (2 if found else 0)
     if least + len(services) > limit:
         services = []
     left = limit - len(head) - len(services) - len(account)
-    notes = _notes_within(found, columns, max(left - LEAST_TABLE - 1, 1))
-    below = [*services, *account, *([""] if notes else []), *notes]
+    said = _notes_within(found, columns, max(left - LEAST_TABLE - 1, 1))
+    below = [*services, *account, *([""] if said else []), *said]
     everybody = (*report.strategies, *report.former)
     table = _strategies_within(everybody, columns, limit - len(head) - len(below))
     return [*head, *table, *below][-limit:]
@@ -57,8 +57,8 @@ def _shortened(report: StatusReport, columns: int, limit: int) -> list[str]:
 def _notes_within(found: Sequence[Note], columns: int, limit: int) -> list[str]:
     """As much of the notes as there is room for, and how many there are besides."""
     wrong = [note for note in found if note.wrong]
-    for kept, most in ((found, render.NOTE_LINES), (wrong, render.NOTE_LINES), (wrong, 1)):
-        lines = render.note_lines(kept, columns, most)
+    for kept, most in ((found, notes.NOTE_LINES), (wrong, notes.NOTE_LINES), (wrong, 1)):
+        lines = notes.note_lines(kept, columns, most)
         if len(lines) <= limit:
             return lines
     more = f"and {len(lines) - limit + 1} more; `status` tells all of them"

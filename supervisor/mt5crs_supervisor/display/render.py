@@ -1,23 +1,20 @@
 """A `StatusReport` as lines for a terminal; the colours are stripped where there is none."""
 
-import os
-import textwrap
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import click
-import msgspec
 
-from mt5crs_shared.trading import locks
-from mt5crs_shared.trading.locks import TradingLock, TradingState
+from mt5crs_shared.trading.locks import TradingState
 from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.display.notes import note_lines, notes
+from mt5crs_supervisor.display.table import Cell, Column, clip, column, plain, table
+from mt5crs_supervisor.display.words import duration, fitting, local_time, money, nearby
 from mt5crs_supervisor.operator.status_report import (
     ChildStatus,
     EventLine,
     StatusReport,
     StrategyStatus,
 )
-from mt5crs_supervisor.operator.table import Cell, Column, cells_of, clip, column, plain, table
 
 DEGRADED = "DEGRADED"
 WARMING = "WARMING"
@@ -38,7 +35,6 @@ COLOURS = {
     TradingState.HALTED: "red",
 }
 MEGABYTE = 1_000_000
-NOTE_LINES = 3
 TROUBLES = (
     ("REFUSED", "orders_rejected", "yellow"),
     ("NOT SENT", "orders_missed", "yellow"),
@@ -46,18 +42,6 @@ TROUBLES = (
 )
 """Columns that are there only where one of them has something to count."""
 NOTHING = Cell("-", "bright_black")
-
-
-class Note(msgspec.Struct, frozen=True):
-    """Something to be said below the tables.
-
-    Attributes:
-        text: It, and of whom.
-        wrong: Something is wrong, or waits for the operator.
-    """
-
-    text: str
-    wrong: bool = True
 
 
 def status_lines(report: StatusReport, width: int) -> list[str]:
@@ -117,70 +101,6 @@ def summary(report: StatusReport) -> str:
         f"restarts {totals.restarts}",
     ]
     return "  ".join(parts)
-
-
-def way_out(lock: TradingLock) -> str:
-    """The command that takes a lock off."""
-    if lock.owner == locks.KILL_SWITCH:
-        return "kill-switch off"
-    verb = "unlock" if locks.is_of_rule(lock) else "resume"
-    return f"{verb} {lock.scope or '--all'}"
-
-
-def changed_note(report: StatusReport) -> str:
-    """That the file is another one than what runs; empty: it is not, or a reload is under way."""
-    if report.reloading:
-        return f"a reload is under way, and waits for {report.reloading}"
-    if report.config_changed is None:
-        return ""
-    when = local_time(report.config_changed)
-    return f"{nearby(report.config)} has changed at {when}: `reload` takes it up"
-
-
-def duration(seconds: float) -> str:
-    """A time span for people: 0.4s, 42s, 3m05s, 2h07m, 4d03h."""
-    if seconds < 10.0:
-        return f"{max(seconds, 0.0):.1f}s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86_400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
-
-
-def nearby(path: str) -> str:
-    """A path as seen from the working folder, where it lies below it."""
-    here = Path.cwd()
-    return os.path.relpath(path, here) if Path(path).is_relative_to(here) else path
-
-
-def local_time(iso: str) -> str:
-    """HH:MM:SS of this place."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(iso).astimezone().strftime("%H:%M:%S")
-
-
-def money(amount: float) -> Cell:
-    """An amount with its sign; red where it is lost."""
-    text = f"{amount:+,.2f}"
-    if text in ("+0.00", "-0.00"):
-        return Cell("0.00")
-    return Cell(text, "red" if amount < 0.0 else "green")
-
-
-def fitting(parts: Iterable[Cell], width: int) -> str:
-    """Styled parts on one line, as many as there is room for."""
-    line, left = "", width
-    for part in parts:
-        left -= cells_of(part.text)
-        if left < 0:
-            break
-        line += click.style(part.text, fg=part.colour) if part.colour else part.text
-    return line
 
 
 def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
@@ -318,68 +238,3 @@ def _totals(report: StatusReport) -> list[Cell]:
         Cell(f"  signals {totals.signals}  orders {totals.orders}"),
         Cell(f"  memory {totals.memory / MEGABYTE:.0f}M"),
     ]
-
-
-def notes(report: StatusReport) -> list[Note]:
-    """What is wrong, what all depend on first; then why signals came to nothing."""
-    changed = changed_note(report)
-    held_back = report.account.locks if report.account is not None else ()
-    wrong = [
-        (lock.scope or "account", f"{locks.in_words(lock)}; `{way_out(lock)}`")
-        for lock in held_back
-    ]
-    wrong += [(child.name, _note(child)) for child in report.services]
-    wrong += [(s.process.name, _note(s.process)) for s in report.strategies]
-    wrong += [(s.process.name, _left_open(s)) for s in (*report.strategies, *report.former)]
-    untraded = [(s.process.name, _untraded(s)) for s in report.strategies if not _note(s.process)]
-    return [
-        *([Note(plain(changed))] if changed else []),
-        *(Note(plain(f"{name}: {note}")) for name, note in wrong if note),
-        *(Note(plain(f"{name}: {note}"), wrong=False) for name, note in untraded if note),
-    ]
-
-
-def note_lines(found: Iterable[Note], width: int, most: int = NOTE_LINES) -> list[str]:
-    """Notes, each on a few lines at most."""
-    return [
-        line
-        for note in found
-        for line in textwrap.wrap(
-            note.text, width, subsequent_indent="  ", max_lines=most, placeholder=" …"
-        )
-    ]
-
-
-def _untraded(row: StrategyStatus) -> str:
-    """Why the last signal led to no deal; empty: it did, there was none, or it is held back."""
-    metrics = row.metrics
-    trades = row.process.state == State.RUNNING and row.trading is TradingState.ACTIVE
-    if metrics is None or not metrics.last_reason or not trades:
-        return ""
-    told = []
-    if metrics.signals_untraded:
-        untraded = f"{metrics.signals_untraded} of {metrics.signals_generated} signals"
-        told.append(f"{untraded} led to no order")
-    if metrics.orders_rejected:
-        told.append(f"{metrics.orders_rejected} orders were refused")
-    return f"{metrics.last_reason} ({', '.join(told)})" if told else metrics.last_reason
-
-
-def _left_open(row: StrategyStatus) -> str:
-    """What is to be known of the position of one without a process; empty: it has none."""
-    if row.process.pid is not None or not row.position_lots:
-        return ""
-    name = row.process.name
-    return f"{row.position_lots:+g} lots stay open, guarded by the gateway; `flatten {name}`"
-
-
-def _note(child: ChildStatus) -> str:
-    if child.degraded:
-        return child.degraded
-    if child.state == State.BACKOFF:
-        wait = f"; next try in {duration(child.retry_in)}" if child.retry_in is not None else ""
-        return f"{child.last_error}{wait}"
-    if child.state == State.QUARANTINED:
-        what_now = f"see `crashes {child.name}`, mend it, then `restart {child.name}`"
-        return f"given up after: {child.last_error}; {what_now}"
-    return ""

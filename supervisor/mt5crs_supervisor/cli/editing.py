@@ -1,0 +1,93 @@
+"""Verbs that change the strategies file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mt5crs_supervisor.cli.group import cli
+from mt5crs_supervisor.cli.options import (
+    Decorated,
+    Setup,
+    names_argument,
+    pass_setup,
+    place_options,
+)
+
+if TYPE_CHECKING:
+    from mt5crs_supervisor.commands.editing.change import Afterwards
+
+
+def _reload_options() -> Callable[[Decorated], Decorated]:
+    def decorate(command: Decorated) -> Decorated:
+        reload = click.option("--reload", is_flag=True, help="Have what runs take it up at once.")
+        keep = click.option(
+            "--keep", is_flag=True, help="With --reload: positions may be left open."
+        )
+        flatten = click.option(
+            "--flatten", is_flag=True, help="With --reload: close positions that would be left."
+        )
+        return reload(keep(flatten(command)))
+
+    return decorate
+
+
+def _afterwards(reload: bool, keep: bool, flatten: bool) -> "Afterwards":
+    from mt5crs_supervisor.commands.editing.change import Afterwards
+
+    if (keep or flatten) and not reload:
+        raise click.UsageError("--keep and --flatten belong to --reload")
+    return Afterwards(reload, keep, flatten)
+
+
+@cli.command()
+@place_options()
+@names_argument(required=True)
+@_reload_options()
+@pass_setup
+def enable(setup: Setup, /, names: tuple[str, ...], **then: Any) -> None:
+    """Enable strategies NAMES in the strategies file."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.editing import change
+
+    change.switch(setup.config, VarPaths(setup.running), names, True, _afterwards(**then))
+
+
+@cli.command()
+@place_options()
+@names_argument(required=True)
+@_reload_options()
+@pass_setup
+def disable(setup: Setup, /, names: tuple[str, ...], **then: Any) -> None:
+    """Disable strategies NAMES in the strategies file; their entries stay."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.editing import change
+
+    change.switch(setup.config, VarPaths(setup.running), names, False, _afterwards(**then))
+
+
+@cli.command()
+@place_options()
+@click.argument("file", type=click.Path(path_type=Path))
+@_reload_options()
+@pass_setup
+def add(setup: Setup, /, file: Path, **then: Any) -> None:
+    """Put the strategies of FILE, one entry or a list, behind those of the strategies file."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.editing import change
+
+    change.add(setup.config, VarPaths(setup.running), file, _afterwards(**then))
+
+
+@cli.command()
+@place_options()
+@names_argument(required=True)
+@_reload_options()
+@pass_setup
+def remove(setup: Setup, /, names: tuple[str, ...], **then: Any) -> None:
+    """Take strategies NAMES out of the strategies file."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.editing import change
+
+    change.remove(setup.config, VarPaths(setup.running), names, _afterwards(**then))

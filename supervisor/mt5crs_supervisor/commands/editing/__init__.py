@@ -1,0 +1,1 @@
+"""Verbs that change the strategies file: in the wanted places, and nowhere else."""
