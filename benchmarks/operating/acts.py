@@ -1,5 +1,6 @@
 """What the operator does, one after the other, and what each has to lead to."""
 
+import contextlib
 import functools
 import os
 import signal
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 import yaml
 
 from benchmarks.operating.desk import KILLED, TOUCHED, Desk, cross
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.trading.orders import Code
 from mt5crs_supervisor.chaos.campaign_system import wait_for
 from mt5crs_supervisor.commands.failures import ExitCode
 
@@ -142,7 +145,12 @@ class Operator:
         self.expected["reload", "supervisor"] += 1
 
     def _filled(self) -> int:
-        return sum(s.deals for s in self._desk.system.status().strategies)
+        """Deals that strategies asked for, by the ledger: `status` is a beat older.
+
+        Stops and targets go on guarding, whatever is switched on.
+        """
+        with contextlib.closing(ledger_schema.open_ledger(self._desk.system.paths.ledger)) as db:
+            return sum(deal.fill.code is Code.FILLED for deal in ledger_queries.deals(db))
 
     def _refused(self) -> int:
         found = self._desk.system.status().strategies

@@ -17,6 +17,7 @@ from setproctitle import setproctitle
 from mt5crs_shared.configuration import symbols_file, yaml_nodes
 from mt5crs_shared.configuration.yaml_nodes import ProblemReport
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running import reload as reloading
 from mt5crs_supervisor.operator import pending
@@ -138,7 +139,7 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
 
 def watch_for_good(var_dir: Path) -> None:
     """Watch for the supervisor of a folder, until this process's standard input is closed."""
-    setproctitle("mt5crs config watch")
+    setproctitle(VarPaths(var_dir).process_title("config watch"))
     client = ControlClient(var_dir)
     watch: Watch | None = None
     while True:
