@@ -150,8 +150,16 @@ class CampaignSystem:
 
     def wait_running(self) -> StatusReport:
         """Wait until every child is RUNNING."""
+        return self.wait_for(self.running, "every child RUNNING")
+
+    def wait_for(self, condition: Callable[[], T | None], what: str) -> T:
+        """As the function of that name; what is not RUNNING then is told as well.
+
+        Raises:
+            ChaosError: It was not true in time.
+        """
         try:
-            return wait_for(self.running, "every child RUNNING")
+            return wait_for(condition, what)
         except ChaosError as error:
             raise ChaosError(f"{error}: {self._complaints()}") from None
 
@@ -237,7 +245,8 @@ class CampaignSystem:
             bad = [c for c in self.status().children if c.state != "RUNNING"]
         except Mt5crsError as error:
             return str(error)
-        return "; ".join(f"{c.name} {c.state} {c.degraded} {c.last_error}" for c in bad)
+        told = (f"{c.name} {c.pid} {c.state} {c.degraded} {c.last_error}" for c in bad)
+        return "; ".join(told) or f"by now everybody is RUNNING: {self.pids()}"
 
 
 def send_signal(pid: int, signum: int = signal.SIGKILL) -> None:

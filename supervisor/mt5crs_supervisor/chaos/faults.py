@@ -70,7 +70,7 @@ def do_fault(system: CampaignSystem, fault: Fault, began: float) -> FaultResult:
         _give_order(system, fault)
     at, wall = time.monotonic(), time.time()
     hit = ACTS[fault.kind](system, fault)
-    report = wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
+    report = system.wait_for(lambda: _whole(system, before, hit), f"the end of {fault.kind}")
     now = {child.name: child.pid for child in report.children}
     strategies = [s.process.name for s in report.strategies]
     return FaultResult(
