@@ -87,7 +87,7 @@ def miscounted(expected: Mapping[Act, int], found: Counter[Act], where: str) -> 
 def parted(untouched: RunLogs, operated: RunLogs, name: str, until_us: int) -> Iterator[str]:
     """Where a strategy's decisions up to an event time are others than in the untouched run."""
     one, other = (_until(logs.decisions[name], until_us) for logs in (untouched, operated))
-    if one != other or not (one or name in RECORDERS):
+    if one != other:
         lost, added = run_logs.lost_and_added(one, other)
         yield f"{name}: {lost} of {len(one)} decisions are missing, {added} should not be there"
 
@@ -159,8 +159,10 @@ def operated(desk: Desk, untouched: RunLogs, published: Mapping[str, int]) -> It
     yield from miscounted(operator.expected, story(paths), "in the events")
     yield from miscounted(operator.expected, told(paths), "in the outbox")
     click.echo(f"{sum(operator.expected.values())} acts, closed by hand: {operator.closed}")
-    compared = sum(len(_until(logs.decisions[name], until_us)) for name in others)
-    click.echo(f"{len(others)} untouched strategies, {compared:,} decisions compared")
+    compared = {name: len(_until(logs.decisions[name], until_us)) for name in others}
+    yield from (f"{n} decided nothing" for n in others if n not in RECORDERS and not compared[n])
+    total = sum(compared.values())
+    click.echo(f"{len(others)} untouched strategies, {total:,} decisions compared")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def entries(folder: Path) -> list[dict[str, Any]]:
         for name, symbol in RECORDERS.items()
     ]
     model = str(ROOT / "models" / "baseline_v1.json")
-    found.append({"name": "model", "symbol": "EURUSD", "model_path": model, "threshold": 0.52})
+    of_model = {"model_path": model, "threshold": 0.52, "timeframe": "S15"}
+    found.append({"name": "model", "symbol": "EURUSD", **of_model})
     found += [cross(f"tick_{s.lower()}", s, evaluate="tick") for s in ("EURUSD", "EURJPY")]
     found += [
         cross(f"{symbol.lower()}_{timeframe.lower()}", symbol, timeframe)

@@ -274,6 +274,24 @@ def test_a_reader_that_heard_what_the_tape_did_not_joins_all_the_same() -> None:
     assert live == stream[25:30]
 
 
+def test_what_came_before_the_oldest_tick_of_the_tape_is_not_missed_by_a_cold_reader() -> None:
+    stream = ticks(40)
+    reader = CatchUp("EURUSD")
+    for tick in stream[4:15]:
+        reader.on_live(tick)
+    assert ask(ring_of(stream[10:13]), reader) == stream[10:15]
+    assert (reader.joined, reader.missed, reader.duplicates) == (True, 0, 3)
+    # Later on what is not on the tape is missed, as ever.
+    reader.rejoin()
+    ring = ring_of(stream[10:15])
+    for number, tick in enumerate(stream[22:30]):
+        ring.append(tick, broken=number == 0)
+    for tick in stream[20:26]:
+        reader.on_live(tick)
+    assert ask(ring, reader) == stream[22:30]
+    assert reader.missed == 2
+
+
 def test_a_reader_that_heard_more_than_the_tape_waits_for_a_tape_that_lags_behind() -> None:
     stream = ticks(40)
     ring = ring_of(stream[:10])

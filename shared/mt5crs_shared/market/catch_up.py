@@ -64,6 +64,7 @@ class CatchUp:
         self._seq = mark.seq if mark else 0
         self._tail: deque[Tick] = deque(mark.tail if mark else (), maxlen=TAIL)
         self._marked = mark is not None
+        self._beginning = mark is None
         self._live: deque[Tick] = deque()
         self._from_tape: deque[Content] = deque(maxlen=REMEMBERED)
         self._joined = False
@@ -170,6 +171,7 @@ class CatchUp:
         self.duplicates += len(self._live) - len(fresh)
         self._live.clear()
         self._joined = True
+        self._beginning = False
         if fresh:
             newer = (n for n, tick in enumerate(fresh) if tick.time_us > newest_us)
             first = next(newer, 0)
@@ -211,6 +213,7 @@ class CatchUp:
             return []
         overlap = len(taken) - starts[0]
         self._joined = True
+        self._beginning = False
         self._expected.extend(taken[starts[0] + len(live) :])
         self.duplicates += min(overlap, len(live))
         fresh = list(self._live)[overlap:]
@@ -222,6 +225,11 @@ class CatchUp:
 
     def _leave_out(self, before: list[Content], count: int) -> None:
         """Go by the tape: later ticks have been taken, so these cannot be any more."""
+        if self._beginning and not before and len(self._from_tape) < REMEMBERED:
+            # It begins with the oldest tick of the tape: what came before that is not missed.
+            for _ in range(count):
+                self._live.popleft()
+            return
         newest_us = before[-1][0] if before else -1
         for _ in range(count):
             # What is no newer is what the publisher has said before.
