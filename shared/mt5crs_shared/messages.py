@@ -14,7 +14,7 @@ from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Usage
 from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Epoch, Fill, Order, OrderResult, Position, Whole
 
-Kind = Literal["strategy", "gateway", "tape", "feed", "notifier"]
+Kind = Literal["strategy", "gateway", "tape", "feed", "notifier", "metrics"]
 Phase = Literal["booting", "recovering", "running", "waiting", "holding", "stopping"]
 
 
@@ -22,7 +22,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
     """What a child process is told at its spawn.
 
     Attributes:
-        name: The child's name: a strategy's, or ``gateway``, ``tape``, ``feed``, ``notifier``.
+        name: The child's name: a strategy's, or ``gateway``, ``tape``, ``feed``, ``notifier``,
+            ``metrics``.
         kind: What it is.
         entry: ``package.module:function`` that runs it.
         epoch: Number of this spawn, higher than that of every earlier one.

@@ -45,6 +45,7 @@ class Supervisor:
         config: What to run.
         paths: The ``var`` folder.
         on_event: Called for each event, for printing.
+        wanted: What options of the command line make of a file that a reload has read.
         monotonic: The monotonic clock, seconds.
         random: Source of jitter.
 
@@ -58,16 +59,18 @@ class Supervisor:
         config: Config,
         paths: VarPaths,
         on_event: Callable[[EventLine], None] = lambda _event: None,
+        wanted: Callable[[Config], Config] = lambda config: config,
         monotonic: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
         self.paths = paths
         self.stopping = False
+        self.wanted = wanted
         self._monotonic = monotonic
         os.umask(UMASK)
-        wanted = plans.strategies(config), plans.services(config, paths.ledger)
-        standbys = sum(plan.standby for plan in wanted[0])
-        descriptors.check_descriptors(sum(map(len, wanted)) + standbys)
+        planned = plans.strategies(config), plans.services(config, paths.ledger)
+        standbys = sum(plan.standby for plan in planned[0])
+        descriptors.check_descriptors(sum(map(len, planned)) + standbys)
         paths.create()
         self._lock = InstanceLock(paths, config.path)
         self.events = EventLog(EventWriter(paths.events), on_event)
@@ -95,7 +98,7 @@ class Supervisor:
             self.events.notify,
         )
         self.roster = Roster(config, paths, random or Random(), self._spawner, self._post_mortem)
-        for plan in (*wanted[0], *wanted[1]):
+        for plan in (*planned[0], *planned[1]):
             self.roster.add(plan)
         self._order = StartStopOrder(self.roster.strategies, self.roster.services, self.begun)
 

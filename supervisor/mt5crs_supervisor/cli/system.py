@@ -9,6 +9,7 @@ from mt5crs_supervisor.cli.options import (
     Setup,
     as_json_option,
     duration_option,
+    metrics_option,
     name_argument,
     names_argument,
     pass_setup,
@@ -30,6 +31,7 @@ def init(folder: Path) -> None:
 @place_options()
 @names_argument()
 @duration_option
+@metrics_option
 @click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
 @click.option("--feed-json", hidden=True)
 @click.option("--quiet", is_flag=True, hidden=True)
@@ -39,6 +41,7 @@ def start(
     setup: Setup,
     names: tuple[str, ...],
     duration: float | None,
+    metrics: str | None,
     detach: bool,
     feed_json: str | None,
     quiet: bool,
@@ -54,7 +57,7 @@ def start(
     if detach:
         from mt5crs_supervisor.commands.running import background
 
-        background.start_detached(setup.config, setup.var_dir, duration)
+        background.start_detached(setup.config, setup.var_dir, duration, metrics)
         return
     from mt5crs_supervisor.processes import forkserver
 
@@ -65,6 +68,7 @@ def start(
         setup.config,
         setup.var_dir,
         duration,
+        metrics=metrics,
         feed=feed_json,
         quiet=quiet,
         exit_with_parent=exit_with_parent,

@@ -185,8 +185,16 @@ def _output(paths: VarPaths) -> Path:
     return paths.log / "supervisor.out"
 
 
-def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
+def start_detached(
+    config: Path, var_dir: Path, duration: float | None, metrics: str | None
+) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
+
+    Args:
+        config: The YAML file.
+        var_dir: The ``var`` folder.
+        duration: Seconds after which to stop; None: when asked to.
+        metrics: Where to serve figures, instead of ``global.metrics``.
 
     Raises:
         ConfigError: The configuration is refused.
@@ -199,6 +207,7 @@ def start_detached(config: Path, var_dir: Path, duration: float | None) -> None:
     paths = VarPaths(var_dir)
     refuse_second(paths)
     options = [] if duration is None else ["--duration", str(duration)]
+    options += [] if metrics is None else ["--metrics", metrics]
     process = launch(config, paths, options)
     report = wait_until_up(process, paths)
     # It is no longer ours to wait for: not reaping it here would only earn a warning.
