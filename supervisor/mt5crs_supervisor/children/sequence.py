@@ -37,6 +37,12 @@ class StartStopOrder:
         children = [*self._services, *self._strategies]
         return all(child.state is State.STOPPED for child in children)
 
+    @property
+    def is_up(self) -> bool:
+        """A strategy runs, or nobody boots any more."""
+        states = {child.state for child in self._strategies}
+        return State.RUNNING in states or not states & _BOOTING
+
     def start(self, now: float) -> None:
         """Start everybody but the feed."""
         for child in (*self._services, *self._strategies):

@@ -14,6 +14,7 @@ import click
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import SupervisorConfig
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.process.environment import SERVICE_MANAGER
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
@@ -78,6 +79,8 @@ def launch(
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # Whoever started this command waits for no word of a process that outlives it.
+                env={k: v for k, v in os.environ.items() if k not in SERVICE_MANAGER},
             )
     except OSError as error:
         raise CommandError(f"{paths.var} cannot be used: {error}") from error

@@ -24,6 +24,7 @@ from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.status_report import EventLine
+from mt5crs_supervisor.processes.service_manager import ServiceManager
 from mt5crs_supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -172,7 +173,8 @@ def _make(
     wanted: Callable[[Config], Config],
 ) -> Supervisor:
     try:
-        return Supervisor(config, paths, printer or (lambda _event: None), wanted)
+        printed = printer or (lambda _event: None)
+        return Supervisor(config, paths, printed, ServiceManager(os.environ), wanted)
     except OSError as error:
         raise CommandError(f"{paths.var} cannot be used: {error}") from error
 
