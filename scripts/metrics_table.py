@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics
+from mt5crs_shared.metrics import AccountReport, Durations, StrategyMetrics, Timings
 from mt5crs_shared.trading.locks import KILL_SWITCH, TradingLock, TradingState
 from mt5crs_supervisor.exporter.counters import SteadyCounters
 from mt5crs_supervisor.exporter.families import families, recovery_family
@@ -55,7 +55,8 @@ def _one_of_everything() -> StatusReport:
     process = NO_PROCESS(name="euro", state="RUNNING", uptime=1.0, beat_age=0.1, recovery_ms=200.0)
     tape = NO_PROCESS(name="tape", kind="tape", state="RUNNING", uptime=1.0, beat_age=0.1)
     trading, metrics = TradingState.ACTIVE, StrategyMetrics()
-    euro = StrategyStatus(process, "EURUSD", trading, 4.0, 0.1, metrics, 0.1, 0.0, 0.0, 1)
+    timings = Timings(Durations((0,) * 8), Durations((0,) * 8))
+    euro = StrategyStatus(process, "EURUSD", trading, 4.0, 0.1, metrics, 0.1, 0.0, 0.0, 1, timings)
     return StatusReport(
         schema=1,
         pid=1,

@@ -79,6 +79,14 @@ def test_it_dies_and_comes_back_and_nobody_else_notices(
     assert first["mt5crs_account_equity"] > 0.0
     assert first["mt5crs_strategy_tick_age_seconds euro"] < 10.0
 
+    timed = prometheus.wait_for("mt5crs_strategy_order_seconds_count cable", 1.0)
+    assert (
+        timed["mt5crs_strategy_order_seconds_count cable"]
+        <= (timed["mt5crs_strategy_orders_sent_total cable"])
+    )
+    assert timed["mt5crs_strategy_decision_seconds_count cable"] >= 1.0
+    assert 0.0 < timed["mt5crs_strategy_decision_seconds_sum cable"] < 1.0
+
     before = desk.pids()
     os.kill(desk.pid("metrics"), signal.SIGKILL)
     desk.wait_back("metrics", before["metrics"] or 0)

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
 from mt5crs_shared.events import Died, Recovered
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics
+from mt5crs_shared.metrics import AccountReport, Durations, StrategyMetrics, Timings
 from mt5crs_shared.storage import event_files
 from mt5crs_shared.storage.event_files import EventWriter
 from mt5crs_shared.trading.locks import TradingLock, TradingState
@@ -83,7 +83,9 @@ def full() -> StatusReport:
     """A status with something in every family."""
     lock = TradingLock("kill-switch", "", TradingState.HALTED, "root", HOSTILE, 1.0)
     own = TradingLock("max_loss", "euro", TradingState.REDUCING, "risk rule", "", 2.0)
-    euro = strategy(child("euro", recovery_ms=210.0, restarts=2), trading=TradingState.REDUCING)
+    process = child("euro", recovery_ms=210.0, restarts=2)
+    timings = Timings(Durations((1,) * 8, 0.5), Durations((1,) * 8, 0.5))
+    euro = strategy(process, trading=TradingState.REDUCING, timings=timings)
     gone = strategy(child("gone", state="REMOVED", pid=None), metrics=None)
     account = AccountReport("USD", 10_010.0, 10_007.5, 110.0, 9_897.5, locks=(lock, own))
     return report(euro, former=(gone,), account=account)
@@ -154,6 +156,18 @@ def test_a_strategy_s_figures(desk: Desk) -> None:
     }
     assert values(found, "mt5crs_strategy_realised_profit") == {("euro",): 12.5}
     assert values(found, "mt5crs_service_ticks_total") == {("gateway",): 0.0, ("tape",): 144_164.0}
+
+
+def test_how_long_ticks_and_orders_took(desk: Desk) -> None:
+    timings = Timings(Durations((0, 3, 1, 0, 0, 0, 0, 1), 1.5), Durations((0,) * 8))
+    euro = strategy(child("euro"), timings=timings)
+    found = read(desk.collector(lambda: report(euro)))
+    ticks = values(found, "mt5crs_strategy_decision_seconds_bucket")
+    assert len(ticks) == 8
+    assert (ticks["0.0001", "euro"], ticks["0.00025", "euro"]) == (0.0, 3.0)
+    assert (ticks["0.1", "euro"], ticks["+Inf", "euro"]) == (4.0, 5.0)
+    assert values(found, "mt5crs_strategy_decision_seconds_sum") == {("euro",): 1.5}
+    assert values(found, "mt5crs_strategy_order_seconds_count") == {("euro",): 0.0}
 
 
 def test_money_of_a_strategy_that_is_gone_is_still_there(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 
+from mt5crs_shared.metrics import DECISION_BOUNDS, ORDER_BOUNDS, Durations
 from mt5crs_shared.trading.locks import TradingState
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.exporter.counters import COUNTS, ORDERS, SteadyCounters
@@ -146,13 +147,8 @@ def families(
 
 def recovery_family(observed: Mapping[str, Observed]) -> Metric:
     """How long strategies took to come back, as a histogram of each."""
-    name, words = "mt5crs_strategy_recovery_seconds", "From a death to the first tick afterwards."
-    found = HistogramMetricFamily(name, words, labels=["strategy"], unit="seconds")
-    bounds = [*map(str, BOUNDS), "+Inf"]
-    for strategy, seen in observed.items():
-        buckets = list(zip(bounds, accumulate(seen.counts), strict=True))
-        found.add_metric([strategy], buckets, seen.seconds)
-    return found
+    words = "From a death to the first tick afterwards."
+    return _histogram("mt5crs_strategy_recovery_seconds", words, BOUNDS, observed)
 
 
 def _processes(kind: str, children: Mapping[str, ChildStatus]) -> Iterator[Metric]:
@@ -186,6 +182,19 @@ def _strategies(
             if field in counted:
                 orders.add_metric([name, result], counted[field])
     yield orders
+    timings = {name: status.timings for name, status in strategies.items() if status.timings}
+    yield _histogram(
+        "mt5crs_strategy_decision_seconds",
+        "From when a tick was taken to what was decided on it, without its orders.",
+        DECISION_BOUNDS,
+        {name: timing.decisions for name, timing in timings.items()},
+    )
+    yield _histogram(
+        "mt5crs_strategy_order_seconds",
+        "From an order to the gateway's answer, both on the disk; those that left.",
+        ORDER_BOUNDS,
+        {name: timing.orders for name, timing in timings.items()},
+    )
 
 
 def _counted(field: str, counts: Mapping[str, int]) -> int | None:
@@ -234,6 +243,21 @@ def _family(
     if name.endswith("_total"):
         return CounterMetricFamily(name.removesuffix("_total"), words, labels=list(labels))
     return GaugeMetricFamily(name, words, labels=list(labels), unit=unit)
+
+
+def _histogram(
+    name: str,
+    words: str,
+    bounds: tuple[float, ...],
+    observed: Mapping[str, Durations | Observed],
+) -> Metric:
+    """Of each strategy: how often something took how long."""
+    found = HistogramMetricFamily(name, words, labels=["strategy"], unit="seconds")
+    limits = [*map(str, bounds), "+Inf"]
+    for strategy, seen in observed.items():
+        buckets = list(zip(limits, accumulate(seen.counts), strict=True))
+        found.add_metric([strategy], buckets, seen.seconds)
+    return found
 
 
 def _one_of(

@@ -156,6 +156,7 @@ def _strategy(
         realised=money.realised if money is not None else 0.0,
         floating=money.floating if money is not None else 0.0,
         deals=money.deals if money is not None else 0,
+        timings=beat.timings if beat is not None else None,
     )
 
 

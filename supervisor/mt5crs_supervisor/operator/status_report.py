@@ -3,7 +3,7 @@
 import msgspec
 
 from mt5crs_shared.messages import Kind
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings
 from mt5crs_shared.trading.locks import TradingState
 
 SCHEMA_VERSION = 1
@@ -71,6 +71,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
         realised: Profit of closed deals less commission, account currency, by the ledger.
         floating: Profit of the open position, account currency, by the ledger.
         deals: Deals so far, by the ledger.
+        timings: How long ticks and orders took, by the last beat; null before the first.
     """
 
     process: ChildStatus
@@ -83,6 +84,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
     realised: float
     floating: float
     deals: int
+    timings: Timings | None = None
 
 
 class EventLine(msgspec.Struct, frozen=True):
