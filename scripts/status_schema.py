@@ -12,7 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics, StrategyMoney
+from mt5crs_shared.metrics import (
+    AccountReport,
+    Durations,
+    StrategyMetrics,
+    StrategyMoney,
+    Timings,
+)
 from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.operator.status_report import (
@@ -30,6 +36,8 @@ STRUCTS: tuple[type[msgspec.Struct], ...] = (
     StrategyStatus,
     ChildStatus,
     StrategyMetrics,
+    Timings,
+    Durations,
     AccountReport,
     StrategyMoney,
     TradingLock,

@@ -10,11 +10,11 @@ from typing import Literal
 import msgspec
 
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Usage
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings, Usage
 from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Epoch, Fill, Order, OrderResult, Position, Whole
 
-Kind = Literal["strategy", "gateway", "tape", "feed", "notifier"]
+Kind = Literal["strategy", "gateway", "tape", "feed", "notifier", "metrics"]
 Phase = Literal["booting", "recovering", "running", "waiting", "holding", "stopping"]
 
 
@@ -22,7 +22,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
     """What a child process is told at its spawn.
 
     Attributes:
-        name: The child's name: a strategy's, or ``gateway``, ``tape``, ``feed``, ``notifier``.
+        name: The child's name: a strategy's, or ``gateway``, ``tape``, ``feed``, ``notifier``,
+            ``metrics``.
         kind: What it is.
         entry: ``package.module:function`` that runs it.
         epoch: Number of this spawn, higher than that of every earlier one.
@@ -95,6 +96,7 @@ class Beat(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
         metrics: Of a strategy; None: none yet, or as before (but for `last_tick_age`).
         account: Of the gateway; None: none yet, or as before.
         progress: Ticks published, recorded or watched, by a feed, tape or gateway.
+        timings: Of a strategy; None: none yet, or as before.
     """
 
     name: str
@@ -107,13 +109,18 @@ class Beat(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     metrics: StrategyMetrics | None = None
     account: AccountReport | None = None
     progress: int = 0
+    timings: Timings | None = None
 
     def after(self, before: "Beat | None") -> "Beat":
         """All that it says, of a process whose last beat was `before`."""
         if before is None:
             return self
-        metrics, account = self.metrics or before.metrics, self.account or before.account
-        return msgspec.structs.replace(self, metrics=metrics, account=account)
+        return msgspec.structs.replace(
+            self,
+            metrics=self.metrics or before.metrics,
+            account=self.account or before.account,
+            timings=self.timings or before.timings,
+        )
 
 
 class FirstTick(msgspec.Struct, frozen=True, tag=True):

@@ -85,6 +85,37 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     realised: float = 0.0
 
 
+DECISION_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1)
+ORDER_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
+"""Upper bounds of the buckets of `Timings`, seconds; the last bucket has none."""
+
+
+class Durations(msgspec.Struct, frozen=True):
+    """How long something took, each time since the process began.
+
+    Attributes:
+        counts: How many took so long, by bucket.
+        seconds: Their sum.
+    """
+
+    counts: tuple[int, ...] = ()
+    seconds: float = 0.0
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """What a strategy's process has measured. Nothing is decided by it, and no checkpoint has it.
+
+    Attributes:
+        decisions: From when a tick was taken to what was decided on it, without its orders; in
+            buckets up to 0.1, 0.25, 0.5, 1, 2.5, 10, 100 ms and above.
+        orders: From an order to the gateway's answer, both on the disk; in buckets up to 1, 2.5, 5,
+            10, 25, 100, 500 ms and above. Those that never left are not among them.
+    """
+
+    decisions: Durations
+    orders: Durations
+
+
 class StrategyMoney(msgspec.Struct, frozen=True):
     """One strategy's money, as the ledger has it, in the account's currency.
 

@@ -32,6 +32,7 @@ from mt5crs_supervisor.processes.instance_lock import InstanceLock
 from mt5crs_supervisor.processes.launcher import ForkserverLauncher
 from mt5crs_supervisor.processes.registry import Registry
 from mt5crs_supervisor.processes.self_pipe import SelfPipe
+from mt5crs_supervisor.processes.service_manager import ServiceManager
 from mt5crs_supervisor.roster import Roster
 
 TURN = 0.2
@@ -45,6 +46,8 @@ class Supervisor:
         config: What to run.
         paths: The ``var`` folder.
         on_event: Called for each event, for printing.
+        manager: Who is told that it runs: systemd, or nobody.
+        wanted: What options of the command line make of a file that a reload has read.
         monotonic: The monotonic clock, seconds.
         random: Source of jitter.
 
@@ -58,16 +61,20 @@ class Supervisor:
         config: Config,
         paths: VarPaths,
         on_event: Callable[[EventLine], None] = lambda _event: None,
+        manager: ServiceManager | None = None,
+        wanted: Callable[[Config], Config] = lambda config: config,
         monotonic: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
         self.paths = paths
         self.stopping = False
+        self.wanted = wanted
         self._monotonic = monotonic
+        self._manager = manager or ServiceManager({})
         os.umask(UMASK)
-        wanted = plans.strategies(config), plans.services(config, paths.ledger)
-        standbys = sum(plan.standby for plan in wanted[0])
-        descriptors.check_descriptors(sum(map(len, wanted)) + standbys)
+        planned = plans.strategies(config), plans.services(config, paths.ledger)
+        standbys = sum(plan.standby for plan in planned[0])
+        descriptors.check_descriptors(sum(map(len, planned)) + standbys)
         paths.create()
         self._lock = InstanceLock(paths, config.path)
         self.events = EventLog(EventWriter(paths.events), on_event)
@@ -95,7 +102,7 @@ class Supervisor:
             self.events.notify,
         )
         self.roster = Roster(config, paths, random or Random(), self._spawner, self._post_mortem)
-        for plan in (*wanted[0], *wanted[1]):
+        for plan in (*planned[0], *planned[1]):
             self.roster.add(plan)
         self._order = StartStopOrder(self.roster.strategies, self.roster.services, self.begun)
 
@@ -171,6 +178,8 @@ class Supervisor:
         self._renew_leases(now)
         self._spawner.keep_standbys(self.roster.strategies, now)
         self._spawner.save()
+        line = reporting.in_one_line(self.roster)
+        self._manager.on_turn(self._order.is_up, self._operator.reloading, self.stopping, line)
 
     def _wait(self) -> None:
         """Wait for the next turn, or for what cannot wait: deaths, and signals."""

@@ -165,6 +165,9 @@ BAD_GLOBALS = [
         "risk: [{rule: max_loss, params: {most: 1}, lock_for: 60}]",
         "global.risk[0].lock_for: 60, and nothing locks; expected on_breach: reduce, or halt",
     ),
+    ("metrics: 9464", "global.metrics: 9464; expected"),
+    ("metrics: localhost", "expected host:port, such as 127.0.0.1:9464"),
+    ("metrics: localhost:70000", "global.metrics: localhost:70000; expected a port of 1 to 65535"),
     ("notify: {to: []}", "global.notify.to: nobody; expected at least one destination"),
     (
         "notify: {to: [{name: a, address: tgram://1/2}]}",

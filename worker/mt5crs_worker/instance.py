@@ -104,7 +104,7 @@ class StrategyInstance:
         self._sanity = TickSanity()
         self._occurrences = OccurrenceCounter(0, [])
         self._tally = Tally(checkpoint.metrics if checkpoint is not None else StrategyMetrics())
-        self._decider = Decider(
+        self.decider = Decider(
             config, symbol, self.bot, self._rates, self._tally, self.strategy.on_fill
         )
         self._received = self._processed = self._bad = self._crossed = 0
@@ -196,7 +196,7 @@ class StrategyInstance:
             self.bot.open(result.position, result.fill)
         else:
             self.bot.apply(result.fill, result.position)
-        self._decider.tell(result.fill)
+        self.decider.tell(result.fill)
 
     def warm_up(self, bars: list[Bar]) -> None:
         """Begin with bars of a history file; those the window already has are left out."""
@@ -204,7 +204,7 @@ class StrategyInstance:
 
     def take_decisions(self) -> list[Decision]:
         """The decisions since the last call."""
-        return self._decider.take_decisions()
+        return self.decider.take_decisions()
 
     def checkpoint(
         self, mark: TickMark | None, decide_from_us: int, metrics: StrategyMetrics
@@ -226,7 +226,7 @@ class StrategyInstance:
             position=self.bot.position,
             realised=self.bot.realised,
             refused=self.bot.refused,
-            last_signal=self._decider.last_signal,
+            last_signal=self.decider.last_signal,
             state=plain_state(self.strategy.state),
             metrics=metrics,
         )
@@ -246,7 +246,7 @@ class StrategyInstance:
             bars_needed=self.strategy.warmup - (self.config.evaluate == "tick"),
             bar_seconds=TIMEFRAME_US[self.config.timeframe] // 1_000_000,
             last_tick_time_us=self.last_tick_time_us,
-            last_signal=self._decider.last_signal,
+            last_signal=self.decider.last_signal,
             position_lots=sign * position.lots if position is not None else 0.0,
             realised=self.bot.realised,
         )
@@ -285,7 +285,7 @@ class StrategyInstance:
         fill = self._broker.closed_by(position, tick, self._rates.rate(self.symbol, tick))
         if fill is not None:
             self.bot.apply(fill)
-            self._decider.tell(fill)
+            self.decider.tell(fill)
 
     def _evaluate(self, tick: Tick, occurrence: int) -> None:
         pending, self._bars.pending = self._bars.pending, False
@@ -294,10 +294,10 @@ class StrategyInstance:
             if open_bar is not None and len(window) + 1 >= self.strategy.warmup:
                 with window.provisional(open_bar):
                     answer = ask_tick(self.strategy, tick, window)
-                    self._decider.decide(answer, tick, occurrence, window)
+                    self.decider.decide(answer, tick, occurrence, window)
         elif pending and len(window) >= self.strategy.warmup:
             answer = ask_bar(self.strategy, window)
-            self._decider.decide(answer, tick, occurrence, window)
+            self.decider.decide(answer, tick, occurrence, window)
 
     def _restore(self, saved: Checkpoint) -> None:
         window = BarWindow.from_bytes(saved.window)
@@ -305,7 +305,7 @@ class StrategyInstance:
         self._bars.closed = saved.metrics.bars
         self._sanity = TickSanity(saved.sanity)
         self._occurrences = OccurrenceCounter(*saved.occurrences)
-        self._decider.last_signal = saved.last_signal
+        self.decider.last_signal = saved.last_signal
         self.bot.position = saved.position
         self.bot.realised = saved.realised
         self.bot.refused = saved.refused

@@ -4,7 +4,10 @@ Every check looks only at values that are good by themselves, so that one mistak
 """
 
 import datetime
+import importlib.util
 import itertools
+import re
+import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,14 +28,17 @@ from mt5crs_shared.configuration.structs import (
     SupervisorConfig,
 )
 from mt5crs_shared.configuration.symbols_file import Symbols
+from mt5crs_shared.configuration.values import Address
 from mt5crs_shared.configuration.yaml_nodes import ProblemReport, shorten
-from mt5crs_shared.configuration.yaml_structs import Parsed
+from mt5crs_shared.configuration.yaml_structs import PATTERNS, Parsed
 from mt5crs_shared.errors import Mark
 from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.wording import nearest
 
 Strategies = Sequence[Parsed[StrategyConfig]]
+
+_ADDRESS: Final = re.compile(typing.get_args(Address)[1].pattern)
 
 # So many names of a folder are looked at to find the one that was meant.
 _FOLDER_LIMIT: Final = 1_000
@@ -118,11 +124,32 @@ def check_globals(parsed: Parsed[GlobalConfig], report: ProblemReport) -> None:
     if url is not UNSET and url.startswith("tcp:") and int(url.rpartition(":")[2]) > 65_535:
         where = parsed.where("zmq_market_url")
         report.add(parsed.mark("zmq_market_url"), where, url, "a port of 1 to 65535")
+    metrics = parsed.get("metrics")
+    if metrics is not UNSET and metrics is not None:
+        _check_metrics(parsed, metrics, report)
     check_zone(parsed.nested.get("market"), report)
     supervisor = parsed.nested.get("supervisor")
     if supervisor is not None:
         _check_deadlines(supervisor, report)
         check_restart(supervisor.nested.get("restart"), report)
+
+
+def _check_metrics(parsed: Parsed[GlobalConfig], address: str, report: ProblemReport) -> None:
+    """Figures are served on a port that there is, with what is installed."""
+    mark, where = parsed.mark("metrics"), parsed.where("metrics")
+    if problem := metrics_problem(address):
+        report.add(mark, where, address, problem)
+
+
+def metrics_problem(address: str) -> str:
+    """What would have to be otherwise for figures to be served there; empty: nothing."""
+    if not _ADDRESS.fullmatch(address):
+        return PATTERNS[_ADDRESS.pattern]
+    if int(address.rpartition(":")[2]) > 65_535:
+        return "a port of 1 to 65535"
+    if importlib.util.find_spec("prometheus_client") is None:
+        return "the package prometheus_client: pip install 'mt5crs-supervisor[metrics]'"
+    return ""
 
 
 def check_zone(

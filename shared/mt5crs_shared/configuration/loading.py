@@ -22,7 +22,15 @@ _KEYS: Final = ("strategies", "global")
 # listed here, since one restart too many is better than a process that runs on old settings.
 _NOT_OF_STRATEGY: Final = frozenset({"enabled", "limits", "restart", "standby", "on_give_up"})
 _NOT_OF_GLOBALS: Final = frozenset(
-    {"default_balance", "zmq_execution_host", "zmq_execution_port", "tape", "risk", "notify"}
+    {
+        "default_balance",
+        "zmq_execution_host",
+        "zmq_execution_port",
+        "tape",
+        "risk",
+        "notify",
+        "metrics",
+    }
 )
 _NOT_OF_SUPERVISOR: Final = frozenset({"hang_after", "start_timeout", "stop_timeout", "restart"})
 

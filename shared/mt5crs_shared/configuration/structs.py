@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from mt5crs_shared.configuration.notify_structs import NotifyConfig
 from mt5crs_shared.configuration.values import (
+    Address,
     Heartbeat,
     Magic,
     Name,
@@ -24,7 +25,7 @@ from mt5crs_shared.configuration.values import (
 )
 from mt5crs_shared.market.symbol_spec import NotNegative, Positive, Symbol, SymbolSpec
 
-RESERVED = frozenset({"supervisor", "gateway", "tape", "feed", "notifier", "operator"})
+RESERVED = frozenset({"supervisor", "gateway", "tape", "feed", "notifier", "metrics", "operator"})
 """Names of our own processes, whose files a strategy of that name would overwrite, and the one
 under which the gateway hears the command line."""
 
@@ -108,8 +109,8 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One strategy: one process, one journal, one log.
 
     Attributes:
-        name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape, feed, notifier or
-            operator.
+        name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape, feed, notifier,
+            metrics or operator.
         symbol: The symbol it trades, listed in ``symbols.yaml``.
         model_path: XGBoost model (JSON or UBJ). Required unless `strategy` names a class that
             needs none. Absolute once loaded.
@@ -311,6 +312,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         retention: How long logs are kept.
         risk: Risk rules of the gateway, besides those that every order must pass.
         notify: Who is told what has happened; None: nobody.
+        metrics: Where figures are served to Prometheus, e.g. ``127.0.0.1:9464``; None: nowhere.
         feed: A feed of our own; None: somebody else publishes.
     """
 
@@ -328,6 +330,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: RetentionConfig = RetentionConfig()
     risk: list[RiskRuleConfig] = []
     notify: NotifyConfig | None = None
+    metrics: Address | None = None
     feed: FeedConfig | None = None
 
 

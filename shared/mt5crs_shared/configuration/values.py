@@ -15,5 +15,11 @@ Url = Annotated[
         pattern=r"^(tcp://([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}|ipc://\S{1,100})\Z",
     ),
 ]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}\Z",
+    ),
+]
 Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(KB|MB|GB)\Z")]
 Timeframe = Literal["S1", "S5", "S15", "S30", "M1", "M5", "M15", "M30", "H1", "H4", "D1"]

@@ -18,7 +18,7 @@ from setproctitle import setproctitle
 
 from mt5crs_shared.messages import ChildSpec, Failed
 from mt5crs_shared.process import last_words, logs, machine_trouble
-from mt5crs_shared.process.environment import SAFE_PATH
+from mt5crs_shared.process.environment import SAFE_PATH, forget_service_manager
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
 
@@ -90,6 +90,7 @@ def run_child(encoded_spec: bytes, preload_module: str) -> None:
     if SAFE_PATH[1] in os.environ:
         for variable in SAFE_PATH:
             os.environ.pop(variable, None)
+    forget_service_manager()
     os.umask(UMASK)
     setproctitle(paths.process_title(spec.name))
     last_words.prepare(paths.words_file(spec.name))

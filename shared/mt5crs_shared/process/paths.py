@@ -51,6 +51,7 @@ class VarPaths:
         self.pid_file = self.var / "supervisor.pid"
         self.registry = self.state / "processes.json"
         self.outbox = self.state / "notifier.outbox"
+        self.recoveries = self.state / "recoveries.json"
         self.feed_state = self.state / "feed.json"
         self.running = self.run / "running.json"
 

@@ -17,6 +17,7 @@ from setproctitle import setproctitle
 
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process import entry
+from mt5crs_shared.process.environment import forget_service_manager
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
 
@@ -69,6 +70,7 @@ def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: so
     spec = _decode_spec(encoded_spec)
     before = set(sys.modules)
     entry.leave_terminal()
+    forget_service_manager()
     setproctitle(VarPaths.of(spec).process_title(f"{spec.name} standby"))
     silent = _silence()
     random.seed(os.urandom(16))

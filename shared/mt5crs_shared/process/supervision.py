@@ -1,6 +1,6 @@
 """The side of a child process that its supervisor sees: beats, leases, stopping, orphanhood.
 
-Every child (strategy, gateway, tape, feed, notifier) runs one loop on one poller::
+Every child (strategy, gateway, tape, feed, notifier, metrics) runs one loop on one poller::
 
     while not child.stopping:
         ready = child.poll(timeout)
@@ -41,7 +41,7 @@ from mt5crs_shared.messages import (
     Recycle,
     Stop,
 )
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Usage
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings, Usage
 from mt5crs_shared.process import installation, last_words, machine_trouble
 from mt5crs_shared.process.paths import VarPaths
 
@@ -67,6 +67,7 @@ class ChildReport(msgspec.Struct, frozen=True):
     metrics: StrategyMetrics | None = None
     account: AccountReport | None = None
     progress: int = 0
+    timings: Timings | None = None
 
 
 class ChildProcess:
@@ -214,8 +215,6 @@ class ChildProcess:
 
     def _beat(self, report: ChildReport) -> float:
         """Say how it stands; seconds until the next time."""
-        times = os.times()
-        usage = Usage(_resident_bytes(), times.user + times.system)
         told, self._told = self._told, report
         metrics = None if _is_known(report.metrics, told.metrics) else report.metrics
         self._send(
@@ -226,10 +225,11 @@ class ChildProcess:
                 loops=self._loops,
                 phase=report.phase,
                 degraded=report.degraded,
-                usage=usage,
+                usage=_usage(),
                 metrics=metrics,
                 account=None if report.account == told.account else report.account,
                 progress=report.progress,
+                timings=None if report.timings == told.timings else report.timings,
             )
         )
         return _interval(self._settings, metrics is not None or _has_other_news(report, told))
@@ -337,6 +337,11 @@ def _is_known(metrics: StrategyMetrics | None, told: StrategyMetrics | None) -> 
     if metrics is None or told is None:
         return metrics is told
     return msgspec.structs.replace(metrics, last_tick_age=told.last_tick_age) == told
+
+
+def _usage() -> Usage:
+    times = os.times()
+    return Usage(_resident_bytes(), times.user + times.system)
 
 
 def _resident_bytes() -> int:

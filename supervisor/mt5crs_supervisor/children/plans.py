@@ -20,6 +20,7 @@ ENTRIES = {
     "tape": "mt5crs_services.tape.server:run_tape",
     "feed": "mt5crs_services.feed.server:run_feed",
     "notifier": "mt5crs_services.notifier.server:run_notifier",
+    "metrics": "mt5crs_supervisor.operator.exporter.server:run_exporter",
 }
 """Entry points of the services, by name only: the supervisor imports none of them."""
 
@@ -53,7 +54,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def services(config: Config, ledger: Path) -> list[Plan]:
-    """The services that a configuration needs: tape, gateway; a feed and a notifier if it says so.
+    """The services that a configuration needs; feed, notifier and metrics where it says so.
 
     Args:
         config: The configuration.
@@ -61,8 +62,8 @@ def services(config: Config, ledger: Path) -> list[Plan]:
     """
     own = symbols_of(config, config.enabled)
     notify = config.globals.notify
-    # A change of what is told is nobody's business but the notifier's.
-    shared = msgspec.structs.replace(config.globals, notify=None)
+    # A change of what is told, or shown, is nobody's business but of whoever does it.
+    shared = msgspec.structs.replace(config.globals, notify=None, metrics=None)
     enabled = msgspec.structs.replace(
         config, strategies=config.enabled, symbols=own, globals=shared
     )
@@ -76,6 +77,8 @@ def services(config: Config, ledger: Path) -> list[Plan]:
         wanted.append(("feed", quoted))
     if notify is not None:
         wanted.append(("notifier", _for_notifier(config)))
+    if config.globals.metrics is not None:
+        wanted.append(("metrics", _for_exporter(config)))
     return [_service(name, needed, guarded) for name, needed in wanted]
 
 
@@ -85,6 +88,11 @@ def _for_notifier(config: Config) -> Config:
         retention=config.globals.retention,
         notify=config.globals.notify,
     )
+    return Config(config.path, (), settings, {})
+
+
+def _for_exporter(config: Config) -> Config:
+    settings = GlobalConfig(supervisor=config.globals.supervisor, metrics=config.globals.metrics)
     return Config(config.path, (), settings, {})
 
 

@@ -8,6 +8,9 @@ from mt5crs_supervisor.children.lifecycle import State
 FEED_PATIENCE = 5.0
 """Seconds that a feed of our own waits for strategies that take long to boot."""
 
+UNAWAITED = ("notifier", "metrics")
+"""Kinds of children that only look on: a feed does not wait for them."""
+
 _BOOTING = frozenset({State.STARTING, State.RECOVERING})
 
 
@@ -34,6 +37,12 @@ class StartStopOrder:
         children = [*self._services, *self._strategies]
         return all(child.state is State.STOPPED for child in children)
 
+    @property
+    def is_up(self) -> bool:
+        """A strategy runs, or nobody boots any more."""
+        states = {child.state for child in self._strategies}
+        return State.RUNNING in states or not states & _BOOTING
+
     def start(self, now: float) -> None:
         """Start everybody but the feed."""
         for child in (*self._services, *self._strategies):
@@ -45,8 +54,9 @@ class StartStopOrder:
         feed = self._feed
         if feed is None or feed.spawn.epoch or feed.state is not State.STOPPED:
             return
-        others = (c for c in (*self._services, *self._strategies) if c is not feed)
-        waiting = any(child.state in _BOOTING for child in others)
+        everybody = (*self._services, *self._strategies)
+        awaited = (c for c in everybody if c is not feed and c.plan.kind not in UNAWAITED)
+        waiting = any(child.state in _BOOTING for child in awaited)
         if not waiting or now - self._begun > FEED_PATIENCE:
             feed.start(now)
 

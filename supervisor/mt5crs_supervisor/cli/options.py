@@ -79,9 +79,25 @@ def names_argument(**options: Any) -> Callable[[Decorated], Decorated]:
     return click.argument("names", nargs=-1, shell_complete=_names, **options)
 
 
+def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """HOST:PORT, as ``global.metrics`` has it."""
+    if value is not None:
+        from mt5crs_shared.configuration import checks
+
+        if problem := checks.metrics_problem(value):
+            raise click.BadParameter(f"{value!r}; expected {problem}")
+    return value
+
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 duration_option = click.option(
     "--duration", type=click.FloatRange(0.0, min_open=True), help="Stop after so many seconds."
+)
+metrics_option = click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    callback=_address,
+    help="Serve figures to Prometheus there [global.metrics].",
 )
 since_option = click.option(
     "--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time."

@@ -9,6 +9,7 @@ from mt5crs_supervisor.cli.options import (
     Setup,
     as_json_option,
     duration_option,
+    metrics_option,
     name_argument,
     names_argument,
     pass_setup,
@@ -30,6 +31,7 @@ def init(folder: Path) -> None:
 @place_options()
 @names_argument()
 @duration_option
+@metrics_option
 @click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
 @click.option("--watch-config", is_flag=True, help="Take up changed files as `reload` does.")
 @click.option("--feed-json", hidden=True)
@@ -40,6 +42,7 @@ def start(
     setup: Setup,
     names: tuple[str, ...],
     duration: float | None,
+    metrics: str | None,
     detach: bool,
     watch_config: bool,
     feed_json: str | None,
@@ -56,7 +59,9 @@ def start(
     if detach:
         from mt5crs_supervisor.commands.running import background
 
-        background.start_detached(setup.config, setup.var_dir, duration, watch_config)
+        background.start_detached(
+            setup.config, setup.var_dir, duration, watch_config=watch_config, metrics=metrics
+        )
         return
     from mt5crs_supervisor.processes import forkserver
 
@@ -67,6 +72,7 @@ def start(
         setup.config,
         setup.var_dir,
         duration,
+        metrics=metrics,
         feed=feed_json,
         quiet=quiet,
         exit_with_parent=exit_with_parent,

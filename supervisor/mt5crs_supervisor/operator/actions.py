@@ -40,7 +40,13 @@ BY_OPERATOR = "asked by the operator"
 
 
 class Asked(Reported, Protocol):
-    """What is done at the operator's word."""
+    """What is done at the operator's word.
+
+    Attributes:
+        wanted: What options of the command line make of a file that was read.
+    """
+
+    wanted: Callable[[Config], Config]
 
     def request_stop(self, why: str) -> None:
         """Stop everything, in order."""
@@ -149,6 +155,7 @@ class Operator:
             return Refused(str(error))
         if digest_of(wanted) != request.digest:
             return Refused("the file has changed while it was checked: try again")
+        wanted = self._supervisor.wanted(wanted)
         services = plans.services(wanted, self._supervisor.paths.ledger)
         everybody = {plan.name: plan for plan in (*services, *plans.strategies(wanted))}
         found = self._difference(wanted, everybody, request.models)

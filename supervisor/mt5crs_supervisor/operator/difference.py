@@ -16,6 +16,7 @@ CHANGEABLE = frozenset(
         "retention",
         "risk",
         "notify",
+        "metrics",
         "zmq_execution_host",
         "zmq_execution_port",
         "feature_api_url",
@@ -23,7 +24,7 @@ CHANGEABLE = frozenset(
 )
 """Fields of ``global`` that take effect by fresh processes; all others need a new start."""
 
-CHANGING = ("tape", "gateway", "notifier")
+CHANGING = ("tape", "gateway", "notifier", "metrics")
 """Services that a change may concern, in the order in which they get fresh processes."""
 
 HELD = ("symbol", "magic")

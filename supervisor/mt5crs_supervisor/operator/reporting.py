@@ -125,6 +125,14 @@ def report(
     )
 
 
+def in_one_line(roster: Roster) -> str:
+    """How many strategies run, and how many are given up; for people."""
+    states = [child.state for child in roster.strategies]
+    given_up = states.count(State.QUARANTINED)
+    more = f", {given_up} QUARANTINED" if given_up else ""
+    return f"{states.count(State.RUNNING)} of {len(states)} strategies running{more}"
+
+
 def account_of(supervisor: Reported) -> AccountReport | None:
     """The account by the gateway's last beat; None before it."""
     for child in supervisor.roster.services:
@@ -163,6 +171,7 @@ def _strategy(
         realised=money.realised if money is not None else 0.0,
         floating=money.floating if money is not None else 0.0,
         deals=money.deals if money is not None else 0,
+        timings=beat.timings if beat is not None else None,
     )
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from mt5crs_shared.messages import Kind
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings
 from mt5crs_shared.trading.locks import TradingState
 
 SCHEMA_VERSION = 1
@@ -15,7 +15,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        kind: strategy, gateway, tape, feed or notifier.
+        kind: strategy, gateway, tape, feed, notifier or metrics.
         state: See ``docs/lifecycle.md``.
         phase: What its loop said it was doing; empty before the first beat.
         degraded: Why it cannot do its work fully; empty: it can.
@@ -71,6 +71,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
         realised: Profit of closed deals less commission, account currency, by the ledger.
         floating: Profit of the open position, account currency, by the ledger.
         deals: Deals so far, by the ledger.
+        timings: How long ticks and orders took, by the last beat; null before the first.
     """
 
     process: ChildStatus
@@ -83,6 +84,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
     realised: float
     floating: float
     deals: int
+    timings: Timings | None = None
 
 
 class EventLine(msgspec.Struct, frozen=True):
@@ -158,7 +160,7 @@ class StatusReport(msgspec.Struct, frozen=True):
         strategies: One entry for each enabled strategy, in the order of the YAML.
         former: One entry for each other strategy with deals or a position in the ledger. Its
             state is DISABLED, or REMOVED where the YAML has no such name; it has no process.
-        services: gateway, tape, feed, notifier.
+        services: gateway, tape, feed, notifier, metrics.
         totals: Sums.
         events: The newest events, oldest first, at most 50.
     """

@@ -212,6 +212,7 @@ class Worker:
             self._flight.begin(tick)
             self._instance.on_tick(tick, decide)
             self._flight.end()
+            self._vitals.end_tick()
             if not self._first_tick_told:
                 self._first_tick_told = True
                 self._child.first_tick()

@@ -7,10 +7,11 @@ import msgspec
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.messages import Phase
-from mt5crs_shared.metrics import StrategyMetrics
+from mt5crs_shared.metrics import DECISION_BOUNDS, StrategyMetrics, Timings
 from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process import trouble
+from mt5crs_worker.trading.durations import DurationCounter
 from mt5crs_worker.trading.gateway_client import GatewayClient
 from mt5crs_worker.trading.journal import Checkpoint
 
@@ -52,6 +53,18 @@ class Vitals:
         self._stream = stream
         self._instance = instance
         self._begun = time.monotonic()
+        self._answers = 0
+        self._decisions = DurationCounter(DECISION_BOUNDS)
+
+    def end_tick(self) -> None:
+        """A tick is done; where the strategy was asked, count how long it took to decide."""
+        answers = self._instance.decider.answers
+        if answers == self._answers:
+            return
+        self._answers = answers
+        took = time.monotonic() - self.last_tick_at
+        # Orders are sent in the middle of it.
+        self._decisions.observe(took - self._gateway.spent_since(self.last_tick_at))
 
     def metrics(self) -> StrategyMetrics:
         """The counters, those of earlier processes included."""
@@ -74,7 +87,8 @@ class Vitals:
             phase = "waiting"
         elif phase == "running" and self._child.lease is None:
             phase = "holding"
-        return ChildReport(phase=phase, degraded=self._trouble(waiting), metrics=self.metrics())
+        timings = Timings(self._decisions.counted, self._gateway.round_trips.counted)
+        return ChildReport(phase, self._trouble(waiting), self.metrics(), timings=timings)
 
     def _trouble(self, waiting: float | None) -> str:
         """Why this strategy cannot do its work fully; empty: it can."""

@@ -40,6 +40,7 @@ class Decider:
         on_fill: Callable[[Fill], None],
     ) -> None:
         self.last_signal: Signal = HOLD
+        self.answers = 0
         self._every_answer = config.evaluate == "bar"
         self._symbol = symbol
         self._bot = bot
@@ -50,6 +51,7 @@ class Decider:
 
     def decide(self, answer: Answer, tick: Tick, occurrence: int, window: BarWindow) -> None:
         """Act on an answer to a tick, with the bars that it was given on."""
+        self.answers += 1
         signal = answer.signal
         changed = signal != self.last_signal
         self.last_signal = signal

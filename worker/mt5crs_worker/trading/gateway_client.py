@@ -23,7 +23,10 @@ from mt5crs_shared.messages import (
     Touched,
     Unregistered,
 )
+from mt5crs_shared.metrics import ORDER_BOUNDS
 from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position
+from mt5crs_worker.trading.bot import NOT_SENT
+from mt5crs_worker.trading.durations import DurationCounter
 from mt5crs_worker.trading.journal import Journal
 from mt5crs_worker.trading.journal_file import ReplacedError
 
@@ -78,6 +81,10 @@ class GatewayClient:
         max_age: Age beyond which a decision is not sent any more.
         introduce: Registers with a gateway that has begun anew, and looks at its ledger.
         monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        waiting_since: Monotonic time since which an answer is waited for, seconds; None: none is.
+        round_trips: How long orders took that left.
     """
 
     def __init__(
@@ -106,6 +113,8 @@ class GatewayClient:
         self._monotonic = monotonic
         self._closed: dict[int, PositionClosed] = {}
         self.waiting_since: float | None = None
+        self._spent: list[tuple[float, float]] = []
+        self.round_trips = DurationCounter(ORDER_BOUNDS)
         self._pause = SEND_AGAIN
         self.socket = context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.IDENTITY, identity)
@@ -140,6 +149,7 @@ class GatewayClient:
         Raises:
             ReplacedError: A newer process of this strategy trades.
         """
+        begun = self._monotonic()
         known = self._journal.intend(order)
         if known is not None and known.status != "UNKNOWN":
             return known
@@ -147,7 +157,17 @@ class GatewayClient:
         if result.code is Code.FENCED:
             raise ReplacedError(f"the gateway listens to a newer epoch than {self._epoch}")
         self._journal.settle(result)
+        took = self._monotonic() - begun
+        self._spent.append((begun, took))
+        if result.code not in NOT_SENT:
+            self.round_trips.observe(took)
         return result
+
+    def spent_since(self, moment: float) -> float:
+        """Seconds that orders have taken which began after a monotonic time; asked in its order."""
+        spent = sum(took for begun, took in self._spent if begun >= moment)
+        self._spent.clear()
+        return spent
 
     def query(self, order_id: str) -> OrderResult:
         """What became of an order; REJECTED with NOT_SEEN: it never arrived."""

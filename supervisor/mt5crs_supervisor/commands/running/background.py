@@ -14,6 +14,7 @@ import click
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import SupervisorConfig
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.process.environment import SERVICE_MANAGER
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
@@ -79,6 +80,8 @@ def launch(
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # Whoever started this command waits for no word of a process that outlives it.
+                env={k: v for k, v in os.environ.items() if k not in SERVICE_MANAGER},
             )
     except OSError as error:
         raise CommandError(f"{paths.var} cannot be used: {error}") from error
@@ -186,7 +189,13 @@ def _output(paths: VarPaths) -> Path:
     return paths.log / "supervisor.out"
 
 
-def start_detached(config: Path, var_dir: Path, duration: float | None, watch_config: bool) -> None:
+def start_detached(
+    config: Path,
+    var_dir: Path,
+    duration: float | None,
+    watch_config: bool = False,
+    metrics: str | None = None,
+) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
 
     Args:
@@ -194,6 +203,7 @@ def start_detached(config: Path, var_dir: Path, duration: float | None, watch_co
         var_dir: The ``var`` folder.
         duration: Seconds after which it stops; None: when asked to.
         watch_config: Changes of the configuration are taken up by themselves.
+        metrics: Where to serve figures, instead of ``global.metrics``.
 
     Raises:
         ConfigError: The configuration is refused.
@@ -207,6 +217,7 @@ def start_detached(config: Path, var_dir: Path, duration: float | None, watch_co
     refuse_second(paths)
     options = [] if duration is None else ["--duration", str(duration)]
     options += ["--watch-config"] if watch_config else []
+    options += [] if metrics is None else ["--metrics", metrics]
     process = launch(config, paths, options)
     report = wait_until_up(process, paths)
     # It is no longer ours to wait for: not reaping it here would only earn a warning.

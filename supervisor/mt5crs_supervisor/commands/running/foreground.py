@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,7 @@ from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.status_report import EventLine
 from mt5crs_supervisor.processes import lifeline
+from mt5crs_supervisor.processes.service_manager import ServiceManager
 from mt5crs_supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ def run_foreground(
     var_dir: Path,
     duration: float | None,
     *,
+    metrics: str | None = None,
     feed: str | None = None,
     quiet: bool = False,
     exit_with_parent: bool = False,
@@ -85,6 +88,7 @@ def run_foreground(
         config_path: The YAML file.
         var_dir: The ``var`` folder.
         duration: Seconds after which to stop; None: when asked to.
+        metrics: Where to serve figures, instead of ``global.metrics``.
         feed: A `FeedConfig`, JSON, for a configuration that has none.
         quiet: Print no events.
         exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
@@ -96,12 +100,16 @@ def run_foreground(
     kept = running.load_running(paths) if earlier_errors else None
     if kept is None:
         refuse_missing(config_path)
-    config = kept or with_feed(loading.load_config(config_path), feed)
+
+    def wanted(read: Config) -> Config:
+        return with_metrics(with_feed(read, feed), metrics)
+
+    config = kept or wanted(loading.load_config(config_path))
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
     printer = None if quiet else EventPrinter(_longest_name(config), stop_timeout)
-    supervisor = _make(config, paths, printer)
+    supervisor = _make(config, paths, printer, wanted)
     logs.configure(paths.log_file("supervisor"))
     setproctitle(paths.process_title("supervisor"))
     if exit_with_parent:
@@ -156,9 +164,23 @@ def with_feed(config: Config, feed: str | None) -> Config:
     return msgspec.structs.replace(config, globals=globals_)
 
 
-def _make(config: Config, paths: VarPaths, printer: EventPrinter | None) -> Supervisor:
+def with_metrics(config: Config, address: str | None) -> Config:
+    """The configuration with another place for figures; None: as it says itself."""
+    if address is None:
+        return config
+    globals_ = msgspec.structs.replace(config.globals, metrics=address)
+    return msgspec.structs.replace(config, globals=globals_)
+
+
+def _make(
+    config: Config,
+    paths: VarPaths,
+    printer: EventPrinter | None,
+    wanted: Callable[[Config], Config],
+) -> Supervisor:
     try:
-        return Supervisor(config, paths, printer) if printer else Supervisor(config, paths)
+        printed = printer or (lambda _event: None)
+        return Supervisor(config, paths, printed, ServiceManager(os.environ), wanted)
     except OSError as error:
         raise CommandError(f"{paths.var} cannot be used: {error}") from error
 

@@ -1,0 +1,1 @@
+"""Figures for Prometheus: asked of the supervisor when they are scraped, served over HTTP."""
