@@ -274,7 +274,10 @@ def test_each_death_is_observed_once(desk: Desk, monkeypatch: pytest.MonkeyPatch
     assert sums == {("euro",): pytest.approx(90.46)}
 
 
-@pytest.mark.parametrize("damage", [b"{", b'{"number": 9}' * 2, b"\xff"])
+SHORT = msgspec.json.encode({"bounds": BOUNDS, "strategies": {"euro": {"counts": [7]}}})
+
+
+@pytest.mark.parametrize("damage", [b"{", b'{"number": 9}' * 2, b"\xff", SHORT])
 def test_recoveries_are_counted_anew_where_the_file_is_of_no_use(
     desk: Desk, damage: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,4 +83,5 @@ def _read(file: Path) -> _Kept:
     except (OSError, msgspec.MsgspecError, RecursionError) as error:
         logger.warning("%s cannot be read, recoveries are counted anew: %s", file, error)
         return _Kept()
-    return kept if kept.bounds == BOUNDS else _Kept()
+    whole = all(len(seen.counts) == len(BOUNDS) + 1 for seen in kept.strategies.values())
+    return kept if kept.bounds == BOUNDS and whole else _Kept()
