@@ -56,7 +56,7 @@ def status_lines(report: StatusReport, width: int) -> list[str]:
 
 def strategy_lines(rows: Sequence[StrategyStatus], width: int) -> list[str]:
     """The table of strategies, its heading first."""
-    return table(_strategy_columns(rows), width)
+    return table(strategy_columns(rows), width)
 
 
 def service_lines(rows: Sequence[ChildStatus], width: int) -> list[str]:
@@ -103,7 +103,8 @@ def summary(report: StatusReport) -> str:
     return "  ".join(parts)
 
 
-def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
+def strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
+    """All that a table can show of strategies, for a window of any width."""
     columns = [
         column(rows, "NAME", lambda s: Cell(s.process.name), right=False, least=12),
         column(rows, "SYMBOL", lambda s: Cell(s.symbol), right=False),
