@@ -19,7 +19,7 @@ MESSAGE_LINES = 4
 
 HELP = (
     "up, down, j, k    select a strategy; PgUp, PgDn, Home and End go further",
-    "r                 restart: a fresh process and a clean record, also out of quarantine",
+    "r                 restart: a fresh process, a clean record; also out of quarantine",
     "p                 pause: it opens no positions any more; once more: resume",
     "f                 flatten: close its position now",
     "l                 the last lines of its log",
@@ -31,7 +31,7 @@ HELP = (
     "",
     "Each key that acts asks first: y does it, any other key does not.",
     "The worst stand first: QUARANTINED, DEGRADED, BACKOFF, held back.",
-    "EQUITY is realised and floating profit of the last minutes, as this view has seen it.",
+    "EQUITY: realised and floating profit of five minutes, as this view has seen it.",
 )
 MOVES = {keys.UP: -1, "k": -1, keys.DOWN: 1, "j": 1}
 ASKED: dict[str, Verb] = {"r": "restart", "f": "flatten"}
@@ -204,9 +204,7 @@ class TopModel:
         if not self._trouble:
             return []
         ago = duration(now - self._heard)
-        text = (
-            f"{plain(self._trouble)}; it is asked again each second. What stands here is {ago} old"
-        )
+        text = f"no word for {ago}, asked again each second: {plain(self._trouble)}"
         return [click.style(line, fg="red") for line in note_lines([Note(text)], columns)]
 
     def _bottom(self, columns: int, now: float) -> list[str]:

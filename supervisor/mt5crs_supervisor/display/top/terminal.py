@@ -187,6 +187,8 @@ class Terminal:
         self._give_back()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
+        # Here it goes on; at once, where no shell is there that could bring it back.
+        self._go_on(signal.SIGCONT, None)
 
     def _go_on(self, _number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTSTP, self._stop)
