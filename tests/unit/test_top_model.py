@@ -8,7 +8,7 @@ from mt5crs_shared.metrics import AccountReport
 from mt5crs_shared.trading.locks import ACCOUNT, KILL_SWITCH, OPERATOR, TradingLock, TradingState
 from mt5crs_supervisor.display.table import cells_of
 from mt5crs_supervisor.display.top import keys
-from mt5crs_supervisor.display.top.actions import Action, Outcome
+from mt5crs_supervisor.display.top.actions import Action, KeyOutcome
 from mt5crs_supervisor.display.top.equity import BLOCKS, EVERY, SAMPLES, EquityRing, sparkline
 from mt5crs_supervisor.display.top.model import TopModel
 from mt5crs_supervisor.operator.status_report import EventLine, StatusReport, StrategyStatus
@@ -101,8 +101,8 @@ def test_no_line_is_longer_than_the_window(columns: int, rows: int, count: int) 
         assert len(found) == rows
         assert max(map(cells_of, found)) <= columns
         assert not any("\n" in line for line in found)
-    top.finish(Outcome(crash, ("a" * 300, "\x1b[31m" + "静" * 200, "tab\there")))
-    top.finish(Outcome(Action("flatten", "x"), ("静かな市場 " * 90,), failed=True))
+    top.finish(KeyOutcome(crash, ("a" * 300, "\x1b[31m" + "静" * 200, "tab\there")))
+    top.finish(KeyOutcome(Action("flatten", "x"), ("静かな市場 " * 90,), failed=True))
     top.miss("no supervisor is running " * 20)
     for key in ("x", "q"):
         found = screen(top, columns, rows, 3.0)
@@ -177,15 +177,27 @@ def test_what_is_under_way_and_what_came_of_it_stand_at_the_bottom() -> None:
     assert action is not None
     assert screen(top, now=14.2)[-1] == "flatten a is under way, 14s"
     assert press(top, "f", "y") is None, "it is under way already"
-    top.finish(Outcome(action, ("a: BUY 0.1 EURUSD is closed", "a: goes on")))
+    top.finish(KeyOutcome(action, ("a: BUY 0.1 EURUSD is closed", "a: goes on")))
     assert screen(top)[-1] == "a: BUY 0.1 EURUSD is closed; a: goes on"
     press(top, "j")
     assert "is closed" in screen(top)[-1]
     press(top, keys.ESCAPE)
     assert screen(top)[-1].startswith("? help")
-    top.finish(Outcome(action, ("not closed: position 7: no quote",), failed=True))
+    top.finish(KeyOutcome(action, ("not closed: position 7: no quote",), failed=True))
     assert screen(top)[-1] == "flatten a: not closed: position 7: no quote"
     assert press(top, "f", "y") == action
+
+
+def test_one_outcome_does_not_hide_another_one() -> None:
+    top = model(*named("a"))
+    pause, switch = press(top, "p", "y"), press(top, "K", "y")
+    assert pause is not None and switch is not None
+    assert [line.split(" is ")[0] for line in screen(top)[-2:]] == ["pause a", "kill-switch on"]
+    top.finish(KeyOutcome(switch, ("kill switch ON",)))
+    top.finish(KeyOutcome(pause, ("a: opens no position any more",)))
+    assert screen(top)[-2:] == ["kill switch ON", "a: opens no position any more"]
+    press(top, "f")
+    assert screen(top)[-2:-1] != ["kill switch ON"] and screen(top)[-1] == "flatten a? y/n"
 
 
 def test_pause_is_resume_for_whom_an_operator_has_paused() -> None:
@@ -209,7 +221,7 @@ def test_a_pane_is_scrolled_and_left() -> None:
     top = model(*named("a"))
     assert press(top, "c") == Action("crashes", "a")
     assert "crashes a is under way" in screen(top)[-1]
-    top.finish(Outcome(Action("crashes", "a"), tuple(f"line {n}" for n in range(100))))
+    top.finish(KeyOutcome(Action("crashes", "a"), tuple(f"line {n}" for n in range(100))))
     assert screen(top)[:2] == ["crashes a  1 to 22 of 100  (Esc goes back)", "line 0"]
     press(top, keys.PAGE_DOWN)
     assert screen(top)[1] == "line 22"
@@ -229,11 +241,11 @@ def test_a_pane_is_scrolled_and_left() -> None:
 def test_a_log_is_shown_from_its_end_and_an_error_at_the_bottom() -> None:
     top = model(*named("a"))
     press(top, "l")
-    top.finish(Outcome(Action("logs", "a"), tuple(f"line {n}\n  more" for n in range(100))))
+    top.finish(KeyOutcome(Action("logs", "a"), tuple(f"line {n}\n  more" for n in range(100))))
     assert screen(top)[21:23] == ["line 99", "  more"]
     press(top, keys.ESCAPE)
     press(top, "e")
-    top.finish(Outcome(Action("explain", "a"), ("no supervisor is running",), failed=True))
+    top.finish(KeyOutcome(Action("explain", "a"), ("no supervisor is running",), failed=True))
     assert screen(top)[-1] == "explain a: no supervisor is running"
 
 

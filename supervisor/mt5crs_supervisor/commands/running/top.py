@@ -14,13 +14,13 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode
 from mt5crs_supervisor.commands.running.top_actions import carry_out
-from mt5crs_supervisor.display.top.actions import SHOWING, Outcome
+from mt5crs_supervisor.display.top.actions import SHOWING, KeyOutcome
 from mt5crs_supervisor.display.top.model import TopModel
 from mt5crs_supervisor.display.top.terminal import Terminal
 from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.status_report import StatusReport
 
-Word = StatusReport | Exception | Outcome
+Word = StatusReport | Exception | KeyOutcome
 """What threads hand over: a report, why there is none, what became of an action."""
 
 
@@ -90,7 +90,7 @@ class TopView:
         while not self._words.empty():
             now = time.monotonic()
             match self._words.get():
-                case Outcome() as outcome:
+                case KeyOutcome() as outcome:
                     self._model.finish(outcome)
                     if outcome.action.verb not in SHOWING:
                         self._ask_at = now

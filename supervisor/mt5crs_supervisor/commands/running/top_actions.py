@@ -7,7 +7,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands import trading
 from mt5crs_supervisor.commands.records import crashes, explain, logview
 from mt5crs_supervisor.commands.running import children
-from mt5crs_supervisor.display.top.actions import Action, Outcome
+from mt5crs_supervisor.display.top.actions import Action, KeyOutcome
 
 LOG_LINES = 200
 
@@ -15,17 +15,17 @@ WHY = "by a key of top"
 """The reason of a lock that is put there so."""
 
 
-def carry_out(paths: VarPaths, action: Action) -> Outcome:
+def carry_out(paths: VarPaths, action: Action) -> KeyOutcome:
     """Do what was wished; an error is told, not raised."""
     told: list[str] = []
     try:
         _run(paths, action, told.append)
     except Mt5crsError as error:
-        return Outcome(action, (*told, str(error)), failed=True)
+        return KeyOutcome(action, (*told, str(error)), failed=True)
     except Exception as error:
         # The view goes on, whatever a file of this moment looks like.
-        return Outcome(action, (*told, f"{type(error).__name__}: {error}"), failed=True)
-    return Outcome(action, tuple(told))
+        return KeyOutcome(action, (*told, f"{type(error).__name__}: {error}"), failed=True)
+    return KeyOutcome(action, tuple(told))
 
 
 def _run(paths: VarPaths, action: Action, say: Callable[[str], None]) -> None:

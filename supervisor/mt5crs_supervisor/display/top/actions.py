@@ -38,7 +38,7 @@ class Action(msgspec.Struct, frozen=True):
         return self.verb if "kill-switch" in self.verb else f"{self.verb} {self.name}".strip()
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class KeyOutcome(msgspec.Struct, frozen=True):
     """What a command has told.
 
     Attributes:

@@ -77,7 +77,7 @@ def heights(report: StatusReport, columns: int, rows: int, strategies: int) -> H
     return Heights(said + more, least + shown, min(len(report.events), events + left - more), airy)
 
 
-def overview(
+def window_lines(
     report: StatusReport, found: Table, trouble: Sequence[str], columns: int, rows: int, top: int
 ) -> tuple[list[str], int, int]:
     """Everything but the bottom line.

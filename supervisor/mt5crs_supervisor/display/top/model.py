@@ -8,7 +8,7 @@ from mt5crs_shared.trading.locks import ACCOUNT, KILL_SWITCH, OPERATOR
 from mt5crs_supervisor.display.notes import Note, note_lines
 from mt5crs_supervisor.display.table import Cell, clip, plain
 from mt5crs_supervisor.display.top import keys, layout
-from mt5crs_supervisor.display.top.actions import SHOWING, Action, Outcome, Verb
+from mt5crs_supervisor.display.top.actions import SHOWING, Action, KeyOutcome, Verb
 from mt5crs_supervisor.display.top.equity import EquityRing
 from mt5crs_supervisor.display.top.pane import Pane, folded
 from mt5crs_supervisor.display.words import duration, fitting
@@ -16,6 +16,9 @@ from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatu
 
 MESSAGE_LINES = 4
 """Lines that an outcome takes at most."""
+
+OUTCOMES = 3
+"""The newest so many are shown, until something else is asked."""
 
 HELP = (
     "up, down, j, k    select a strategy; PgUp, PgDn, Home and End go further",
@@ -58,7 +61,7 @@ class TopModel:
         self._question: Action | None = None
         self._typed: str | None = None
         self._under_way: dict[Action, float] = {}
-        self._outcome: Outcome | None = None
+        self._outcomes: list[KeyOutcome] = []
         self._pane: Pane | None = None
 
     @property
@@ -98,14 +101,14 @@ class TopModel:
             return None
         return self._browse(key, now)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: KeyOutcome) -> None:
         """Take what has become of an action."""
         self._under_way.pop(outcome.action, None)
         if outcome.action.verb in SHOWING and not outcome.failed:
             at_end = outcome.action.verb == "logs"
             self._pane = Pane(outcome.action.text, outcome.lines, at_end)
         else:
-            self._outcome = outcome
+            self._outcomes = [*self._outcomes, outcome][-OUTCOMES:]
 
     def lines(self, columns: int, rows: int, now: float) -> list[str]:
         """The whole window; no line is wider than it, and there are as many as it has."""
@@ -120,7 +123,7 @@ class TopModel:
         else:
             found = layout.Table(self._rows, self._index(), self._equity.of)
             trouble = self._trouble_lines(columns, now)
-            body, self._page, self._first = layout.overview(
+            body, self._page, self._first = layout.window_lines(
                 self._report, found, trouble, columns, room, self._first
             )
         body += [""] * (room - len(body))
@@ -137,7 +140,7 @@ class TopModel:
         if key in steps:
             self._move(steps[key])
         elif key == keys.ESCAPE:
-            self._outcome = None
+            self._outcomes = []
         elif key == "?":
             self._pane = Pane("keys", HELP)
         elif key == "q":
@@ -147,7 +150,7 @@ class TopModel:
         elif self._selected and (key in ASKED or key == "p"):
             self._ask(Action(self._pause_or_resume() if key == "p" else ASKED[key], self._selected))
         elif self._selected and key in SHOWN:
-            self._outcome = None
+            self._outcomes = []
             return self._begin(Action(SHOWN[key], self._selected), now)
         return None
 
@@ -157,11 +160,11 @@ class TopModel:
             self._selected = self._rows[index].process.name
 
     def _ask(self, action: Action) -> None:
-        self._question, self._outcome = action, None
+        self._question, self._outcomes = action, []
 
     def _ask_kill_switch(self) -> None:
         if self._has_lock(KILL_SWITCH, ACCOUNT):
-            self._typed, self._outcome = "", None
+            self._typed, self._outcomes = "", []
         else:
             self._ask(Action("kill-switch on"))
 
@@ -215,8 +218,8 @@ class TopModel:
             )
             for action, since in self._under_way.items()
         ]
-        if self._outcome is not None:
-            said += self._told(self._outcome, columns)
+        for outcome in self._outcomes:
+            said += self._told(outcome, columns)
         if self._question is not None:
             busy = "an action is under way; " if self._question.verb == "quit" else ""
             said += self._asked(f"{busy}{self._question.text}? y/n", columns)
@@ -230,7 +233,7 @@ class TopModel:
         return [click.style(line, bold=True) for line in folded(text, columns)]
 
     @staticmethod
-    def _told(outcome: Outcome, columns: int) -> list[str]:
+    def _told(outcome: KeyOutcome, columns: int) -> list[str]:
         whole = plain("; ".join(line.strip() for line in outcome.lines))
         text = f"{outcome.action.text}: {whole}" if outcome.failed else whole
         lines = textwrap.wrap(text, columns, max_lines=MESSAGE_LINES, placeholder=" …")
