@@ -260,6 +260,8 @@ def test_who_quits_while_something_is_under_way_is_asked() -> None:
 
 def test_a_supervisor_that_is_away_is_told_and_the_last_report_stays() -> None:
     top = model(*named("a"))
+    assert "no word" not in "\n".join(screen(top, now=2.0))
+    assert screen(top, now=4.0)[1] == "no word for 4.0s, asked again each second"
     top.miss("no supervisor is running on var")
     lines = screen(top, now=7.0)
     assert lines[1].startswith("no word for 7.0s, asked again each second: no supervisor is")

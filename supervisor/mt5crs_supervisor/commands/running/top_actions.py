@@ -38,7 +38,7 @@ def _run(paths: VarPaths, action: Action, say: Callable[[str], None]) -> None:
         case "resume":
             trading.resume(paths, names, False, say)
         case "flatten":
-            trading.flatten(paths, names, False, say)
+            trading.flatten(paths, (_no_ticket(action.name),), False, say)
         case "kill-switch on":
             trading.kill_switch(paths, False, WHY, say)
         case "kill-switch off":
@@ -52,6 +52,11 @@ def _run(paths: VarPaths, action: Action, say: Callable[[str], None]) -> None:
             _say_all(explain.explanation(paths.var, action.name), say)
         case "quit":
             return
+
+
+def _no_ticket(name: str) -> str:
+    """A pattern of this name alone: `flatten` takes digits for a ticket, maybe another's."""
+    return f"[{name[0]}]{name[1:]}" if name.isdigit() else name
 
 
 def _say_all(lines: list[str], say: Callable[[str], None]) -> None:

@@ -17,6 +17,9 @@ from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatu
 MESSAGE_LINES = 4
 """Lines that an outcome takes at most."""
 
+SILENT = 3.0
+"""Seconds without a report after which that is told, before there is a reason."""
+
 OUTCOMES = 3
 """The newest so many are shown, until something else is asked."""
 
@@ -204,10 +207,11 @@ class TopModel:
         return None
 
     def _trouble_lines(self, columns: int, now: float) -> list[str]:
-        if not self._trouble:
+        silent = now - self._heard
+        if not self._trouble and silent < SILENT:
             return []
-        ago = duration(now - self._heard)
-        text = f"no word for {ago}, asked again each second: {plain(self._trouble)}"
+        why = f": {plain(self._trouble)}" if self._trouble else ""
+        text = f"no word for {duration(silent)}, asked again each second{why}"
         return [click.style(line, fg="red") for line in note_lines([Note(text)], columns)]
 
     def _bottom(self, columns: int, now: float) -> list[str]:
