@@ -113,6 +113,17 @@ def status(setup: Setup, as_json: bool, watch: bool) -> None:
 
 @cli.command()
 @place_options()
+@pass_setup
+def top(setup: Setup) -> None:
+    """Show everything live, and act on it by keys: restart, pause, flatten, kill switch ..."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.running import top as view
+
+    view.show_top(VarPaths(setup.running))
+
+
+@cli.command()
+@place_options()
 @names_argument(required=True)
 @pass_setup
 def restart(setup: Setup, names: tuple[str, ...]) -> None:

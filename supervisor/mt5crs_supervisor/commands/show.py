@@ -24,7 +24,7 @@ NO_TERMINAL = 160
 
 def show_status(var_dir: Path, as_json: bool) -> None:
     """Print the status once."""
-    report = _asked(ControlClient(var_dir), VarPaths(var_dir))
+    report = asked_status(ControlClient(var_dir), VarPaths(var_dir))
     if as_json:
         print_json(report)
     else:
@@ -36,7 +36,7 @@ def watch(var_dir: Path, as_json: bool) -> None:
     client, paths = ControlClient(var_dir), VarPaths(var_dir)
 
     def ask() -> StatusReport:
-        return _asked(client, paths)
+        return asked_status(client, paths)
 
     with contextlib.suppress(KeyboardInterrupt):
         if sys.stdout.isatty() and not as_json:
@@ -45,7 +45,7 @@ def watch(var_dir: Path, as_json: bool) -> None:
             _repeat(ask, as_json)
 
 
-def _asked(client: ControlClient, paths: VarPaths) -> StatusReport:
+def asked_status(client: ControlClient, paths: VarPaths) -> StatusReport:
     """The supervisor's word; where its file has changed, with what is new in it."""
     report = client.status()
     if report.config_changed is None:

@@ -4,7 +4,7 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -35,6 +35,9 @@ WITHIN = 15.0
 
 LOOK_EVERY = 0.1
 
+Say = Callable[[str], None]
+"""Takes what a command tells, line by line."""
+
 
 def pause(
     paths: VarPaths,
@@ -43,6 +46,7 @@ def pause(
     halt: bool,
     why: str,
     until: str | None,
+    say: Say = click.echo,
 ) -> None:
     """Hold the orders of strategies, or of all, back; and see that they are."""
     end = end_of(until)
@@ -53,11 +57,11 @@ def pause(
     for scope in scopes:
         own = _lock_of(report, OPERATOR, scope)
         what = "no order" if own.state is TradingState.HALTED else "opens no position"
-        click.echo(f"{scope or 'every strategy'}: {what} any more; {locks.in_words(own)}")
+        say(f"{scope or 'every strategy'}: {what} any more; {locks.in_words(own)}")
         strictest = locks.strictest(report.locks, scope)
         if strictest is not None and strictest != own:
-            click.echo(f"  besides: {locks.in_words(strictest)}; {_way_out(strictest)}")
-    _tell_open(report.positions, scopes)
+            say(f"  besides: {locks.in_words(strictest)}; {_way_out(strictest)}")
+    _tell_open(report.positions, scopes, say)
 
 
 def hold(
@@ -88,7 +92,9 @@ def let_go(gateway: TradingControl, scopes: Sequence[str], owner: str = OPERATOR
     return gateway.ask(Unlock(owner, tuple(scopes), _user()))
 
 
-def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
+def resume(
+    paths: VarPaths, patterns: Sequence[str], everybody: bool, say: Say = click.echo
+) -> None:
     """Take off what `pause` has put on strategies, or all of it."""
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
@@ -101,9 +107,9 @@ def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
         was = "is not paused any more" if scope in own else "was not paused"
         lock = locks.strictest(report.locks, scope)
         still = f"; still held back: {locks.in_words(lock)}; {_way_out(lock)}" if lock else ""
-        click.echo(f"{name}: {was}{still}")
+        say(f"{name}: {was}{still}")
     if not scopes:
-        click.echo("nothing was paused")
+        say("nothing was paused")
 
 
 def unlock(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
@@ -127,7 +133,9 @@ def unlock(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
             click.echo(f"{what}: still held back: {locks.in_words(held)}; {_way_out(held)}")
 
 
-def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool) -> None:
+def flatten(
+    paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say = click.echo
+) -> None:
     """Close positions now: those of strategies, those with these tickets, or all."""
     if everybody == bool(targets):
         raise CommandError("name strategies or tickets, or say --all, not both", ExitCode.USAGE)
@@ -135,43 +143,43 @@ def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool) -> None:
     before = gateway.ask(AskTrading())
     wanted = _wanted(before, targets, everybody)
     if not wanted:
-        click.echo("nothing is open there")
+        say("nothing is open there")
         return
-    close(gateway, wanted)
+    close(gateway, wanted, say)
     for name in sorted({position.strategy for position in wanted}):
         trial = next((trial for trial in before.trials if trial.strategy == name), None)
         if trial is not None and not trial.opening:
-            click.echo(f"{name}: goes on, and may open again; `pause {name}` keeps it flat")
+            say(f"{name}: goes on, and may open again; `pause {name}` keeps it flat")
 
 
-def kill_switch(paths: VarPaths, closing: bool, why: str) -> None:
+def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = click.echo) -> None:
     """Hold everything back, see that nothing gets through, and close all if that is wished."""
     gateway = TradingControl(paths)
     report = hold(gateway, [ACCOUNT], TradingState.HALTED, why, owner=KILL_SWITCH)
     held = _lock_of(report, KILL_SWITCH, ACCOUNT)
     tried = f"tried with each of {len(report.trials)} strategies: none gets an order through"
-    click.echo(f"kill switch ON: {locks.in_words(held)}; {tried}")
+    say(f"kill switch ON: {locks.in_words(held)}; {tried}")
     if closing and report.positions:
-        close(gateway, report.positions)
+        close(gateway, report.positions, say)
     elif report.positions:
-        _tell_open(report.positions, [ACCOUNT])
-    click.echo("it holds until `kill-switch off`, whatever is restarted")
+        _tell_open(report.positions, [ACCOUNT], say)
+    say("it holds until `kill-switch off`, whatever is restarted")
 
 
-def release_kill_switch(paths: VarPaths, sure: bool) -> None:
+def release_kill_switch(paths: VarPaths, sure: bool, say: Say = click.echo) -> None:
     """Take the kill switch off, after the name of the installation has been typed."""
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
     if not any(lock.owner == KILL_SWITCH for lock in before.locks):
-        click.echo("kill switch OFF: it was not on")
+        say("kill switch OFF: it was not on")
         return
     if not sure:
         _ask_for_name(paths.title)
     report = let_go(gateway, [ACCOUNT], KILL_SWITCH)
-    click.echo("kill switch OFF")
+    say("kill switch OFF")
     for lock in report.locks:
         what = lock.scope or "every strategy"
-        click.echo(f"still held back: {what}: {locks.in_words(lock)}; {_way_out(lock)}")
+        say(f"still held back: {what}: {locks.in_words(lock)}; {_way_out(lock)}")
 
 
 def show_kill_switch(paths: VarPaths) -> None:
@@ -261,7 +269,7 @@ def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> t
     )
 
 
-def close(gateway: TradingControl, wanted: Sequence[Position]) -> None:
+def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = click.echo) -> None:
     """Close positions; a gateway that has just begun closes nothing before it has quotes.
 
     Raises:
@@ -275,7 +283,7 @@ def close(gateway: TradingControl, wanted: Sequence[Position]) -> None:
             raise ControlTimeout(f"not closed: {_kept(report)}, for {WITHIN:g} s now")
         time.sleep(LOOK_EVERY)
     for fill in report.closed:
-        click.echo(_closed(fill))
+        say(_closed(fill))
     if report.kept:
         raise CommandError(f"not closed: {_kept(report)}")
 
@@ -315,10 +323,10 @@ def _check_held(report: TradingReport, scopes: Sequence[str], halt: bool) -> Non
             raise CommandError(f"{trial.strategy} is NOT held back; see the gateway's log")
 
 
-def _tell_open(positions: Sequence[Position], scopes: Sequence[str]) -> None:
+def _tell_open(positions: Sequence[Position], scopes: Sequence[str], say: Say) -> None:
     for held in positions:
         if ACCOUNT in scopes or held.strategy in scopes:
-            click.echo(
+            say(
                 f"{held.strategy}: {held.side} {held.lots:g} {held.symbol} stays open, guarded by"
                 f" its stop and target; `flatten {held.strategy}` closes it"
             )
@@ -333,5 +341,14 @@ def _ask_for_name(name: str) -> None:
     if not sys.stdin.isatty():
         raise CommandError("nobody can be asked here; say --yes", ExitCode.USAGE)
     typed = click.prompt(f"to let everything trade again, type the installation's name ({name})")
+    check_name(name, typed)
+
+
+def check_name(name: str, typed: str) -> None:
+    """Compare what was typed with the installation's name.
+
+    Raises:
+        CommandError: It is another one.
+    """
     if typed != name:
         raise CommandError(f"that was not {name}: the kill switch stays ON")

@@ -56,7 +56,7 @@ def status_lines(report: StatusReport, width: int) -> list[str]:
 
 def strategy_lines(rows: Sequence[StrategyStatus], width: int) -> list[str]:
     """The table of strategies, its heading first."""
-    return table(_strategy_columns(rows), width)
+    return table(strategy_columns(rows), width)
 
 
 def service_lines(rows: Sequence[ChildStatus], width: int) -> list[str]:
@@ -103,7 +103,8 @@ def summary(report: StatusReport) -> str:
     return "  ".join(parts)
 
 
-def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
+def strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
+    """All that a table can show of strategies, for a window of any width."""
     columns = [
         column(rows, "NAME", lambda s: Cell(s.process.name), right=False, least=12),
         column(rows, "SYMBOL", lambda s: Cell(s.symbol), right=False),
@@ -113,10 +114,10 @@ def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
         column(rows, "RST", lambda s: _restarts(s.process.restarts), 1),
         column(rows, "BEAT", lambda s: _span(s.process.beat_age), 10),
         column(rows, "TICK", lambda s: _span(s.last_tick_age), 7),
-        column(rows, "TICKS/S", _rate, 4),
+        column(rows, "TICKS/S", tick_rate, 4),
         column(rows, "SIG", lambda s: _counted(s, "signals_generated"), 6),
         column(rows, "ORD", lambda s: _counted(s, "orders_sent"), 5),
-        column(rows, "POS", lambda s: _lots(s.position_lots)),
+        column(rows, "POS", lambda s: open_lots(s.position_lots)),
         column(rows, "P&L", lambda s: money(s.realised + s.floating)),
         column(rows, "FLOATING", lambda s: money(s.floating), 8),
         column(rows, "MEM", lambda s: _megabytes(s.process.memory), 9),
@@ -133,7 +134,7 @@ def _strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
 def _service_columns(rows: Sequence[ChildStatus]) -> list[Column]:
     columns = [
         column(rows, "SERVICE", lambda c: Cell(c.name), right=False),
-        column(rows, "STATE", _state, right=False),
+        column(rows, "STATE", child_state, right=False),
         column(rows, "PID", lambda c: _number(c.pid), 1),
         column(rows, "UP", lambda c: _span(c.uptime), 2),
         column(rows, "RST", lambda c: _restarts(c.restarts)),
@@ -154,7 +155,8 @@ def _errors(rows: Sequence[ChildStatus]) -> Column:
     return Column("LAST ERROR", cells, rank=12, right=False, least=24)
 
 
-def _state(child: ChildStatus) -> Cell:
+def child_state(child: ChildStatus) -> Cell:
+    """Its state; DEGRADED where it runs so, QUEUED where its process waits to be made."""
     if child.queued:
         return Cell(f"QUEUED {child.queued}", "yellow")
     shown = DEGRADED if child.degraded else child.state
@@ -163,7 +165,7 @@ def _state(child: ChildStatus) -> Cell:
 
 def strategy_state(row: StrategyStatus) -> Cell:
     """Its state; of one that runs and is held back, how; that lacks bars, how many it has."""
-    metrics, cell = row.metrics, _state(row.process)
+    metrics, cell = row.metrics, child_state(row.process)
     if cell.text == State.RUNNING and row.trading is not TradingState.ACTIVE:
         return Cell(row.trading, COLOURS[row.trading])
     if metrics is None or cell.text != State.RUNNING or metrics.warm >= metrics.bars_needed:
@@ -171,7 +173,8 @@ def strategy_state(row: StrategyStatus) -> Cell:
     return Cell(f"{WARMING} {metrics.warm}/{metrics.bars_needed}", COLOURS[WARMING])
 
 
-def _rate(row: StrategyStatus) -> Cell:
+def tick_rate(row: StrategyStatus) -> Cell:
+    """Ticks a second that it takes."""
     return Cell(f"{row.ticks_per_second:.1f}") if row.process.pid is not None else NOTHING
 
 
@@ -195,7 +198,8 @@ def _span(seconds: float | None) -> Cell:
     return NOTHING if seconds is None else Cell(duration(seconds))
 
 
-def _lots(lots: float) -> Cell:
+def open_lots(lots: float) -> Cell:
+    """Open volume, negative when short."""
     return Cell(f"{lots:+.2f}") if lots else Cell("flat", "bright_black")
 
 

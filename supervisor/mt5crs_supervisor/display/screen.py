@@ -47,14 +47,14 @@ def _shortened(report: StatusReport, columns: int, limit: int) -> list[str]:
     if least + len(services) > limit:
         services = []
     left = limit - len(head) - len(services) - len(account)
-    said = _notes_within(found, columns, max(left - LEAST_TABLE - 1, 1))
+    said = notes_within(found, columns, max(left - LEAST_TABLE - 1, 1))
     below = [*services, *account, *([""] if said else []), *said]
     everybody = (*report.strategies, *report.former)
     table = _strategies_within(everybody, columns, limit - len(head) - len(below))
     return [*head, *table, *below][-limit:]
 
 
-def _notes_within(found: Sequence[Note], columns: int, limit: int) -> list[str]:
+def notes_within(found: Sequence[Note], columns: int, limit: int) -> list[str]:
     """As much of the notes as there is room for, and how many there are besides."""
     wrong = [note for note in found if note.wrong]
     for kept, most in ((found, notes.NOTE_LINES), (wrong, notes.NOTE_LINES), (wrong, 1)):

@@ -37,6 +37,12 @@ def show_crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
             show.print_lines(["", *in_full(found[-1])])
 
 
+def last_death(paths: VarPaths, name: str) -> list[str]:
+    """The last death of one child in full, line by line."""
+    found = crash_report.load_reports(paths.crash, name)
+    return in_full(found[-1]) if found else [f"{name} has never died."]
+
+
 def overview(reports: list[CrashReport]) -> list[str]:
     """The table of deaths, the newest last."""
     columns = [

@@ -30,6 +30,17 @@ COLOURS = {"OPEN": "green", "CLOSE": "green", "TURN": "green", "MISSED": "red", 
 
 def show_explanation(var_dir: Path, name: str) -> None:
     """Print what a strategy of the running system does."""
+    show.print_lines(explanation(var_dir, name))
+
+
+def explanation(var_dir: Path, name: str) -> list[str]:
+    """What a strategy of the running system does, line by line.
+
+    Raises:
+        CommandError: There is no strategy of that name.
+        NotRunning: There is no supervisor.
+        ControlTimeout: It did not answer in time.
+    """
     report = ControlClient(var_dir).status()
     rows = {row.process.name: row for row in (*report.strategies, *report.former)}
     if name not in rows:
@@ -44,7 +55,7 @@ def show_explanation(var_dir: Path, name: str) -> None:
         last = found[-1] if found else None
     account = report.account
     lock = locks.strictest(account.locks, name) if account is not None else None
-    show.print_lines(explained(rows[name], entry, last, lock))
+    return explained(rows[name], entry, last, lock)
 
 
 def show_decisions(var_dir: Path, name: str, limit: int, as_json: bool) -> None:

@@ -33,6 +33,16 @@ def show_log(paths: VarPaths, name: str, lines: int, follow: bool) -> None:
                 click.echo(formatted(line))
 
 
+def tail(paths: VarPaths, name: str, count: int) -> list[str]:
+    """The last lines of a log, for people.
+
+    Raises:
+        CommandError: Nobody of that name has one.
+    """
+    with paths.log_file(known(paths, name)).open("rb") as file:
+        return [formatted(line) for line in last_lines(file, count)]
+
+
 def known(paths: VarPaths, name: str) -> str:
     """The name of somebody who has a log.
 
