@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.notifier import composing, delivery, policy
 from mt5crs_services.notifier.alive import EVERY, AliveSignal
 from mt5crs_services.notifier.composing import Composed
 from mt5crs_services.notifier.courier import Courier
 from mt5crs_services.notifier.delivery import DeliveryError
 from mt5crs_services.notifier.outbox import Outbox, QueuedLine
+from mt5crs_services.notifier.server import Notifier
 from mt5crs_shared.configuration.notify_structs import (
     DestinationConfig,
     NotifyConfig,
@@ -22,6 +24,9 @@ from mt5crs_shared.configuration.notify_structs import (
     QuietHoursConfig,
 )
 from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_shared.events import Restart
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage.event_files import EventWriter
 from mt5crs_shared.storage.outbox_file import OutboxError, read_messages
 from mt5crs_shared.storage.story import StoryCursor, StoryLine
 
@@ -343,3 +348,25 @@ def test_the_living_fetch_their_address_every_minute() -> None:
     fetched[1].set_result(None)
     alive.on_turn(EVERY + 3.0)
     assert alive.trouble == "" and len(fetched) == 2
+
+
+def test_what_happens_before_the_gateway_has_made_the_ledger_is_told(tmp_path: Path) -> None:
+    paths = VarPaths(tmp_path / "var")
+    paths.create()
+    events = EventWriter(paths.events)
+    events.write(Restart("euro", "before anybody was to be told"))
+    paths.ledger.touch()
+    notifier = Notifier.__new__(Notifier)
+    notifier._config = NotifyConfig([PHONE])
+    notifier._paths, notifier._reader, notifier._first_event = paths, None, None
+    notifier._trouble = ""
+    notifier._outbox = Outbox(paths.outbox, 1, RetentionConfig())
+    notifier._look()
+    assert "empty as yet" in notifier._trouble
+    events.write(Restart("euro", "asked by the operator"))
+    paths.ledger.unlink()
+    Ledger(paths.ledger, "USD", 1_000.0).close()
+    notifier._look()
+    assert notifier._trouble == ""
+    (waiting,) = notifier._outbox.waiting("phone")
+    assert "asked by the operator" in str(waiting)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import zmq
+from msgspec.structs import replace
 
 from mt5crs_services.notifier import delivery, policy
 from mt5crs_services.notifier.alive import AliveSignal
@@ -20,7 +21,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.storage.outbox_file import OutboxError
-from mt5crs_shared.storage.story import StoryLine, StoryReader, newest_cursor
+from mt5crs_shared.storage.story import StoryLine, StoryReader, newest_cursor, newest_event
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Notifier:
         self._senders = ThreadPoolExecutor(1, "sender")
         self._fetchers = ThreadPoolExecutor(1, "alive")
         self._reader: StoryReader | None = None
+        self._first_event: int | None = None
         self._next_look = 0.0
         self._trouble = ""
 
@@ -116,7 +118,10 @@ class Notifier:
         """From where the last process stopped; the first begins with what comes from now on."""
         cursor = self._outbox.cursor()
         if cursor is None:
-            cursor = newest_cursor(self._paths)
+            # What happens until the gateway has made the ledger is told as well.
+            if self._first_event is None:
+                self._first_event = newest_event(self._paths)
+            cursor = replace(newest_cursor(self._paths), event=self._first_event)
             self._outbox.add([], cursor)
         return StoryReader(self._paths, cursor)
 

@@ -104,13 +104,19 @@ def newest_cursor(paths: VarPaths) -> StoryCursor:
     Raises:
         LedgerError: The ledger cannot be read.
     """
-    events = EventReader(paths.events)
-    events.read()
+    event = newest_event(paths)
     ledger = StoryCursor()
     if paths.ledger.exists():
         with contextlib.closing(ledger_schema.open_ledger(paths.ledger)) as db:
             ledger = ledger_cursor(db)
-    return msgspec.structs.replace(ledger, event=events.number)
+    return msgspec.structs.replace(ledger, event=event)
+
+
+def newest_event(paths: VarPaths) -> int:
+    """The number of the newest event; 0: there is none."""
+    events = EventReader(paths.events)
+    events.read()
+    return events.number
 
 
 def ledger_cursor(db: sqlite3.Connection) -> StoryCursor:
