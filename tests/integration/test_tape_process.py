@@ -12,7 +12,7 @@ import zmq
 
 from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
-from mt5crs_services.tape.server import ANSWER_ANYWAY
+from mt5crs_services.tape.server import ANSWER_ANYWAY, WAIT_FOR_WORD
 from mt5crs_shared.configuration.structs import Config, FeedConfig, GlobalConfig
 from mt5crs_shared.market.backlog import BacklogReply, BacklogRequest
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -123,3 +123,25 @@ def test_nothing_is_told_of_a_cross_pair_without_what_was_published_before(
         return reply.newest[YEN] == len(reply.ticks) == second // 2
 
     wait_for(whole, "both symbols on the tape")
+
+
+def test_a_feed_of_ours_is_waited_for_longer_than_anybody_who_may_not_know(
+    installation: Installation,
+) -> None:
+    # Where everything stood still for seconds, it knows what it has published all the same.
+    for second in range(50):
+        installation.rings[YEN].append(tick(YEN, second))  # while the tape was away
+    until, second = time.monotonic() + WAIT_FOR_WORD + 1.0, 50
+    while time.monotonic() < until:
+        installation.publish(tick(YEN, second))
+        second += 1
+        time.sleep(0.05)  # the pace of the market
+
+    def whole() -> bool:
+        reply = installation.ask(YEN, YEN, CROSS)
+        assert reply.breaks == ()
+        return [each.time_us for each in reply.ticks] == [
+            tick(YEN, number).time_us for number in range(second)
+        ]
+
+    wait_for(whole, "every tick on the tape")

@@ -1,6 +1,7 @@
 """A strategy's journal: what is written is there after a crash, and damage never stops a start."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -177,19 +178,25 @@ def test_a_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
         Journal(tmp_path / "none" / "s.db", 1)
 
 
-def test_damage_found_while_running_is_set_aside_for_the_next_process(path: Path) -> None:
+@pytest.mark.parametrize(
+    "use", [lambda j: j.intend(ORDER), Journal.newest_filled, Journal.unsettled]
+)
+def test_damage_found_while_running_is_set_aside_for_the_next_process(
+    path: Path, use: Callable[[Journal], object]
+) -> None:
     journal = Journal(path, 1)
     journal.save(checkpoint(), [DECISION] * 500)
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name='orders'").fetchone()
+        pages = db.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name='orders'").fetchall()
         (size,) = db.execute("PRAGMA page_size").fetchone()
     with path.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * size)
+        for (page,) in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
     again = Journal(path, 2)
     with pytest.raises(JournalError, match="malformed") as caught:
-        again.intend(ORDER)
+        use(again)
     again.abandon(caught.value)
     assert again.set_aside is not None
     assert Journal(path, 3).load() is None

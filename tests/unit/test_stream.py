@@ -14,7 +14,7 @@ from mt5crs_services.service import BacklogServer
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
 from mt5crs_shared.market.reader import Reader
-from mt5crs_shared.market.stream import TickStream
+from mt5crs_shared.market.stream import GIVE_UP, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
 from tests.system import free_port, wait_for
@@ -248,6 +248,20 @@ def test_a_symbol_that_is_silent_and_unknown_is_not_waited_for(market: Market, s
     market.until(taken, CROSS, YEN)
     assert time.monotonic() - begun < 5.0
     assert not market.stream._readers[YEN].catch_up.caught_up
+
+
+def test_a_standstill_is_no_time_in_which_anybody_could_have_answered(market: Market) -> None:
+    later = 0.0
+    stream = market.stream
+    stream._monotonic = stream._queue._monotonic = lambda: time.monotonic() + later
+    market.record(tick(YEN, 0), tick(YEN, 1))
+    market.publish(tick(YEN, 1))
+    market.until(lambda: stream._readers[YEN].live_waits)
+    later = 3.0 * GIVE_UP
+    market.settle()
+    assert market.taken == [], "it has not gone on without the tape"
+    market.until(lambda: len(market.taken) == 2, YEN)
+    assert market.taken == [tick(YEN, 0), tick(YEN, 1)]
 
 
 def test_nobodys_ignorance_throws_away_what_somebody_said(market: Market) -> None:

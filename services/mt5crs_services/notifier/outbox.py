@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -90,7 +90,7 @@ class Outbox(Store):
 
     def cursor(self) -> StoryCursor | None:
         """How far the story was read; None: it never was."""
-        ((body,),) = self._select("SELECT cursor FROM meta")
+        ((body,),) = self.select("SELECT cursor FROM meta")
         return _decode_cursor(body) if body else None
 
     def add(self, entries: Iterable[QueuedLine], cursor: StoryCursor) -> None:
@@ -108,7 +108,7 @@ class Outbox(Store):
 
     def waiting(self, destination: str) -> list[Waiting]:
         """The lines that are in no message yet, the oldest first."""
-        rows = self._select(
+        rows = self.select(
             "SELECT id, line, urgent FROM lines WHERE destination = ? AND message IS NULL"
             " ORDER BY id",
             destination,
@@ -130,7 +130,7 @@ class Outbox(Store):
 
     def unsent(self, destination: str) -> Unsent | None:
         """The oldest message that is not known to have been sent."""
-        rows = self._select(
+        rows = self.select(
             "SELECT id, title, body, urgent, attempts, state = 'SENDING' FROM messages"
             " WHERE destination = ? AND state IN ('WAITING', 'SENDING') ORDER BY id LIMIT 1",
             destination,
@@ -158,7 +158,7 @@ class Outbox(Store):
 
     def recent(self, destination: str) -> int:
         """Messages that were made for it within the last hour."""
-        ((count,),) = self._select(
+        ((count,),) = self.select(
             "SELECT count(*) FROM messages WHERE destination = ? AND made > ?",
             destination,
             time.time() - HOUR,
@@ -175,7 +175,3 @@ class Outbox(Store):
                 f"UPDATE messages SET state = 'DROPPED' WHERE state != 'SENT' AND {others}",
                 (known,),
             )
-
-    def _select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._told():
-            return self.db.execute(query, values).fetchall()

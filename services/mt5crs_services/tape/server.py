@@ -23,7 +23,9 @@ WAIT_FOR_WORD = 5.0
 """Seconds that live ticks wait for a source to say what came while the tape was away.
 
 On a busy machine half a second was not enough for a source that knew; the hole that the tape then
-kept cost a strategy that died in the same moment its last ticks. Nobody else waits meanwhile.
+kept cost a strategy that died in the same moment its last ticks. Nobody else waits meanwhile. A
+feed of ours always knows, and is waited for as readers wait for it: there five seconds were not
+enough, where everything stood still for four of them.
 """
 
 ANSWER_ANYWAY = 1.0
@@ -56,7 +58,7 @@ class Tape:
             settings.zmq_market_url,
             marks,
             sources,
-            give_up=WAIT_FOR_WORD,
+            give_up=None if settings.feed is not None else WAIT_FOR_WORD,
             presence=TAPE_PRESENCE,
             authority=True,
             # What is recorded of a cross pair is told with all that was published before it.

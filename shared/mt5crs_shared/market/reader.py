@@ -27,6 +27,13 @@ HELD_FOR = 1.0
 """Seconds that an answer is held for another symbol whose place nobody can compare."""
 
 
+STOOD_STILL = 1.0
+"""Seconds from one turn to the next above which this process, or the machine, stood still.
+
+Whoever is asked has stood still as well, perhaps: no time has passed for him to answer in.
+"""
+
+
 class QueueClock:
     """How old a live tick can be at most, while no two clocks of the system need to agree.
 
@@ -46,6 +53,13 @@ class QueueClock:
         self._monotonic = monotonic
         self._wall_us = wall_us
         self._lead_us = -(2**62)
+        self._turned_at = self.empty_at
+
+    def standstill(self) -> float:
+        """Seconds that this process stood still since it was asked last, at its last turn."""
+        now = self._monotonic()
+        gap, self._turned_at = now - self._turned_at, now
+        return gap if gap > STOOD_STILL else 0.0
 
     def on_empty(self) -> None:
         """Everything that had come was taken."""
@@ -137,6 +151,11 @@ class Reader:
         self.ask_at = now + (ANSWER_WITHIN if sources else ASK_URGENTLY)
         if self.asking_since is None:
             self.asking_since = now
+
+    def wait_longer(self, seconds: float) -> None:
+        """So many seconds do not count: nobody could have answered in them."""
+        if self.waiting_since is not None:
+            self.waiting_since += seconds
 
     def block(self, blocked: bool, now: float) -> bool:
         """Note, and say, that it waits for another symbol; patience begins when it can ask."""

@@ -185,6 +185,9 @@ class TickStream:
 
     def read(self, events: Mapping[object, int]) -> Iterable[Batch]:
         """Take what the ready sockets hold; the batches are to be processed in order."""
+        stood_still = self._queue.standstill()
+        for reader in self._readers.values():
+            reader.wait_longer(stood_still)
         yield from self._read_replies(events)
         if self._market.socket in events or self._market.monitor in events:
             yield from self._read_market()

@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -171,6 +171,15 @@ class Store(ABC):
                 f" ({clock} < ? OR id <= (SELECT max(id) FROM {table}) - ?) ORDER BY id LIMIT ?)",
                 (oldest, self._retention.rows, 5 * PRUNE_EVERY),
             )
+
+    def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows that the writer reads.
+
+        Raises:
+            Schema.failed: They cannot be read.
+        """
+        with self._told():
+            return self.db.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Close the file."""

@@ -131,13 +131,14 @@ class Journal:
 
         Raises:
             JournalVersionError: A newer version has saved it.
+            JournalError: It cannot be read.
         """
-        row = self._db.execute(
+        rows = self._file.select(
             "SELECT checkpoint.body, window.body, format FROM checkpoint JOIN window USING (id)"
-        ).fetchone()
-        if row is None:
+        )
+        if not rows:
             return None
-        body, window, written = row
+        ((body, window, written),) = rows
         formats = f"its format is {written}, and this program has {CHECKPOINT_FORMAT}"
         if written > CHECKPOINT_FORMAT:
             raise JournalVersionError(
@@ -191,11 +192,10 @@ class Journal:
 
     def intend(self, order: Order) -> OrderResult | None:
         """Record an order before it is sent; its result where an earlier process had one."""
-        row = self._db.execute(
-            "SELECT result FROM orders WHERE order_id = ?", (order.order_id,)
-        ).fetchone()
-        if row is not None:
-            return msgspec.msgpack.decode(row[0], type=OrderResult) if row[0] else None
+        rows = self._file.select("SELECT result FROM orders WHERE order_id = ?", order.order_id)
+        if rows:
+            ((result,),) = rows
+            return msgspec.msgpack.decode(result, type=OrderResult) if result else None
         with self._file.writing("FULL"):
             self._db.execute(
                 "INSERT INTO orders (order_id, body, time) VALUES (?, ?, ?)",
@@ -223,15 +223,15 @@ class Journal:
 
     def newest_filled(self) -> str | None:
         """The id of the newest order of this strategy's own that was filled."""
-        row = self._db.execute(
+        rows = self._file.select(
             "SELECT order_id FROM orders WHERE status = 'FILLED' AND body != x''"
             " ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        return row[0] if row is not None else None
+        )
+        return rows[0][0] if rows else None
 
     def unsettled(self) -> list[Order]:
         """Orders that were recorded and whose fate is not: what a crash may leave behind."""
-        rows = self._db.execute("SELECT body FROM orders WHERE result IS NULL ORDER BY id")
+        rows = self._file.select("SELECT body FROM orders WHERE result IS NULL ORDER BY id")
         return [msgspec.msgpack.decode(body, type=Order) for (body,) in rows]
 
     def event(self, kind: str, detail: str) -> None:
