@@ -13,9 +13,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.risk import TradingLocks
+from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.messages import (
     AskTrading,
     ClosePositions,
@@ -246,6 +248,8 @@ def test_positions_close_while_everything_is_held_back(office: Office) -> None:
 
 SCOPES = st.sampled_from([ACCOUNT, "euro", "other"])
 OWNERS = st.sampled_from([OPERATOR, KILL_SWITCH])
+SPREAD = RiskRuleConfig("max_spread", "strategy", {"points": 20}, on_breach="reduce")
+"""A risk rule that locks the strategy by which it is broken."""
 
 
 class LockMachine(RuleBasedStateMachine):
@@ -257,7 +261,9 @@ class LockMachine(RuleBasedStateMachine):
         super().__init__()
         path = self.folder / "ledger.db"
         path.unlink(missing_ok=True)
-        self.office = Office(path)
+        base = config()
+        with_rule = replace(base.globals, risk=[SPREAD])
+        self.office = Office(path, replace(base, globals=with_rule))
         self.expected: dict[tuple[str, str], TradingState] = {}
         self.time = 0
 
@@ -267,7 +273,7 @@ class LockMachine(RuleBasedStateMachine):
         before = self.expected.get((owner, scope))
         self.expected[owner, scope] = HALTED if before is HALTED else state
 
-    @rule(scope=SCOPES, owner=OWNERS)
+    @rule(scope=SCOPES, owner=st.one_of(OWNERS, st.just(SPREAD.name)))
     def take_off(self, scope: str, owner: str) -> None:
         ask(self.office, Unlock(owner, (scope,), "ann"))
         self.expected.pop((owner, scope), None)
@@ -276,16 +282,19 @@ class LockMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.office.restart()
 
-    @rule(strategy=st.sampled_from(["euro", "other"]))
-    def trade(self, strategy: str) -> None:
+    @rule(strategy=st.sampled_from(["euro", "other"]), wide=st.booleans())
+    def trade(self, strategy: str, wide: bool) -> None:
         self.time += 10
-        on = tick(self.time)
+        on = tick(self.time, ask=1.11 if wide else 1.1001)
         self.office.feed(on)
         state = self.state(strategy)
         held = self.office.position(strategy)
         if held is None:
             result = self.office.submit(order(on, strategy=strategy))
-            allowed = state is TradingState.ACTIVE
+            allowed = state is TradingState.ACTIVE and not wide
+            if state is TradingState.ACTIVE and wide:
+                assert result.code is Code.RISK
+                self.expected[SPREAD.name, strategy] = REDUCING
         else:
             side = "SELL" if held.side == "BUY" else "BUY"
             result = self.office.submit(order(on, side, strategy, ticket=held.ticket))
