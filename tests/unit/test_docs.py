@@ -95,6 +95,16 @@ def test_the_command_lines_page_has_every_verb() -> None:
         assert f"`{verb}" in page
 
 
+def test_what_an_operator_can_do_is_a_verb_that_exists() -> None:
+    page = (DOCS / "comparison.md").read_text()
+    spans = [span.split() for span in re.findall(r"`([^`]+)`", page)]
+    words = {span[0] for span in spans if re.fullmatch(r"[a-z][a-z-]+", span[0])}
+    assert words - cli.commands.keys() == {"hour", "month", "ps", "ssh", "week"}
+    for verb, *rest in (span for span in spans if span[0] in cli.commands):
+        known = {name for parameter in cli.commands[verb].params for name in parameter.opts}
+        assert {word for word in rest if word.startswith("-")} <= known, verb
+
+
 def test_the_table_of_modules_is_that_of_the_code() -> None:
     page = module_table.PAGE.read_text()
     assert module_table.renew(page) == page, "run: .venv/bin/python scripts/module_table.py"
