@@ -16,7 +16,8 @@ import zmq
 from click.testing import CliRunner, Result
 
 from mt5crs_shared.configuration import loading
-from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.configuration.notify_structs import DestinationConfig, NotifyConfig
+from mt5crs_shared.configuration.structs import Config, GlobalConfig
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import Submit
@@ -333,3 +334,23 @@ def test_another_clock(desk: Desk, publish: Publish, ahead: float, words: str) -
 def test_frames_without_a_time(desk: Desk) -> None:
     heard = Heard(Counter({"EURUSD": 3}), Counter(), {"tick": "EURUSD 1.1 1.2"}, [])
     assert "frames carry no time" in found(market.judged(desk.config, heard, 5.0), "warning")
+
+
+def test_an_address_that_is_not_there_or_open_to_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = desk.folder / "mail"
+    secret.write_text("mailto://a:b@example.com")
+    secret.chmod(0o644)
+    monkeypatch.setenv("PHONE", "tgram://1/2")
+    to = [
+        DestinationConfig("phone", "env:PHONE"),
+        DestinationConfig("chat", "env:NOBODY"),
+        DestinationConfig("mail", f"file:{secret}"),
+    ]
+    config = Config("", (), GlobalConfig(notify=NotifyConfig(to)), {})
+    said = found(files.look_at_secrets(config), "warning")
+    assert "chat: the environment of `start` had no NOBODY" in said
+    assert f"mail: {secret} may be read by others: chmod 600" in said
+    assert "phone: there is an address in env:PHONE" in found(files.look_at_secrets(config), "ok")
+    assert list(files.look_at_secrets(Config("", (), GlobalConfig(), {}))) == []

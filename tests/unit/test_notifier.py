@@ -126,18 +126,18 @@ def test_a_secret_is_read_from_the_environment_or_a_file_of_the_user_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PHONE", " tgram://1/2 ")
-    assert delivery.read_secret("env:PHONE") == "tgram://1/2"
+    assert delivery.address_in("env:PHONE") == "tgram://1/2"
     with pytest.raises(DeliveryError, match="had no NOBODY"):
-        delivery.read_secret("env:NOBODY")
+        delivery.address_in("env:NOBODY")
     file = tmp_path / "phone"
     file.write_text("tgram://1/2\n")
     file.chmod(0o640)
     with pytest.raises(DeliveryError, match="chmod 600"):
-        delivery.read_secret(f"file:{file}")
+        delivery.address_in(f"file:{file}")
     file.chmod(0o600)
-    assert delivery.read_secret(f"file:{file}") == "tgram://1/2"
+    assert delivery.address_in(f"file:{file}") == "tgram://1/2"
     with pytest.raises(DeliveryError, match="cannot be read"):
-        delivery.read_secret(f"file:{tmp_path / 'none'}")
+        delivery.address_in(f"file:{tmp_path / 'none'}")
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,17 @@
-"""Sending one message: where secrets stand, Apprise, and errors that give no secret away."""
+"""Sending one message: Apprise, and errors that give no secret away."""
 
 import logging
-import os
-import stat
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 
 from mt5crs_services.notifier.composing import Composed
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.process.files import open_regular
+from mt5crs_shared.storage.secret_places import SecretError, read_secret
 from mt5crs_shared.wording import one_line
 
 LIMIT = 4_096
-"""Bytes of a file with a secret."""
+"""Bytes of an answer that are read."""
 
 FETCH_WITHIN = 10.0
 """Seconds that a fetch of `alive_url` may take."""
@@ -27,44 +24,30 @@ class DeliveryError(Mt5crsError):
     """A message could not be sent; it is tried again. The message says why, without a secret."""
 
 
-def read_secret(place: str) -> str:
-    """What stands in ``env:NAME``, or in ``file:PATH``.
+def address_in(place: str) -> str:
+    """The address that stands there.
 
     Raises:
-        DeliveryError: Nothing does, or somebody else may read it.
+        DeliveryError: None does.
     """
-    kind, _, where = place.partition(":")
-    if kind == "env":
-        found = os.environ.get(where, "").strip()
-        if not found:
-            raise DeliveryError(f"the environment of `start` had no {where}")
-        return found
-    path = Path(where).expanduser()
     try:
-        with open_regular(path) as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            body = file.read(LIMIT).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeliveryError(f"{path} cannot be read: {error}") from error
-    if mode & 0o077:
-        raise DeliveryError(f"{path} may be read by others: chmod 600 {path}")
-    if not body:
-        raise DeliveryError(f"{path} is empty")
-    return body
+        return read_secret(place)
+    except SecretError as error:
+        raise DeliveryError(str(error)) from error
 
 
 def send(place: str, message: Composed, urgent: bool) -> None:
     """Send a message; takes as long as the service takes, some 15 seconds at most.
 
     Args:
-        place: Where the destination's address stands, see :func:`read_secret`.
+        place: Where the destination's address stands, see `secret_places`.
         message: What is sent.
         urgent: For services that know the difference.
 
     Raises:
         DeliveryError: It was not sent, as far as is known.
     """
-    address = read_secret(place)
+    address = address_in(place)
     # Imported by the processes alone that send: it takes 150 ms and 15 MB.
     import apprise
 
@@ -95,7 +78,7 @@ def fetch(place: str) -> None:
     Raises:
         DeliveryError: It did not answer, or with an error.
     """
-    address = read_secret(place)
+    address = address_in(place)
     try:
         if not address.startswith(("http://", "https://")):
             raise ValueError("it begins neither with http:// nor with https://")

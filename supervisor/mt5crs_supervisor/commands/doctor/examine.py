@@ -9,6 +9,7 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands import show, validate
 from mt5crs_supervisor.commands.doctor import files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding, Level, fault, fine, warning
@@ -19,9 +20,6 @@ from mt5crs_supervisor.processes.instance_lock import holder
 COLOURS: dict[Level, str] = {"ok": "green", "warning": "yellow", "error": "red"}
 
 MEND = "mend it; `validate` says it again"
-
-SERVICES = 3
-"""Children besides the strategies."""
 
 
 def examine(config_path: Path, var: Path, seconds: float, as_json: bool) -> bool:
@@ -59,7 +57,8 @@ def findings(config_path: Path, var: Path, seconds: float) -> Iterator[Finding]:
     else:
         yield from _configuration(config, config_path)
     strategies = config.enabled if config is not None else ()
-    children = SERVICES + len(strategies) + sum(strategy.standby for strategy in strategies)
+    services = plans.services(config, VarPaths(var).ledger) if config is not None else ()
+    children = len(services) + len(strategies) + sum(strategy.standby for strategy in strategies)
     yield from machine.look_at_limits(children)
     yield from machine.look_at_memory(children)
     yield from machine.look_at_clock()
@@ -68,6 +67,7 @@ def findings(config_path: Path, var: Path, seconds: float) -> Iterator[Finding]:
     yield from files.look_at_ledger(var, config)
     yield from files.look_at_journals(var, [strategy.name for strategy in strategies])
     if config is not None:
+        yield from files.look_at_secrets(config)
         running = holder(VarPaths(var)) is not None
         yield from market.look_at_market(config, seconds, running)
 

@@ -14,6 +14,7 @@ from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.process.paths import MAX_SOCKET_PATH, VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.storage.secret_places import SecretError, read_secret
 from mt5crs_shared.storage.store import connect_readonly
 from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine, warning
 from mt5crs_supervisor.operator import orphans
@@ -190,3 +191,21 @@ def _damage(db: sqlite3.Connection) -> str:
     """What SQLite says is wrong with a file; empty: nothing."""
     (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
     return "" if said == "ok" else str(said)
+
+
+def look_at_secrets(config: Config) -> Iterator[Finding]:
+    """Whether addresses that must be in no YAML file stand where that says."""
+    notify = config.globals.notify
+    if notify is None:
+        return
+    places = {f"global.notify: {to.name}": to.address for to in notify.to}
+    if notify.alive_url is not None:
+        places["global.notify: alive_url"] = notify.alive_url
+    for name, place in places.items():
+        try:
+            read_secret(place)
+        except SecretError as error:
+            advice = "`notify test` tries it; what cannot be sent waits"
+            yield warning("notify", f"{name}: {error}", advice)
+        else:
+            yield fine("notify", f"{name}: there is an address in {place}")
