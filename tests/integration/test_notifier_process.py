@@ -172,7 +172,7 @@ def test_a_destination_that_cannot_be_reached_harms_nobody(
     del os.environ["HOOK"]
     failing = desk.call("notify", "test")
     assert failing.returncode == 1
-    assert "hook: the environment of `start` had no HOOK" in failing.stdout
+    assert "hook: there is no HOOK in the environment" in failing.stdout
     assert failing.stderr == "error: not reached: hook\n"
 
     desk.said("start", "--detach")

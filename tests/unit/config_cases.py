@@ -168,6 +168,10 @@ BAD_GLOBALS = [
     ("metrics: 9464", "global.metrics: 9464; expected"),
     ("metrics: localhost", "expected host:port, such as 127.0.0.1:9464"),
     ("metrics: localhost:70000", "global.metrics: localhost:70000; expected a port of 1 to 65535"),
+    (
+        "notify: {to: [{name: a, address: tgram://12345:TOKEN/chat}]}",
+        "global.notify.to[0].address: something else, which is not shown here; expected env:NAME",
+    ),
     ("notify: {to: []}", "global.notify.to: nobody; expected at least one destination"),
     (
         "notify: {to: [{name: a, address: tgram://1/2}]}",

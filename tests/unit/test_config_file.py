@@ -94,6 +94,12 @@ def test_a_bad_global_is_named_with_its_place(house: Path, line: str, message: s
     assert len(problems) == 1
 
 
+def test_a_secret_is_not_repeated(house: Path) -> None:
+    for field in ("alive_url: https://hc/TOKEN", "to: [{name: a, address: tgram://1:TOKEN/c}]"):
+        line = f"notify: {{to: [{{name: a, address: env:A}}], {field}}}"
+        assert "TOKEN" not in str(problems_of(house, with_globals(line)))
+
+
 @pytest.mark.parametrize(("text", "message"), BAD_DOCUMENTS)
 def test_a_bad_document_is_refused(house: Path, text: str | bytes, message: str) -> None:
     assert any(message in str(problem) for problem in problems_of(house, text))

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mt5crs_shared.configuration import loading
-from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.configuration.structs import Config, FeedConfig
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.operator.control import ConfigDifference, FieldChange
 from mt5crs_supervisor.operator.difference import difference
@@ -109,3 +109,16 @@ def test_what_an_open_position_depends_on_waits_for_its_end(field: str, value: o
     assert compared(wanted).refused == ()
     (reason,) = compared(wanted, held=(FIRST.name,)).refused
     assert f"{field} cannot change while its position is open" in reason
+
+
+def test_the_made_up_market_quotes_what_it_began_with_whoever_has_left_since() -> None:
+    feed = msgspec.structs.replace(RUNNING.globals, feed=FeedConfig())
+    begun = msgspec.structs.replace(RUNNING, globals=feed)
+    ledger = Path("/nowhere/ledger.db")
+    of_begin = {plan.name: plan for plan in plans.services(begun, ledger)}
+    left = msgspec.structs.replace(begun, strategies=changed(enabled=False).strategies)
+    back = difference(left, begun, (of_begin, of_begin), ({}, {}), ())
+    assert (back.added, back.refused) == ((FIRST.name,), ())
+    of_rest = {plan.name: plan for plan in plans.services(left, ledger)}
+    new = difference(left, begun, (of_rest, of_rest), ({}, {}), ())
+    assert any("does not quote" in reason for reason in new.refused)

@@ -350,7 +350,7 @@ def test_an_address_that_is_not_there_or_open_to_others(
     ]
     config = Config("", (), GlobalConfig(notify=NotifyConfig(to)), {})
     said = found(files.look_at_secrets(config), "warning")
-    assert "chat: the environment of `start` had no NOBODY" in said
+    assert "chat: there is no NOBODY in the environment" in said
     assert f"mail: {secret} may be read by others: chmod 600" in said
     assert "phone: there is an address in env:PHONE" in found(files.look_at_secrets(config), "ok")
     assert list(files.look_at_secrets(Config("", (), GlobalConfig(), {}))) == []

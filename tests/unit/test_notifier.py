@@ -29,6 +29,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.event_files import EventWriter
 from mt5crs_shared.storage.outbox_file import OutboxError, read_messages
 from mt5crs_shared.storage.story import StoryCursor, StoryLine
+from mt5crs_shared.trading.locks import OPERATOR, TradingLock, TradingState
 
 PHONE = DestinationConfig("phone", "env:PHONE")
 MAIL = DestinationConfig("mail", "env:MAIL")
@@ -127,7 +128,7 @@ def test_a_secret_is_read_from_the_environment_or_a_file_of_the_user_alone(
 ) -> None:
     monkeypatch.setenv("PHONE", " tgram://1/2 ")
     assert delivery.address_in("env:PHONE") == "tgram://1/2"
-    with pytest.raises(DeliveryError, match="had no NOBODY"):
+    with pytest.raises(DeliveryError, match="no NOBODY in the environment"):
         delivery.address_in("env:NOBODY")
     file = tmp_path / "phone"
     file.write_text("tgram://1/2\n")
@@ -365,8 +366,11 @@ def test_what_happens_before_the_gateway_has_made_the_ledger_is_told(tmp_path: P
     assert "empty as yet" in notifier._trouble
     events.write(Restart("euro", "asked by the operator"))
     paths.ledger.unlink()
-    Ledger(paths.ledger, "USD", 1_000.0).close()
+    ledger = Ledger(paths.ledger, "USD", 1_000.0)
+    ledger.change_locks([TradingLock(OPERATOR, "euro", TradingState.HALTED, "ann", "", 1.0)], [])
+    ledger.close()
     notifier._look()
     assert notifier._trouble == ""
-    (waiting,) = notifier._outbox.waiting("phone")
-    assert "asked by the operator" in str(waiting)
+    told = [waiting.line for waiting in notifier._outbox.waiting("phone")]
+    assert sorted(line.kind for line in told) == ["locked", "restart"]
+    assert "asked by the operator" in str(told)

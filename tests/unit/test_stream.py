@@ -13,7 +13,7 @@ from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
-from mt5crs_shared.market.reader import Reader
+from mt5crs_shared.market.reader import ANSWER_WITHIN, Reader
 from mt5crs_shared.market.stream import GIVE_UP, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
@@ -262,6 +262,18 @@ def test_a_standstill_is_no_time_in_which_anybody_could_have_answered(market: Ma
     assert market.taken == [], "it has not gone on without the tape"
     market.until(lambda: len(market.taken) == 2, YEN)
     assert market.taken == [tick(YEN, 0), tick(YEN, 1)]
+
+
+def test_patience_ends_though_each_question_is_waited_for(market: Market) -> None:
+    later, step = 0.0, ANSWER_WITHIN + 0.05
+    stream = market.stream
+    stream._monotonic = stream._queue._monotonic = lambda: time.monotonic() + later
+    market.publish(tick(YEN, 1))
+    market.until(lambda: stream._readers[YEN].live_waits)
+    for _ in range(round(GIVE_UP / step) + 2):
+        later += step
+        market.turn()
+    assert market.taken == [tick(YEN, 1)]
 
 
 def test_nobodys_ignorance_throws_away_what_somebody_said(market: Market) -> None:

@@ -159,5 +159,5 @@ class Notifier:
 
 
 def run_notifier(spec: ChildSpec, preloaded: bool) -> None:
-    """QueuedLine point of the notifier's process."""
+    """Entry point of the notifier's process."""
     Notifier(spec, preloaded).run()

@@ -209,7 +209,9 @@ def _scalar(info: inspect.Type, kind: Any, node: Node, path: str, report: Proble
 
 def _refuse(node: Node, path: str, expected: str, report: ProblemReport, hint: str = "") -> None:
     if node.value is not UNSET:
-        report.add(node.mark, path, _found(node), expected, hint)
+        secret = expected.startswith(PATTERNS[_SECRET])
+        found = "something else, which is not shown here" if secret else _found(node)
+        report.add(node.mark, path, found, expected, "" if secret else hint)
 
 
 def _found(node: Node) -> str:

@@ -26,11 +26,11 @@ ANSWER_WITHIN = 1.0
 HELD_FOR = 1.0
 """Seconds that an answer is held for another symbol whose place nobody can compare."""
 
-
-STOOD_STILL = 1.0
+STOOD_STILL = 2.5 * ANSWER_WITHIN
 """Seconds from one turn to the next above which this process, or the machine, stood still.
 
-Whoever is asked has stood still as well, perhaps: no time has passed for him to answer in.
+Whoever is asked has stood still as well, perhaps: no time has passed for him to answer in. A
+question that nobody answers is a turn every :data:`ANSWER_WITHIN`: patience with that has to end.
 """
 
 

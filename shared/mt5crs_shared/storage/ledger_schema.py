@@ -144,6 +144,19 @@ def open_ledger(path: Path, older: bool = False) -> sqlite3.Connection:
     return store.open_readonly(path, SCHEMA, older)
 
 
+def has_begun(path: Path) -> bool:
+    """Whether the gateway has made the tables of a ledger that it is about to begin.
+
+    Raises:
+        LedgerError: It cannot be read.
+    """
+    try:
+        with contextlib.closing(store.connect_readonly(path)) as db:
+            return store.version_of(db, SCHEMA) > 0
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(f"{path}: the ledger cannot be read: {error}") from error
+
+
 def owner(path: Path) -> str:
     """The installation that a ledger belongs to; empty: there is none, or it cannot be read."""
     try:

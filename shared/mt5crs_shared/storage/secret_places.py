@@ -25,7 +25,7 @@ def read_secret(place: str) -> str:
     if kind == "env":
         found = os.environ.get(where, "").strip()
         if not found:
-            raise SecretError(f"the environment of `start` had no {where}")
+            raise SecretError(f"there is no {where} in the environment")
         return found
     path = Path(where).expanduser()
     try:

@@ -106,7 +106,8 @@ def newest_cursor(paths: VarPaths) -> StoryCursor:
     """
     event = newest_event(paths)
     ledger = StoryCursor()
-    if paths.ledger.exists():
+    # Of one that has no tables yet everything is new.
+    if paths.ledger.exists() and ledger_schema.has_begun(paths.ledger):
         with contextlib.closing(ledger_schema.open_ledger(paths.ledger)) as db:
             ledger = ledger_cursor(db)
     return msgspec.structs.replace(ledger, event=event)

@@ -88,8 +88,8 @@ MEANINGS: dict[Code, str] = {
     Code.NOT_SEEN: "The gateway has never seen that order id.",
     Code.PARTIAL: "A part of the volume was executed; the rest was not to be had.",
     Code.LOCKED: (
-        "Trading is held back, by `pause` or by the kill switch; the detail says by whom, since"
-        " when and why."
+        "Trading is held back, by `pause`, the kill switch or a risk rule; the detail says by whom,"
+        " since when and why."
     ),
     Code.RISK: "A risk rule of the configuration (`global.risk`) refuses it; the detail says why.",
     Code.INTERNAL: "The gateway failed on it; see its log. Nothing was executed.",

@@ -200,10 +200,10 @@ class Child:
         if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
             self._move(LifecycleEvent.RECOVERED)
             self._parent.notify(Running(self.name, beat.pid, beat.epoch))
-        change = self.spawn.degraded(self.degraded, now)
-        if change is not None:
-            kind, why = change
-            self._parent.notify(kind(self.name, why))
+        # One that is asked to end is not well by that.
+        if self.state is not State.STOPPING:
+            for kind, why in self.spawn.degraded(self.degraded, now):
+                self._parent.notify(kind(self.name, why))
         if self._limits is not None and self.state not in (State.KILLING, State.STOPPING):
             self._check_memory(self._limits, beat.usage.rss, now)
 

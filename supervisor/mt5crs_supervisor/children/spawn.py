@@ -3,6 +3,7 @@
 import dataclasses
 import signal
 from collections import deque
+from collections.abc import Iterator
 
 import msgspec
 
@@ -122,7 +123,7 @@ class Spawn:
         self.beat, self.beat_at = beat.after(self.beat), now
         self.beats.append((self.beat, now))
 
-    def degraded(self, why: str, now: float) -> tuple[type[Degraded | Well], str] | None:
+    def degraded(self, why: str, now: float) -> Iterator[tuple[type[Degraded | Well], str]]:
         """What people are to be told of it, where that has changed.
 
         Args:
@@ -131,13 +132,14 @@ class Spawn:
         """
         if not why:
             was, self.trouble, self.trouble_at = self.trouble, "", None
-            return (Well, was) if was else None
+            if was:
+                yield Well, was
+            return
         if self.trouble_at is None:
             self.trouble_at = now
-        if self.trouble or now - self.trouble_at < DEGRADED_FOR:
-            return None
-        self.trouble = why
-        return Degraded, why
+        if not self.trouble and now - self.trouble_at >= DEGRADED_FOR:
+            self.trouble = why
+            yield Degraded, why
 
     def on_first_tick(self, at: float) -> bool:
         """It has processed a tick; whether it has recovered from a death by that."""

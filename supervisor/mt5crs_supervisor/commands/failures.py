@@ -35,7 +35,7 @@ class CommandError(Mt5crsError):
 
 def unknown_name(name: str, known: Iterable[str], what: str) -> CommandError:
     """The answer to a name that is not there: the nearest right one, and all of them."""
-    names = sorted(known)
+    names = sorted(set(known))
     near = nearest(name, names, cutoff=0.4)
     hint = f" Did you mean {near}?" if near else ""
     listed = f" There are: {', '.join(names)}." if names else ""

@@ -58,6 +58,8 @@ def pause(
         own = _lock_of(report, OPERATOR, scope)
         what = "no order" if own.state is TradingState.HALTED else "opens no position"
         say(f"{scope or 'every strategy'}: {what} any more; {locks.in_words(own)}")
+        if end is not None and own.until != end.timestamp():
+            say(f"  it was held already, and for longer; `resume {scope or '--all'}` first")
         strictest = locks.strictest(report.locks, scope)
         if strictest is not None and strictest != own:
             say(f"  besides: {locks.in_words(strictest)}; {_way_out(strictest)}")
@@ -122,6 +124,8 @@ def unlock(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
     for lock in wanted:
         report = let_go(gateway, [lock.scope], lock.owner)
         click.echo(f"{lock.scope or 'every strategy'}: {lock.owner} lets it trade again")
+    if wanted:
+        click.echo("where a rule is broken still, the next order locks again")
     for scope in set(named) - {ACCOUNT} - {lock.scope for lock in wanted}:
         click.echo(f"{scope}: no risk rule has locked it")
     if everybody and not wanted:
@@ -226,11 +230,11 @@ def _columns(rows: Sequence[TradingLock]) -> list[Column]:
     return [
         column(rows, "WHAT", lambda k: Cell(k.scope or "account"), right=False),
         column(rows, "STATE", lambda k: Cell(k.state, "red"), right=False),
-        column(rows, "WHY", lambda k: Cell(k.why or "-"), right=False, least=8),
-        column(rows, "TAKEN OFF BY", lambda k: Cell(way_out(k)), 1, right=False),
-        column(rows, "BY", lambda k: Cell(k.who), 2, right=False),
-        column(rows, "SINCE (UTC)", lambda k: moment(k.since), 3, right=False),
-        column(rows, "UNTIL (UTC)", lambda k: moment(k.until), 4, right=False),
+        column(rows, "WHY", lambda k: Cell(k.why or "-"), 1, right=False, least=8),
+        column(rows, "TAKEN OFF BY", lambda k: Cell(way_out(k)), 2, right=False),
+        column(rows, "UNTIL (UTC)", lambda k: moment(k.until), 3, right=False),
+        column(rows, "BY", lambda k: Cell(k.who), 5, right=False),
+        column(rows, "SINCE (UTC)", lambda k: moment(k.since), 4, right=False),
     ]
 
 

@@ -107,6 +107,8 @@ def _note(child: ChildStatus) -> str:
     if child.state == State.QUARANTINED:
         what_now = f"see `crashes {child.name}`, mend it, then `restart {child.name}`"
         return f"given up after: {child.last_error}; {what_now}"
+    if child.state == State.STOPPED and child.kind == "strategy" and child.epoch:
+        return f"stopped; `start {child.name}`"
     return ""
 
 

@@ -208,8 +208,11 @@ def _megabytes(size: int) -> Cell:
 
 
 def _trouble(rows: Sequence[StrategyStatus], title: str, counter: str, colour: str) -> Column:
-    cells = [Cell(str(n), colour if n else None) for n in (_count(row, counter) for row in rows)]
-    return Column(title, cells, rank=1)
+    def shown(row: StrategyStatus) -> Cell:
+        count = _count(row, counter)
+        return NOTHING if row.metrics is None else Cell(str(count), colour if count else None)
+
+    return Column(title, [*map(shown, rows)], rank=1)
 
 
 def _count(row: StrategyStatus, counter: str) -> int:

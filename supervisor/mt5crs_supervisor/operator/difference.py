@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from mt5crs_shared.configuration.structs import Config, StrategyConfig
+from mt5crs_shared.configuration.structs import Config, StrategyConfig, decode_config
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.operator.control import ChangedStrategy, ConfigDifference, FieldChange
@@ -73,7 +73,7 @@ def difference(
         globals=globals_,
         services=tuple(n for n in CHANGING if n in differing or n in wants.keys() - runs.keys()),
         ended=tuple(name for name in CHANGING if name in runs.keys() - wants.keys()),
-        refused=(*_fixed(globals_), *_unquoted(running, wanted), *_bound(changed, held)),
+        refused=(*_fixed(globals_), *_unquoted(runs, wanted), *_bound(changed, held)),
     )
 
 
@@ -122,12 +122,13 @@ def _fixed(changes: tuple[FieldChange, ...]) -> Iterator[str]:
             yield f"{change.path} cannot change while it runs: `stop`, then `start`"
 
 
-def _unquoted(running: Config, wanted: Config) -> Iterator[str]:
-    """A made-up market quotes what it quoted at its start."""
-    feed = running.globals.feed
-    if feed is None or feed.kind != "synthetic":
+def _unquoted(runs: Mapping[str, Plan], wanted: Config) -> Iterator[str]:
+    """A made-up market quotes what it quoted at its start, whoever has left since."""
+    started = decode_config(runs["feed"].payload) if "feed" in runs else None
+    feed = started.globals.feed if started is not None else None
+    if started is None or feed is None or feed.kind != "synthetic":
         return
-    quoted = plans.symbols_of(running, running.enabled)
+    quoted = started.symbols
     for strategy in wanted.enabled:
         for symbol in plans.symbols_of(wanted, (strategy,)).keys() - quoted.keys():
             yield (

@@ -11,6 +11,7 @@ import zmq
 
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market import wire
+from mt5crs_shared.market.market_socket import SIMULATED
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.wording import nearest, shown
 from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine, warning
@@ -34,12 +35,14 @@ class Heard(msgspec.Struct):
         refused: Frames that are none, by what is wrong with them.
         frame: One of those that are ticks, and one that is none, as text.
         leads: Seconds that ticks were ahead of this clock.
+        simulated: It is a feed of ours, which says so; its clock is its own.
     """
 
     ticks: Counter[str]
     refused: Counter[str]
     frame: dict[str, str]
     leads: list[float]
+    simulated: bool = False
 
 
 def look_at_market(config: Config, seconds: float, running: bool) -> Iterator[Finding]:
@@ -106,7 +109,9 @@ def judged(config: Config, heard: Heard, seconds: float) -> Iterator[Finding]:
             f" {heard.frame['refused']}",
             "see docs/wire.md for the shapes that are read",
         )
-    if config.globals.feed is None:  # A feed of ours has a clock of its own.
+    if heard.simulated:
+        yield fine("times", "a feed of ours: it has a clock of its own")
+    else:
         yield from _times(heard)
 
 
@@ -166,6 +171,7 @@ def _own_feed(url: str, running: bool) -> Iterator[Finding]:
 
 
 def _take(heard: Heard, frames: list[bytes], config: Config) -> None:
+    heard.simulated = heard.simulated or frames[0] == SIMULATED
     now_us = time.time_ns() // 1000
     tick = wire.decode(frames, now_us, config.globals.market.zone)
     if isinstance(tick, Tick):

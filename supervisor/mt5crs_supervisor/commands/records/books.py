@@ -120,16 +120,16 @@ def position_columns(
 def order_columns(rows: Sequence[OrderRecord]) -> list[Column]:
     """The columns of the orders."""
     return [
-        column(rows, "TIME (UTC)", lambda o: moment(o.time_us), right=False),
+        column(rows, "MARKET (UTC)", lambda o: moment(o.time_us), right=False),
         column(rows, "STRATEGY", lambda o: Cell(o.strategy), right=False, least=12),
-        column(rows, "SYMBOL", lambda o: Cell(o.symbol), 2, right=False),
+        column(rows, "SYMBOL", lambda o: Cell(o.symbol), 4, right=False),
         column(rows, "ACTION", lambda o: Cell(o.action), right=False),
         column(rows, "SIDE", lambda o: Cell(o.side), right=False),
         column(rows, "LOTS", lambda o: Cell("-" if o.lots is None else f"{o.lots:.2f}")),
         column(rows, "PRICE", lambda o: price(o.price or 0.0), 2),
         column(rows, "STATUS", lambda o: Cell(o.status, STATUS_COLOURS.get(o.status)), right=False),
-        column(rows, "CODE", lambda o: Cell(o.code or "-"), right=False),
-        column(rows, "TICKET", lambda o: Cell(str(o.ticket or "-")), 3),
+        column(rows, "CODE", lambda o: Cell(o.code or "-"), 3, right=False),
+        column(rows, "TICKET", lambda o: Cell(str(o.ticket or "-")), 5),
         column(rows, "WHY", lambda o: Cell(o.detail or o.reason), 1, right=False, least=16),
     ]
 

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import sqlite3
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -38,7 +39,8 @@ NEWEST = 500
 Recorded = TypeVar("Recorded", Deal, OrderRecord)
 
 _FIRST = datetime.fromtimestamp(0.0, UTC)
-_STATE = events.StateChanged.__struct_config__.tag
+STATE = events.StateChanged.__struct_config__.tag
+"""The kind of a change of state, which is told to who asks for it alone."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
     def has(self, line: StoryLine) -> bool:
         """Whether that is part of it."""
-        kind = line.kind in self.kinds if self.kinds else line.kind != _STATE
+        kind = line.kind in self.kinds if self.kinds else line.kind != STATE
         named = self.name in (None, line.name)
         return kind and named and (self.since is None or line.moment >= self.since)
 
@@ -90,7 +92,7 @@ def show_events(
         with contextlib.suppress(KeyboardInterrupt):
             for line in whole.follow(lambda: time.sleep(LOOK_EVERY)):
                 if wanted.has(line):
-                    _print([line], as_json)
+                    _print([line], as_json, above=shown)
 
 
 def show_summary(var_dir: Path, since: str | None) -> None:
@@ -155,6 +157,10 @@ class Story:
         self._reader = StoryReader(self._paths, end)
         return sorted(lines, key=lambda line: line.time)
 
+    def more(self) -> list[StoryLine]:
+        """What has come since, in the order of the clock."""
+        return self._reader.read()
+
     def follow(self, pause: Callable[[], None]) -> Iterator[StoryLine]:
         """What comes, as it comes.
 
@@ -163,7 +169,7 @@ class Story:
         """
         while True:
             pause()
-            yield from self._reader.read()
+            yield from self.more()
 
 
 def reaching_back(
@@ -198,18 +204,27 @@ def grouped(lines: Iterable[StoryLine]) -> list[StoryLine]:
     return [msgspec.structs.replace(group[-1], times=len(group)) for group in groups]
 
 
-def lines_of(found: Iterable[StoryLine], width: int) -> list[str]:
-    """One line for each, none longer than the window: local time, name, kind, detail."""
+def lines_of(found: Iterable[StoryLine], width: int, above: Iterable[StoryLine] = ()) -> list[str]:
+    """Local time, name, kind, detail; what is longer than the window goes on below.
+
+    Args:
+        found: What happened.
+        width: Of the window.
+        above: What stands above, and is lined up with.
+    """
     lines = list(found)
-    names = max((cells_of(line.name) for line in lines), default=0)
-    kinds = max((len(line.kind) for line in lines), default=0)
+    together = [*above, *lines]
+    names = max((cells_of(line.name) for line in together), default=0)
+    kinds = max((len(line.kind) for line in together), default=0)
     return [
-        clip(
+        clip(part, width)
+        for line in lines
+        for part in textwrap.wrap(
             f"{line.moment.astimezone():%m-%d %H:%M:%S}  {line.name:<{names}}"
             f"  {line.kind:<{kinds}}  {_times(line)}{plain(line.detail)}",
             width,
+            subsequent_indent=" " * 16,
         )
-        for line in lines
     ]
 
 
@@ -217,12 +232,12 @@ def _times(line: StoryLine) -> str:
     return f"({line.times} times) " if line.times > 1 else ""
 
 
-def _print(lines: list[StoryLine], as_json: bool) -> None:
+def _print(lines: list[StoryLine], as_json: bool, above: Iterable[StoryLine] = ()) -> None:
     if as_json:
         for line in lines:
             click.echo(msgspec.json.encode(line))
     elif lines:
-        show.print_lines(lines_of(lines, show.width()))
+        show.print_lines(lines_of(lines, show.width(), above))
 
 
 def _check_kinds(kinds: Iterable[str]) -> None:

@@ -120,6 +120,8 @@ def _process(child: ChildStatus) -> str:
                 f"QUARANTINED after: {child.last_error}; see `crashes {child.name}`, mend it, then"
                 f" `restart {child.name}`"
             )
+        case State.STOPPED:
+            return f"STOPPED: it has no process; `start {child.name}`"
         case "DISABLED":
             return "DISABLED in the configuration: it has no process"
         case "REMOVED":
@@ -152,7 +154,7 @@ def _bars(row: StrategyStatus) -> str:
 
 def _market(row: StrategyStatus) -> str:
     metrics = row.metrics
-    if metrics is None:
+    if metrics is None or row.process.pid is None:
         return ""
     if row.last_tick_age is None:
         return f"no tick of {row.symbol} has come yet"

@@ -32,7 +32,7 @@ from mt5crs_supervisor.operator.control import (
     ReloadRequest,
 )
 from mt5crs_supervisor.operator.status_report import StatusReport
-from mt5crs_supervisor.operator.trading_control import TradingControl
+from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 60.0
 """Seconds that a reload is waited for."""
@@ -58,7 +58,7 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
         raise CommandError(f"nothing was changed: {'; '.join(planned.refused)}")
     if dry_run or not planned.count:
         return
-    with _flattened(paths, planned.removed) if flatten else contextlib.nullcontext():
+    with _leaving_held(paths, planned.removed, keep, flatten):
         asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
         _wait(client, planned, time.monotonic)
 
@@ -108,14 +108,37 @@ def asked(client: ControlClient, request: ReloadRequest) -> ConfigDifference:
 
 
 @contextlib.contextmanager
-def _flattened(paths: VarPaths, leaving: Sequence[str]) -> Iterator[None]:
-    """Close what strategies hold that leave; they open nothing more until they have stopped."""
+def _leaving_held(
+    paths: VarPaths, leaving: Sequence[str], keep: bool, flatten: bool
+) -> Iterator[None]:
+    """Let strategies that leave open nothing more until they have stopped.
+
+    What was open at the last beat is a second old; from here on it is what the gateway says.
+
+    Raises:
+        CommandError: One holds a position, and nobody has said what becomes of it.
+    """
     gateway = TradingControl(paths)
-    paused = {lock.scope for lock in gateway.ask(AskTrading()).locks if lock.owner == OPERATOR}
+    try:
+        before = gateway.ask(AskTrading()) if leaving else None
+    except GatewayDown:
+        before = None  # No order leaves then.
+    if before is None:
+        yield
+        return
+    paused = {lock.scope for lock in before.locks if lock.owner == OPERATOR}
     fresh = [name for name in leaving if name not in paused]
     report = trading.hold(gateway, leaving, TradingState.HALTED, "leaves by a reload")
+    held = [position for position in report.positions if position.strategy in leaving]
     try:
-        trading.close(gateway, [held for held in report.positions if held.strategy in leaving])
+        if flatten:
+            trading.close(gateway, held)
+        elif held and not keep:
+            names = ", ".join(position.strategy for position in held)
+            raise CommandError(
+                f"nothing was changed: {names} would leave a position open: --keep leaves it to the"
+                " gateway, --flatten closes it"
+            )
         yield
     finally:
         trading.let_go(gateway, fresh)

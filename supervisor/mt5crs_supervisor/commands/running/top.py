@@ -6,19 +6,27 @@ import queue
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 import click
+import msgspec
 
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.storage.story import StoryLine
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode
+from mt5crs_supervisor.commands.records.events import STATE, Story
 from mt5crs_supervisor.commands.running.top_actions import carry_out
 from mt5crs_supervisor.display.top.actions import SHOWING, KeyOutcome
 from mt5crs_supervisor.display.top.model import TopModel
 from mt5crs_supervisor.display.top.terminal import Terminal
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_supervisor.operator.status_report import EventLine, StatusReport
+
+KEPT = 50
+"""Newest events that are at hand."""
 
 Word = StatusReport | Exception | KeyOutcome
 """What threads hand over: a report, why there is none, what became of an action."""
@@ -61,6 +69,8 @@ class TopView:
         self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
         self._asking = False
         self._ask_at = 0.0
+        self._story: Story | None = None
+        self._lines: deque[StoryLine] = deque(maxlen=4 * KEPT)
 
     def run(self, first: StatusReport) -> None:
         """Go on until it is wished to end, or the terminal is gone."""
@@ -103,10 +113,24 @@ class TopView:
 
     def _status(self) -> Word:
         try:
-            return show.asked_status(self._client, self._paths)
+            report = show.asked_status(self._client, self._paths)
+            return msgspec.structs.replace(report, events=self._newest(report))
         except Exception as error:
             # Whatever it is: the next one is asked for all the same.
             return error
+
+    def _newest(self, report: StatusReport) -> tuple[EventLine, ...]:
+        """The newest events, deals and locks among them, which the supervisor does not know."""
+        try:
+            if self._story is None:
+                story = Story(self._paths)
+                self._lines.extend(story.newest(None, KEPT, None))
+                self._story = story
+            self._lines.extend(self._story.more())
+        except LedgerError:
+            return report.events
+        told = (line for line in self._lines if line.kind != STATE)
+        return tuple(EventLine(e.time, e.name, e.kind, e.detail) for e in told)[-KEPT:]
 
     def _on_thread(self, work: Callable[[], Word]) -> None:
         def do() -> None:

@@ -28,8 +28,8 @@ class EquityRing:
             report: The newest one.
             now: Seconds, monotonic.
         """
-        if now < self._due:
-            return
+        if now < self._due or report.account is None:
+            return  # Before the gateway's first word nothing is known, which is not nothing.
         # In step with the clock, unless a whole turn was missed.
         self._due = (self._due if now < self._due + EVERY else now) + EVERY
         before = self._samples
