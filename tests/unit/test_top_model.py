@@ -301,6 +301,9 @@ def test_sixty_samples_are_kept_one_every_few_seconds() -> None:
     ring.sample(equity(1.0, 0.0), 10_000.0)
     ring.sample(equity(2.0, 0.0), 10_001.0)
     assert ring.of("a")[-1] == 1.0, "after a gap it begins anew, not with all that was missed"
+    silent = msgspec.structs.replace(equity(0.0, 0.0), account=None)
+    ring.sample(silent, 15_000.0)
+    assert ring.of("a")[-1] == 1.0, "before the gateway's first word nothing is known"
     ring.sample(report(*named("b")), 20_000.0)
     assert ring.of("a") == ()
 
