@@ -298,7 +298,8 @@ def test_a_risk_rule_locks_until_somebody_unlocks(system: CommandLine) -> None:
     system.said("reload")
     told = system.said("unlock", "euro*")
     assert sorted(told.splitlines()) == [
-        f"{name}: max_openings by strategy lets it trade again" for name in ("euro_a", "euro_b")
+        *(f"{name}: max_openings by strategy lets it trade again" for name in ("euro_a", "euro_b")),
+        "where a rule is broken still, the next order locks again",
     ]
     wait_for(lambda: deals(system, "euro_a") and deals(system) > before, "deals after unlocking")
     assert [k["scope"] for k in system.json("locks")] == ["yen"]

@@ -66,15 +66,16 @@ def var(tmp_path: Path) -> Path:
 
 
 def run(var: Path, *arguments: str) -> Result:
-    wide = {"COLUMNS": "200"}
-    return CliRunner().invoke(cli, ["--var-dir", str(var), "events", *arguments], env=wide)
+    return CliRunner().invoke(cli, ["--var-dir", str(var), "events", *arguments])
 
 
 def test_what_is_longer_than_the_window_goes_on_below(var: Path) -> None:
-    narrow = CliRunner().invoke(cli, ["--var-dir", str(var), "events"], env={"COLUMNS": "60"})
-    lines = narrow.output.splitlines()
-    assert all(len(line) <= 60 for line in lines) and len(lines) > 5
-    assert " ".join(narrow.output.split()) == " ".join(run(var).output.split())
+    found = events.Story(VarPaths(var)).newest(None, 50, None)
+    narrow = events.lines_of(found, 60)
+    assert all(len(line) <= 60 for line in narrow) and len(narrow) > len(found)
+    assert " ".join(" ".join(narrow).split()) == " ".join(
+        " ".join(events.lines_of(found, events.WHOLE)).split()
+    )
 
 
 def test_the_story_has_processes_and_deals_in_the_order_of_the_clock(var: Path) -> None:

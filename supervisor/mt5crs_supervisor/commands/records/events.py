@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import sqlite3
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,9 @@ USUAL = 50
 
 LOOK_EVERY = 0.5
 """Seconds between two looks while following."""
+
+WHOLE = 10_000
+"""Columns of a window that is none."""
 
 NEWEST = 500
 """Rows of the ledger that are read first; refused orders among which new ones are looked for."""
@@ -237,7 +241,9 @@ def _print(lines: list[StoryLine], as_json: bool, above: Iterable[StoryLine] = (
         for line in lines:
             click.echo(msgspec.json.encode(line))
     elif lines:
-        show.print_lines(lines_of(lines, show.width(), above))
+        # Through a pipe each stays on its line, for grep.
+        width = show.width() if sys.stdout.isatty() else WHOLE
+        show.print_lines(lines_of(lines, width, above))
 
 
 def _check_kinds(kinds: Iterable[str]) -> None:
