@@ -178,8 +178,9 @@ class Supervisor:
         self._renew_leases(now)
         self._spawner.keep_standbys(self.roster.strategies, now)
         self._spawner.save()
-        line = reporting.in_one_line(self.roster)
-        self._manager.on_turn(self._order.is_up, self._operator.reloading, self.stopping, line)
+        if self._manager.listens:
+            line = reporting.in_one_line(self.roster)
+            self._manager.on_turn(self._order.is_up, self._operator.reloading, self.stopping, line)
 
     def _wait(self) -> None:
         """Wait for the next turn, or for what cannot wait: deaths, and signals."""

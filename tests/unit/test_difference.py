@@ -21,10 +21,7 @@ def compared(
     wanted: Config, held: tuple[str, ...] = (), running: Config = RUNNING, **models: str
 ) -> ConfigDifference:
     ledger = Path("/nowhere/ledger.db")
-    before, after = (
-        {plan.name: plan for plan in (*plans.services(c, ledger), *plans.strategies(c))}
-        for c in (running, wanted)
-    )
+    before, after = (plans.everybody(config, ledger) for config in (running, wanted))
     runs = {strategy.name: "aaaa" for strategy in running.enabled}
     return difference(running, wanted, (before, after), (runs, models), held)
 

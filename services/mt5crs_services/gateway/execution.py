@@ -313,7 +313,6 @@ def _proposal(
     account_is: tuple[str, float],
 ) -> Proposal:
     currency, first_balance = account_is
-    opened = broker.positions().values()
     return Proposal(
         order=order,
         tick=tick,
@@ -325,5 +324,7 @@ def _proposal(
         free_margin=terms.free_margin,
         currency=currency,
         first_balance=first_balance,
-        exposure=net_lots(opened, lambda symbol: market.symbols[symbol].spec),
+        exposure=lambda: net_lots(
+            broker.positions().values(), lambda symbol: market.symbols[symbol].spec
+        ),
     )

@@ -91,7 +91,7 @@ class Notifier:
         if now >= self._next_look:
             self._next_look = now + LOOK_EVERY
             self._look()
-            quiet = policy.is_quiet(self._config.quiet_hours, datetime.now(UTC))
+            quiet = self._is_quiet()
             for courier in self._couriers:
                 courier.on_turn(now, quiet)
         if self._alive is not None:
@@ -139,11 +139,14 @@ class Notifier:
             return None
         return AliveSignal(lambda: self._fetchers.submit(delivery.fetch, place))
 
+    def _is_quiet(self) -> bool:
+        return policy.is_quiet(self._config.quiet_hours, datetime.now(UTC))
+
     def _say_farewell(self) -> None:
         """Tell what has happened until now, the end itself too, as far as that goes quickly."""
         until = time.monotonic() + FAREWELL
         self._look()
-        quiet = policy.is_quiet(self._config.quiet_hours, datetime.now(UTC))
+        quiet = self._is_quiet()
         while (now := time.monotonic()) < until:
             for courier in self._couriers:
                 courier.on_turn(now, quiet, farewell=True)

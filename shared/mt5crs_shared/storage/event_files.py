@@ -5,7 +5,6 @@ last event that it has seen; nobody who reads can slow the writer, or lose it an
 """
 
 import contextlib
-import itertools
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -138,11 +137,8 @@ def read_events(folder: Path, after: int = 0) -> Iterator[NumberedEvent]:
         folder: ``VarPaths.events``.
         after: The reader's cursor: the number of the last event that it has seen.
     """
-    segments = _segments(folder)
-    for segment, following in itertools.zip_longest(segments, segments[1:]):
-        if following is not None and int(following.stem) <= after + 1:
-            continue
-        for event in _events_of(segment):
+    for segment in _beyond(_segments(folder), after):
+        for event in _decoded(_Lines(segment)):
             if event.number > after:
                 yield event
 
@@ -188,16 +184,17 @@ class EventReader:
         if _last_number(segments[-1]) < self.number:
             self.number = 0
         self._segment = None
-        behind = [found for found in segments if int(found.stem) > self.number + 1]
-        return segments[-len(behind) - 1 :]
+        return _beyond(segments, self.number)
 
 
 def _segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.jsonl") if path.stem.isdecimal())
 
 
-def _events_of(segment: Path) -> Iterator[NumberedEvent]:
-    return _decoded(_Lines(segment))
+def _beyond(segments: list[Path], number: int) -> list[Path]:
+    """The files that may have events with higher numbers."""
+    later = [segment for segment in segments if int(segment.stem) > number + 1]
+    return segments[-len(later) - 1 :]
 
 
 def _decoded(lines: Iterable[bytes]) -> Iterator[NumberedEvent]:

@@ -104,6 +104,11 @@ def _service(name: str, needed: Config, guarded: dict[str, SymbolSpec]) -> Plan:
     return Plan(name, name, ENTRIES[name], payload, digest)  # type: ignore[arg-type]  # it is a Kind
 
 
+def everybody(config: Config, ledger: Path) -> dict[str, Plan]:
+    """The plan of each child that a configuration needs, by its name, services first."""
+    return {plan.name: plan for plan in (*services(config, ledger), *strategies(config))}
+
+
 def strategies(config: Config) -> list[Plan]:
     """One plan for each enabled strategy, in the order of the file."""
     return [plan_of(config, strategy) for strategy in config.enabled]

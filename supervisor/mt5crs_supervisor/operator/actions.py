@@ -29,7 +29,7 @@ from mt5crs_supervisor.operator.control import (
     StatusRequest,
     StopRequest,
 )
-from mt5crs_supervisor.operator.difference import difference
+from mt5crs_supervisor.operator.difference import difference, left_open
 from mt5crs_supervisor.operator.reload import Reload
 from mt5crs_supervisor.operator.reporting import Reported
 from mt5crs_supervisor.operator.status_report import StatusReport
@@ -156,15 +156,10 @@ class Operator:
         if digest_of(wanted) != request.digest:
             return Refused("the file has changed while it was checked: try again")
         wanted = self._supervisor.wanted(wanted)
-        services = plans.services(wanted, self._supervisor.paths.ledger)
-        everybody = {plan.name: plan for plan in (*services, *plans.strategies(wanted))}
+        everybody = plans.everybody(wanted, self._supervisor.paths.ledger)
         found = self._difference(wanted, everybody, request.models)
         if found.held and not (request.keep or request.dry_run):
-            left = ", ".join(found.held)
-            return Refused(
-                f"{left} would leave a position open: --keep leaves it to the gateway, --flatten"
-                " closes it"
-            )
+            return Refused(left_open(found.held))
         if not found.count:
             self._take(wanted)  # The file was written anew, and says the same.
         if request.dry_run or found.refused or not found.count:

@@ -1,6 +1,6 @@
 """What a configuration changes in one that runs: by strategy, field by field; pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -29,6 +29,18 @@ CHANGING = ("tape", "gateway", "notifier", "metrics")
 
 HELD = ("symbol", "magic")
 """Fields of a strategy that its open position depends on."""
+
+
+def left_open(names: Iterable[str], keep: str = "--keep", flatten: str = "--flatten") -> str:
+    """What is said of strategies that would leave with a position, of which nobody has spoken.
+
+    Args:
+        names: Of the strategies.
+        keep: What is said to leave it to the gateway.
+        flatten: What is said to close it.
+    """
+    left = f"{', '.join(names)} would leave a position open"
+    return f"{left}: {keep} leaves it to the gateway, {flatten} closes it"
 
 
 def difference(

@@ -5,11 +5,9 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.configuration import loading
-from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
-from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.deaths import running
 from mt5crs_supervisor.operator.difference import difference
 from mt5crs_supervisor.operator.status_report import StatusReport
@@ -29,7 +27,7 @@ def compared(report: StatusReport, paths: VarPaths) -> StatusReport:
         wanted = loading.load_config(Path(report.config), cwd=Path(report.folder))
     except ConfigError as error:
         return msgspec.structs.replace(report, config_problem=unusable(error))
-    children = _plans(runs, paths), _plans(wanted, paths)
+    children = plans.everybody(runs, paths.ledger), plans.everybody(wanted, paths.ledger)
     found = difference(runs, wanted, children, models=({}, {}), held=())
     return msgspec.structs.replace(report, config_differences=found.count)
 
@@ -40,8 +38,3 @@ def unusable(error: ConfigError) -> str:
     told = msgspec.structs.replace(first, excerpt="")
     more = f" (and {len(others)} more: `validate`)" if others else ""
     return f"cannot be used: {told}{more}"
-
-
-def _plans(config: Config, paths: VarPaths) -> dict[str, Plan]:
-    wanted = (*plans.services(config, paths.ledger), *plans.strategies(config))
-    return {plan.name: plan for plan in wanted}

@@ -40,6 +40,11 @@ class ServiceManager:
         self._next_sign = 0.0
         self._refused = False
 
+    @property
+    def listens(self) -> bool:
+        """Somebody is told; otherwise there is nothing to be made for it."""
+        return bool(self._address)
+
     def on_turn(self, up: bool, reloading: str, stopping: bool, status: str) -> None:
         """The loop has turned once more; waits for nothing.
 

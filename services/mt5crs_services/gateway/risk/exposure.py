@@ -89,8 +89,9 @@ class MaxExposure(Rule[NoState], frozen=True, forbid_unknown_fields=True):
         order, symbol = proposal.order, proposal.symbol
         lots = order.lots if order.side == "BUY" else -order.lots
         legs = {symbol.base_currency: lots, symbol.quote_currency: -lots}
+        exposure = proposal.exposure()
         for currency, more in legs.items():
-            held = proposal.exposure.get(currency, 0.0)
+            held = exposure.get(currency, 0.0)
             after = abs(held + more)
             counts = not self.currencies or currency in self.currencies
             if counts and after > max(self.most, abs(held)) + LOT_TOLERANCE:

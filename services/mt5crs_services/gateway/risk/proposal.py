@@ -1,5 +1,7 @@
 """What a risk rule looks at, and what it says."""
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -40,8 +42,8 @@ class Proposal(msgspec.Struct, frozen=True):
         currency: The account's currency.
         max_lots: The strategy's `max_position_size`; None: it does not matter here.
         first_balance: What the account began with.
-        exposure: Net lots of all open positions of the account, by currency: one that is long in
-            EURUSD counts for EUR, and against USD.
+        exposure: Gives the net lots of all open positions of the account, by currency: one that is
+            long in EURUSD counts for EUR, and against USD. Made for the rule that asks.
     """
 
     order: Order
@@ -55,4 +57,4 @@ class Proposal(msgspec.Struct, frozen=True):
     currency: str = ""
     max_lots: float | None = None
     first_balance: float = 0.0
-    exposure: dict[str, float] = {}
+    exposure: Callable[[], Mapping[str, float]] = dict

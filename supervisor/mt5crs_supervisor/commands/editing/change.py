@@ -15,6 +15,7 @@ from mt5crs_supervisor.commands.running import reload as reloading
 from mt5crs_supervisor.display.notes import taken_up_by
 from mt5crs_supervisor.display.words import nearby
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.difference import left_open
 from mt5crs_supervisor.operator.status_report import StatusReport
 
 
@@ -136,10 +137,7 @@ def _refuse_held(report: StatusReport, change: ChangedFile, then: Afterwards) ->
     leaving = [row for row in report.strategies if row.process.name not in stays]
     held = [row.process.name for row in leaving if row.position_lots]
     if held and not (then.keep or then.flatten):
-        raise CommandError(
-            f"nothing was changed: {', '.join(held)} would leave a position open: --keep leaves it"
-            " to the gateway, --flatten closes it"
-        )
+        raise CommandError(f"nothing was changed: {left_open(held)}")
 
 
 def _told(what: str, change: ChangedFile) -> list[str]:

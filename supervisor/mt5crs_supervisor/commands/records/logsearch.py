@@ -13,7 +13,7 @@ import msgspec
 
 from mt5crs_shared.process.logs import BACKUPS
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.commands.records.logview import BLOCK, formatted
+from mt5crs_supervisor.commands.records.logview import backwards, formatted
 from mt5crs_supervisor.commands.records.moments import begin_of
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -60,7 +60,7 @@ def _wanted(path: Path, name: str, since: datetime | None, least: int) -> Iterat
     """The records of one log and of its rotated files, the newest first."""
     levels = logging.getLevelNamesMapping()
     files = [path, *(path.with_name(f"{path.name}.{n}") for n in range(1, BACKUPS + 1))]
-    for line in itertools.chain.from_iterable(map(_backwards, files)):
+    for line in itertools.chain.from_iterable(map(_lines_of, files)):
         try:
             record = _decode(line)
             moment = datetime.fromisoformat(record["time"])
@@ -73,19 +73,11 @@ def _wanted(path: Path, name: str, since: datetime | None, least: int) -> Iterat
             yield LogRecordLine(moment, name, line)
 
 
-def _backwards(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file from its end; none where there is no such file."""
+def _lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file from its end; none where there is no such file."""
     try:
         file = path.open("rb")
     except OSError:
         return
     with file:
-        at = file.seek(0, 2)
-        head = b""
-        while at > 0:
-            step = min(BLOCK, at)
-            at = file.seek(at - step)
-            head, *lines = (file.read(step) + head).split(b"\n")
-            yield from (line for line in reversed(lines) if line)
-        if head:
-            yield head
+        yield from backwards(file)

@@ -1,6 +1,7 @@
 """`logs`: a process's JSON lines for people; also while they are written and rotated."""
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -75,15 +76,22 @@ def formatted(line: bytes) -> str:
 
 def last_lines(file: BinaryIO, count: int) -> list[bytes]:
     """The last complete lines of a file, read from its end; it is left right behind them."""
-    end = at = file.seek(0, os.SEEK_END)
-    tail = b""
-    while at > 0 and tail.count(b"\n") <= count:
+    end = file.seek(0, os.SEEK_END)
+    unfinished, *lines = itertools.islice(backwards(file), count + 1)
+    file.seek(end - len(unfinished))
+    return lines[::-1]
+
+
+def backwards(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file from its end; the first is what stands behind the last line end."""
+    at = file.seek(0, os.SEEK_END)
+    head = b""
+    while at > 0:
         step = min(BLOCK, at)
         at = file.seek(at - step)
-        tail = file.read(step) + tail
-    *lines, unfinished = tail.split(b"\n")
-    file.seek(end - len(unfinished))
-    return lines[-count:] if count else []
+        head, *lines = (file.read(step) + head).split(b"\n")
+        yield from reversed(lines)
+    yield head
 
 
 def followed(path: Path, file: BinaryIO, pause: Callable[[], None]) -> Iterator[bytes]:

@@ -31,6 +31,7 @@ from mt5crs_supervisor.operator.control import (
     Refused,
     ReloadRequest,
 )
+from mt5crs_supervisor.operator.difference import left_open
 from mt5crs_supervisor.operator.status_report import StatusReport
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
@@ -134,11 +135,8 @@ def _leaving_held(
         if flatten:
             trading.close(gateway, held)
         elif held and not keep:
-            names = ", ".join(position.strategy for position in held)
-            raise CommandError(
-                f"nothing was changed: {names} would leave a position open: --keep leaves it to the"
-                " gateway, --flatten closes it"
-            )
+            names = [position.strategy for position in held]
+            raise CommandError(f"nothing was changed: {left_open(names)}")
         yield
     finally:
         trading.let_go(gateway, fresh)

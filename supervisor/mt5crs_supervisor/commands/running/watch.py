@@ -27,6 +27,7 @@ from mt5crs_supervisor.operator.control import (
     ControlTimeout,
     NotRunning,
 )
+from mt5crs_supervisor.operator.difference import left_open
 from mt5crs_supervisor.operator.status_report import StatusReport
 from mt5crs_supervisor.processes import lifeline
 
@@ -88,10 +89,8 @@ class Watch:
             if planned.refused:
                 return f"is not taken up: {'; '.join(planned.refused)}"
             if planned.held:
-                return (
-                    f"is not taken up: {', '.join(planned.held)} would leave a position open:"
-                    " `reload --keep` leaves it to the gateway, `reload --flatten` closes it"
-                )
+                told = left_open(planned.held, "`reload --keep`", "`reload --flatten`")
+                return f"is not taken up: {told}"
             if planned.count:
                 reloading.asked(self._client, msgspec.structs.replace(request, dry_run=False))
         except ConfigError as error:
