@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mt5crs_shared.configuration.execution_structs import AccountConfig, ExecutionConfig
 from mt5crs_shared.configuration.notify_structs import (
     DestinationConfig,
     NotifyConfig,
@@ -46,6 +47,8 @@ SECTIONS: dict[type[msgspec.Struct], str] = {
     MarketConfig: "global.market",
     SupervisorConfig: "global.supervisor",
     PaperConfig: "global.paper",
+    AccountConfig: "global.account",
+    ExecutionConfig: "global.execution",
     TapeConfig: "global.tape",
     RetentionConfig: "global.retention",
     RiskRuleConfig: "global.risk",

@@ -332,6 +332,26 @@ class ClosePositions(msgspec.Struct, frozen=True, tag=True):
     who: str
 
 
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """Say what became of an order whose fate nobody knows: somebody has looked in the terminal.
+
+    Attributes:
+        order_id: Which one.
+        dealt: Whether anything was dealt.
+        who: The user, for people.
+        ticket: The position that it has opened; 0: the order names it.
+        lots: Volume that was dealt; 0.0: all of it.
+        price: Of the deal; 0.0: that of the newest quote.
+    """
+
+    order_id: str
+    dealt: bool
+    who: str
+    ticket: Whole = 0
+    lots: float = 0.0
+    price: float = 0.0
+
+
 class Trial(msgspec.Struct, frozen=True):
     """What orders of a strategy would meet just now, tried with the gateway's own rules.
 
@@ -357,6 +377,7 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
         closed: By `ClosePositions`, also by an earlier one: the deals that did it.
         kept: By ticket, why a position that was to be closed is not.
         catching_up: The gateway has no quotes of this moment yet, and closes nothing.
+        unsettled: Why `Settle` has changed nothing; empty: it has, or was not asked for.
     """
 
     locks: tuple[TradingLock, ...]
@@ -366,9 +387,10 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
     closed: tuple[Fill, ...] = ()
     kept: dict[int, str] = {}
     catching_up: bool = False
+    unsettled: str = ""
 
 
 FromStrategy = Register | Submit | QueryOrder | Touched | Fence
-FromOperator = AskTrading | Lock | Unlock | ClosePositions
+FromOperator = AskTrading | Lock | Unlock | ClosePositions | Settle
 ToGateway = FromStrategy | FromOperator
 FromGateway = Registered | OrderAnswer | PositionClosed | Unregistered | TradingReport

@@ -147,6 +147,8 @@ class AccountReport(msgspec.Struct, frozen=True):
         free_margin: Equity less margin.
         strategies: One entry for each strategy that ever traded.
         locks: What holds orders back.
+        book: Whose money it is: ``paper``; or ``DEMO``, ``REAL`` or ``LIVE`` (the bridge does not
+            say which of both), with the account, its server and the bridge.
     """
 
     currency: str
@@ -156,3 +158,4 @@ class AccountReport(msgspec.Struct, frozen=True):
     free_margin: float
     strategies: tuple[StrategyMoney, ...] = ()
     locks: tuple[TradingLock, ...] = ()
+    book: str = "paper"

@@ -15,6 +15,7 @@ from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_supervisor.commands.failures import refuse_unmeant
 from mt5crs_supervisor.deaths import restart_in_place
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans, reporting
@@ -45,13 +46,21 @@ class MultiStrategyRunner:
     Args:
         config_path: The strategies file.
         var_dir: The ``var`` folder; None: ``MT5CRS_VAR``, or ``./var``.
+        live: A configuration with ``paper_trading: false`` is meant; without, it is refused.
 
     Raises:
         ConfigError: The configuration is refused.
+        CommandError: It trades money, and `live` was not said; or the other way round.
     """
 
-    def __init__(self, config_path: str | Path, var_dir: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        config_path: str | Path,
+        var_dir: str | Path | None = None,
+        live: bool = False,
+    ) -> None:
         self.config = loading.load_config(Path(config_path))
+        refuse_unmeant(self.config, live)
         chosen = var_dir if var_dir is not None else os.environ.get("MT5CRS_VAR", "var")
         self._paths = VarPaths(Path(chosen))
         self._last: StatusReport | None = None

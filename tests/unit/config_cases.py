@@ -132,7 +132,7 @@ BAD_FIELDS = [
     (
         "paper_trading: true",
         "paper_trading: no",
-        "global.paper_trading: false, but this version trades on paper only; expected true",
+        "global.paper_trading: false, and nothing says which account may be traded, nor limits",
     ),
     (
         "gbpusd_pairtrading_v1",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Dealt, Outcome, Status, Terms, Worth
+from mt5crs_services.gateway.broker import Dealt, HandDeal, Outcome, Status, Terms, Worth
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
@@ -77,6 +77,9 @@ class ScriptedBroker:
 
     far_away = True
     simulated = False
+    ready = True
+    trouble = ""
+    book = "LIVE"
 
     def __init__(self, side: FarSide, held: Sequence[OpenPosition]) -> None:
         self._side = side
@@ -101,6 +104,12 @@ class ScriptedBroker:
 
     def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
         yield from ()
+
+    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> str:
+        return "ask the broker"
+
+    def tend(self) -> None:
+        pass
 
     def on_touched(
         self, strategy: str, ticket: int, tick: Tick, rate: float | None

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from mt5crs_services.feed.synthetic import SyntheticMarket
-from mt5crs_services.gateway.brokers.paper import pricing
+from mt5crs_services.gateway.brokers import pricing
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import (
     GlobalConfig,

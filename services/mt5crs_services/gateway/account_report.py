@@ -33,4 +33,5 @@ def account_report(
             for name in names
         ),
         locks=locks,
+        book=broker.book,
     )

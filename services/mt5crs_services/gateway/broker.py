@@ -70,6 +70,46 @@ class Outcome(msgspec.Struct, frozen=True):
     dealt: Dealt | None = None
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """A broker that is far away has come to know what became of an order.
+
+    Attributes:
+        order_id: Which one.
+        outcome: What.
+    """
+
+    order_id: str
+    outcome: Outcome
+
+
+class SendAgain(msgspec.Struct, frozen=True):
+    """An order has not been dealt, and may be sent once more if its rules still let it.
+
+    Attributes:
+        order_id: Which one.
+    """
+
+    order_id: str
+
+
+Word = Dealt | Answered | SendAgain
+"""What a broker has to say by itself."""
+
+
+class HandDeal(msgspec.Struct, frozen=True):
+    """What somebody has found in the terminal about an order whose fate was not known.
+
+    Attributes:
+        ticket: The position; 0: the order's own.
+        lots: Volume that was dealt; 0.0: all of it.
+        price: Of the deal; 0.0: that of the newest quote.
+    """
+
+    ticket: int = 0
+    lots: float = 0.0
+    price: float = 0.0
+
+
 class BrokerError(Mt5crsError):
     """A broker's answer is none. With one that is far away, the order's fate is not known."""
 
@@ -138,6 +178,18 @@ class Broker(Protocol):
     """Its side can do something while nobody here knows of it: an order is on the disk as SENT
     before it leaves, and one whose fate is not known is asked for, also by the next process."""
 
+    @property
+    def ready(self) -> bool:
+        """An order can leave now. Otherwise it waits, and passes its rules when it leaves."""
+
+    @property
+    def book(self) -> str:
+        """Whose money it is, for people; see `AccountReport.book`."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with its side, and what to do about it; empty: nothing."""
+
     def terms(self, order: Order, tick: Tick, occurrence: int) -> Terms:
         """What an order would meet."""
 
@@ -153,14 +205,29 @@ class Broker(Protocol):
     def query(self, order: Order) -> Outcome:
         """What has become of an order whose fate was not known; never executes it."""
 
-    def poll(self, caught_up: bool) -> Iterator[Dealt]:
-        """Deals that came unasked: stops, targets, a margin call, closing by hand.
+    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> Word | str:
+        """Take somebody's word for what has become of an order whose fate is not known.
+
+        Args:
+            order_id: The order.
+            deal: What was dealt; None: nothing was.
+            who: Says so, for people.
+
+        Returns:
+            What follows; or why nothing does, for people.
+        """
+
+    def poll(self, caught_up: bool) -> Iterator[Word]:
+        """Deals that came unasked (stops, targets, a margin call, closing by hand), and answers.
 
         Each is booked before the next one is asked for.
 
         Args:
             caught_up: The gateway's own streams are; before that, equity is an earlier one's.
         """
+
+    def tend(self) -> None:
+        """What it does by itself, once orders that waited have had their turn."""
 
     def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
         """Those of them that came before an order which is about to be executed."""
@@ -213,6 +280,39 @@ class Broker(Protocol):
         """They are in the ledger."""
 
 
+class NearBroker:
+    """What is the same in every broker that executes here and now: nothing is ever on its way."""
+
+    far_away = False
+    ready = True
+    trouble = ""
+    book = "paper"
+
+    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> str:
+        """The fate of an order is always known here; see `Broker.settle`."""
+        return "the fate of every order is known here"
+
+    def tend(self) -> None:
+        """Nothing: all is done in `poll`; see `Broker.tend`."""
+
+
+class FarBroker:
+    """What is the same in every broker whose side is far away: stops and targets are its own."""
+
+    far_away = True
+
+    def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
+        """Nothing: what its side has done, it says itself; see `Broker.poll_before`."""
+        yield from ()
+
+    def unsaved(self) -> Sequence[StreamUpdate]:
+        """Nothing: where the own streams stand decides nothing there; see `Broker.unsaved`."""
+        return ()
+
+    def on_saved(self, streams: Sequence[StreamUpdate]) -> None:
+        """See `Broker.on_saved`."""
+
+
 class AskedBroker:
     """A broker as it is asked: what it answers is looked at, and what it raises ends nothing.
 
@@ -251,7 +351,7 @@ class AskedBroker:
         self.trouble = ""
         return outcome
 
-    def poll(self, caught_up: bool) -> Iterator[Dealt]:
+    def poll(self, caught_up: bool) -> Iterator[Word]:
         """See `Broker.poll`."""
         deals = self._broker.poll(caught_up)
         while True:
@@ -263,6 +363,13 @@ class AskedBroker:
                 self._tell("the broker cannot be asked what it has done", error)
                 return
             yield dealt
+
+    def tend(self) -> None:
+        """See `Broker.tend`."""
+        try:
+            self._broker.tend()
+        except Exception as error:
+            self._tell("the broker cannot do what is due", error)
 
     def _tell(self, what: str, error: Exception) -> None:
         """Say what is wrong, once, until something else is."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from mt5crs_services.gateway.account_report import account_report
 from mt5crs_services.gateway.broker import Broker
-from mt5crs_services.gateway.execution import Execution
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.orders.execution import Execution
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.operator_service import OperatorService
 from mt5crs_services.gateway.requests.order_service import OrderService

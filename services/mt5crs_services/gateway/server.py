@@ -8,8 +8,9 @@ from collections import Counter
 import msgspec
 import zmq
 
+from mt5crs_services.gateway.brokers.bridge.bridge_broker import bridge_maker
 from mt5crs_services.gateway.brokers.paper.paper_broker import make_paper_broker
-from mt5crs_services.gateway.core import GatewayCore
+from mt5crs_services.gateway.core import GatewayCore, MakeBroker
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import (
     LedgerGoneError,
@@ -20,7 +21,7 @@ from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.permission import Leases
 from mt5crs_services.gateway.risk.loading import RuleError
 from mt5crs_services.service import BacklogServer, bind_router
-from mt5crs_shared.configuration.structs import decode_config
+from mt5crs_shared.configuration.structs import Config, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import Batch, TickStream
@@ -35,6 +36,7 @@ from mt5crs_shared.messages import (
     QueryOrder,
     Register,
     Registered,
+    Settle,
     Submit,
     ToGateway,
     Touched,
@@ -104,7 +106,7 @@ class Gateway:
             config,
             self._market,
             ledger,
-            make_paper_broker,
+            broker_maker(config, context, child.poller),
             leases.fault,
             lambda: max(spec.epoch, epochs_of(time.time())),
         )
@@ -209,7 +211,7 @@ class Gateway:
         match message:
             case QueryOrder():
                 return  # It changes nothing.
-            case AskTrading() | Lock() | Unlock() | ClosePositions():
+            case AskTrading() | Lock() | Unlock() | ClosePositions() | Settle():
                 # The supervisor closes what a strategy has left that it gave up.
                 if isinstance(message, ClosePositions) and speaker == ("supervisor", 0):
                     return
@@ -325,6 +327,13 @@ class Gateway:
         self._stream.close()
 
 
+def broker_maker(
+    config: Config, context: "zmq.Context[zmq.Socket[bytes]]", poller: zmq.Poller
+) -> MakeBroker:
+    """What makes the broker that a configuration names: the paper book, or a bridge."""
+    return make_paper_broker if config.globals.paper_trading else bridge_maker(context, poller)
+
+
 def run_gateway(spec: ChildSpec, preloaded: bool) -> None:
     """Entry point of the gateway's process.
 
@@ -344,6 +353,7 @@ def run_gateway(spec: ChildSpec, preloaded: bool) -> None:
             settings.default_balance,
             settings.retention,
             known.id,
+            settings.paper_trading,
         )
     except (FileNotFoundError, InstallationError) as error:
         child.failed(f"the installation's file: {error}", permanent=False, error=error)

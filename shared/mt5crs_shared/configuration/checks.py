@@ -112,14 +112,7 @@ def _check_size(parsed: Parsed[StrategyConfig], spec: SymbolSpec, report: Proble
 
 
 def check_globals(parsed: Parsed[GlobalConfig], report: ProblemReport) -> None:
-    """Paper trading only, and deadlines that a healthy process can keep."""
-    if parsed.get("paper_trading") is False:
-        report.add(
-            parsed.mark("paper_trading"),
-            parsed.where("paper_trading"),
-            "false, but this version trades on paper only",
-            "true",
-        )
+    """Addresses that there can be, and deadlines that a healthy process can keep."""
     url = parsed.get("zmq_market_url")
     if url is not UNSET and url.startswith("tcp:") and int(url.rpartition(":")[2]) > 65_535:
         where = parsed.where("zmq_market_url")

@@ -7,7 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from mt5crs_shared.configuration import checks, notify_checks, symbols_file
+from mt5crs_shared.configuration import (
+    checks,
+    execution_checks,
+    notify_checks,
+    symbols_file,
+)
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.configuration.symbols_file import Symbols, load_symbols
 from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, parse, read_yaml
@@ -26,6 +31,8 @@ _NOT_OF_GLOBALS: Final = frozenset(
         "default_balance",
         "zmq_execution_host",
         "zmq_execution_port",
+        "account",
+        "execution",
         "tape",
         "risk",
         "notify",
@@ -146,6 +153,7 @@ def _check(
     checks.check_unique(strategies, report)
     checks.check_globals(globals_, report)
     checks.check_risk(globals_, report)
+    execution_checks.check_execution(globals_, strategies, report)
     checks.check_feed(feed, report)
     notify_checks.check_notify(globals_.nested.get("notify"), strategies, report)
     checks.check_files(strategies, feed, folders, report)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from mt5crs_shared.configuration.execution_structs import AccountConfig, ExecutionConfig
 from mt5crs_shared.configuration.notify_structs import NotifyConfig
 from mt5crs_shared.configuration.values import (
     Address,
@@ -298,13 +299,15 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         zmq_market_url: Where ticks are published (ZMQ PUB).
-        zmq_execution_host: Host of the MT5 bridge; unused while `paper_trading` is true.
-        zmq_execution_port: Port of the MT5 bridge; unused while `paper_trading` is true.
+        zmq_execution_host: Host of the bridge to MetaTrader; see ``docs/live.md``.
+        zmq_execution_port: Its port.
         feature_api_url: Accepted and not used; features are computed in the worker.
         default_balance: The paper account's first balance; one that the ledger did not begin with
             is refused by the gateway.
         account_currency: The account's currency.
-        paper_trading: Orders go to the paper book.
+        paper_trading: Orders go to the paper book; false: to the bridge, see ``docs/live.md``.
+        account: The account that the bridge has to be logged into, with `paper_trading: false`.
+        execution: How the bridge is spoken to.
         market: How the publisher is to be understood.
         supervisor: Watching and restarting.
         paper: The paper book's frictions.
@@ -323,6 +326,8 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_balance: Positive = 10_000.0
     account_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
     paper_trading: bool = True
+    account: AccountConfig | None = None
+    execution: ExecutionConfig = ExecutionConfig()
     market: MarketConfig = MarketConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     paper: PaperConfig = PaperConfig()

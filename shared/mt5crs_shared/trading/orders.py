@@ -48,6 +48,10 @@ class Code(enum.StrEnum):
     PARTIAL = "PARTIAL"
     LOCKED = "LOCKED"
     RISK = "RISK"
+    BRIDGE_AWAY = "BRIDGE_AWAY"
+    BROKER = "BROKER"
+    NOT_DEALT = "NOT_DEALT"
+    UNSETTLED = "UNSETTLED"
     INTERNAL = "INTERNAL"
 
 
@@ -56,7 +60,7 @@ MEANINGS: dict[Code, str] = {
     Code.STOP_LOSS: "The stop was touched; the position was closed.",
     Code.TAKE_PROFIT: "The target was touched; the position was closed.",
     Code.STOP_OUT: "Equity fell below what the margin demands; the position was closed.",
-    Code.MANUAL: "The operator closed the position (`flatten`).",
+    Code.MANUAL: "The position was closed by hand: by `flatten`, or in the broker's terminal.",
     Code.FENCED: "The order came from a process that has been replaced by a newer one.",
     Code.NO_LEASE: "The process has no valid lease of the supervisor; it may not open positions.",
     Code.UNKNOWN_STRATEGY: (
@@ -92,6 +96,14 @@ MEANINGS: dict[Code, str] = {
         " since when and why."
     ),
     Code.RISK: "A risk rule of the configuration (`global.risk`) refuses it; the detail says why.",
+    Code.BRIDGE_AWAY: "The bridge to the broker could not be reached; nothing was sent.",
+    Code.BROKER: "The broker or its bridge refused it; the detail has the return code.",
+    Code.NOT_DEALT: (
+        "Its answer did not come, and the broker's account shows that it was not dealt."
+    ),
+    Code.UNSETTLED: (
+        "Another order of the strategy is with the broker, and nobody knows yet what became of it."
+    ),
     Code.INTERNAL: "The gateway failed on it; see its log. Nothing was executed.",
 }
 

@@ -34,6 +34,7 @@ def init(folder: Path) -> None:
 @metrics_option
 @click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
 @click.option("--watch-config", is_flag=True, help="Take up changed files as `reload` does.")
+@click.option("--live", is_flag=True, help="Trade the account that `paper_trading: false` names.")
 @click.option("--feed-json", hidden=True)
 @click.option("--quiet", is_flag=True, hidden=True)
 @click.option("--exit-with-parent", is_flag=True, hidden=True)
@@ -45,6 +46,7 @@ def start(
     metrics: str | None,
     detach: bool,
     watch_config: bool,
+    live: bool,
     feed_json: str | None,
     quiet: bool,
     exit_with_parent: bool,
@@ -60,7 +62,12 @@ def start(
         from mt5crs_supervisor.commands.running import background
 
         background.start_detached(
-            setup.config, setup.var_dir, duration, watch_config=watch_config, metrics=metrics
+            setup.config,
+            setup.var_dir,
+            duration,
+            watch_config=watch_config,
+            metrics=metrics,
+            live=live,
         )
         return
     from mt5crs_supervisor.processes import forkserver
@@ -77,6 +84,7 @@ def start(
         quiet=quiet,
         exit_with_parent=exit_with_parent,
         watch_config=watch_config,
+        live=live,
     )
 
 

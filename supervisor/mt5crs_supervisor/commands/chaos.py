@@ -17,7 +17,7 @@ from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from mt5crs_supervisor.chaos.faults import FaultResult
 from mt5crs_supervisor.chaos.verdict import CampaignVerdict
-from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.commands.failures import CommandError, refuse_money
 
 SPEED = 600.0
 """Event time to real time: a bar of a minute closes every tenth of a second."""
@@ -40,6 +40,7 @@ def run_campaign(
         ChaosError: The system did not come back from a fault.
     """
     config = loading.load_config(config_path)
+    refuse_money(config, "chaos")
     if not config.enabled:
         raise CommandError("no strategy is enabled: there is nobody to hurt")
     config = with_cross_pair(config)

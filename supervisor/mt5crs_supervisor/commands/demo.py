@@ -15,7 +15,7 @@ from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import CommandError, refuse_missing
+from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_money
 from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.display import render, words
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
@@ -185,7 +185,7 @@ def run_demo(config: Path, var_dir: Path, duration: float | None) -> None:
         CommandError: There is no configuration, or it could not be started, or failed.
     """
     refuse_missing(config)
-    loading.load_config(config)
+    refuse_money(loading.load_config(config), "demo")
     paths = VarPaths(var_dir)
     background.refuse_second(paths)
     Demo(config, paths, duration).run()

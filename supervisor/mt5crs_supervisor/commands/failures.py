@@ -5,6 +5,7 @@ import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
 
+from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import ConfigError, Mt5crsError
 from mt5crs_shared.wording import nearest
 from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
@@ -79,6 +80,51 @@ def refuse_missing(config: Path) -> None:
         raise CommandError(
             f"there is no {config}. Run `mt5crs-supervisor init` first: it makes a folder with all"
             " that is needed. Or name a file by --config",
+            ExitCode.CONFIGURATION,
+        )
+
+
+def refuse_unmeant(config: Config, live: bool) -> None:
+    """See that somebody's money is traded only where that is said twice.
+
+    Args:
+        config: What is about to run.
+        live: It was said on the command line too.
+
+    Raises:
+        CommandError: It was not; or the market would be a made-up one.
+    """
+    if config.globals.paper_trading:
+        if live:
+            raise CommandError(
+                "--live, and the configuration says paper_trading: true", ExitCode.USAGE
+            )
+        return
+    if config.globals.feed is not None:
+        raise CommandError(
+            "paper_trading is false, and the market would be a made-up one: nothing is started",
+            ExitCode.CONFIGURATION,
+        )
+    if not live:
+        account = config.globals.account
+        which = f"account {account.login} at {account.server}" if account is not None else "money"
+        raise CommandError(
+            f"paper_trading is false: this trades {which}. Say `start --live` if that is meant;"
+            " `doctor` looks at the bridge first",
+            ExitCode.USAGE,
+        )
+
+
+def refuse_money(config: Config, command: str) -> None:
+    """See that nobody's money is traded by a command that tries something out.
+
+    Raises:
+        CommandError: It would be.
+    """
+    if not config.globals.paper_trading:
+        raise CommandError(
+            f"`{command}` trades on paper only, and the configuration says paper_trading: false;"
+            " name another file by --config",
             ExitCode.CONFIGURATION,
         )
 

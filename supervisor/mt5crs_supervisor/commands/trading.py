@@ -79,7 +79,7 @@ def hold(
     Raises:
         CommandError: They are not.
     """
-    who, now = _user(), time.time()
+    who, now = user_name(), time.time()
     wanted = tuple(
         TradingLock(owner, scope, state, who, why[: locks.LONGEST_WHY], now, until)
         for scope in scopes
@@ -91,7 +91,7 @@ def hold(
 
 def let_go(gateway: TradingControl, scopes: Sequence[str], owner: str = OPERATOR) -> TradingReport:
     """Take off what was held back by an owner."""
-    return gateway.ask(Unlock(owner, tuple(scopes), _user()))
+    return gateway.ask(Unlock(owner, tuple(scopes), user_name()))
 
 
 def resume(
@@ -216,7 +216,8 @@ def _recorded(paths: VarPaths) -> list[TradingLock]:
         return [*locks.in_force(found, time.time())]
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who acts, for those who ask later."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # In a container a user may have a number only.
@@ -280,7 +281,7 @@ def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = click.
         CommandError: One is not closed.
         ControlTimeout: The gateway has no quotes of this moment in time.
     """
-    request = ClosePositions(tuple(position.ticket for position in wanted), _user())
+    request = ClosePositions(tuple(position.ticket for position in wanted), user_name())
     deadline = time.monotonic() + WITHIN
     while (report := gateway.ask(request)).kept and report.catching_up:
         if time.monotonic() > deadline:

@@ -225,9 +225,19 @@ def _account(report: StatusReport) -> list[Cell]:
     if account is None:
         return [Cell("account   "), Cell("no word of the gateway yet", "yellow")]
     return [
-        Cell(f"account   balance {account.balance:,.2f}  equity {account.equity:,.2f}"),
+        Cell("account   "),
+        *_book(account.book),
+        Cell(f"balance {account.balance:,.2f}  equity {account.equity:,.2f}"),
         Cell(f"  margin {account.margin:,.2f}  free {account.free_margin:,.2f} {account.currency}"),
     ]
+
+
+def _book(book: str) -> list[Cell]:
+    """Whether it is somebody's money, in colour and word; paper needs none."""
+    if book == "paper":
+        return []
+    kind, *_ = book.split(" ")
+    return [Cell(kind, "yellow" if kind == "DEMO" else "red"), Cell("  ")]
 
 
 def _totals(report: StatusReport) -> list[Cell]:

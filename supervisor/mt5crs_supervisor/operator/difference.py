@@ -19,6 +19,8 @@ CHANGEABLE = frozenset(
         "metrics",
         "zmq_execution_host",
         "zmq_execution_port",
+        "account",
+        "execution",
         "feature_api_url",
     }
 )

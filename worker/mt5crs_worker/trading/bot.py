@@ -150,8 +150,15 @@ class TradingBot:
         )
 
     def apply(self, fill: Fill, rest: Position | None = None) -> None:
-        """Take a closing deal of this strategy's position into account; `rest`: what it left."""
+        """Take a closing deal of this strategy's position into account; `rest`: what it left.
+
+        A broker may close a part of a position by itself; what that has left follows from its lots.
+        """
         self.realised += fill.profit - fill.commission
+        held = self.position
+        if rest is None and held is not None and held.ticket == fill.ticket:
+            left = round(held.lots - fill.lots, 8)
+            rest = msgspec.structs.replace(held, lots=left) if left > 0.0 else None
         self.position = rest
 
     def open(self, position: Position, fill: Fill) -> None:

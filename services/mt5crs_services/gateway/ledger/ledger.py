@@ -48,6 +48,7 @@ class Ledger:
         first_balance: The account's first balance, used when the file is made.
         retention: How long orders and events are kept.
         installation: Id of the ``var`` folder; a ledger keeps that of its own.
+        paper: It has the paper book's deals; one of real deals is another file.
 
     Raises:
         LedgerError: The file is damaged, of a newer version, of another account, or cannot be
@@ -61,11 +62,15 @@ class Ledger:
         first_balance: float,
         retention: RetentionConfig | None = None,
         installation: str = "",
+        paper: bool = True,
     ) -> None:
         self.path = path
         self.first_balance = first_balance
+        self.installation = installation
         kept = retention or RetentionConfig()
-        self._file = LedgerFile(path, currency, first_balance, kept, installation)
+        self._file = LedgerFile(
+            path, currency, first_balance, kept, installation, "paper" if paper else "bridge"
+        )
         self._db = self._file.db
 
     def epochs(self) -> dict[str, int]:
@@ -210,6 +215,16 @@ class Ledger:
             ticket,
         )
         return ledger_queries.fill_of(row) if row is not None else None
+
+    def far_side(self) -> str:
+        """What a broker that is far away has to remember; empty: nothing yet."""
+        row = self._select("SELECT value FROM meta WHERE key = 'far_side'")
+        return str(row[0]) if row is not None else ""
+
+    def keep_far_side(self, state: str) -> None:
+        """Record what a broker that is far away has to remember."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('far_side', ?)", (state,))
 
     def locks(self) -> list[TradingLock]:
         """What holds orders back."""

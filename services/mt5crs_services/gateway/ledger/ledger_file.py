@@ -9,6 +9,9 @@ from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.storage.ledger_schema import INSTALLATION, SCHEMA, LedgerError
 from mt5crs_shared.storage.store import Store
 
+BOOK = "book"
+"""Key in `meta` of whose deals a ledger has."""
+
 
 class LedgerTakenError(LedgerError):
     """Another gateway writes this ledger now; this process has to end."""
@@ -37,6 +40,7 @@ class LedgerFile(Store):
         first_balance: The account's first balance.
         retention: How long orders and events are kept.
         installation: Id of the `var` folder.
+        book: Whose deals it has: ``paper``, or ``bridge``.
 
     Raises:
         LedgerError: It is damaged, of a newer version, of another account, or cannot be opened.
@@ -53,10 +57,12 @@ class LedgerFile(Store):
         first_balance: float,
         retention: RetentionConfig,
         installation: str,
+        book: str,
     ) -> None:
         self._currency = currency
         self._first_balance = first_balance
         self._installation = installation
+        self._book = book
         self._writer = f"{os.getpid()}:{time.time_ns()}"
         super().__init__(path, "FULL", retention)
 
@@ -82,6 +88,7 @@ class LedgerFile(Store):
                 f" default_balance: {self._first_balance:g}; set it back"
             )
         self._check_installation()
+        self._check_book()
         self.db.execute("INSERT OR REPLACE INTO meta VALUES ('writer', ?)", (self._writer,))
 
     def check_writer(self) -> None:
@@ -103,6 +110,20 @@ class LedgerFile(Store):
                 f"{self.path}: it is the ledger of installation {owner}, and this folder is"
                 f" {self._installation}; if it is to be this folder's from now on, remove the file"
                 " `installation` beside it and start again"
+            )
+
+    def _check_book(self) -> None:
+        """What was made on paper, and what with money, are never added up."""
+        # A ledger from before there was anything else is one of paper.
+        fresh = self.db.execute("SELECT 1 FROM meta WHERE key = 'writer'").fetchone() is None
+        found = (BOOK, self._book if fresh else "paper")
+        self.db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", found)
+        book = self._meta(BOOK)
+        if book != self._book:
+            says = "true" if self._book == "paper" else "false"
+            raise LedgerError(
+                f"{self.path}: it is the ledger of the {book} account, and the configuration says"
+                f" paper_trading: {says}; use another --var-dir for the other account"
             )
 
     def _meta(self, key: str) -> str:

@@ -1,11 +1,14 @@
 """What the operator asks of the gateway: to hold orders back, and to close positions by hand."""
 
 import logging
+import math
 
-from mt5crs_services.gateway.broker import Broker
-from mt5crs_services.gateway.execution import Execution
+import msgspec
+
+from mt5crs_services.gateway.broker import Broker, HandDeal
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.orders.execution import Execution
 from mt5crs_services.gateway.risk import Proposal, RiskRules, TradingLocks
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
@@ -13,6 +16,7 @@ from mt5crs_shared.messages import (
     ClosePositions,
     FromOperator,
     Lock,
+    Settle,
     TradingReport,
     Trial,
     Unlock,
@@ -63,6 +67,7 @@ class OperatorService:
         """
         closed: list[Fill] = []
         kept: dict[int, str] = {}
+        unsettled = ""
         try:
             match message:
                 case Lock(locks=wanted):
@@ -76,10 +81,26 @@ class OperatorService:
                             kept[ticket] = found
                         else:
                             closed.append(found)
+                case Settle():
+                    unsettled = self._settle(message)
         except LedgerError:
             logger.exception("what the operator asked for could not be recorded")
             return None
-        return self._report(tuple(closed), kept, catching_up=not caught_up)
+        report = self._report(tuple(closed), kept, catching_up=not caught_up)
+        return msgspec.structs.replace(report, unsettled=unsettled)
+
+    def _settle(self, word: Settle) -> str:
+        """Take somebody's word for an order's fate; why it is not taken, empty: it is."""
+        known = self._ledger.find(word.order_id)
+        if known is not None and known.result is not None:
+            # Asked again, for the answer was lost; or somebody else was quicker.
+            same = (known.result.fill is not None) == word.dealt
+            return "" if same else f"it is {known.result.status} already: {known.result.detail}"
+        for said in (word.lots, word.price):
+            if not (math.isfinite(said) and said >= 0.0):
+                return f"{said} is no volume and no price"
+        deal = HandDeal(word.ticket, word.lots, word.price) if word.dealt else None
+        return self._execution.settle(word.order_id, deal, word.who)
 
     def _close(self, ticket: int, reason: str, caught_up: bool) -> Fill | str:
         for strategy, position in self._broker.positions().items():

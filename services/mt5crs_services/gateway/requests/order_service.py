@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 
 from mt5crs_services.gateway.broker import Broker
-from mt5crs_services.gateway.execution import Execution
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
+from mt5crs_services.gateway.orders.execution import Execution
 from mt5crs_services.gateway.quotes import reach
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.permission import EpochError, check_epoch

@@ -18,7 +18,12 @@ from mt5crs_shared.process.environment import SERVICE_MANAGER
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_supervisor.children.lifecycle import ALIVE, State
-from mt5crs_supervisor.commands.failures import CommandError, ExitCode, refuse_missing
+from mt5crs_supervisor.commands.failures import (
+    CommandError,
+    ExitCode,
+    refuse_missing,
+    refuse_unmeant,
+)
 from mt5crs_supervisor.display import words
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import (
@@ -195,6 +200,7 @@ def start_detached(
     duration: float | None,
     watch_config: bool = False,
     metrics: str | None = None,
+    live: bool = False,
 ) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
 
@@ -204,6 +210,7 @@ def start_detached(
         duration: Seconds after which it stops; None: when asked to.
         watch_config: Changes of the configuration are taken up by themselves.
         metrics: Where to serve figures, instead of ``global.metrics``.
+        live: A configuration that is not of paper is meant.
 
     Raises:
         ConfigError: The configuration is refused.
@@ -212,11 +219,12 @@ def start_detached(
             everything works.
     """
     refuse_missing(config)
-    loading.load_config(config)
+    refuse_unmeant(loading.load_config(config), live)
     paths = VarPaths(var_dir)
     refuse_second(paths)
     options = [] if duration is None else ["--duration", str(duration)]
     options += ["--watch-config"] if watch_config else []
+    options += ["--live"] if live else []
     options += [] if metrics is None else ["--metrics", metrics]
     process = launch(config, paths, options)
     report = wait_until_up(process, paths)

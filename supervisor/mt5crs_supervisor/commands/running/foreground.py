@@ -18,7 +18,7 @@ from mt5crs_shared.configuration.structs import Config, FeedConfig
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
-from mt5crs_supervisor.commands.failures import CommandError, refuse_missing
+from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_unmeant
 from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
@@ -81,6 +81,7 @@ def run_foreground(
     quiet: bool = False,
     exit_with_parent: bool = False,
     watch_config: bool = False,
+    live: bool = False,
 ) -> None:
     """Run the supervisor until it is asked to stop.
 
@@ -93,6 +94,7 @@ def run_foreground(
         quiet: Print no events.
         exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
         watch_config: Take up changes of the configuration by itself.
+        live: A configuration that is not of paper is meant.
     """
     paths = VarPaths(var_dir)
     earlier_errors = restart_in_place.earlier()
@@ -105,6 +107,7 @@ def run_foreground(
         return with_metrics(with_feed(read, feed), metrics)
 
     config = kept or wanted(loading.load_config(config_path))
+    refuse_unmeant(config, live or kept is not None)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mt5crs_services.gateway.brokers.paper import pricing
+from mt5crs_services.gateway.brokers import pricing
 from mt5crs_services.gateway.ledger.account import POSITIONS, parts_of
 from mt5crs_shared.configuration.structs import PaperConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Dealt, Outcome, Status, Terms, Worth
-from mt5crs_services.gateway.brokers.paper import deals, pricing, stop_triggers
-from mt5crs_services.gateway.brokers.paper.holdings import Holdings
-from mt5crs_services.gateway.brokers.paper.valuation import Valuation
+from mt5crs_services.gateway.broker import Dealt, NearBroker, Outcome, Status, Terms, Worth
+from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.brokers.paper import deals, stop_triggers
+from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.open_position import OpenPosition, Touch
@@ -43,7 +44,7 @@ TRY_AGAIN = 1.0
 """Seconds until a deal that could not be booked is tried again."""
 
 
-class PaperBroker:
+class PaperBroker(NearBroker):
     """Executes orders on the quotes they name.
 
     Args:
@@ -57,8 +58,6 @@ class PaperBroker:
     Attributes:
         simulated: See `Broker`.
     """
-
-    far_away = False
 
     def __init__(
         self,

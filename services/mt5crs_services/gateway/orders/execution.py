@@ -4,46 +4,37 @@ import logging
 import time
 from collections.abc import Callable
 
-import msgspec
-
-from mt5crs_services.gateway.broker import AskedBroker, Broker, Dealt, Outcome, Status, Terms
-from mt5crs_services.gateway.delayed_orders import DelayedOrders, Due
+from mt5crs_services.gateway.broker import (
+    Answered,
+    AskedBroker,
+    Broker,
+    Dealt,
+    HandDeal,
+    Outcome,
+    SendAgain,
+    Status,
+    Terms,
+    Word,
+)
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
-from mt5crs_services.gateway.ledger.records import Booking, OpenOrder, OrderState
+from mt5crs_services.gateway.ledger.records import OrderState
+from mt5crs_services.gateway.orders.booker import Booker
+from mt5crs_services.gateway.orders.delayed_orders import DelayedOrders, Due
+from mt5crs_services.gateway.orders.mail import Mail, Outbound
+from mt5crs_services.gateway.orders.orders_under_way import OrdersUnderWay
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.risk import Breach, Proposal, Refusal, RiskRules
 from mt5crs_services.gateway.risk.exposure import net_lots
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
 from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
-
-ASK_AGAIN = (0.1, 5.0)
-"""Shortest and longest wait, in seconds, between two questions about an order's fate."""
-
-Mail = tuple[str, FromGateway]
-"""A strategy's name, and what it is to be told without having asked just now."""
-
-
-class _Unsettled(msgspec.Struct):
-    """An order that has been sent, and whose fate is not known.
-
-    Attributes:
-        order: The order.
-        ask_at: Monotonic time of the next question, seconds.
-        pause: Seconds until the one after it.
-    """
-
-    order: Order
-    ask_at: float = 0.0
-    pause: float = ASK_AGAIN[0]
 
 
 class Execution:
@@ -71,7 +62,6 @@ class Execution:
     ) -> None:
         self._market = market
         self._ledger = ledger
-        self._account = account
         self._broker = broker
         self._asked = AskedBroker(broker)
         self._rules = rules
@@ -80,11 +70,11 @@ class Execution:
         latency_us = round(config.globals.paper.latency_ms * 1000)
         self._at_once = latency_us == 0
         self._delayed = DelayedOrders(market, latency_us)
-        self._unsettled: dict[str, _Unsettled] = {}
-        self._mail: list[Mail] = []
-        self._own: list[Mail] = []
-        for found in ledger.open_orders():
-            self._go_on_with(found)
+        ages = {strategy.name: strategy.max_signal_age for strategy in config.enabled}
+        self._booker = Booker(ledger, account, broker, rules)
+        self._under_way = OrdersUnderWay(ledger, ages, monotonic)
+        self._mail = Outbound()
+        _go_on(ledger, self._under_way, None if broker.far_away else self._delayed)
 
     def execute(self, order: Order) -> OrderResult | None:
         """Execute an order, or keep it until its tick has come; None: its fate is not known yet.
@@ -92,6 +82,8 @@ class Execution:
         Raises:
             LedgerError: It could not be recorded.
         """
+        if self._broker.far_away:
+            return self._send(order)
         if self._at_once:
             return self._execute(order, order.tick, order.occurrence)
         due = self._delayed.due_now(order)
@@ -121,9 +113,7 @@ class Execution:
     def on_tick(self, tick: Tick) -> None:
         """The next good tick of a symbol's stream: orders that wait for it are executed."""
         for due in self._delayed.take_due(tick):
-            result = self._complete(due)
-            if result is not None:
-                self._mail.append((due.order.strategy, OrderAnswer(result)))
+            self._mail.answer(due.order, self._complete(due))
 
     def on_touched(self, strategy: str, ticket: int, tick: Tick, rate: float | None) -> Fill | str:
         """The deal that ended a position which its strategy saw touched, or why there is none.
@@ -137,7 +127,7 @@ class Execution:
             return closing if closing is not None else f"there never was a position {ticket}"
         if isinstance(found, str):
             return found
-        self._book(found)
+        self._booker.book(found)
         return found.fill
 
     def close(self, strategy: str, reason: str) -> Fill | str:
@@ -152,51 +142,82 @@ class Execution:
         self._take_unasked(found)
         return found.fill
 
+    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> str:
+        """Take somebody's word for what has become of an order; empty: done, or why not.
+
+        Raises:
+            LedgerError: It could not be recorded.
+        """
+        found = self._broker.settle(order_id, deal, who)
+        if isinstance(found, str):
+            return found
+        self._take(found)
+        return ""
+
     def turn(self, caught_up: bool) -> None:
         """Take what the broker has done by itself, and ask after orders whose fate is not known.
 
         Raises:
             LedgerError: Something could not be booked; it is tried again later.
         """
-        for dealt in self._asked.poll(caught_up):
-            self._take_unasked(dealt)
-        now = self._monotonic()
-        for entry in list(self._unsettled.values()):
-            if now >= entry.ask_at:
-                entry.ask_at = now + entry.pause
-                entry.pause = min(2.0 * entry.pause, ASK_AGAIN[1])
-                result = self._conclude(entry.order, self._asked.query(entry.order))
-                if result is not None:
-                    self._mail.append((entry.order.strategy, OrderAnswer(result)))
+        for said in self._asked.poll(caught_up):
+            self._take(said)
+        self._send_waiting()
+        self._asked.tend()
+        for order in self._under_way.take_due():
+            self._mail.answer(order, self._conclude(order, self._asked.query(order)))
 
     def take_mail(self) -> list[Mail]:
         """What strategies are to be told since the last call."""
-        taken = [*self._mail, *self._own]
-        self._mail, self._own = [], []
-        return taken
+        return self._mail.take()
 
     def is_open(self, order_id: str) -> bool:
         """Whether an order has been sent, and nobody knows yet what has become of it."""
-        return order_id in self._unsettled
+        return self._under_way.find(order_id) is not None
 
     @property
     def trouble(self) -> str:
         """What is wrong with the broker; empty: nothing."""
-        return self._asked.trouble
+        return self._asked.trouble or self._broker.trouble
 
     def next_due(self) -> float:
         """Seconds until `turn` has something to do without being woken."""
-        asked = min((e.ask_at for e in self._unsettled.values()), default=None)
-        due = max(asked - self._monotonic(), 0.0) if asked is not None else 3600.0
-        return min(due, self._broker.next_due())
+        return min(self._under_way.next_due(), self._broker.next_due())
 
-    def _go_on_with(self, found: OpenOrder) -> None:
-        """An order that an earlier gateway has left open."""
-        if found.state is OrderState.NEW:
-            self._delayed.add(found.order)
-        else:
-            # It was sent, or may have been: it is asked for, and never sent again.
-            self._unsettled[found.order.order_id] = _Unsettled(found.order)
+    def _send(self, order: Order) -> OrderResult | None:
+        """Send an order to a broker that is far away, or keep it until that can take it."""
+        other = self._under_way.other(order) if order.action == "OPEN" else None
+        if other is not None:
+            return self.refuse(order, Code.UNSETTLED, f"order {other.order_id} is with the broker")
+        if self._broker.ready:
+            return self._execute(order, order.tick, order.occurrence)
+        self._under_way.wait(order)
+        return None
+
+    def _send_waiting(self) -> None:
+        """Orders that a broker which is far away could not take when they came."""
+        while (waiting := self._under_way.take_waiting()) is not None:
+            order, waited = waiting
+            if self._under_way.too_old(order, waited):
+                why = self.trouble or f"it waited {waited:.1f} s for its turn"
+                code = Code.BRIDGE_AWAY if self.trouble else Code.STALE
+                self._mail.answer(order, self.refuse(order, code, f"{why}; nothing was sent"))
+            elif self._broker.ready:
+                self._mail.answer(order, self._complete(Due(order, order.tick, order.occurrence)))
+            else:
+                self._under_way.wait_on(order, waited)
+                return
+
+    def _take(self, said: Word) -> None:
+        match said:
+            case Answered(order_id=order_id, outcome=outcome):
+                order = self._under_way.find(order_id)
+                if order is not None:
+                    self._mail.answer(order, self._conclude(order, outcome))
+            case SendAgain(order_id=order_id):
+                self._under_way.again(order_id)
+            case Dealt():
+                self._take_unasked(said)
 
     def _execute(self, order: Order, tick: Tick, occurrence: int) -> OrderResult | None:
         for dealt in self._broker.poll_before(order, tick, occurrence):
@@ -209,8 +230,7 @@ class Execution:
             lock = refusal.lock if isinstance(refusal, Breach) else None
             return self.refuse(order, refusal.code, _explained(self._ledger, order, refusal), lock)
         if self._broker.far_away:
-            self._ledger.record(order, OrderState.SENT)
-            self._unsettled[order.order_id] = _Unsettled(order, self._monotonic() + ASK_AGAIN[0])
+            self._under_way.sent(order)
         return self._conclude(order, self._asked.submit(order, tick, occurrence))
 
     def _complete(self, due: Due) -> OrderResult | None:
@@ -222,28 +242,27 @@ class Execution:
             raise
         except LedgerError:
             logger.exception("order %s could not be booked and goes on waiting", order.order_id)
-            if order.order_id not in self._unsettled:
+            if self._broker.far_away and not self.is_open(order.order_id):
+                self._under_way.wait_on(order, 0.0)
+            elif not self._broker.far_away:
                 self._delayed.add(order)
             return None
         except Exception as error:
             logger.exception("order %s failed; nothing was executed", order.order_id)
             self._ledger.forget(order.order_id)
-            detail = describe_error(error)
-            return OrderResult(order.order_id, "REJECTED", Code.INTERNAL, detail)
+            return OrderResult(order.order_id, "REJECTED", Code.INTERNAL, describe_error(error))
 
     def _conclude(self, order: Order, outcome: Outcome) -> OrderResult | None:
         """Record what a broker says of an order; None while that is no end."""
         match outcome.status:
             case Status.PENDING | Status.UNKNOWN:
-                entry = self._unsettled.setdefault(order.order_id, _Unsettled(order))
-                if entry.pause == ASK_AGAIN[0]:
-                    self._ledger.record(order, OrderState(outcome.status))
+                self._under_way.stands_at(order, OrderState(outcome.status))
                 return None
             case Status.REJECTED:
                 result = self.refuse(order, outcome.code or Code.INTERNAL, outcome.detail)
             case Status.FILLED | Status.PARTIAL:
                 result = self._dealt(order, outcome)
-        self._unsettled.pop(order.order_id, None)
+        self._under_way.ended(order.order_id)
         return result
 
     def _dealt(self, order: Order, outcome: Outcome) -> OrderResult:
@@ -257,44 +276,26 @@ class Execution:
             fill=dealt.fill,
             position=dealt.held.position if dealt.held is not None else None,
         )
-        self._book(dealt, order, result)
+        self._booker.book(dealt, order, result)
         return result
 
     def _take_unasked(self, dealt: Dealt) -> None:
         """A deal that nobody has just asked for; its strategy is told."""
-        entry = self._unsettled.get(dealt.fill.order_id)
-        if entry is None:
-            self._book(dealt)
-            fill = dealt.fill
-            self._own.append((fill.strategy, PositionClosed(fill.strategy, fill.ticket, fill)))
+        order = self._under_way.find(dealt.fill.order_id)
+        if order is None:
+            self._booker.book(dealt)
+            self._mail.closed(dealt.fill)
             return
-        result = self._conclude(entry.order, Outcome(Status.FILLED, dealt=dealt))
-        if result is not None:
-            self._mail.append((entry.order.strategy, OrderAnswer(result)))
+        self._mail.answer(order, self._conclude(order, Outcome(Status.FILLED, dealt=dealt)))
 
-    def _book(
-        self, dealt: Dealt, order: Order | None = None, result: OrderResult | None = None
-    ) -> None:
-        """Have a deal on the disk with all that it changes; only then it has happened."""
-        fill = dealt.fill
-        own = OrderResult(fill.order_id, "FILLED", fill.code, detail=dealt.reason, fill=fill)
-        states = self._rules.after(fill)
-        self._ledger.book(
-            Booking(
-                fill=fill,
-                result=result or own,
-                balance=self._account.balance_after(fill),
-                order=order,
-                held=dealt.held,
-                stream=dealt.stream,
-                reason=dealt.reason,
-                rule_states=states,
-            )
-        )
-        self._account.apply(fill)
-        self._rules.accept(states)
-        self._broker.on_booked(dealt)
-        logger.info("%s %s %s at %s", fill.code, fill.strategy, fill.entry, fill.price)
+
+def _go_on(ledger: Ledger, under_way: OrdersUnderWay, delayed: DelayedOrders | None) -> None:
+    """Take up the orders that an earlier gateway has left open."""
+    for found in ledger.open_orders():
+        if found.state is OrderState.NEW and delayed is not None:
+            delayed.add(found.order)
+        else:
+            under_way.go_on_with(found)
 
 
 def _explained(ledger: Ledger, order: Order, refusal: Refusal) -> str:

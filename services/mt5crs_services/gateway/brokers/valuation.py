@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from mt5crs_services.gateway.broker import Worth
-from mt5crs_services.gateway.brokers.paper import pricing
+from mt5crs_services.gateway.brokers import pricing
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.structs import PaperConfig

@@ -1,0 +1,1 @@
+"""A bridge to MetaTrader: a broker that is far away, behind one socket."""

@@ -1,0 +1,335 @@
+"""A bridge to MetaTrader as a broker: orders leave for a real account, and come back as deals.
+
+What the bridge says is never taken for more than it is. An order whose answer does not come is
+looked up, and not sent again; one whose fate cannot be found out stays UNKNOWN until somebody has
+looked in the terminal. Deals carry the own stream's time, so that they are in order with its ticks.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+import zmq
+
+from mt5crs_services.gateway.broker import Dealt, FarBroker, HandDeal, Outcome, Terms, Word, Worth
+from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers.bridge.bridge_link import BridgeLink, BridgeMessage
+from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect
+from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
+from mt5crs_services.gateway.brokers.bridge.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
+from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
+from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState, Reconciliation
+from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.bridge.snapshots import KEY as SNAPSHOT
+from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot, Snapshots
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.brokers.valuation import Valuation
+from mt5crs_services.gateway.ledger.account import Account
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
+from mt5crs_shared.configuration.execution_structs import AccountConfig
+from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.trading.orders import Code, Order, Position, touched
+
+logger = logging.getLogger(__name__)
+
+AWAY_AFTER = 2.0
+"""Seconds without a connection after which people are told."""
+
+CLOSED_BY = {Code.STOP_LOSS: "stop", Code.TAKE_PROFIT: "target"}
+
+
+class BridgeBroker(FarBroker):
+    """Executes orders through a bridge.
+
+    Args:
+        config: The configuration.
+        market: The gateway's own streams.
+        held: The open positions, as an earlier process left them.
+        state: What that process knew besides.
+        keep: Has such a state on the disk.
+        comments: Names the orders at the broker.
+        balance: The ledger's, just now.
+        link: The way to the bridge.
+        dialect: What it speaks.
+        monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        simulated: See `Broker`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        market: Market,
+        held: Sequence[OpenPosition],
+        state: BridgeState,
+        keep: Callable[[BridgeState], None],
+        comments: Comments,
+        balance: Callable[[], float],
+        link: BridgeLink,
+        dialect: Dialect,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.simulated = False
+        settings = config.globals.execution
+        self._paper = config.globals.paper
+        self._settings = settings
+        self._account = config.globals.account
+        self._market = market
+        self._balance = balance
+        self._link = link
+        self._dialect = dialect
+        self._monotonic = monotonic
+        self._valuation = Valuation(self._paper, market)
+        self._holdings = Holdings()
+        for position in held:
+            self._holdings.add(position)
+        ages = {s.name: s.max_signal_age for s in config.enabled}
+        self._deals = DealMaker(market, self._valuation, self._holdings, comments)
+        self._snapshots = Snapshots(dialect, link, settings.reconcile_every, monotonic)
+        self._traffic = OrderTraffic(
+            settings,
+            dialect,
+            link,
+            self._snapshots,
+            self._deals,
+            lambda strategy: ages.get(strategy, 0.0),
+            monotonic,
+        )
+        self._lookup = OrderLookup(
+            self._traffic,
+            self._deals,
+            settings.settle_after,
+            comments,
+            {s.magic_number: s.name for s in config.strategies},
+            monotonic,
+        )
+        self._books = Reconciliation(
+            self._holdings,
+            self._deals,
+            self._traffic.orders,
+            self._lookup,
+            balance,
+            config.globals.account,
+            settings.trust_account,
+            state,
+            keep,
+            monotonic,
+        )
+        self._connected_at = monotonic()
+
+    @property
+    def ready(self) -> bool:
+        """The account is the right one, and nothing is being waited for."""
+        urgent = bool(self._traffic.orders.in_doubt) and self._snapshots.wanted
+        return (
+            self._link.ready
+            and self._may_trade
+            and not (urgent or self._traffic.orders.closes_stray)
+        )
+
+    @property
+    def book(self) -> str:
+        """Which account it is, as far as the bridge says."""
+        return _book(self._snapshots.latest, self._account, self._dialect)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, the worst first."""
+        now = self._monotonic()
+        self._connected_at = now if self._link.connected else self._connected_at
+        if (away := now - self._connected_at) >= AWAY_AFTER:
+            return f"not connected to the bridge for {away:.0f} s: nothing can be sent"
+        said = self._lookup.contradiction or self._books.trouble
+        return said or self._unknown() or self._no_word()
+
+    @property
+    def in_doubt(self) -> list[SentOrder]:
+        """Orders whose fate is not known."""
+        return self._traffic.orders.in_doubt
+
+    def positions(self) -> Mapping[str, Position]:
+        """Each strategy's open position."""
+        return {held.position.strategy: held.position for held in self._holdings.all}
+
+    def terms(self, order: Order, tick: Tick, occurrence: int) -> Terms:
+        """What an order would meet; the free margin is the broker's own word, where it says it."""
+        market = self._market.symbols[order.symbol]
+        held = self._holdings.get(order.strategy)
+        rate = self._valuation.order_rate(order, tick, market, held)
+        price = tick.ask if order.side == "BUY" else tick.bid
+        latest = self._snapshots.latest
+        margin = self._valuation.margin(self._holdings.all)
+        floating = self._valuation.total_floating(self._holdings.all)
+        own_free = self._balance() + floating - margin
+        return Terms(
+            held=held.position if held is not None else None,
+            before_opening=held is not None
+            and tick.timed
+            and tick.time_us < held.position.open_time_us,
+            rate=rate,
+            needed_margin=pricing.margin(self._paper, market.spec, order.lots, price, rate or 0.0),
+            free_margin=latest.account.free_margin if latest is not None else own_free,
+        )
+
+    def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
+        """Send an order; it fills at the broker's price."""
+        return self._traffic.submit(order)
+
+    def query(self, order: Order) -> Outcome:
+        """What has become of an order, as far as answers and the account tell."""
+        return self._traffic.query(order)
+
+    def poll(self, caught_up: bool) -> Iterator[Word]:
+        """Answers of the bridge, and what the broker has closed by itself."""
+        yield from self._traffic.unbooked()
+        for message in self._link.turn():
+            yield from self._take(message)
+
+    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> Word | str:
+        """Take somebody's word for what has become of an order; see `Broker.settle`."""
+        return self._lookup.settle(order_id, deal, who)
+
+    def tend(self) -> None:
+        """Send what is due, and ask what the account has."""
+        self._traffic.tend()
+        if self._dialect.shows_account:
+            self._snapshots.ask()
+
+    def on_touched(
+        self, strategy: str, ticket: int, tick: Tick, rate: float | None
+    ) -> Dealt | str | None:
+        """The broker ends positions, at its own prices; it is asked whether it has."""
+        held = self._holdings.get(strategy)
+        if held is None or held.position.ticket != ticket:
+            return None
+        if self._dialect.shows_account:
+            self._snapshots.want(0.5)
+        return f"position {ticket} is open at the broker"
+
+    def close(self, strategy: str, reason: str) -> Dealt | str:
+        """Have a position closed; the deal comes by itself."""
+        if (held := self._holdings.get(strategy)) is None:
+            return "it is not open"
+        if not self._may_trade:
+            return self.trouble or "the account has not been seen yet"
+        self._close(held, Code.MANUAL, reason)
+        return "the broker has been asked to close it"
+
+    def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
+        """Guard the positions whose stop the broker does not have."""
+        for held in self._holdings.of_symbol(tick.symbol):
+            position = held.position
+            if not self._is_unguarded(position) or tick.time_us < position.open_time_us:
+                continue
+            if not market.protects(position.open_time_us) or market.replaying:
+                continue
+            code = touched(position, tick)
+            if code is not None and self._may_trade:
+                self._close(held, code, f"the broker has no {CLOSED_BY[code]} of it")
+
+    def on_booked(self, dealt: Dealt) -> None:
+        """A deal has happened."""
+        fill = dealt.fill
+        before = self._holdings.get(fill.strategy)
+        if before is not None and before.position.ticket == fill.ticket:
+            self._holdings.remove(fill.strategy)
+        if dealt.held is not None:
+            self._holdings.add(dealt.held)
+            if fill.entry == "IN":
+                self._books.opened(fill.ticket)
+        self._traffic.on_booked(fill.order_id)
+
+    def worth(self) -> Worth:
+        """What the positions are worth at the last good quotes."""
+        return self._valuation.worth(self._holdings.all)
+
+    def next_due(self) -> float:
+        """Seconds until there is something to do without an answer."""
+        due = min(self._link.next_due(), self._traffic.next_due())
+        if self._dialect.shows_account:
+            due = min(due, max(self._snapshots.next_due(), 0.0 if self._link.ready else 0.05))
+        return due
+
+    def close_link(self) -> None:
+        """Give the sockets back."""
+        self._link.close()
+
+    @property
+    def _may_trade(self) -> bool:
+        if not self._dialect.shows_account:
+            return self._settings.trust_account
+        return self._books.confirmed
+
+    def _take(self, message: BridgeMessage) -> Iterator[Word]:
+        if message.key != SNAPSHOT:
+            yield from self._traffic.take(message)
+            return
+        snapshot = self._snapshots.take(message)
+        if snapshot is not None:
+            yield from self._books.take(snapshot)
+
+    def _close(self, held: OpenPosition, code: Code, reason: str) -> None:
+        quote = self._market.symbols[held.position.symbol].quote or held.opening
+        order = self._deals.closing_order(held, quote, code, reason)
+        if self._traffic.close(order, code, reason):
+            logger.warning("position %d is being closed: %s", held.position.ticket, reason)
+
+    def _is_unguarded(self, position: Position) -> bool:
+        return self._dialect.drops_stops or position.ticket in self._books.state.unguarded
+
+    def _unknown(self) -> str:
+        """The oldest order that nobody has known the fate of for too long."""
+        now, patience = self._monotonic(), self._settings.unknown_after
+        waited = (sent.in_words(now) for sent in self.in_doubt if sent.doubted(now) >= patience)
+        return next(waited, "")
+
+    def _no_word(self) -> str:
+        return self._snapshots.trouble if self._dialect.shows_account else ""
+
+
+def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect: Dialect) -> str:
+    demo = latest.account.demo if latest is not None else None
+    kind = "LIVE" if demo is None else "DEMO" if demo else "REAL"
+    whose = f" account {account.login} at {account.server}" if account is not None else ""
+    return f"{kind}{whose}, dialect {dialect.name}"
+
+
+def bridge_maker(
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    poller: zmq.Poller,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Callable[[Config, Market, Ledger, Account], BridgeBroker]:
+    """What makes the broker of a configuration whose orders leave for a bridge.
+
+    Args:
+        context: The process's ZMQ context.
+        poller: Wakes the process's loop for answers.
+        monotonic: The monotonic clock, seconds.
+    """
+
+    def make(config: Config, market: Market, ledger: Ledger, account: Account) -> BridgeBroker:
+        settings = config.globals
+        url = f"tcp://{settings.zmq_execution_host}:{settings.zmq_execution_port}"
+        link = BridgeLink(context, url, settings.execution.timeout, poller, monotonic)
+        kept = ledger.far_side()
+        return BridgeBroker(
+            config,
+            market,
+            ledger.open_positions(),
+            msgspec.json.decode(kept, type=BridgeState) if kept else BridgeState(),
+            lambda state: ledger.keep_far_side(msgspec.json.encode(state).decode()),
+            Comments(ledger.installation),
+            lambda: account.balance,
+            link,
+            dialect_named(settings.execution.dialect),
+            monotonic,
+        )
+
+    return make

@@ -1,0 +1,205 @@
+"""The way to a bridge: one request at a time, and whose answer came, however late.
+
+A bridge serves one client at a time, and one request after the other. A request whose answer is
+given up keeps its socket: what comes there later answers that request, and can be taken for no
+other's.
+"""
+
+import enum
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import msgspec
+import zmq
+
+logger = logging.getLogger(__name__)
+
+LARGEST = 1 << 20
+"""Bytes of an answer; who sends more is disconnected."""
+
+LATE_FOR = 3_600.0
+"""Seconds for which an answer that was given up is still listened for."""
+
+LATE_SOCKETS = 64
+"""Answers that are listened for at the same time; the oldest is given up for good."""
+
+
+class Arrival(enum.Enum):
+    """What came of a request.
+
+    ANSWERED: its answer, in time. LATE: its answer, after it was given up. TIMED_OUT: none, and
+    the request may have been carried out.
+    """
+
+    ANSWERED = enum.auto()
+    LATE = enum.auto()
+    TIMED_OUT = enum.auto()
+
+
+class BridgeMessage(msgspec.Struct, frozen=True):
+    """What came of a request.
+
+    Attributes:
+        key: Its name.
+        arrival: How.
+        body: Its answer; empty where there is none.
+        sent_at: Monotonic time at which it left, seconds.
+    """
+
+    key: str
+    arrival: Arrival
+    body: bytes
+    sent_at: float
+
+
+class _Asked(msgspec.Struct):
+    """A request that has left, and its socket."""
+
+    key: str
+    deals: bool
+    socket: "zmq.Socket[bytes]"
+    sent_at: float
+    until: float
+
+
+class BridgeLink:
+    """Asks a bridge.
+
+    Args:
+        context: The process's ZMQ context.
+        url: Where the bridge listens.
+        timeout: Seconds until an answer is given up.
+        poller: Who waits for the process's sockets; those of this link are kept registered.
+        monotonic: The monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        url: str,
+        timeout: float,
+        poller: zmq.Poller,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._context = context
+        self._url = url
+        self._timeout = timeout
+        self._poller = poller
+        self._monotonic = monotonic
+        self._current: _Asked | None = None
+        self._late: deque[_Asked] = deque()
+        self._socket = self._open()
+
+    @property
+    def connected(self) -> bool:
+        """Somebody is there, as far as can be told; while an answer is awaited that is unknown."""
+        return self._current is not None or bool(self._socket.poll(0, zmq.POLLOUT))
+
+    @property
+    def ready(self) -> bool:
+        """Nothing is being waited for, and somebody is there to be asked."""
+        return self._current is None and self.connected
+
+    def send(self, key: str, body: bytes, deals: bool) -> bool:
+        """Ask; only while it is ready.
+
+        Args:
+            key: Names the request.
+            body: The frame.
+            deals: It can trade, and a late answer is listened for.
+
+        Returns:
+            Whether it has left. Otherwise the connection has just been lost; nothing was sent.
+        """
+        assert self._current is None, "one at a time"
+        try:
+            self._socket.send_multipart([b"", body], zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        now = self._monotonic()
+        self._current = _Asked(key, deals, self._socket, now, now + self._timeout)
+        return True
+
+    def listens_for(self, key: str) -> bool:
+        """Whether a late answer to a request of that name may still come."""
+        return any(each.key == key for each in self._late)
+
+    def turn(self) -> Iterator[BridgeMessage]:
+        """What has come of requests since the last turn."""
+        yield from self._hear_late()
+        if self._current is not None:
+            yield from self._hear_current(self._current)
+
+    def next_due(self) -> float:
+        """Seconds until `turn` has something to say without an answer."""
+        if self._current is None:
+            return 3_600.0
+        return max(self._current.until - self._monotonic(), 0.0)
+
+    def close(self) -> None:
+        """Give the sockets back; what was not answered is not known."""
+        for each in self._late:
+            self._drop(each.socket)
+        self._drop(self._socket)
+
+    def _open(self) -> "zmq.Socket[bytes]":
+        # A DEALER that speaks to a REP: unlike a REQ, it can be read after its answer was given up.
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        # Nothing is queued for a bridge that is away: it would be dealt when it comes back.
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        socket.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+        socket.setsockopt(zmq.SNDHWM, 1)
+        socket.setsockopt(zmq.RCVHWM, 8)
+        socket.setsockopt(zmq.RECONNECT_IVL, 50)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
+        socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2_000)
+        socket.connect(self._url)
+        self._poller.register(socket, zmq.POLLIN)
+        return socket
+
+    def _drop(self, socket: "zmq.Socket[bytes]") -> None:
+        self._poller.unregister(socket)
+        socket.close(0)
+
+    def _hear_current(self, asked: _Asked) -> Iterator[BridgeMessage]:
+        body = _answer_in(asked.socket)
+        if body is not None:
+            self._current = None
+            yield BridgeMessage(asked.key, Arrival.ANSWERED, body, asked.sent_at)
+        elif self._monotonic() >= asked.until:
+            self._current = None
+            self._socket = self._open()
+            if asked.deals:
+                asked.until = self._monotonic() + LATE_FOR
+                self._late.append(asked)
+            else:
+                self._drop(asked.socket)
+            yield BridgeMessage(asked.key, Arrival.TIMED_OUT, b"", asked.sent_at)
+
+    def _hear_late(self) -> Iterator[BridgeMessage]:
+        now = self._monotonic()
+        for asked in list(self._late):
+            body = _answer_in(asked.socket)
+            if body is None and now < asked.until and len(self._late) <= LATE_SOCKETS:
+                continue
+            self._late.remove(asked)
+            self._drop(asked.socket)
+            if body is not None:
+                logger.warning("a late answer to %s: %r", asked.key, body[:160])
+                yield BridgeMessage(asked.key, Arrival.LATE, body, asked.sent_at)
+
+
+def _answer_in(socket: "zmq.Socket[bytes]") -> bytes | None:
+    """The answer that waits in a socket; None: there is none."""
+    while True:
+        try:
+            frames = socket.recv_multipart(zmq.DONTWAIT)
+        except zmq.Again:
+            return None
+        if len(frames) == 2 and not frames[0]:
+            return frames[1]
+        logger.warning("a bridge sent %d frames, which is no answer", len(frames))

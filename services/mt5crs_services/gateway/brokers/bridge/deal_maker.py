@@ -1,0 +1,244 @@
+"""The deals of a bridge, made of orders, what the bridge says of them, and the own quotes."""
+
+from uuid import uuid4
+
+import msgspec
+
+from mt5crs_services.gateway.broker import Dealt
+from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers.bridge.closings import Ended, own_id, profit_at
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition, Instruction
+from mt5crs_services.gateway.brokers.bridge.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.brokers.valuation import Valuation
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.trading.orders import Code, Fill, Order, Position, Side
+
+
+class DealMaker:
+    """Makes deals of what a bridge says.
+
+    A deal's event time is that of the newest quote of the own stream: the broker's own clock is
+    another one.
+
+    Args:
+        market: The gateway's own streams.
+        valuation: Rates.
+        holdings: The open positions.
+        comments: Names the orders.
+    """
+
+    def __init__(
+        self, market: Market, valuation: Valuation, holdings: Holdings, comments: Comments
+    ) -> None:
+        self._comments = comments
+        self._market = market
+        self._valuation = valuation
+        self._holdings = holdings
+
+    def quote(self, order: Order) -> Tick:
+        """The newest quote of an order's symbol, and at least its own."""
+        newest = self._market.symbols[order.symbol].quote
+        return newest if newest is not None and newest.time_us > order.tick.time_us else order.tick
+
+    def price(self, order: Order) -> float:
+        """What the newest quote asks of an order."""
+        quote = self.quote(order)
+        return quote.ask if order.side == "BUY" else quote.bid
+
+    def moved(self, order: Order) -> float:
+        """How far the price has gone against an order since it was decided, in points."""
+        decided = order.tick.ask if order.side == "BUY" else order.tick.bid
+        sign = 1.0 if order.side == "BUY" else -1.0
+        return sign * (self.price(order) - decided) / self._market.symbols[order.symbol].spec.point
+
+    def instruction(self, order: Order) -> Instruction:
+        """What a bridge is told, at this moment's price."""
+        held = self.held_by(order)
+        # Somebody may have closed a part of it by hand.
+        lots = min(order.lots, held.position.lots) if held is not None else order.lots
+        return Instruction(
+            request_id=str(uuid4()),
+            symbol=order.symbol,
+            side=order.side,
+            lots=lots,
+            magic=order.magic,
+            comment=self._comments.of(order.order_id),
+            price=self.price(order),
+            stop_loss=order.stop_loss,
+            take_profit=order.take_profit,
+            ticket=order.ticket,
+        )
+
+    def of(self, sent: SentOrder, ticket: int, lots: float, price: float) -> list[Dealt]:
+        """The deals of an order that was dealt; none where its position is not open any more.
+
+        Args:
+            sent: The order.
+            ticket: The position that it has opened.
+            lots: What was dealt; 0.0: all of it.
+            price: Of the deal; 0.0: the bridge does not say, and the quote stands in.
+        """
+        order = sent.order
+        if sent.stray is not None:
+            return self._stray(sent, sent.stray, price)
+        if order.action == "OPEN":
+            return [self.opened(order, ticket, lots, price)]
+        held = self.held_by(order)
+        if held is None:
+            return []
+        return [self.closed(order, held, lots, price, sent.code, sent.reason)]
+
+    def _stray(self, sent: SentOrder, stray: FarPosition, price: float) -> list[Dealt]:
+        """The two deals of a position that is in no ledger: that it was opened, and closed."""
+        order = sent.order
+        opening = msgspec.structs.replace(
+            order,
+            order_id=f"{stray.ticket}:{stray.lots:g}:opened",
+            side=stray.side,
+            lots=stray.lots,
+            action="OPEN",
+        )
+        opened = self.opened(opening, stray.ticket, stray.lots, stray.open_price)
+        assert opened.held is not None
+        closed = self.closed(order, opened.held, stray.lots, price, sent.code, sent.reason)
+        # It never is anybody's position: both at once.
+        return [msgspec.structs.replace(opened, held=None, reason=sent.reason), closed]
+
+    def opened(self, order: Order, ticket: int, lots: float, price: float) -> Dealt:
+        """The deal that has opened a position.
+
+        Args:
+            order: The order.
+            ticket: The position.
+            lots: What was dealt; 0.0: all of it.
+            price: Of the deal; 0.0: the bridge does not say, and the quote stands in.
+        """
+        quote, market = self.quote(order), self._market.symbols[order.symbol]
+        dealt = lots or order.lots
+        rate = self._valuation.rate(market, quote, order.rate) or order.rate or 0.0
+        fill = Fill(
+            order_id=order.order_id,
+            strategy=order.strategy,
+            symbol=order.symbol,
+            ticket=ticket,
+            entry="IN",
+            side=order.side,
+            lots=dealt,
+            price=price or self.price(order),
+            time_us=quote.time_us,
+            code=Code.FILLED,
+            stop_loss=order.stop_loss,
+            take_profit=order.take_profit,
+        )
+        position = Position(
+            ticket=ticket,
+            strategy=order.strategy,
+            symbol=order.symbol,
+            magic=order.magic,
+            side=order.side,
+            lots=dealt,
+            open_price=fill.price,
+            open_time_us=quote.time_us,
+            stop_loss=order.stop_loss,
+            take_profit=order.take_profit,
+            open_bid=quote.bid,
+            open_ask=quote.ask,
+        )
+        return Dealt(fill, OpenPosition(position, quote, rate, seen=market.count))
+
+    def closed(
+        self, order: Order, held: OpenPosition, lots: float, price: float, code: Code, reason: str
+    ) -> Dealt:
+        """The deal by which an order has closed a position, or a part of it; see `opened`."""
+        quote, market = self.quote(order), self._market.symbols[order.symbol]
+        position = held.position
+        dealt = min(lots or order.lots, position.lots)
+        at = price or self.price(order)
+        rate = self._valuation.rate(market, quote, order.rate, held.rate) or held.rate
+        fill = Fill(
+            order_id=order.order_id,
+            strategy=order.strategy,
+            symbol=order.symbol,
+            ticket=position.ticket,
+            entry="OUT",
+            side=order.side,
+            lots=dealt,
+            price=at,
+            time_us=quote.time_us,
+            code=code,
+            profit=profit_at(market.spec, position, dealt, at, rate),
+            stop_loss=position.stop_loss,
+            take_profit=position.take_profit,
+        )
+        return Dealt(fill, rest_of(held, dealt), reason=reason)
+
+    def ended(self, held: OpenPosition, lots: float) -> Ended:
+        """A position that the broker has no more, estimated at the newest quote."""
+        position = held.position
+        market = self._market.symbols[position.symbol]
+        quote = market.quote or held.opening
+        return Ended(
+            held=held,
+            lots=lots,
+            spec=market.spec,
+            estimate=pricing.closing_quote(position, quote),
+            rate=self._valuation.rate(market, quote) or held.rate,
+            time_us=max(quote.time_us, position.open_time_us),
+        )
+
+    def closing_order(self, held: OpenPosition, tick: Tick, code: Code, reason: str) -> Order:
+        """The gateway's own order that closes a position."""
+        position = held.position
+        side: Side = pricing.closing_side(position)
+        return Order(
+            order_id=own_id(position, code),
+            strategy=position.strategy,
+            epoch=0,
+            symbol=position.symbol,
+            magic=position.magic,
+            action="CLOSE",
+            side=side,
+            lots=position.lots,
+            tick=tick,
+            ticket=position.ticket,
+            reason=reason,
+        )
+
+    def stray_order(self, owner: str, magic: int, found: FarPosition) -> Order:
+        """The gateway's own order that closes a position which no strategy knows of."""
+        market = self._market.symbols[found.symbol]
+        quote = market.quote or Tick(found.symbol, 0, found.open_price, found.open_price)
+        return Order(
+            order_id=f"{found.ticket}:{found.lots:g}:{Code.MANUAL.lower()}",
+            strategy=owner,
+            epoch=0,
+            symbol=found.symbol,
+            magic=magic,
+            action="CLOSE",
+            side="SELL" if found.side == "BUY" else "BUY",
+            lots=found.lots,
+            tick=quote,
+            ticket=found.ticket,
+        )
+
+    def watches(self, symbol: str) -> bool:
+        """Whether a symbol has a stream here."""
+        return symbol in self._market.symbols
+
+    def held_by(self, order: Order) -> OpenPosition | None:
+        """The position that an order is to close, where it is open."""
+        held = self._holdings.get(order.strategy)
+        return held if held is not None and held.position.ticket == order.ticket else None
+
+
+def rest_of(held: OpenPosition, lots: float) -> OpenPosition | None:
+    """What is left of a position after so many lots of it were closed; None: nothing."""
+    left = round(held.position.lots - lots, 8)
+    if left <= 0.0:
+        return None
+    position = msgspec.structs.replace(held.position, lots=left)
+    return msgspec.structs.replace(held, position=position)

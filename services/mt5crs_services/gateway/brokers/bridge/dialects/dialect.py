@@ -1,0 +1,251 @@
+"""What a dialect has to be able to say and read, and the values that it says them in."""
+
+import enum
+import math
+from typing import Annotated, Any, Protocol, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.trading.orders import Side
+
+T = TypeVar("T")
+
+SHOWN = 160
+"""Characters of an answer that are shown to people."""
+
+MOST_POSITIONS = 5_000
+"""An answer with more positions than that is none."""
+
+
+class ReplyError(Mt5crsError):
+    """A bridge's answer says nothing that can be used. The order's fate stays what it was."""
+
+
+class Closing(enum.Enum):
+    """How a bridge closes a position.
+
+    BY_TICKET: it is named. BY_OPPOSITE_DEAL: a deal of the other side is made, which closes it on
+    a netting account, and on a hedging account opens another position.
+    """
+
+    BY_TICKET = enum.auto()
+    BY_OPPOSITE_DEAL = enum.auto()
+
+
+class DealVerdict(enum.Enum):
+    """What a bridge's answer means for an order.
+
+    DONE: it was dealt, or a part of it. PLACED: the broker has it, and has not dealt. RETRY:
+    nothing was dealt, and with another price it may be. REFUSED: nothing was, and nothing will be.
+    DENIED: the bridge says no, in words that do not tell whether it had asked the broker; a look
+    at the positions tells. UNKNOWN: the answer does not tell, and it may still be dealt.
+    """
+
+    DONE = enum.auto()
+    PLACED = enum.auto()
+    RETRY = enum.auto()
+    REFUSED = enum.auto()
+    DENIED = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+class Instruction(msgspec.Struct, frozen=True):
+    """What is to be dealt.
+
+    Attributes:
+        request_id: Names this one attempt; for dialects that repeat it in their answer.
+        symbol: Exact symbol.
+        side: Side of the deal itself: closing a BUY is a SELL.
+        lots: Volume.
+        magic: The strategy's number at the broker.
+        comment: Names the order, at most 31 characters.
+        price: The newest quote for that side.
+        stop_loss: Price, 0.0: none.
+        take_profit: Price, 0.0: none.
+        ticket: The position to close; 0: one is opened.
+    """
+
+    request_id: str
+    symbol: str
+    side: Side
+    lots: float
+    magic: int
+    comment: str
+    price: float
+    stop_loss: float = 0.0
+    take_profit: float = 0.0
+    ticket: int = 0
+
+
+class DealWord(msgspec.Struct, frozen=True):
+    """A bridge's word on an order.
+
+    Attributes:
+        verdict: What it means.
+        ticket: The position, or the order at the broker; 0: it does not say.
+        lots: Volume that was dealt; 0.0: it does not say.
+        price: Price of the deal; 0.0: it does not say.
+        detail: For people: why not.
+    """
+
+    verdict: DealVerdict
+    ticket: int = 0
+    lots: float = 0.0
+    price: float = 0.0
+    detail: str = ""
+
+
+class FarPosition(msgspec.Struct, frozen=True):
+    """A position as a bridge lists it.
+
+    Attributes:
+        ticket: Its number.
+        symbol: Exact symbol.
+        side: BUY is long, SELL is short.
+        lots: Volume.
+        open_price: Price of its opening; 0.0: not said.
+        stop_loss: 0.0: none; None: not said.
+        take_profit: 0.0: none; None: not said.
+        magic: None: not said.
+        comment: None: not said.
+    """
+
+    ticket: int
+    symbol: str
+    side: Side
+    lots: float
+    open_price: float = 0.0
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    magic: int | None = None
+    comment: str | None = None
+
+
+class FarAccount(msgspec.Struct, frozen=True):
+    """The account as a bridge reports it, amounts in its currency.
+
+    Attributes:
+        balance: Without floating profit.
+        equity: With it.
+        margin: That is held.
+        free_margin: That is not.
+        currency: Its code; empty: not said.
+        login: Its number; 0: not said.
+        server: The broker's server; empty: not said.
+        demo: Whether it is one without money; None: not said.
+    """
+
+    balance: float
+    equity: float
+    margin: float
+    free_margin: float
+    currency: str = ""
+    login: int = 0
+    server: str = ""
+    demo: bool | None = None
+
+
+class Dialect(Protocol):
+    """One way to speak to a bridge. Every `read_...` raises :class:`ReplyError`."""
+
+    name: str
+    """As the configuration has it."""
+
+    closing: Closing
+    """How it closes a position."""
+
+    shows_account: bool
+    """It can be asked what the account has, and which positions are open."""
+
+    names_owner: bool
+    """Its list of positions has magic numbers and comments."""
+
+    drops_stops: bool
+    """Stop and target do not reach the broker, or nobody could see that it acted on them: the
+    gateway guards the positions itself."""
+
+    def ping(self) -> bytes:
+        """A question that cannot trade."""
+
+    def order(self, instruction: Instruction) -> bytes:
+        """The request that deals."""
+
+    def positions(self) -> bytes:
+        """The question which positions are open; only where it `shows_account`."""
+
+    def account(self) -> bytes:
+        """The question what the account holds; only where it `shows_account`."""
+
+    def read_ping(self, body: bytes) -> None:
+        """See that an answer to `ping` is one of this dialect."""
+
+    def read_order(self, body: bytes, instruction: Instruction) -> DealWord:
+        """What became of an order."""
+
+    def read_positions(self, body: bytes) -> list[FarPosition]:
+        """Every open position of the account."""
+
+    def read_account(self, body: bytes) -> FarAccount:
+        """What the account holds."""
+
+
+Finite = Annotated[float, Meta(ge=-1e15, le=1e15)]
+"""A number of a bridge's that can be calculated with; JSON has no NaN."""
+
+Ticket = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+def read_json(body: bytes, kind: type[T]) -> T:
+    """An answer, as what it ought to be.
+
+    Raises:
+        ReplyError: It is not.
+    """
+    try:
+        # Bridges in MQL send a C string, with its end.
+        return msgspec.json.decode(body.rstrip(b"\x00 \r\n"), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ReplyError(f"the bridge answered {quoted(body)}: {error}") from error
+
+
+def quoted(body: bytes) -> str:
+    """The beginning of an answer, for people."""
+    return repr(body[:SHOWN]) + ("..." if len(body) > SHOWN else "")
+
+
+def to_json(request: dict[str, Any]) -> bytes:
+    """A request as every dialect sends it."""
+    return msgspec.json.encode(request)
+
+
+def side_of(said: object) -> Side:
+    """Which side a list of positions means.
+
+    Raises:
+        ReplyError: None that can be told.
+    """
+    # 0 and 1 are POSITION_TYPE_BUY and POSITION_TYPE_SELL of MQL5.
+    word = str(said).upper().removeprefix("POSITION_TYPE_").removeprefix("OP_")
+    if word in ("BUY", "LONG", "0"):
+        return "BUY"
+    if word in ("SELL", "SHORT", "1"):
+        return "SELL"
+    raise ReplyError(f"a position's side is {said!r}, and BUY or SELL was expected")
+
+
+def dealt_word(ticket: int, lots: float, price: float, instruction: Instruction) -> DealWord:
+    """An answer that says "filled", looked at: a deal has a ticket and a price.
+
+    Bridges are known that say so of orders that were refused, with a ticket of 0 or a price of 0.
+    """
+    if ticket <= 0 or not price > 0.0:
+        return DealWord(
+            DealVerdict.UNKNOWN,
+            detail=f"the bridge said that it was filled, with ticket {ticket} and price {price:g}",
+        )
+    if lots < 0.0 or not math.isfinite(lots) or lots > instruction.lots * (1 + 1e-9):
+        detail = f"the bridge said that {lots:g} of {instruction.lots:g} lots were filled"
+        return DealWord(DealVerdict.UNKNOWN, ticket, detail=detail)
+    return DealWord(DealVerdict.DONE, ticket, lots, price)

@@ -1,0 +1,107 @@
+"""What a list of positions tells of an order whose fate is not known: pure functions."""
+
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
+
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
+from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.trading.orders import Order, Position
+
+SAME_LOTS = 1e-9
+"""Lots that two copies of one volume may differ by."""
+
+SAME_MONEY = 0.005
+"""Of the account's currency: amounts that are equal to the cent."""
+
+
+class ContradictionError(Mt5crsError):
+    """The broker has something that no answer explains. The order stays UNKNOWN; people look."""
+
+
+class Comments:
+    """The comments that name orders at the broker, and this installation in them.
+
+    24 characters, none of which look like a key to those who search a text for keys.
+
+    Args:
+        installation: Id of the ``var`` folder.
+    """
+
+    def __init__(self, installation: str) -> None:
+        self._prefix = f"m5 {_digest(installation, 4)}"
+
+    def of(self, order_id: str) -> str:
+        """An order's comment."""
+        return f"{self._prefix}{_digest(order_id, 6)}"
+
+    def ours(self, comment: str | None) -> bool:
+        """Whether an order of this installation has it; brokers may put something around it."""
+        return comment is not None and self._prefix in comment
+
+
+def _digest(text: str, size: int) -> str:
+    return blake2b(text.encode(), digest_size=size).hexdigest()
+
+
+def listed_as(
+    position: Position, opened_as: str, listed: Sequence[FarPosition]
+) -> FarPosition | None:
+    """A position of ours in a list; None: it is not there.
+
+    Args:
+        position: The position.
+        opened_as: The comment of the order that opened it; empty: not known.
+        listed: The list.
+    """
+    for found in listed:
+        if found.ticket == position.ticket:
+            return found
+    # Some bridges answer an order with the ticket of the deal, and list the position's.
+    for found in listed:
+        if opened_as and found.comment is not None and opened_as in found.comment:
+            return found
+    return None
+
+
+def opened_by(
+    order: Order, comment: str, listed: Sequence[FarPosition], known: Collection[int]
+) -> FarPosition | None:
+    """The position that an order has opened; None: none in the list.
+
+    Named by its comment; where brokers or bridges drop that, by its magic number; where they drop
+    that too, by symbol, side and volume.
+
+    Args:
+        order: The order.
+        comment: Its comment.
+        listed: What is open.
+        known: Tickets that are somebody else's, or were there before.
+
+    Raises:
+        ContradictionError: The broker has it on the other side, or several could be it.
+    """
+    named = [p for p in listed if p.comment is not None and comment in p.comment]
+    for found in named:
+        if found.side != order.side or found.symbol != order.symbol:
+            raise ContradictionError(
+                f"order {order.order_id} was to {order.side} {order.symbol}, and position"
+                f" {found.ticket} at the broker, which it has opened, is a {found.side} of"
+                f" {found.symbol}: close that in the terminal"
+            )
+    if named:
+        return named[0]
+    fitting = [p for p in listed if p.ticket not in known and _could_be(order, p)]
+    if len(fitting) > 1:
+        tickets = ", ".join(str(p.ticket) for p in fitting)
+        raise ContradictionError(
+            f"order {order.order_id} may have opened any of the positions {tickets}"
+        )
+    return fitting[0] if fitting else None
+
+
+def _could_be(order: Order, found: FarPosition) -> bool:
+    # Magic 0 is what a bridge says that leaves the number out.
+    owned = found.magic in (None, 0, order.magic)
+    anonymous = not found.comment or not found.comment.startswith("m5 ")
+    same = found.symbol == order.symbol and found.side == order.side
+    return owned and anonymous and same and found.lots <= order.lots + SAME_LOTS

@@ -1,0 +1,211 @@
+"""Orders whose fate is not known, looked up in what the account has."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from mt5crs_services.gateway.broker import HandDeal, Word
+from mt5crs_services.gateway.brokers.bridge import closings, evidence
+from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
+from mt5crs_services.gateway.brokers.bridge.evidence import Comments, ContradictionError
+from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
+from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot
+from mt5crs_shared.trading.orders import Code
+
+logger = logging.getLogger(__name__)
+
+
+class OrderLookup:
+    """Finds out from snapshots what answers have not told.
+
+    Args:
+        traffic: The orders on their way.
+        deals: Makes the deals.
+        settle_after: Seconds that a bridge may be late.
+        comments: Names the orders.
+        owners: The strategy of each magic number.
+        monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        contradiction: What cannot be true, for people; empty: nothing.
+    """
+
+    def __init__(
+        self,
+        traffic: OrderTraffic,
+        deals: DealMaker,
+        settle_after: float,
+        comments: Comments,
+        owners: Mapping[int, str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.contradiction = ""
+        self._traffic = traffic
+        self._orders = traffic.orders
+        self._deals = deals
+        self._settle_after = settle_after
+        self._comments = comments
+        self._owners = owners
+        self._monotonic = monotonic
+
+    def take(self, snapshot: AccountSnapshot, known: set[int], difference: float) -> Iterator[Word]:
+        """What the account says of orders whose fate is not known.
+
+        Args:
+            snapshot: The account.
+            known: Tickets that belong to no order on its way.
+            difference: By how much the balance has changed, but for deals that are known.
+        """
+        self.contradiction = ""
+        for sent in self._orders.all:
+            if sent.ended and self._deals.held_by(sent.order) is None:
+                detail = "the broker had closed it already"
+                yield from self._traffic.refused(sent, Code.NO_POSITION, detail)
+            elif sent.look_first:
+                yield from self._go_after_look(sent, snapshot)
+            elif sent.doubt_at is not None and snapshot.asked_at >= sent.doubt_at:
+                try:
+                    yield from self._look_for(sent, snapshot, known, difference)
+                except ContradictionError as error:
+                    self.contradiction = str(error)
+        if self._orders.in_doubt:
+            self._traffic.look_soon()
+
+    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> Word | str:
+        """Take somebody's word for what has become of an order; see `Broker.settle`."""
+        sent = self._orders.get(order_id)
+        if sent is None:
+            return "no order of that id is on its way"
+        if sent.doubt_at is None:
+            return "it is being answered; ask again in a moment"
+        said = f"{who} has looked in the terminal"
+        if deal is None:
+            found = list(self._traffic.refused(sent, Code.NOT_DEALT, said))
+            return found[0] if found else "it was given up"
+        if sent.order.action == "OPEN" and deal.ticket <= 0:
+            return "the ticket of the position is needed"
+        price = deal.price or self._deals.price(sent.order)
+        ticket = deal.ticket or sent.order.ticket
+        found = list(self._traffic.dealt(sent, ticket, deal.lots, price, said))
+        return found[0] if found else "its position is closed already"
+
+    def close_stray(self, found: FarPosition) -> bool:
+        """Close a position that an order of ours has opened, and that is in no ledger.
+
+        A deal that was to close a position comes too late, and opens another; or an order is dealt
+        after it was given up for lost.
+
+        Returns:
+            Whether it is one.
+        """
+        owner = self._owners.get(found.magic or 0)
+        watched = self._deals.watches(found.symbol)
+        if owner is None or not watched or not self._comments.ours(found.comment):
+            return False
+        closing = self._deals.stray_order(owner, found.magic or 0, found)
+        reason = "an order has opened it that was not meant to any more"
+        if self._traffic.close(closing, Code.MANUAL, reason, found):
+            logger.error("position %d is being closed: %s", found.ticket, reason)
+        return True
+
+    def _look_for(
+        self, sent: SentOrder, snapshot: AccountSnapshot, known: set[int], difference: float
+    ) -> Iterator[Word]:
+        if sent.stray is not None:
+            yield from self._look_for_stray(sent, sent.stray, snapshot)
+            return
+        if sent.order.action == "OPEN":
+            found = evidence.opened_by(
+                sent.order, sent.instruction.comment, snapshot.positions, known
+            )
+            if found is not None:
+                yield from self._traffic.dealt(
+                    sent, found.ticket, found.lots, found.open_price, "found in the account"
+                )
+                return
+        elif (done := self._closed(sent, snapshot, difference)) is not None:
+            yield from done
+            return
+        yield from self._without_trace(sent, snapshot, difference)
+
+    def _closed(
+        self, sent: SentOrder, snapshot: AccountSnapshot, difference: float
+    ) -> Iterator[Word] | None:
+        """What follows where a position that was to be closed is not what it was."""
+        order, held = sent.order, self._deals.held_by(sent.order)
+        if held is None:
+            return self._traffic.refused(sent, Code.NO_POSITION, "it was closed meanwhile")
+        comment = sent.instruction.comment
+        opposite = [p for p in snapshot.positions if comment in (p.comment or "")]
+        listed = evidence.listed_as(held.position, "", snapshot.positions)
+        left = listed.lots if listed is not None and listed.side == held.position.side else 0.0
+        gone = round(held.position.lots - left, 8)
+        if opposite and listed not in opposite:
+            self._too_late(sent, opposite[0])
+            return iter(())
+        if gone > evidence.SAME_LOTS:
+            if not sent.closed_at:
+                price = closings.price_of(self._deals.ended(held, gone), difference)
+                detail = "found in the account"
+                return self._traffic.dealt(sent, order.ticket, gone, price, detail)
+            # What else is gone, somebody else has closed; that is booked by and by.
+            lots = min(gone, sent.closed_lots or gone)
+            return self._traffic.dealt(sent, order.ticket, lots, sent.closed_at, "")
+        if sent.closed_at:
+            raise ContradictionError(
+                f"the bridge says that it has closed position {order.ticket}, and it is open: is"
+                " the account a hedging one? This dialect needs a netting account"
+            )
+        return None
+
+    def _too_late(self, sent: SentOrder, opposite: FarPosition) -> None:
+        """The broker had closed the position, and the deal that was to close it opened another.
+
+        Its end is booked as what it is; what was opened is closed at once.
+        """
+        sent.ended = True
+        self.close_stray(opposite)
+        self._traffic.look_soon(0.0)
+
+    def _without_trace(
+        self, sent: SentOrder, snapshot: AccountSnapshot, difference: float
+    ) -> Iterator[Word]:
+        sent.looked_at(snapshot.asked_at)
+        if not sent.surely_not_dealt(self._monotonic(), self._settle_after):
+            return
+        if (
+            sent.order.action == "OPEN"
+            and abs(difference) >= evidence.SAME_MONEY
+            and not sent.denied
+        ):
+            sent.detail = "no position is there, but the balance has changed: it may be closed"
+            return
+        code = Code.BROKER if sent.denied else Code.NOT_DEALT
+        yield from self._traffic.refused(sent, code, sent.detail)
+
+    def _look_for_stray(
+        self, sent: SentOrder, stray: FarPosition, snapshot: AccountSnapshot
+    ) -> Iterator[Word]:
+        left = sum(p.lots for p in snapshot.positions if p.ticket == stray.ticket)
+        gone = round(stray.lots - left, 8)
+        if gone > evidence.SAME_LOTS:
+            sent.stray = msgspec.structs.replace(stray, lots=gone)
+            yield from self._traffic.dealt(sent, stray.ticket, gone, sent.closed_at, "")
+        else:
+            yield from self._without_trace(sent, snapshot, difference=0.0)
+
+    def _go_after_look(self, sent: SentOrder, snapshot: AccountSnapshot) -> Iterator[Word]:
+        """Send an order that closes a position, now that the position is known to be there."""
+        if snapshot.asked_at < sent.begun_at:
+            return
+        held = self._deals.held_by(sent.order)
+        listed = evidence.listed_as(held.position, "", snapshot.positions) if held else None
+        if listed is None:
+            sent.ended = True
+            self._traffic.look_soon(0.0)
+            return
+        yield from self._traffic.looked_at(sent)

@@ -1,0 +1,253 @@
+"""The broker's account against the books here: what has ended by itself, and what does not fit."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from mt5crs_services.gateway.broker import Dealt, Word
+from mt5crs_services.gateway.brokers.bridge import evidence
+from mt5crs_services.gateway.brokers.bridge.closings import Ended, closing_fill, shared_out
+from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
+from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
+from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrders
+from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_shared.configuration.execution_structs import AccountConfig
+
+logger = logging.getLogger(__name__)
+
+MISSED_LOOKS = 2
+"""Snapshots in a row that lack a position before it is taken for closed: a terminal that is
+connecting lists none for a moment."""
+
+JUMP = 0.10
+"""A balance that changes by more than this share of it, and nobody knows why, stops everything."""
+
+
+class BridgeState(msgspec.Struct, frozen=True):
+    """What has to outlive the gateway's process.
+
+    Attributes:
+        offset: The broker's balance less the ledger's; None: they were never compared.
+        foreign: Tickets of positions that are not ours.
+        unguarded: Tickets of our positions whose stop or target the broker does not have.
+    """
+
+    offset: float | None = None
+    foreign: tuple[int, ...] = ()
+    unguarded: tuple[int, ...] = ()
+
+
+class Reconciliation:
+    """Compares each snapshot with what is held here.
+
+    Args:
+        holdings: The open positions.
+        deals: Makes the deals.
+        orders: Those on their way.
+        lookup: Finds out about those whose fate is not known.
+        balance: The ledger's, just now.
+        account: Which account it has to be.
+        trusted: A bridge that does not say which one it is, is believed.
+        state: As an earlier process left it.
+        keep: Has a state on the disk.
+        monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        state: What outlives the process.
+        confirmed: A snapshot has shown that it is the right account, and none since that it is not.
+        trouble: Why nothing may be sent, or what does not fit; empty: nothing.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        deals: DealMaker,
+        orders: SentOrders,
+        lookup: OrderLookup,
+        balance: Callable[[], float],
+        account: AccountConfig | None,
+        trusted: bool,
+        state: BridgeState,
+        keep: Callable[[BridgeState], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.state = state
+        self.confirmed = False
+        self.trouble = ""
+        self._holdings = holdings
+        self._deals = deals
+        self._orders = orders
+        self._lookup = lookup
+        self._balance = balance
+        self._account = account
+        self._trusted = trusted
+        self._keep = keep
+        self._monotonic = monotonic
+        self._since: dict[int, float] = {}
+        self._missing: Counter[int] = Counter()
+
+    def opened(self, ticket: int) -> None:
+        """A position is ours from now on; earlier snapshots cannot have it."""
+        self._since[ticket] = self._monotonic()
+
+    def difference(self, account: FarAccount) -> float:
+        """By how much the balance is another one than is known here, to the cent."""
+        offset = self.state.offset
+        if offset is None:
+            return 0.0
+        return round(account.balance - self._balance() - offset, 2)
+
+    def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
+        """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
+        account = snapshot.account
+        self.trouble = self._wrong(account)
+        if self.trouble:
+            self.confirmed = False
+            return
+        if self.state.offset is None:
+            self._remember(offset=round(account.balance - self._balance(), 2))
+        difference = self.difference(account)
+        ours = {held.position.ticket for held in self._holdings.all}
+        known = ours | set(self.state.foreign)
+        yield from self._lookup.take(snapshot, known, difference)
+        yield from self._book_ended(snapshot)
+        self.confirmed = not self.trouble
+        self._close_strays(snapshot)
+        settled = not self._orders.in_doubt and not self._missing
+        if settled and not self.trouble:
+            self._note(snapshot)
+
+    def _wrong(self, found: FarAccount) -> str:
+        wanted = self._account
+        if not found.login and not self._trusted:
+            return (
+                "the bridge does not say which account it trades: nothing is sent;"
+                " execution.trust_account: true trades it all the same"
+            )
+        if wanted is None:
+            return ""
+        if found.login not in (0, wanted.login) or found.server not in ("", wanted.server):
+            return (
+                f"the terminal is logged into account {found.login} of {found.server}, and"
+                f" global.account says {wanted.login} of {wanted.server}: nothing is sent"
+            )
+        return ""
+
+    def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
+        """Positions, or parts of them, that the broker has no more."""
+        ended = self._ended(snapshot)
+        difference = self.difference(snapshot.account)
+        shares = shared_out(ended, difference) if ended else []
+        if shares is None:
+            names = ", ".join(str(each.held.position.ticket) for each in ended)
+            self.trouble = (
+                f"the broker does not list position {names} any more, and its balance of"
+                f" {snapshot.account.balance:,.2f} does not fit to that: is the terminal logged"
+                " into another account? Nothing is sent"
+            )
+            return
+        for each, profit in zip(ended, shares, strict=True):
+            fill = closing_fill(each, profit)
+            yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
+
+    def _ended(self, snapshot: AccountSnapshot) -> list[Ended]:
+        before, self._missing = self._missing, Counter()
+        ended = []
+        for held in list(self._holdings.all):
+            gone = self._gone(held, snapshot)
+            ticket = held.position.ticket
+            if gone:
+                self._missing[ticket] = before[ticket] + 1
+            if self._missing[ticket] >= MISSED_LOOKS:
+                ended.append(self._deals.ended(held, gone))
+        return ended
+
+    def _gone(self, held: OpenPosition, snapshot: AccountSnapshot) -> float:
+        """Lots of a position that a snapshot has no more."""
+        position = held.position
+        newer = self._since.get(position.ticket, 0.0) >= snapshot.asked_at
+        if newer or self._orders.closes(position.strategy):
+            return 0.0
+        listed = evidence.listed_as(position, "", snapshot.positions)
+        if listed is None:
+            return position.lots
+        if listed.side != position.side or listed.lots > position.lots + evidence.SAME_LOTS:
+            self.trouble = _another(held, listed)
+            return 0.0
+        return round(position.lots - listed.lots, 8)
+
+    def _close_strays(self, snapshot: AccountSnapshot) -> None:
+        """Close what orders of ours have opened that are not on their way any more."""
+        ours = {held.position.ticket for held in self._holdings.all}
+        on_way = {sent.instruction.comment for sent in self._orders.all}
+        for found in snapshot.positions:
+            comment = found.comment or ""
+            newer = self._since.get(found.ticket, 0.0) >= snapshot.asked_at
+            if found.ticket not in ours and not newer and comment not in on_way:
+                self._lookup.close_stray(found)
+
+    def _note(self, snapshot: AccountSnapshot) -> None:
+        """What is somebody else's, what is not guarded, and a balance that nobody can explain."""
+        listed = {found.ticket: found for found in snapshot.positions}
+        held = {each.position.ticket: each for each in self._holdings.all}
+        on_way = bool(self._orders.all)
+        foreign = tuple(sorted(self.state.foreign if on_way else listed.keys() - held.keys()))
+        if new := set(foreign) - set(self.state.foreign):
+            logger.warning("positions %s are not ours, and are left alone", sorted(new))
+        unguarded = tuple(
+            ticket
+            for ticket, each in sorted(held.items())
+            if ticket in listed and _lacks_stops(each, listed[ticket])
+        )
+        if new := set(unguarded) - set(self.state.unguarded):
+            logger.warning("the broker has no stop of positions %s; they are guarded", sorted(new))
+        offset = self._explained(snapshot.account)
+        self._remember(offset=offset, foreign=foreign, unguarded=unguarded)
+
+    def _explained(self, account: FarAccount) -> float:
+        """The offset from now on."""
+        offset, difference = self.state.offset or 0.0, self.difference(account)
+        if abs(difference) < evidence.SAME_MONEY:
+            return offset
+        if abs(difference) > JUMP * max(abs(account.balance - difference), 1.0):
+            self.confirmed = False
+            self.trouble = (
+                f"the broker's balance is {account.balance:,.2f}, and"
+                f" {account.balance - difference:,.2f} was expected: nothing is sent"
+            )
+            return offset
+        logger.warning(
+            "the broker's balance is %.2f, %+.2f more than the deals here explain",
+            account.balance,
+            difference,
+        )
+        return round(offset + difference, 2)
+
+    def _remember(self, **changes: object) -> None:
+        state = msgspec.structs.replace(self.state, **changes)
+        if state != self.state:
+            self._keep(state)
+            self.state = state
+
+
+def _another(held: OpenPosition, listed: FarPosition) -> str:
+    position = held.position
+    return (
+        f"position {position.ticket} of {position.strategy} is a {position.side} of"
+        f" {position.lots:g} lots in the ledger, and a {listed.side} of {listed.lots:g} at the"
+        " broker: somebody else trades it; nothing is sent"
+    )
+
+
+def _lacks_stops(held: OpenPosition, listed: FarPosition) -> bool:
+    """Whether the broker has not the stop, or not the target, that a position should have."""
+    position = held.position
+    no_stop = bool(position.stop_loss) and listed.stop_loss == 0.0
+    no_target = bool(position.take_profit) and listed.take_profit == 0.0
+    return no_stop or no_target

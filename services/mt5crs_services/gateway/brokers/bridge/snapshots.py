@@ -1,0 +1,154 @@
+"""What an account has at one moment: asked in three questions that must fit together."""
+
+import enum
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from mt5crs_services.gateway.brokers.bridge.bridge_link import (
+    Arrival,
+    BridgeLink,
+    BridgeMessage,
+)
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    Dialect,
+    FarAccount,
+    FarPosition,
+    ReplyError,
+)
+from mt5crs_services.gateway.brokers.bridge.evidence import SAME_MONEY
+
+KEY = "snapshot"
+"""Names these questions."""
+
+
+class AccountSnapshot(msgspec.Struct, frozen=True):
+    """An account at one moment.
+
+    Attributes:
+        asked_at: Monotonic time at which the first question left, seconds.
+        account: Its money.
+        positions: All that is open.
+    """
+
+    asked_at: float
+    account: FarAccount
+    positions: tuple[FarPosition, ...]
+
+
+class _Step(enum.Enum):
+    NONE = enum.auto()
+    ACCOUNT = enum.auto()
+    POSITIONS = enum.auto()
+    ACCOUNT_AGAIN = enum.auto()
+
+
+class Snapshots:
+    """Asks for the account, its positions, and the account again.
+
+    Where a deal of ours leaves in between, or the balance is another one at the end, the three do
+    not fit, and are asked again.
+
+    Args:
+        dialect: What the bridge speaks.
+        link: The way to it.
+        every: Seconds between two of them.
+        monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        latest: The newest; None: none yet.
+        trouble: Why there is no newer one; empty: nothing.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        link: BridgeLink,
+        every: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.latest: AccountSnapshot | None = None
+        self.trouble = ""
+        self._dialect = dialect
+        self._link = link
+        self._every = every
+        self._monotonic = monotonic
+        self._step = _Step.NONE
+        self._due = monotonic()
+        self._asked_at = 0.0
+        self._first: FarAccount | None = None
+        self._positions: tuple[FarPosition, ...] = ()
+
+    @property
+    def wanted(self) -> bool:
+        """One is being made, or is due."""
+        return self._step is not _Step.NONE or self._monotonic() >= self._due
+
+    def want(self, after: float = 0.0) -> None:
+        """Have the next one made in that many seconds, if not earlier."""
+        self._due = min(self._due, self._monotonic() + after)
+
+    def spoil(self) -> None:
+        """A deal leaves: what was asked before does not fit to what is asked after."""
+        if self._step is not _Step.NONE:
+            self._step = _Step.NONE
+            self._due = self._monotonic()
+
+    def next_due(self) -> float:
+        """Seconds until the next one is to be made."""
+        return max(self._due - self._monotonic(), 0.0)
+
+    def ask(self) -> None:
+        """Ask the next of the three questions, where one is due and the link is ready."""
+        if not self.wanted or not self._link.ready:
+            return
+        if self._step is _Step.NONE:
+            self._step, self._asked_at = _Step.ACCOUNT, self._monotonic()
+            self._due = self._asked_at + self._every
+        listing = self._step is _Step.POSITIONS
+        body = self._dialect.positions() if listing else self._dialect.account()
+        if not self._link.send(KEY, body, deals=False):
+            self._step = _Step.NONE
+
+    def take(self, message: BridgeMessage) -> AccountSnapshot | None:
+        """Take the answer to one of them; the snapshot, where it was the last and all fit."""
+        if self._step is _Step.NONE:
+            return None  # Spoiled meanwhile.
+        if message.arrival is not Arrival.ANSWERED:
+            self._fail("the bridge does not answer")
+            return None
+        try:
+            return self._take(message.body)
+        except ReplyError as error:
+            self._fail(str(error))
+            return None
+
+    def _take(self, body: bytes) -> AccountSnapshot | None:
+        if self._step is _Step.POSITIONS:
+            self._positions = tuple(self._dialect.read_positions(body))
+            self._step = _Step.ACCOUNT_AGAIN
+            return None
+        account = self._dialect.read_account(body)
+        if self._step is _Step.ACCOUNT:
+            self._first = account
+            self._step = _Step.POSITIONS
+            return None
+        self._step = _Step.NONE
+        first, self._first = self._first, None
+        if first is None or not _same_account(first, account):
+            self._due = self._monotonic()
+            return None
+        self.trouble = ""
+        self.latest = AccountSnapshot(self._asked_at, account, self._positions)
+        return self.latest
+
+    def _fail(self, trouble: str) -> None:
+        self._step = _Step.NONE
+        self.trouble = trouble
+        self.want(1.0)
+
+
+def _same_account(first: FarAccount, second: FarAccount) -> bool:
+    same_money = abs(first.balance - second.balance) < SAME_MONEY
+    return same_money and (first.login, first.server) == (second.login, second.server)

@@ -1,0 +1,45 @@
+"""The configuration of a live account: ``global.execution`` and ``global.account``."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from mt5crs_shared.configuration.values import Seconds
+from mt5crs_shared.market.symbol_spec import NotNegative
+
+
+class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one account that may be traded. What the bridge reports must be this.
+
+    Attributes:
+        login: Its number.
+        server: The broker's server, as the terminal shows it.
+    """
+
+    login: Annotated[int, Meta(ge=1)]
+    server: Annotated[str, Meta(min_length=1)]
+
+
+class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the bridge on `zmq_execution_host` is spoken to, with `paper_trading: false`.
+
+    Attributes:
+        dialect: What the bridge speaks; see ``docs/live.md``.
+        timeout: Seconds until an answer is given up; the order's fate is looked up then.
+        settle_after: Seconds that a bridge may be late: an order without a trace after that, and
+            after three looks at the account, was not dealt.
+        unknown_after: Seconds after which you are told of an order whose fate is not known.
+        reconcile_every: Seconds between two comparisons of the broker's account with the ledger.
+        max_deviation: Points by which the price may have gone against an order that the broker
+            asks to be sent again; beyond, it is refused.
+        trust_account: The dialect cannot say which account it is; trade it all the same.
+    """
+
+    dialect: Literal["trade", "open_close", "order_send", "expert_advisor"] = "trade"
+    timeout: Seconds = 5.0
+    settle_after: Seconds = 10.0
+    unknown_after: Seconds = 30.0
+    reconcile_every: Seconds = 15.0
+    max_deviation: NotNegative = 20.0
+    trust_account: bool = False

@@ -1,0 +1,72 @@
+"""Orders whose fate nobody knows: which ones there are, and what somebody has found out."""
+
+import click
+
+from mt5crs_shared.messages import Settle
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import ledger_queries
+from mt5crs_shared.storage.ledger_queries import OrderRecord
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import CommandError, unknown_name
+from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.commands.trading import user_name
+from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.operator.trading_control import TradingControl
+
+OPEN = ("SENT", "PENDING", "UNKNOWN")
+"""What the ledger says of orders that have left, and have no end."""
+
+
+def show_open(paths: VarPaths, as_json: bool) -> None:
+    """Print the orders that have been sent and have no end yet, by the ledger."""
+    found = _open_orders(paths)
+    if as_json:
+        show.print_json(found)
+    elif found:
+        show.print_lines(table(_columns(found), show.width()))
+        click.echo("Look in the terminal, and say `resolve ORDER filled` or `not-filled`.")
+    else:
+        click.echo("The fate of every order is known.")
+
+
+def resolve(
+    paths: VarPaths, order_id: str, dealt: bool, ticket: int, lots: float, price: float
+) -> None:
+    """Tell the gateway what became of an order.
+
+    Raises:
+        CommandError: It is none whose fate is unknown, or what was said cannot be.
+    """
+    gateway = TradingControl(paths)
+    known = [order.order_id for order in _open_orders(paths)]
+    report = gateway.ask(Settle(order_id, dealt, user_name(), ticket, lots, price))
+    if not report.unsettled:
+        what = "filled" if dealt else "not filled"
+        click.echo(f"{order_id}: {what}; its strategy is told, and the books follow")
+        return
+    if order_id not in known:
+        raise unknown_name(order_id, known, "order whose fate is unknown")
+    raise CommandError(f"{order_id}: {report.unsettled}; nothing was changed")
+
+
+def _open_orders(paths: VarPaths) -> list[OrderRecord]:
+    with books.ledger_of(paths.var) as ledger:
+        if ledger is None:
+            return []
+        return [
+            order for state in OPEN for order in ledger_queries.read_orders(ledger, status=state)
+        ]
+
+
+def _columns(rows: list[OrderRecord]) -> list[Column]:
+    return [
+        column(rows, "ORDER", lambda o: Cell(o.order_id), right=False),
+        column(rows, "STRATEGY", lambda o: Cell(o.strategy), 2, right=False),
+        column(rows, "STATE", lambda o: Cell(o.status, "yellow"), right=False),
+        column(rows, "WHAT", lambda o: Cell(_asked(o)), right=False),
+        column(rows, "TIME (UTC)", lambda o: books.moment(o.time_us), 1, right=False),
+    ]
+
+
+def _asked(order: OrderRecord) -> str:
+    return f"{order.action} {order.side} {order.lots or 0.0:g} {order.symbol}"

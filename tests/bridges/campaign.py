@@ -1,0 +1,226 @@
+"""Random trading through a bridge with faults, killed at random; then both books are compared."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_services.gateway.brokers.bridge.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState
+from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from tests.bridges.office import BridgeProcess
+from tests.bridges.scripted_bridge import Faults
+from tests.bridges.terminal_book import TerminalBook
+
+COMMENTS = Comments("")
+
+FAULTS = Faults(
+    drops_stops=0.2,
+    late=0.01,
+    late_seconds=0.2,
+    lies=0.01,
+    loses=0.005,
+    dies=0.005,
+    partial=0.03,
+    requotes=0.03,
+    refuses=0.02,
+    by_hand=0.002,
+    garbles=0.01,
+)
+"""All at once."""
+
+UNSEEN = msgspec.structs.replace(FAULTS, by_hand=0.0, drops_stops=1.0)
+"""For bridges that list no positions: what happens in the terminal, nobody here can know."""
+
+
+class CampaignResult(msgspec.Struct, frozen=True):
+    """What a campaign has shown.
+
+    Attributes:
+        orders: Orders that strategies have sent.
+        deals: Deals of the terminal.
+        gateway_kills: Times the gateway and its strategies were killed.
+        bridge_starts: Times the bridge was started.
+        seconds: How long it took.
+        differences: What is not in both books alike; none: all is.
+    """
+
+    orders: int
+    deals: int
+    gateway_kills: int
+    bridge_starts: int
+    seconds: float
+    differences: tuple[str, ...]
+
+
+def run_campaign(
+    dialect: str,
+    folder: Path,
+    orders: int,
+    seed: int,
+    say: Callable[[str], None] = lambda _: None,
+    kill_every: float = 4.0,
+) -> CampaignResult:
+    """Trade, kill, and compare.
+
+    Args:
+        dialect: The bridge's.
+        folder: An empty one.
+        orders: How many.
+        seed: Of all that is random.
+        say: Told how far it is.
+        kill_every: Seconds between two kills, on the average.
+
+    Raises:
+        AssertionError: The desk does not come to an end.
+    """
+    rng = random.Random(seed)
+    blind = dialect in ("order_send", "expert_advisor")
+    bridge = BridgeProcess(dialect, folder / "terminal.db", UNSEEN if blind else FAULTS, seed)
+    begun, kills = time.monotonic(), 0
+    bridge.start()
+    desk = _start_desk(dialect, bridge.port, folder, orders, seed)
+    kill_at = begun + rng.expovariate(1 / kill_every)
+    deadline = begun + 120.0 + orders * 0.5
+    try:
+        while desk.poll() is None:
+            assert time.monotonic() < deadline, f"{dialect}: {_sent(folder)} orders, and no end"
+            time.sleep(0.02)
+            bridge.revive()
+            if time.monotonic() < kill_at:
+                continue
+            kill_at = time.monotonic() + rng.expovariate(1 / kill_every)
+            if rng.random() < 0.3:
+                bridge.kill()
+                continue
+            desk.kill()
+            desk.wait()
+            kills += 1
+            say(f"{dialect}: {_sent(folder):,} orders, {kills} kills")
+            desk = _start_desk(dialect, bridge.port, folder, orders, seed + kills)
+        assert desk.returncode == 0, f"{dialect}: the desk ended with {desk.returncode}"
+    finally:
+        desk.kill()
+        bridge.kill()
+    return CampaignResult(
+        _sent(folder),
+        len(bridge.book.deals()),
+        kills,
+        bridge.starts,
+        time.monotonic() - begun,
+        tuple(differences(folder / "ledger.db", bridge.book, exact=not blind)),
+    )
+
+
+def _start_desk(
+    dialect: str, port: int, folder: Path, orders: int, seed: int
+) -> "subprocess.Popen[bytes]":
+    args = [dialect, str(port), str(folder), str(orders), str(seed)]
+    command = [sys.executable, "-m", "tests.bridges.desk_process", *args]
+    with (folder / "desk.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ})
+
+
+def _sent(folder: Path) -> int:
+    intents = folder / "intents.jsonl"
+    return len(intents.read_bytes().splitlines()) if intents.exists() else 0
+
+
+def differences(path: Path, book: TerminalBook, exact: bool) -> list[str]:
+    """What a ledger and the terminal behind it do not have alike.
+
+    Args:
+        path: The ledger.
+        book: The terminal.
+        exact: The bridge tells prices, and the account.
+    """
+    with ledger_schema.open_ledger(path) as db:
+        orders = ledger_queries.read_orders(db)
+        deals = [deal.fill for deal in ledger_queries.deals(db)]
+    found = []
+    by_order = {fill.order_id: fill for fill in deals}
+    by_comment = defaultdict(list)
+    for deal in book.deals():
+        by_comment[deal.comment].append(deal)
+    # A deal that came too late has opened them, and they were closed at once.
+    strays = {fill.ticket for fill in deals if fill.order_id.endswith(":opened")}
+    for each in orders:
+        if each.order_id.endswith(":opened"):
+            continue  # It stands for a deal of the order that was not to open it.
+        there = by_comment.pop(COMMENTS.of(each.order_id), [])
+        fill = by_order.get(each.order_id)
+        if each.status not in ("FILLED", "PARTIAL", "REJECTED"):
+            found.append(f"{each.order_id} is {each.status}, and {there} at the broker")
+        elif fill is None and there and all(deal.ticket in strays for deal in there):
+            continue
+        elif fill is None and there:
+            found.append(f"{each.order_id} is {each.status} {each.detail}, and was dealt: {there}")
+        elif len(there) > 1:
+            found.append(f"{each.order_id} was dealt {len(there)} times: {there}")
+        elif fill is not None and fill.entry == "IN" and not there:
+            found.append(f"{each.order_id} was never dealt: {fill}")
+        elif fill is not None and there:
+            found += _unlike(each.order_id, fill, there[0], exact)
+    for left in by_comment.values():
+        # Closings of the gateway's own are compared by position, below.
+        unknown = [d for d in left if d.entry == "IN" and d.ticket not in strays]
+        found += [f"nobody here knows of {deal}" for deal in unknown]
+    found += _positions_unlike(path, book, deals)
+    if exact:
+        found += _money_unlike(path, book)
+    return found
+
+
+def _unlike(order_id, fill, deal, exact):  # type: ignore[no-untyped-def]
+    if fill.side != deal.side or abs(fill.lots - deal.lots) > 1e-9 or fill.ticket != deal.ticket:
+        return [f"{order_id}: {fill} here, {deal} there"]
+    if exact and abs(fill.price - deal.price) > 1e-9 and fill.entry == "IN":
+        return [f"{order_id}: price {fill.price} here, {deal.price} there"]
+    return []
+
+
+def _positions_unlike(path, book, deals):  # type: ignore[no-untyped-def]
+    ledger = Ledger(path, "USD", 10_000.0, paper=False)
+    try:
+        here = {
+            p.position.ticket: (p.position.side, p.position.lots) for p in ledger.open_positions()
+        }
+    finally:
+        ledger.close()
+    there = {p.ticket: (p.side, p.lots) for p in book.positions()}
+    found = [] if here == there else [f"open here {here}, there {there}"]
+    closed = defaultdict(float)
+    for fill in deals:
+        if fill.entry == "OUT":
+            closed[fill.ticket] += fill.lots
+    gone = defaultdict(float)
+    for deal in book.deals():
+        if deal.entry == "OUT":
+            gone[deal.ticket] += deal.lots
+    for ticket in closed.keys() | gone.keys():
+        if abs(closed[ticket] - gone[ticket]) > 1e-9:
+            found.append(
+                f"of position {ticket}, {closed[ticket]} lots were closed here, and"
+                f" {gone[ticket]} there"
+            )
+    return found
+
+
+def _money_unlike(path, book):  # type: ignore[no-untyped-def]
+    ledger = Ledger(path, "USD", 10_000.0, paper=False)
+    try:
+        made = sum(total.made for total in ledger.totals().values()) / 1e6
+        state = msgspec.json.decode(ledger.far_side(), type=BridgeState)
+    finally:
+        ledger.close()
+    here, there = 10_000.0 + made + (state.offset or 0.0), book.balance
+    return (
+        [] if abs(here - there) < 0.005 else [f"the balance is {here:.2f} here, {there:.2f} there"]
+    )

@@ -1,0 +1,167 @@
+"""A gateway with three strategies that trade at random through a bridge, until it is killed.
+
+    python -m tests.bridges.desk_process DIALECT PORT FOLDER ORDERS SEED
+
+It has its orders on the disk before it sends them, and sends the last of each strategy again when
+it is started anew, as a strategy does that was killed.
+"""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_services.gateway.broker import HandDeal
+from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
+from mt5crs_services.gateway.brokers.bridge.evidence import Comments
+from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading.orders import Order, Position, Side
+from tests.bridges.office import BridgeOffice, BridgeProcess
+from tests.bridges.scripted_bridge import BRIDGES, Faults
+from tests.unit.gateway_cases import order
+
+NAMES = {"euro": ("EURUSD", 7), "cable": ("GBPUSD", 8), "aussie": ("AUDUSD", 9)}
+
+QUICK = {
+    "trust_account": True,
+    "timeout": 0.15,
+    "settle_after": 0.3,
+    "unknown_after": 0.5,
+    "reconcile_every": 0.5,
+}
+"""The defaults wait for people and for real bridges; here hours are to pass in minutes."""
+
+
+class Desk:
+    """Three strategies and their gateway."""
+
+    def __init__(self, dialect: str, port: int, folder: Path, seed: int) -> None:
+        self.rng = random.Random(seed)
+        bridge = BridgeProcess(dialect, folder / "terminal.db", Faults())
+        bridge.port = port
+
+        self.office = BridgeOffice(folder / "ledger.db", bridge, **QUICK, **desk_of(dialect))
+        self.intents = folder / "intents.jsonl"
+        self.on_way: dict[str, Order] = {}
+        self.sent = 0
+
+    def run(self, orders: int) -> None:
+        """Trade until so many orders have been sent in all lives together."""
+        self._take_up()
+        while self.sent < orders or self.on_way:
+            for name, (symbol, _) in NAMES.items():
+                self.office.quote(symbol)
+                if name not in self.on_way and self.sent < orders:
+                    self._decide(name)
+            self.office.turn(0.005)
+            for name, request in list(self.on_way.items()):
+                if request.order_id in self.office.results:
+                    del self.on_way[name]
+            self._look_in_terminal()
+        self._come_to_rest()
+
+    def _take_up(self) -> None:
+        """What an earlier process of each strategy was about to send is sent again."""
+        lines = self.intents.read_bytes().splitlines() if self.intents.exists() else []
+        requests = [msgspec.json.decode(line, type=Order) for line in lines if line.endswith(b"}")]
+        self.sent = len(requests)
+        for symbol, _ in NAMES.values():
+            self.office.time_us = max([0, *(r.tick.time_us - START for r in requests)])
+            self.office.quote(symbol)
+        for request in {each.strategy: each for each in requests}.values():
+            self._send(request)
+
+    def _decide(self, name: str) -> None:
+        held = self.office.position(name)
+        if self.rng.random() < 0.3:
+            return
+        request = self._closing(name, held) if held is not None else self._opening(name)
+        with self.intents.open("ab") as file:
+            file.write(msgspec.json.encode(request) + b"\n")
+        self.sent += 1
+        self._send(request)
+
+    def _send(self, request: Order) -> None:
+        self.on_way[request.strategy] = request
+        self.office.send(request)
+
+    def _opening(self, name: str) -> Order:
+        symbol, magic = NAMES[name]
+        on = self.office.quote(symbol)
+        side: Side = self.rng.choice(["BUY", "SELL"])
+        sign = 1.0 if side == "BUY" else -1.0
+        distance = self.rng.choice([0.0005, 0.002])
+        return order(
+            on,
+            side,
+            name,
+            lots=self.rng.randint(1, 10) / 100,
+            magic=magic,
+            order_id=f"{name}:{self.sent}",
+            stop_loss=round(on.bid - sign * distance, 5),
+            take_profit=round(on.bid + sign * 2 * distance, 5),
+        )
+
+    def _closing(self, name: str, held: Position) -> Order:
+        symbol, magic = NAMES[name]
+        side: Side = "SELL" if held.side == "BUY" else "BUY"
+        return order(
+            self.office.quote(symbol),
+            side,
+            name,
+            lots=held.lots,
+            magic=magic,
+            order_id=f"{name}:{self.sent}",
+            ticket=held.ticket,
+        )
+
+    def _look_in_terminal(self) -> None:
+        """What a trader does of whom it is asked: looks for the comment, and says what is there."""
+        broker = self.office.core.broker
+        assert isinstance(broker, BridgeBroker)
+        if "nobody knows" not in broker.trouble:
+            return
+        for sent in broker.in_doubt:
+            comment = Comments("").of(sent.order.order_id)
+            found = [d for d in self.office.bridge.book.deals() if d.comment == comment]
+            deal = HandDeal(found[0].ticket, found[0].lots, found[0].price) if found else None
+            self.office.core.execution.settle(sent.order.order_id, deal, "trader")
+
+    def _come_to_rest(self) -> None:
+        """Wait until the books here have followed those of the terminal."""
+        broker = self.office.core.broker
+        assert isinstance(broker, BridgeBroker)
+        calm_since = time.monotonic()
+        while time.monotonic() < calm_since + 2.0:
+            for symbol, _ in NAMES.values():
+                self.office.quote(symbol)
+            self.office.turn(0.02)
+            self._look_in_terminal()
+            if broker.in_doubt or broker.trouble:
+                calm_since = time.monotonic()
+
+
+START = 1_700_000_000_000_000
+
+
+def desk_of(dialect: str) -> dict[str, object]:
+    """The strategies and symbols of the desk."""
+    del dialect
+    symbols = {
+        symbol: SymbolSpec(symbol, 100_000.0, 5, 0.01, 0.01, 100.0, "USD", symbol[:3])
+        for symbol, _ in NAMES.values()
+    }
+    strategies = tuple(
+        StrategyConfig(name, symbol, magic=magic, risk_config=RiskConfig(max_position_size=1.0))
+        for name, (symbol, magic) in NAMES.items()
+    )
+    return {"strategies": strategies, "symbols": symbols}
+
+
+if __name__ == "__main__":
+    _, spoken, number, where, wanted, chosen = sys.argv
+    assert spoken in BRIDGES
+    Desk(spoken, int(number), Path(where), int(chosen)).run(int(wanted))
