@@ -19,6 +19,7 @@ from mt5crs_shared.configuration.notify_structs import (
     QuietHoursConfig,
 )
 from mt5crs_shared.configuration.structs import (
+    FeatureApiConfig,
     FeedConfig,
     GlobalConfig,
     LimitsConfig,
@@ -40,6 +41,7 @@ BEGIN, END = "<!-- fields -->\n", "<!-- end of fields -->\n"
 SECTIONS: dict[type[msgspec.Struct], str] = {
     StrategyConfig: "strategies",
     RiskConfig: "risk_config",
+    FeatureApiConfig: "feature_api",
     RestartConfig: "restart",
     LimitsConfig: "limits",
     GlobalConfig: "global",
