@@ -17,6 +17,7 @@ from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side
 from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
+from mt5crs_worker.features.source import KeptFeatures
 from mt5crs_worker.trading.journal_file import (
     SCHEMA,
     JournalError,
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_FORMAT = 1
 """Of `Checkpoint`; stored beside each one. It rises where a version could not read what the one
 before has written, or would take it for something else; a new field with a default is neither."""
+
+
+FEATURES_KEPT = 10_000
+"""Answers of a feature API, of the newest bars: more than close between two checkpoints."""
 
 
 class KeptRate(msgspec.Struct, frozen=True, array_like=True):
@@ -233,6 +238,30 @@ class Journal:
         """Orders that were recorded and whose fate is not: what a crash may leave behind."""
         rows = self._file.select("SELECT body FROM orders WHERE result IS NULL ORDER BY id")
         return [msgspec.msgpack.decode(body, type=Order) for (body,) in rows]
+
+    def known_features(self, bar: bytes) -> KeptFeatures | None:
+        """What an API had said of a bar; None: it has not been asked, or that is damaged."""
+        rows = self._file.select("SELECT body FROM features WHERE bar = ?", bar)
+        try:
+            return msgspec.msgpack.decode(rows[0][0], type=KeptFeatures) if rows else None
+        except msgspec.MsgspecError as error:
+            self.event("features_unreadable", str(error))
+            return None
+
+    def keep_features(self, bar: bytes, found: KeptFeatures) -> None:
+        """Record what an API said of a bar, before anything is decided on it.
+
+        Orders are forced to the disk after this was written, and this with them.
+        """
+        with self._file.writing("NORMAL"):
+            self._db.execute(
+                "INSERT OR REPLACE INTO features (bar, body) VALUES (?, ?)",
+                (bar, msgspec.msgpack.encode(found)),
+            )
+            self._db.execute(
+                "DELETE FROM features WHERE id <= (SELECT max(id) FROM features) - ?",
+                (FEATURES_KEPT,),
+            )
 
     def event(self, kind: str, detail: str) -> None:
         """Record something that the trader may ask about later."""
