@@ -16,9 +16,18 @@ HUGE = 64_000_000
 
 
 def numbers(symbol: str, timestamp: str) -> dict[str, float]:
-    """Features of a symbol at a time: near those of a price of 1.1, the same for the same words."""
+    """Features of a symbol at a time, such as a price of 1.1 has; the same for the same words."""
     digest = hashlib.blake2b(f"{symbol} {timestamp}".encode(), digest_size=18).digest()
-    return {name: 1.0 + byte / 100.0 for name, byte in zip(FEATURES, digest, strict=True)}
+    drawn = {name: byte / 255.0 for name, byte in zip(FEATURES, digest, strict=True)}
+    return {name: _usual(name, share) for name, share in drawn.items()}
+
+
+def _usual(name: str, share: float) -> float:
+    if name in ("rsi_14", "bb_position"):
+        return 100.0 * share if name == "rsi_14" else share
+    if name.startswith(("sma_2", "sma_50", "bb_")):
+        return 1.09 + 0.02 * share
+    return 100.0 * (share - 0.5) if name == "rsi_momentum" else 0.002 * (share - 0.5)
 
 
 def shape_a(asked: dict[str, Any]) -> Any:
@@ -74,8 +83,10 @@ class _Handler(socketserver.StreamRequestHandler):
         api.heads.append(head)
         try:
             api.act(self, asked)
-        except (OSError, KeyError):
+        except KeyError:
             self._reply(422, b'{"detail": "a field is missing"}')
+        except OSError:
+            pass  # whoever asked has gone
 
     def _reply(self, status: int, body: bytes, length: int | None = None) -> None:
         size = len(body) if length is None else length

@@ -38,6 +38,10 @@ PATH: Final = "/features/latest"
 TIMEFRAME_HEADER: Final = "X-Timeframe"
 """Says how long the bars are that are meant, since no shape has a field for it."""
 
+MOST_REQUESTS: Final = 4
+"""That may be under way: one that was given up ends with its socket, but a resolver of names cannot
+be called back."""
+
 ANOTHER_QUESTION: Final = (400, 422)
 """What a server answers that knows the other question alone."""
 
@@ -86,7 +90,7 @@ class ApiFeatures:
         self._breaker = CircuitBreaker()
         self._asks_batches = False
         self._last_fault = ""
-        self._request: HttpRequest | None = None
+        self._requests: list[HttpRequest] = []
         self._obtained: Obtained | None = None
 
     def of(self, bars: BarWindow) -> npt.NDArray[np.float64] | None:
@@ -149,13 +153,16 @@ class ApiFeatures:
 
     def _fetch(self, question: bytes, until: float) -> HttpReply:
         """Ask one question, and wait for the whole reply."""
-        if self._request is not None and self._request.alive:
-            # A resolver that hangs cannot be called back; one such thread is enough.
-            raise RequestError("the request before it has not ended yet (a name that hangs?)")
+        self._requests = [request for request in self._requests if request.under_way]
+        if len(self._requests) >= MOST_REQUESTS:
+            raise RequestError(
+                f"{MOST_REQUESTS} requests hang still; does the host's name resolve?"
+            )
         headers = {TIMEFRAME_HEADER: self._config.timeframe}
         left = max(until - self._monotonic(), 0.001)
-        self._request = HttpRequest(self._url, PATH, question, headers, left)
-        return finish(self._request, until, self._wait, self._monotonic)
+        request = HttpRequest(self._url, PATH, question, headers, left)
+        self._requests.append(request)
+        return finish(request, until, self._wait, self._monotonic)
 
 
 def bar_key(bar: Bar, length_us: int) -> bytes:

@@ -80,9 +80,9 @@ class HttpRequest:
             raise RequestError(f"no thread to ask with: {error}") from error
 
     @property
-    def alive(self) -> bool:
-        """Its thread has not ended."""
-        return self._thread.is_alive()
+    def under_way(self) -> bool:
+        """Its thread has found nothing out yet, whoever still waits for it."""
+        return self._found is None and self._thread.is_alive()
 
     def fileno(self) -> int:
         """A descriptor that can be read when the reply is there."""

@@ -1,0 +1,220 @@
+"""A strategy that asks an API for its features, in a whole system: the API and the strategy die."""
+
+import contextlib
+import math
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mt5crs_shared.configuration.structs import RiskConfig
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.storage import decision_log, ledger_queries, ledger_schema
+from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_worker.adapter import LiveStrategyAdapter
+from tests import feature_api
+from tests.feature_api import ScriptedApi, numbers, says, shape_a
+from tests.system import ROOT, Pulse, System, running, wait_for
+
+MODEL = ROOT / "models" / "baseline_v1.json"
+START_US = 1_700_000_000_000_000
+WARM = 256
+"""Ticks, a second and a bar apart, after which the next one is decided on."""
+
+
+class Desk:
+    """A system with one strategy that asks, on a market that goes on tick by tick."""
+
+    def __init__(self, system: System, pulse: Pulse, api: ScriptedApi) -> None:
+        self.system = system
+        self.api = api
+        self._pulse = pulse
+        self._sent = 0
+        for _ in range(WARM):
+            self.publish()
+        wait_for(lambda: self.warm() == WARM - 1, "the window to be full")
+
+    def warm(self) -> int:
+        metrics = self.system.strategy("asks").metrics
+        return metrics.warm if metrics is not None else 0
+
+    def publish(self) -> int:
+        """One more tick, which closes a bar; its time."""
+        at = START_US + self._sent * 1_000_000
+        bid = round(1.1 + 0.002 * math.sin(self._sent / 5.0), 5)
+        self._pulse.send(Tick("EURUSD", at, bid, round(bid + 0.00002, 5)))
+        self._sent += 1
+        return at
+
+    def decide(self, count: int = 1) -> None:
+        """Publish so many ticks, each after the one before it was decided on."""
+        for _ in range(count):
+            self.wait_decided(self.publish())
+
+    def wait_decided(self, at: int) -> Decision:
+        def found() -> Decision | None:
+            return next((d for d in self.decisions() if d.time_us == at), None)
+
+        return wait_for(found, f"the decision on {format_iso(at)}")
+
+    def decisions(self) -> list[Decision]:
+        return decision_log.read_decisions(self.system.paths.journal("asks"))
+
+    def kill(self) -> None:
+        """kill -9 of the strategy's process; another one is there soon."""
+        os.kill(self.system.pid("asks"), signal.SIGKILL)
+
+    def deals(self) -> list[tuple[Any, ...]]:
+        with ledger_schema.open_ledger(self.system.paths.ledger) as db:
+            found = [deal.fill for deal in ledger_queries.deals(db)]
+        return [(f.order_id, f.time_us, f.price, f.lots, f.profit) for f in found]
+
+
+@contextlib.contextmanager
+def desk(
+    folder: Path, api: ScriptedApi, settings: dict[str, Any], **supervisor: Any
+) -> Iterator[Desk]:
+    strategy = {
+        "name": "asks",
+        "symbol": "EURUSD",
+        "model_path": str(MODEL),
+        "threshold": 0.5,
+        "timeframe": "S1",
+        "features": "api",
+        "feature_api": settings,
+        # A busy machine takes its time to bring a process back.
+        "max_signal_age": 60.0,
+    }
+    folder.mkdir(exist_ok=True)
+    globals_ = {"feature_api_url": api.url, "supervisor": supervisor}
+    with running(folder, [strategy], globals_, wait=False) as system:
+        pulse = Pulse(system.port, ["EURUSD"])
+        try:
+            system.wait_running()
+            pulse.wait_heard(3)
+            yield Desk(system, pulse, api)
+        finally:
+            pulse.stop()
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    with ScriptedApi() as made:
+        yield made
+
+
+def a_day(folder: Path, api: ScriptedApi, kills: bool) -> tuple[list[Decision], list[Any]]:
+    """The API is there, goes away for two bars and comes back; perhaps the strategy dies."""
+    with desk(folder, api, {"timeout": 1.0, "on_failure": "hold"}) as at_work:
+
+        def perhaps_dies() -> None:
+            if kills:
+                at_work.kill()
+
+        at_work.decide(6)
+        newest = at_work.publish()
+        perhaps_dies()
+        at_work.wait_decided(newest)
+        api.stop()
+        newest = at_work.publish()
+        perhaps_dies()
+        at_work.wait_decided(newest)
+        at_work.decide()
+        api.start()
+        newest = at_work.publish()
+        perhaps_dies()
+        at_work.wait_decided(newest)
+        at_work.decide(6)
+        return at_work.decisions(), at_work.deals()
+
+
+def test_a_strategy_that_dies_decides_what_one_decides_that_did_not(
+    tmp_path: Path, api: ScriptedApi
+) -> None:
+    peaceful, deals = a_day(tmp_path / "peaceful", api, kills=False)
+    killed, same_deals = a_day(tmp_path / "killed", api, kills=True)
+    assert killed == peaceful
+    assert same_deals == deals
+    assert len(deals) > 3
+    assert {decision.signal for decision in peaceful} == {-1, 0, 1}
+    notes = [decision.note.partition(":")[0] for decision in peaceful]
+    held = ["held, without features"] * 2
+    assert notes == ["features of the API"] * 7 + held + ["features of the API"] * 7
+
+
+def kept_bars(system: System) -> int:
+    """Bars whose features are in the journal."""
+    with closing(sqlite3.connect(system.paths.journal("asks"))) as db:
+        count: int = db.execute("SELECT count(*) FROM features").fetchone()[0]
+    return count
+
+
+def test_what_was_answered_holds_also_when_the_api_says_something_else_now(
+    tmp_path: Path, api: ScriptedApi
+) -> None:
+    """Killed between the answer and the order: the next process decides on that answer."""
+    with desk(tmp_path, api, {"timeout": 1.0}, hang_after=60.0) as at_work:
+        at_work.decide(3)
+        gateway = at_work.system.pid("gateway")
+        os.kill(gateway, signal.SIGSTOP)
+        answered = kept_bars(at_work.system)
+        newest = at_work.publish()
+        wait_for(lambda: kept_bars(at_work.system) > answered, "the answer in the journal")
+        api.act = says(lambda asked: shape_a({**asked, "timestamp": "something else"}))
+        at_work.kill()
+        os.kill(gateway, signal.SIGCONT)
+        decision = at_work.wait_decided(newest)
+        asked = [
+            said["timestamp"] for _, said in api.heard if said["timestamp"] == format_iso(newest)
+        ]
+        assert len(asked) == 1
+        adapter = LiveStrategyAdapter(MODEL, 0.5, RiskConfig())
+        told = np.array(list(numbers("EURUSD", format_iso(newest)).values()))
+        assert decision.probability == adapter.probability(told)
+        at_work.decide()
+        assert at_work.decisions()[-1].probability != decision.probability
+
+
+def test_an_api_that_never_ends_delays_no_beat_and_is_told(
+    tmp_path: Path, api: ScriptedApi
+) -> None:
+    settings = {"timeout": 1.5, "on_failure": "local"}
+    times = {"heartbeat": 0.1, "hang_after": 0.8, "lease": 5.0, "degraded_after_errors": 2}
+    with desk(tmp_path, api, settings, **times) as at_work:
+        at_work.decide()
+        epoch = at_work.system.strategy("asks").process.epoch
+        api.act = feature_api.drips
+        begun = time.monotonic()
+        at_work.decide(2)
+        assert time.monotonic() - begun > 3.0, "both had their whole time"
+
+        def degraded() -> str:
+            return at_work.system.strategy("asks").process.degraded
+
+        told = wait_for(degraded, "the word of it")
+        assert told == (
+            "no features of the API for the last 2 bars, they are computed here:"
+            f" {api.url}/features/latest: no whole reply in time"
+        )
+        assert at_work.system.strategy("asks").process.epoch == epoch, "it was taken for hung"
+        api.act = says(shape_a)
+        at_work.decide()
+        wait_for(lambda: not degraded(), "that it is over")
+        metrics = at_work.system.strategy("asks").metrics
+        assert metrics is not None
+        counted = (metrics.features_from_api, metrics.feature_faults)
+        assert counted == (2, 2)
+        assert [d.note.partition(":")[0] for d in at_work.decisions()] == [
+            "features of the API",
+            "features computed here",
+            "features computed here",
+            "features of the API",
+        ]
