@@ -1,7 +1,5 @@
 """A strategy that asks an API for its features, in a whole system: the API and the strategy die."""
 
-import contextlib
-import math
 import os
 import signal
 import sqlite3
@@ -15,94 +13,13 @@ import numpy as np
 import pytest
 
 from mt5crs_shared.configuration.structs import RiskConfig
-from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_shared.storage import decision_log, ledger_queries, ledger_schema
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_worker.adapter import LiveStrategyAdapter
 from tests import feature_api
 from tests.feature_api import ScriptedApi, numbers, says, shape_a
-from tests.system import ROOT, Pulse, System, running, wait_for
-
-MODEL = ROOT / "models" / "baseline_v1.json"
-START_US = 1_700_000_000_000_000
-WARM = 256
-"""Ticks, a second and a bar apart, after which the next one is decided on."""
-
-
-class Desk:
-    """A system with one strategy that asks, on a market that goes on tick by tick."""
-
-    def __init__(self, system: System, pulse: Pulse, api: ScriptedApi) -> None:
-        self.system = system
-        self.api = api
-        self._pulse = pulse
-        self._sent = 0
-        for _ in range(WARM):
-            self.publish()
-        wait_for(lambda: self.warm() == WARM - 1, "the window to be full")
-
-    def warm(self) -> int:
-        metrics = self.system.strategy("asks").metrics
-        return metrics.warm if metrics is not None else 0
-
-    def publish(self) -> int:
-        """One more tick, which closes a bar; its time."""
-        at = START_US + self._sent * 1_000_000
-        bid = round(1.1 + 0.002 * math.sin(self._sent / 5.0), 5)
-        self._pulse.send(Tick("EURUSD", at, bid, round(bid + 0.00002, 5)))
-        self._sent += 1
-        return at
-
-    def decide(self, count: int = 1) -> None:
-        """Publish so many ticks, each after the one before it was decided on."""
-        for _ in range(count):
-            self.wait_decided(self.publish())
-
-    def wait_decided(self, at: int) -> Decision:
-        def found() -> Decision | None:
-            return next((d for d in self.decisions() if d.time_us == at), None)
-
-        return wait_for(found, f"the decision on {format_iso(at)}")
-
-    def decisions(self) -> list[Decision]:
-        return decision_log.read_decisions(self.system.paths.journal("asks"))
-
-    def kill(self) -> None:
-        """kill -9 of the strategy's process; another one is there soon."""
-        os.kill(self.system.pid("asks"), signal.SIGKILL)
-
-    def deals(self) -> list[tuple[Any, ...]]:
-        with ledger_schema.open_ledger(self.system.paths.ledger) as db:
-            found = [deal.fill for deal in ledger_queries.deals(db)]
-        return [(f.order_id, f.time_us, f.price, f.lots, f.profit) for f in found]
-
-
-@contextlib.contextmanager
-def desk(
-    folder: Path, api: ScriptedApi, settings: dict[str, Any], **supervisor: Any
-) -> Iterator[Desk]:
-    strategy = {
-        "name": "asks",
-        "symbol": "EURUSD",
-        "model_path": str(MODEL),
-        "threshold": 0.5,
-        "timeframe": "S1",
-        "features": "api",
-        "feature_api": settings,
-        # A busy machine takes its time to bring a process back.
-        "max_signal_age": 60.0,
-    }
-    folder.mkdir(exist_ok=True)
-    globals_ = {"feature_api_url": api.url, "supervisor": supervisor}
-    with running(folder, [strategy], globals_, wait=False) as system:
-        pulse = Pulse(system.port, ["EURUSD"])
-        try:
-            system.wait_running()
-            pulse.wait_heard(3)
-            yield Desk(system, pulse, api)
-        finally:
-            pulse.stop()
+from tests.feature_desk import MODEL, desk
+from tests.system import System, wait_for
 
 
 @pytest.fixture
@@ -113,7 +30,7 @@ def api() -> Iterator[ScriptedApi]:
 
 def a_day(folder: Path, api: ScriptedApi, kills: bool) -> tuple[list[Decision], list[Any]]:
     """The API is there, goes away for two bars and comes back; perhaps the strategy dies."""
-    with desk(folder, api, {"timeout": 1.0, "on_failure": "hold"}) as at_work:
+    with desk(folder, api.url, {"timeout": 1.0, "on_failure": "hold"}) as at_work:
 
         def perhaps_dies() -> None:
             if kills:
@@ -161,7 +78,7 @@ def test_what_was_answered_holds_also_when_the_api_says_something_else_now(
     tmp_path: Path, api: ScriptedApi
 ) -> None:
     """Killed between the answer and the order: the next process decides on that answer."""
-    with desk(tmp_path, api, {"timeout": 1.0}, hang_after=60.0) as at_work:
+    with desk(tmp_path, api.url, {"timeout": 1.0}, hang_after=60.0) as at_work:
         at_work.decide(3)
         gateway = at_work.system.pid("gateway")
         os.kill(gateway, signal.SIGSTOP)
@@ -188,7 +105,7 @@ def test_an_api_that_never_ends_delays_no_beat_and_is_told(
 ) -> None:
     settings = {"timeout": 1.5, "on_failure": "local"}
     times = {"heartbeat": 0.1, "hang_after": 0.8, "lease": 5.0, "degraded_after_errors": 2}
-    with desk(tmp_path, api, settings, **times) as at_work:
+    with desk(tmp_path, api.url, settings, **times) as at_work:
         at_work.decide()
         epoch = at_work.system.strategy("asks").process.epoch
         api.act = feature_api.drips

@@ -14,40 +14,15 @@ import zmq
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarWindow
 from mt5crs_worker.features.breaker import FAILURES, CircuitBreaker
+from mt5crs_worker.features.client import PATH, FeatureClient
 from mt5crs_worker.features.computing import compute
-from mt5crs_worker.features.http_request import (
-    HttpReply,
-    HttpRequest,
-    RequestError,
-    finish,
-    refused_in_words,
-)
-from mt5crs_worker.features.replies import (
-    ReplyError,
-    batch_question,
-    read_reply,
-    single_question,
-    values_of,
-)
+from mt5crs_worker.features.http_request import HttpRequest, RequestError, Wait
+from mt5crs_worker.features.replies import ReplyError, values_of
 from mt5crs_worker.features.source import KeptFeatures, Obtained
 
 logger = logging.getLogger(__name__)
 
-PATH: Final = "/features/latest"
-
-TIMEFRAME_HEADER: Final = "X-Timeframe"
-"""Says how long the bars are that are meant, since no shape has a field for it."""
-
-MOST_REQUESTS: Final = 4
-"""That may be under way: one that was given up ends with its socket, but a resolver of names cannot
-be called back."""
-
-ANOTHER_QUESTION: Final = (400, 422)
-"""What a server answers that knows the other question alone."""
-
 _KEY: Final = struct.Struct("<qqddddq")
-
-Wait = Callable[[HttpRequest, float], object]
 
 
 class FeatureLog(Protocol):
@@ -70,7 +45,7 @@ class ApiFeatures:
         config: The strategy's entry.
         url: The API.
         log: The strategy's journal.
-        wait: Keeps the process alive until a request can be read; see `http_request.fetch`.
+        wait: Keeps the process alive until a request can be read; see `http_request.finish`.
         monotonic: The monotonic clock, seconds.
     """
 
@@ -82,15 +57,14 @@ class ApiFeatures:
         wait: Wait,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config = config
+        self._on_failure = config.feature_api.on_failure
+        self._length_us = TIMEFRAME_US[config.timeframe]
         self._url = url
         self._log = log
-        self._wait = wait
         self._monotonic = monotonic
+        self._client = FeatureClient(config, url, wait, monotonic)
         self._breaker = CircuitBreaker()
-        self._asks_batches = False
         self._last_fault = ""
-        self._requests: list[HttpRequest] = []
         self._obtained: Obtained | None = None
 
     def of(self, bars: BarWindow) -> npt.NDArray[np.float64] | None:
@@ -102,7 +76,7 @@ class ApiFeatures:
         """
         bar = bars.last
         assert bar is not None, "a model is asked when its bars are there"
-        key = bar_key(bar, TIMEFRAME_US[self._config.timeframe])
+        key = bar_key(bar, self._length_us)
         found = self._log.known_features(key)
         if found is None:
             found = self._ask(bar, bars)
@@ -110,7 +84,7 @@ class ApiFeatures:
         if found.values is not None:
             self._obtained = Obtained("api")
             return np.array(found.values)
-        if self._config.feature_api.on_failure == "local":
+        if self._on_failure == "local":
             self._obtained = Obtained("local", found.fault)
             return compute(bars)
         self._obtained = Obtained("none", found.fault)
@@ -126,7 +100,8 @@ class ApiFeatures:
             fault = f"not asked for a while after {FAILURES} or more failures in a row; the last: "
             return KeptFeatures(None, fault + self._last_fault)
         try:
-            values = self._values(bar, bars)
+            reply = self._client.ask(bar.start_us + self._length_us)
+            values = tuple(values_of(reply, bars.closes).tolist())
         except (RequestError, ReplyError) as error:
             self._breaker.failed(self._monotonic())
             self._last_fault = f"{self._url}{PATH}: {error}"
@@ -134,35 +109,6 @@ class ApiFeatures:
             return KeptFeatures(None, self._last_fault)
         self._breaker.succeeded()
         return KeptFeatures(values, "")
-
-    def _values(self, bar: Bar, bars: BarWindow) -> tuple[float, ...]:
-        symbol = self._config.symbol
-        end_us = bar.start_us + TIMEFRAME_US[self._config.timeframe]
-        questions = [single_question(symbol, end_us), batch_question(symbol)]
-        until = self._monotonic() + self._config.feature_api.timeout
-        reply = self._fetch(questions[self._asks_batches], until)
-        if reply.status in ANOTHER_QUESTION:
-            other = self._fetch(questions[not self._asks_batches], until)
-            if other.status == 200:
-                reply = other
-                self._asks_batches = not self._asks_batches
-        if reply.status != 200:
-            raise RequestError(refused_in_words(reply))
-        found = values_of(read_reply(reply.body, symbol), bars.closes)
-        return tuple(found.tolist())
-
-    def _fetch(self, question: bytes, until: float) -> HttpReply:
-        """Ask one question, and wait for the whole reply."""
-        self._requests = [request for request in self._requests if request.under_way]
-        if len(self._requests) >= MOST_REQUESTS:
-            raise RequestError(
-                f"{MOST_REQUESTS} requests hang still; does the host's name resolve?"
-            )
-        headers = {TIMEFRAME_HEADER: self._config.timeframe}
-        left = max(until - self._monotonic(), 0.001)
-        request = HttpRequest(self._url, PATH, question, headers, left)
-        self._requests.append(request)
-        return finish(request, until, self._wait, self._monotonic)
 
 
 def bar_key(bar: Bar, length_us: int) -> bytes:

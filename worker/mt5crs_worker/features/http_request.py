@@ -132,10 +132,14 @@ class HttpRequest:
         return HttpReply(answer.status, answer.reason, body)
 
 
+Wait = Callable[[HttpRequest, float], object]
+"""Waits until a request can be read or so many seconds are over; may return early."""
+
+
 def finish(
     request: HttpRequest,
     until: float,
-    wait: Callable[[HttpRequest, float], object],
+    wait: Wait,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> HttpReply:
     """Wait for the whole reply, and let go of the request.
@@ -143,7 +147,7 @@ def finish(
     Args:
         request: What is under way.
         until: Monotonic time after which nobody waits any more, seconds.
-        wait: Waits until the request can be read or so many seconds are over; may return early.
+        wait: Serves whoever has to be served meanwhile.
         monotonic: The monotonic clock, seconds.
 
     Raises:

@@ -1,6 +1,8 @@
 """One strategy's journal: decisions, orders, events, and the checkpoint that it restarts from."""
 
+import contextlib
 import logging
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_shared.configuration.structs import RetentionConfig, StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.rates import RateState
 from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.storage.store import connect_readonly
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side
 from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
@@ -87,6 +90,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     refused: tuple[int, tuple[Side, ...]] | None = None
 
 
+def identity_of(config: StrategyConfig) -> str:
+    """What a checkpoint depends on; one of another identity is of no use."""
+    return f"{config.symbol} {config.timeframe} {config.strategy or 'model'}"
+
+
 _decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
 
 _DECISION = (*Decision.__struct_fields__, "time")
@@ -96,6 +104,30 @@ _INSERT_DECISION = (
 
 
 _INSERT_EVENT = "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)"
+
+
+_SELECT_CHECKPOINT = (
+    "SELECT checkpoint.body, window.body, format FROM checkpoint JOIN window USING (id)"
+)
+
+
+def read_checkpoint(journal: Path) -> Checkpoint | None:
+    """The last checkpoint, for who looks on; the strategy may be writing.
+
+    Returns:
+        None: there is none, or it cannot be read.
+    """
+    try:
+        with contextlib.closing(connect_readonly(journal)) as db:
+            row = db.execute(_SELECT_CHECKPOINT).fetchone()
+    except (OSError, sqlite3.Error):
+        return None
+    if row is None or row[2] != CHECKPOINT_FORMAT:
+        return None
+    try:
+        return msgspec.structs.replace(_decode_checkpoint(row[0]), window=row[1])
+    except msgspec.MsgspecError:
+        return None
 
 
 class Journal:
@@ -138,9 +170,7 @@ class Journal:
             JournalVersionError: A newer version has saved it.
             JournalError: It cannot be read.
         """
-        rows = self._file.select(
-            "SELECT checkpoint.body, window.body, format FROM checkpoint JOIN window USING (id)"
-        )
+        rows = self._file.select(_SELECT_CHECKPOINT)
         if not rows:
             return None
         ((body, window, written),) = rows
