@@ -62,7 +62,7 @@ def _listener(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=_family(host, port))
     except OSError as error:
         # The error's own words repeat the address.
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ServeError(
             f"cannot listen on {host}:{port} ({why}); --host and --port choose another place"
         ) from error
