@@ -172,7 +172,9 @@ def _features(row: StrategyStatus) -> str:
         return ""
     told = f"of the API for {metrics.features_from_api:,} bars"
     if metrics.feature_faults:
-        told += f"; none for {metrics.feature_faults:,}, the last time: {metrics.last_feature_fault}"
+        told += (
+            f"; none for {metrics.feature_faults:,}, the last time: {metrics.last_feature_fault}"
+        )
     return told
 
 
