@@ -7,11 +7,13 @@ import random
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -177,11 +179,8 @@ class Client:
             connection.close()
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    series = {("EURUSD", "M1"): series_of(300), ("GBPUSD", "M1"): BarSeries("GBPUSD", "M1")}
-    series["EURUSD", "M5"] = BarSeries("EURUSD", "M5")
-    app = make_application(series)  # type: ignore[arg-type]
+@contextmanager
+def served(app: FastAPI) -> Iterator[Client]:
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -189,6 +188,14 @@ def client() -> Iterator[Client]:
         yield Client(listener.getsockname()[1])
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    series = {("EURUSD", "M1"): series_of(300), ("GBPUSD", "M1"): BarSeries("GBPUSD", "M1")}
+    series["EURUSD", "M5"] = BarSeries("EURUSD", "M5")
+    with served(make_application(series)) as made:  # type: ignore[arg-type]
+        yield made
 
 
 M1 = {"X-Timeframe": "M1"}
@@ -289,6 +296,23 @@ def test_any_bytes_get_an_answer(client: Client, body: bytes) -> None:
     status, answer = client("POST", "/features/latest", body)
     assert status in (404, 422)
     assert answer["status"] == "error"
+
+
+def test_bars_that_nobody_follows_any_more_are_not_told() -> None:
+    series = {("EURUSD", "M1"): series_of(300)}
+    with served(make_application(series, lambda: "the market is gone")) as client:  # type: ignore[arg-type]
+        gone = (503, {"status": "error", "message": "the market is gone"})
+        assert client("GET", "/health") == gone
+        assert ask(client, {"symbol": "EURUSD"}) == gone
+
+
+def test_other_programs_are_told_what_may_be_asked(client: Client) -> None:
+    said = client("GET", "/openapi.json")[1]["paths"]["/features/latest"]["post"]["requestBody"]
+    kinds = said["content"]["application/json"]["schema"]["oneOf"]
+    assert [sorted(kind["properties"]) for kind in kinds] == [
+        ["symbol", "timestamp"],
+        ["features", "symbols"],
+    ]
 
 
 def test_no_page_of_it_loads_anything_from_elsewhere(client: Client) -> None:

@@ -55,19 +55,47 @@ class QuestionError(Mt5crsError):
         self.status = status
 
 
-def make_application(series: Series) -> FastAPI:
-    """The application over the bars of some symbols and timeframes."""
+QUESTIONS: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [
+                        msgspec.json.schema(kind)["$defs"][kind.__name__]
+                        for kind in (SingleAsked, BatchAsked)
+                    ]
+                }
+            }
+        },
+    }
+}
+"""What may be asked, as ``/openapi.json`` says it."""
+
+
+def make_application(series: Series, trouble: Callable[[], str] = str) -> FastAPI:
+    """The application over the bars of some symbols and timeframes.
+
+    Args:
+        series: The bars.
+        trouble: Says why they are not what they should be; empty: they are.
+    """
     # Its pages load scripts from elsewhere; what is asked and answered is in docs/features.md.
     app = FastAPI(title="mt5crs-supervisor features", docs_url=None, redoc_url=None)
 
     @app.get("/health")
-    async def health() -> dict[str, Any]:
+    async def health() -> JSONResponse:
         """Which bars are here."""
-        return {"status": "ok", "series": [_described(one) for one in series.values()]}
+        if fault := trouble():
+            return _failure(fault, 503)
+        described = [_described(one) for one in series.values()]
+        return JSONResponse({"status": "ok", "series": described})
 
-    @app.post("/features/latest")
+    @app.post("/features/latest", openapi_extra=QUESTIONS)
     async def latest(request: Request) -> JSONResponse:
         """The features of a symbol as of a moment, or the newest ones of some symbols."""
+        if fault := trouble():
+            return _failure(fault, 503)
         return await _told(lambda: _answer(series, request))
 
     return app

@@ -44,7 +44,7 @@ def run_feature_server(
             bound = listener.getsockname()
             say(f"features of {bars} on http://{host}:{bound[1]}/features/latest, until Ctrl-C")
             settings = uvicorn.Config(
-                make_application(reader.series),
+                make_application(reader.series, lambda: reader.fault),
                 log_config=None,
                 access_log=False,
                 limit_concurrency=MOST_CLIENTS,

@@ -11,6 +11,7 @@ from mt5crs_shared.configuration.values import Timeframe
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import describe_error
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features.serving.bar_series import BarSeries
 from mt5crs_worker.trading.journal import Checkpoint, identity_of, read_checkpoint
@@ -32,10 +33,15 @@ class MarketReader:
     Args:
         config: The configuration.
         paths: The installation, whose tape is asked.
+
+    Attributes:
+        series: The bars, by symbol and timeframe.
+        fault: Why they are not followed any more; empty: they are.
     """
 
     def __init__(self, config: Config, paths: VarPaths) -> None:
         self.series: dict[Key, BarSeries] = {}
+        self.fault = ""
         self._context = new_context()
         self._poller = zmq.Poller()
         self._streams: list[tuple[BarSeries, TickStream]] = []
@@ -72,8 +78,12 @@ class MarketReader:
         try:
             while not self._stop.is_set():
                 self._turn()
-        except Exception:
-            logger.exception("the market is not followed any more; restart `features serve`")
+        except Exception as error:
+            logger.exception("the market is not followed any more")
+            self.fault = (
+                f"the market is not followed any more ({describe_error(error)}); start"
+                " `features serve` again"
+            )
 
     def _turn(self) -> None:
         due = min((stream.timeout() for _, stream in self._streams), default=LOOK_EVERY)
