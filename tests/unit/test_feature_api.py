@@ -1,6 +1,7 @@
 """A strategy's way to a feature API: a real server, and everything that goes wrong with one."""
 
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from mt5crs_worker.bars import Bar, BarWindow
 from mt5crs_worker.features import compute
 from mt5crs_worker.features.api_source import ApiFeatures, bar_key
 from mt5crs_worker.features.breaker import FAILURES, FIRST_PAUSE
-from mt5crs_worker.features.http_request import HttpRequest
+from mt5crs_worker.features.client import MOST_REQUESTS, FeatureClient
+from mt5crs_worker.features.http_request import HttpRequest, RequestError
 from mt5crs_worker.features.source import KeptFeatures, Obtained
 from mt5crs_worker.trading.journal import FEATURES_KEPT, Journal
 from tests import feature_api
@@ -219,6 +221,40 @@ def test_a_host_that_nobody_knows_is_told(journal: Journal) -> None:
     obtained = asking.take()
     assert obtained is not None
     assert "name is not known here" in obtained.fault or "in time" in obtained.fault
+
+
+def test_a_resolver_that_hangs_costs_the_time_out_and_a_few_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hangs = threading.Event()
+
+    def resolve(*_: object, **__: object) -> list[object]:
+        hangs.wait(30.0)
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    settings = FeatureApiConfig(timeout=0.1)
+    config = StrategyConfig(name="euro", symbol="EURUSD", features="api", feature_api=settings)
+    client = FeatureClient(config, "http://localhost:1", wait)
+    said = []
+    for _ in range(MOST_REQUESTS + 2):
+        begun = time.monotonic()
+        with pytest.raises(RequestError) as refused:
+            client.ask(MINUTE_US)
+        assert time.monotonic() - begun < 2.0
+        said.append(str(refused.value))
+    late = ["no whole reply in time"] * MOST_REQUESTS
+    assert said == late + ["4 requests hang still; does the host's name resolve?"] * 2
+    hangs.set()
+    _no_thread_is_left()
+
+
+def test_https_is_spoken_where_it_is_written(api: ScriptedApi, journal: Journal) -> None:
+    asking = source(api.url.replace("http:", "https:"), journal)
+    assert asking.of(window()) is None
+    obtained = asking.take()
+    assert obtained is not None
+    assert "SSL" in obtained.fault
 
 
 def test_the_features_are_computed_here_where_that_was_asked_for(

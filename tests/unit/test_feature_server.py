@@ -17,14 +17,16 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import BASIC, FEATURES, compute
 from mt5crs_worker.features.replies import read_reply
 from mt5crs_worker.features.serving.application import make_application
 from mt5crs_worker.features.serving.bar_series import BarSeries, NotThereError
+from mt5crs_worker.features.serving.market_reader import MarketReader
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import HOLD, Signal, Strategy
 from mt5crs_worker.trading.journal import read_checkpoint
@@ -325,3 +327,24 @@ def test_the_files_of_the_installation_are_left_as_they_are(tmp_path: Path) -> N
     (tmp_path / "euro.db").write_bytes(b"no journal")
     assert read_checkpoint(tmp_path / "euro.db") is None
     assert [path.name for path in tmp_path.iterdir()] == ["euro.db"]
+
+
+def test_a_reader_that_fails_says_so_and_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_reader: MarketReader) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(MarketReader, "_turn", fail)
+    config = Config(
+        path="",
+        strategies=(StrategyConfig(name="euro", symbol="EURUSD", strategy="m:C"),),
+        globals=GlobalConfig(zmq_market_url=f"ipc://{tmp_path}/market"),
+        symbols=SYMBOLS,
+    )
+    reader = MarketReader(config, VarPaths(tmp_path / "var"))
+    reader.start()
+    reader.stop()
+    assert list(reader.series) == [("EURUSD", "M1")]
+    assert "the market is not followed any more (ValueError: a bug" in reader.fault
+    assert not (tmp_path / "var").exists(), "who only reads makes no folder"

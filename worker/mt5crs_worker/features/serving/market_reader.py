@@ -67,11 +67,9 @@ class MarketReader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and give the sockets back."""
+        """End the thread."""
         self._stop.set()
         self._thread.join()
-        for _, stream in self._streams:
-            stream.close()
         self._context.destroy(linger=0)
 
     def _run(self) -> None:
@@ -84,6 +82,10 @@ class MarketReader:
                 f"the market is not followed any more ({describe_error(error)}); start"
                 " `features serve` again"
             )
+        finally:
+            # A feed of ours would wait for one who is connected and does not read.
+            for _, stream in self._streams:
+                stream.close()
 
     def _turn(self) -> None:
         due = min((stream.timeout() for _, stream in self._streams), default=LOOK_EVERY)
