@@ -167,7 +167,11 @@ HAZARDS = {
         "of symbol 'GBPUSD', where EURUSD was asked for",
     ),
     "no success": (says(lambda _: {"status": "error", "message": "warming up"}), "'warming up'"),
-    "500": (says(lambda _: {"detail": "boom"}, 500), '500 Words: \'{"detail": "boom"}\''),
+    "500": (says(lambda _: {"detail": "boom"}, 500), "500 Words: 'boom'"),
+    "500 of HTML": (
+        sends(b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>"),
+        "502 Bad Gateway: '<html>'",
+    ),
     "404": (says(lambda _: {"detail": "Not Found"}, 404), "404 Words"),
     "redirect": (says(lambda _: "", 307), "307 Words: it is somewhere else"),
     "no HTTP": (sends(b"EURUSD 1.1 1.2\r\n\r\n"), "no HTTP, or cut off (BadStatusLine"),

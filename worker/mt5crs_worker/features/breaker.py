@@ -5,11 +5,12 @@ from typing import Final
 FAILURES: Final = 3
 """Failures in a row after which nothing is asked for a while."""
 
-FIRST_PAUSE: Final = 30.0
+FIRST_PAUSE: Final = 5.0
 """Seconds of the first pause; each failure of the one attempt after it doubles them."""
 
-LONGEST_PAUSE: Final = 300.0
-"""Seconds that a pause lasts at most."""
+LONGEST_PAUSE: Final = 40.0
+"""Seconds that a pause lasts at most. Under a minute: each bar of a minute is asked for, and what it
+costs is one time-out."""
 
 
 class CircuitBreaker:

@@ -10,17 +10,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.wording import describe_error, one_line, shown
-from mt5crs_worker.features.replies import MOST_BYTES
-
-WORDS: Final = 120
-"""Characters of a refusal's body that are told."""
+from mt5crs_shared.wording import ERROR_LENGTH, describe_error, one_line
+from mt5crs_worker.features.replies import MOST_BYTES, words_of_refusal
 
 
 class RequestError(Mt5crsError):
@@ -168,8 +164,8 @@ def refused_in_words(reply: HttpReply) -> str:
     """What a reply other than 200 says, in words."""
     if 300 <= reply.status < 400:
         return f"{reply.status} {reply.reason}: it is somewhere else; write its last address"
-    said = shown(reply.body[:WORDS].decode(errors="replace")) if reply.body else ""
-    return one_line(f"{reply.status} {reply.reason}{': ' if said else ''}{said}", 3 * WORDS)
+    said = words_of_refusal(reply.body)
+    return one_line(f"{reply.status} {reply.reason}{said}", ERROR_LENGTH)
 
 
 def _connection(parts: SplitResult, seconds: float) -> http.client.HTTPConnection:

@@ -157,6 +157,17 @@ def _number(found: Mapping[str, Any], where: str, name: str) -> float:
     return number
 
 
+def words_of_refusal(body: bytes) -> str:
+    """Why a server has not answered, in its own words as far as it has some."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        said = None
+    if isinstance(said, dict) and (words := _words(said)):
+        return words
+    return f": {shown(body.decode(errors='replace'))}" if body else ""
+
+
 def _words(said: Mapping[str, Any]) -> str:
     """What a reply that is no success says of the reason."""
     for key in ("message", "error", "detail"):

@@ -10,7 +10,7 @@ from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine, warn
 COMMAND = "mt5crs_worker.features.trial:try_api"
 """Who asks; by name only, since the supervisor imports no worker."""
 
-ADVICE = "start it (`features serve` is one of ours), or set global.feature_api_url"
+ADVICE = "start it (`features serve` is one of ours), mend it, or set global.feature_api_url"
 
 
 class Tried(Protocol):
