@@ -1,5 +1,6 @@
 """A strategy's way to a feature API: a real server, and everything that goes wrong with one."""
 
+import errno
 import select
 import socket
 import threading
@@ -251,6 +252,27 @@ def test_a_resolver_that_hangs_costs_the_time_out_and_a_few_threads(
     assert said == late + ["4 requests hang still; does the host's name resolve?"] * 2
     hangs.set()
     _no_thread_is_left()
+
+
+def test_a_machine_without_descriptors_or_threads_costs_the_bar_alone(
+    api: ScriptedApi, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_descriptor(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    bars, asking = window(), source(api.url, journal)
+    for place, name, failing in (
+        (socket, "socketpair", no_descriptor),
+        (threading.Thread, "start", no_thread),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, failing)
+            assert asking.of(bars) is None
+        next_bar(bars)
+    assert asking.of(bars) is not None
 
 
 def test_https_is_spoken_where_it_is_written(api: ScriptedApi, journal: Journal) -> None:

@@ -9,8 +9,7 @@ FIRST_PAUSE: Final = 5.0
 """Seconds of the first pause; each failure of the one attempt after it doubles them."""
 
 LONGEST_PAUSE: Final = 40.0
-"""Seconds that a pause lasts at most. Under a minute: each bar of a minute is asked for, and what it
-costs is one time-out."""
+"""Seconds that a pause lasts at most: under a minute, so that each bar of a minute is asked for."""
 
 
 class CircuitBreaker:

@@ -43,30 +43,34 @@ class HttpRequest:
     Args:
         url: The server, perhaps with a path; `path` is put behind that.
         path: E.g. ``/features/latest``.
-        body: Of a POST; None: a GET.
+        body: What is posted, JSON.
         headers: Besides those of HTTP itself.
         seconds: After which the thread gives up by itself, as far as sockets let it.
+
+    Raises:
+        RequestError: The machine has no descriptor or no thread left for it.
     """
 
     def __init__(
         self,
         url: str,
         path: str,
-        body: bytes | None,
+        body: bytes,
         headers: Mapping[str, str],
         seconds: float,
     ) -> None:
         self._parts = urlsplit(url)
         self._path = self._parts.path.rstrip("/") + path
         self._body = body
-        self._headers = {"Connection": "close", "Accept": "application/json", **headers}
-        if body is not None:
-            self._headers["Content-Type"] = "application/json"
-        self._connection = _connection(self._parts, seconds)
+        self._headers = {"Connection": "close", "Content-Type": "application/json", **headers}
+        self._seconds = seconds
         self._socket: socket.socket | None = None
         self._closed = False
         self._found: HttpReply | RequestError | None = None
-        self._done, self._tell = socket.socketpair()
+        try:
+            self._done, self._tell = socket.socketpair()
+        except OSError as error:
+            raise RequestError(f"nothing to ask with: {error}") from error
         self._thread = threading.Thread(target=self._run, name="feature-api", daemon=True)
         try:
             self._thread.start()
@@ -109,23 +113,21 @@ class HttpRequest:
         except Exception as error:
             self._found = RequestError(_in_words(error))
         finally:
-            with contextlib.suppress(Exception):
-                self._connection.close()
             with contextlib.suppress(OSError):
                 self._tell.send(b".")
             self._tell.close()
 
     def _exchange(self) -> HttpReply:
-        self._connection.connect()
-        # The connection forgets its socket with the head of the reply, long before its end.
-        self._socket = self._connection.sock
-        if self._closed:
-            raise RequestError("nobody waits for it any more")
-        method = "GET" if self._body is None else "POST"
-        self._connection.request(method, self._path, self._body, self._headers)
-        answer = self._connection.getresponse()
-        body = answer.read(MOST_BYTES + 1)
-        return HttpReply(answer.status, answer.reason, body)
+        with contextlib.closing(_connection(self._parts, self._seconds)) as connection:
+            connection.connect()
+            # The connection forgets its socket with the head of the reply, long before its end.
+            self._socket = connection.sock
+            if self._closed:
+                raise RequestError("nobody waits for it any more")
+            connection.request("POST", self._path, self._body, self._headers)
+            with connection.getresponse() as answer:
+                body = answer.read(MOST_BYTES + 1)
+                return HttpReply(answer.status, answer.reason, body)
 
 
 Wait = Callable[[HttpRequest, float], object]
@@ -162,9 +164,9 @@ def finish(
 
 def refused_in_words(reply: HttpReply) -> str:
     """What a reply other than 200 says, in words."""
-    if 300 <= reply.status < 400:
-        return f"{reply.status} {reply.reason}: it is somewhere else; write its last address"
-    said = words_of_refusal(reply.body)
+    is_elsewhere = 300 <= reply.status < 400
+    elsewhere = ": it is somewhere else; write its last address"
+    said = elsewhere if is_elsewhere else words_of_refusal(reply.body)
     return one_line(f"{reply.status} {reply.reason}{said}", ERROR_LENGTH)
 
 
