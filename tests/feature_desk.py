@@ -59,7 +59,9 @@ class Desk:
 
     def kill(self) -> None:
         """kill -9 of the strategy's process; another one is there soon."""
-        os.kill(self.system.pid("asks"), signal.SIGKILL)
+        pid = wait_for(lambda: self.system.strategy("asks").process.pid, "its process")
+        with contextlib.suppress(ProcessLookupError):  # it has been killed already
+            os.kill(pid, signal.SIGKILL)
 
     def deals(self) -> list[tuple[Any, ...]]:
         with ledger_schema.open_ledger(self.system.paths.ledger) as db:

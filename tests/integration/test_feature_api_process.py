@@ -1,6 +1,7 @@
 """A strategy that asks an API for its features, in a whole system: the API and the strategy die."""
 
 import os
+import random
 import signal
 import sqlite3
 import time
@@ -135,3 +136,37 @@ def test_an_api_that_never_ends_delays_no_beat_and_is_told(
             "features computed here",
             "features of the API",
         ]
+
+
+def a_bad_day(folder: Path, api: ScriptedApi, dice: random.Random | None) -> list[Decision]:
+    """Of five bars two have no features; with dice, the strategy dies in the midst of many."""
+    restart = {"backoff": 0.02, "backoff_max": 0.1, "max_deaths": 200, "healthy_after": 0.5}
+    with desk(folder, api.url, {"timeout": 1.0}, restart=restart) as at_work:
+        for _ in range(60):
+            newest = at_work.publish()
+            if dice is not None and dice.random() < 0.3:
+                time.sleep(dice.uniform(0.0, 0.08))  # somewhere in the question or after it
+                at_work.kill()
+            at_work.wait_decided(newest)
+        return at_work.decisions()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_dying_again_and_again_in_the_midst_of_questions_changes_nothing(
+    tmp_path: Path, api: ScriptedApi
+) -> None:
+    answers, refuses = says(shape_a), says(lambda _: {"message": "no data of that bar"}, 500)
+
+    def by_the_bar(handler: Any, asked: dict[str, Any]) -> None:
+        time.sleep(0.04)  # a server takes its time
+        second = int(asked["timestamp"][17:19])
+        (refuses if second % 5 in (3, 4) else answers)(handler, asked)
+
+    api.act = by_the_bar
+    peaceful = a_bad_day(tmp_path / "peaceful", api, None)
+    heard = len(api.heard)
+    assert a_bad_day(tmp_path / "killed", api, random.Random(7)) == peaceful
+    assert len(peaceful) == 60
+    assert sum("no data of that bar" in decision.note for decision in peaceful) == 24
+    assert heard <= len(api.heard) - heard <= heard + 60
