@@ -19,7 +19,9 @@ from mt5crs_shared.configuration.notify_structs import (
     NotifyRuleConfig,
     QuietHoursConfig,
 )
+from mt5crs_shared.configuration.parsing.yaml_structs import PATTERNS
 from mt5crs_shared.configuration.structs import (
+    FeatureApiConfig,
     FeedConfig,
     GlobalConfig,
     LimitsConfig,
@@ -33,7 +35,6 @@ from mt5crs_shared.configuration.structs import (
     SupervisorConfig,
     TapeConfig,
 )
-from mt5crs_shared.configuration.yaml_structs import PATTERNS
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
@@ -41,6 +42,7 @@ BEGIN, END = "<!-- fields -->\n", "<!-- end of fields -->\n"
 SECTIONS: dict[type[msgspec.Struct], str] = {
     StrategyConfig: "strategies",
     RiskConfig: "risk_config",
+    FeatureApiConfig: "feature_api",
     RestartConfig: "restart",
     LimitsConfig: "limits",
     GlobalConfig: "global",

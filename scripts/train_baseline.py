@@ -23,10 +23,10 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from mt5crs_services.feed.files import count_ticks, merge, read_ticks
 from mt5crs_services.feed.synthetic import MINUTE_US, SyntheticMarket
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.configuration.structs import FeedConfig, RiskConfig
 from mt5crs_shared.configuration.symbols_file import load_symbols
 from mt5crs_shared.configuration.values import Timeframe
-from mt5crs_shared.configuration.yaml_nodes import ProblemReport
 from mt5crs_shared.errors import ConfigError, Mt5crsError
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec

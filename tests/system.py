@@ -115,7 +115,8 @@ class Pulse:
         self._socket.close(2000)
         self._context.term()
 
-    def _send(self, tick: Tick) -> None:
+    def send(self, tick: Tick) -> None:
+        """Publish one tick as it is."""
         self._socket.send(wire.encode(tick))
         self.sent[tick.symbol] += 1
 
@@ -125,9 +126,9 @@ class Pulse:
             for symbol in self.sent:
                 bid = 1.1 + 0.0001 * (turn % 9)
                 tick = Tick(symbol, time.time_ns() // 1000, bid, bid + 0.0001)
-                self._send(tick)
+                self.send(tick)
             while self._injected:
-                self._send(replace(self._injected.popleft(), time_us=time.time_ns() // 1000))
+                self.send(replace(self._injected.popleft(), time_us=time.time_ns() // 1000))
             turn += 1
             self._stop.wait(max(begun + turn / self._rate - time.monotonic(), 0.0))
 

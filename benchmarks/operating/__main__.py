@@ -21,8 +21,8 @@ import msgspec
 
 from benchmarks.operating.acts import Act, Operator
 from benchmarks.operating.desk import KILLED, RECORDERS, SYMBOLS, TOUCHED, Desk, entries
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.configuration.symbols_file import load_symbols
-from mt5crs_shared.configuration.yaml_nodes import ProblemReport
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import recorded
 from mt5crs_shared.process.paths import VarPaths

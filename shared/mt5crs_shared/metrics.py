@@ -47,6 +47,10 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         errors_in_a_row: Those since the last evaluation without one.
         fill_errors_in_a_row: Deals in a row that the strategy's `on_fill` failed on.
         last_error: The last of them, for people.
+        features_from_api: Evaluations on features of the feature API.
+        feature_faults: Evaluations for which the feature API gave none.
+        feature_faults_in_a_row: Those since the last one that had them.
+        last_feature_fault: Why not, the last time.
         last_tick_time_us: Event time of the last processed tick; 0: none yet.
         last_tick_age: Seconds since a tick was processed, by the monotonic clock; -1: none yet.
         last_signal: -1 SELL, 0 HOLD, 1 BUY.
@@ -78,6 +82,10 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     errors_in_a_row: int = 0
     fill_errors_in_a_row: int = 0
     last_error: str = ""
+    features_from_api: int = 0
+    feature_faults: int = 0
+    feature_faults_in_a_row: int = 0
+    last_feature_fault: str = ""
     last_tick_time_us: int = 0
     last_tick_age: float = -1.0
     last_signal: int = 0

@@ -136,8 +136,8 @@ def module_names(package: str) -> list[str]:
     return sorted(".".join(p[:-1] if p[-1] == "__init__" else p) for p in parts)
 
 
-def test_the_supervisor_never_loads_the_heavy_libraries() -> None:
-    names = [name for name in module_names("mt5crs_supervisor") if not name.endswith("__main__")]
+def loaded_by(names: list[str]) -> set[str]:
+    """What is there after a fresh process has imported these modules."""
     code = (
         "import importlib, json, sys\n"
         f"for name in {names!r}: importlib.import_module(name)\n"
@@ -146,7 +146,21 @@ def test_the_supervisor_never_loads_the_heavy_libraries() -> None:
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    loaded = set(json.loads(result.stdout))
+    return set(json.loads(result.stdout))
+
+
+def test_a_strategys_process_loads_no_feature_api_that_it_does_not_ask() -> None:
+    loaded = loaded_by(["mt5crs_worker.process.preload"])
+    assert "mt5crs_worker.features.computing" in loaded
+    asking = {
+        f"mt5crs_worker.features.{name}" for name in ("api_source", "http_request", "serving")
+    }
+    assert loaded.isdisjoint({*asking, "http.client", "fastapi", "uvicorn"})
+
+
+def test_the_supervisor_never_loads_the_heavy_libraries() -> None:
+    names = [name for name in module_names("mt5crs_supervisor") if not name.endswith("__main__")]
+    loaded = loaded_by(names)
     assert loaded.isdisjoint(HEAVY)
     assert loaded.isdisjoint({"mt5crs_worker", "mt5crs_services"})
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -23,13 +24,14 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import Submit
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.cli import cli
-from mt5crs_supervisor.commands.doctor import files, machine, market
+from mt5crs_supervisor.commands.doctor import feature_api, files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding
 from mt5crs_supervisor.commands.doctor.market import Heard
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.processes import descriptors
 from mt5crs_supervisor.processes.registry import Entry
 from mt5crs_worker.trading.journal import Journal
+from tests.feature_api import ScriptedApi, says, shape_a, shape_b, shape_c, spoilt
 from tests.system import ROOT, free_port
 from tests.unit.gateway_cases import Office, order, tick
 
@@ -292,6 +294,47 @@ def test_somebody_is_where_our_feed_would_be(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", desk.port)):
         assert "where the feed of global.feed would" in desk.run().output
     assert desk.run().exit_code == 0
+
+
+def with_api(desk: Desk, url: str, on_failure: str = "hold") -> Config:
+    """A strategy that asks for its features."""
+    entry = f"""
+strategies:
+- name: asks
+  symbol: EURUSD
+  model_path: {ROOT}/models/baseline_v1.json
+  features: api
+  feature_api: {{timeout: 0.5, on_failure: {on_failure}}}
+global:
+  feature_api_url: {url}
+"""
+    desk.write(entry)
+    return desk.config
+
+
+@pytest.mark.parametrize(("shape", "letter"), [(shape_a, "a"), (shape_b, "b"), (shape_c, "c")])
+def test_a_feature_api_is_asked_in_which_shape_it_speaks(
+    desk: Desk, shape: Callable[[dict[str, Any]], Any], letter: str
+) -> None:
+    with ScriptedApi(says(shape)) as api:
+        findings = list(feature_api.look_at_feature_api(with_api(desk, api.url)))
+    (text,) = [finding.text for finding in findings]
+    assert text.startswith(f"{api.url}, EURUSD M1: 18 features in shape {letter} in ")
+
+
+def test_a_feature_api_that_gives_nothing(desk: Desk) -> None:
+    with ScriptedApi(says(spoilt(rsi_14=None))) as api:
+        held = found(feature_api.look_at_feature_api(with_api(desk, api.url)), "error")
+        here = with_api(desk, api.url, "local")
+        computed = found(feature_api.look_at_feature_api(here), "warning")
+    assert "features.rsi_14 is null, where a number belongs; asks would decide nothing" in held
+    assert "where a number belongs; they are computed here -> start it" in computed
+    gone = found(feature_api.look_at_feature_api(with_api(desk, api.url)), "error")
+    assert "nobody listens there (connection refused)" in gone
+
+
+def test_nobody_who_asks_no_feature_api_is_told_of_one(desk: Desk) -> None:
+    assert list(feature_api.look_at_feature_api(desk.config)) == []
 
 
 def test_a_publisher_that_is_silent(desk: Desk, publish: Publish) -> None:

@@ -45,6 +45,14 @@ def test_a_signal_without_a_deal_is_told_with_its_reason() -> None:
     assert "signals 3, refused 1; the last signal led to no deal: 0.0009 lots < 0.01" in text
 
 
+def test_what_a_feature_api_gave_is_told_where_one_is_asked() -> None:
+    assert "features" not in said()
+    text = said(features_from_api=1_200, feature_faults=2, last_feature_fault="http://a: refused")
+    assert (
+        "features  of the API for 1,200 bars; none for 2, the last time: http://a: refused" in text
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from mt5crs_shared.metrics import StrategyMetrics
+from mt5crs_worker.features.source import Obtained
 from mt5crs_worker.trading.tally import Tally
 
 
@@ -32,3 +33,18 @@ def test_one_sound_evaluation_ends_a_row(caplog: pytest.LogCaptureFixture) -> No
     fail(tally)
     assert (tally.metrics.error_count, tally.metrics.errors_in_a_row) == (2, 1)
     assert tally.metrics.last_error.startswith("ValueError: a bug (test_tally.py:")
+
+
+def test_where_features_came_from_is_counted() -> None:
+    tally = Tally(StrategyMetrics())
+    for obtained in (
+        Obtained("api"),
+        Obtained("none", "refused"),
+        Obtained("local", "no reply"),
+        Obtained("api"),
+        Obtained("local", "no reply"),
+    ):
+        tally.features(obtained)
+    counts = tally.metrics
+    assert (counts.features_from_api, counts.feature_faults) == (2, 3)
+    assert (counts.feature_faults_in_a_row, counts.last_feature_fault) == (1, "no reply")

@@ -181,6 +181,12 @@ class BarWindow:
         open_, high, low, close = self._prices[:, at].tolist()
         return Bar(start_us, open_, high, low, close, ticks)
 
+    def bars(self) -> list[Bar]:
+        """All of them, oldest first."""
+        held = slice(self._begin, self._end)
+        starts, ticks = self._counts[:, held].tolist()
+        return list(map(Bar, starts, *self._prices[:, held].tolist(), ticks))
+
     def append(self, bar: Bar) -> None:
         """Add a closed bar; the oldest leaves when there are more than 256.
 

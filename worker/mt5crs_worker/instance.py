@@ -24,16 +24,11 @@ from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
 from mt5crs_worker.trading.bot import OrderRoute, TradingBot
 from mt5crs_worker.trading.decider import Decider
 from mt5crs_worker.trading.gateway_client import BooksError
-from mt5crs_worker.trading.journal import Checkpoint
+from mt5crs_worker.trading.journal import Checkpoint, identity_of
 from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
 from mt5crs_worker.trading.tally import Tally
 
 logger = logging.getLogger(__name__)
-
-
-def identity_of(config: StrategyConfig) -> str:
-    """What a checkpoint depends on; one of another identity is of no use."""
-    return f"{config.symbol} {config.timeframe} {config.strategy or 'model'}"
 
 
 class OccurrenceCounter:

@@ -18,6 +18,7 @@ from mt5crs_worker import features
 from mt5crs_worker.adapter import LiveStrategyAdapter
 from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, describe_answer, plain_state
 from mt5crs_worker.bars import WINDOW, BarWindow
+from mt5crs_worker.features.source import FeatureSource
 
 __all__ = ["BUY", "EXIT", "HOLD", "SELL", "ModelStrategy", "Signal", "Strategy", "load_strategy"]
 
@@ -78,7 +79,11 @@ class Strategy(abc.ABC):
 
 
 class ModelStrategy(Strategy):
-    """Asks an XGBoost model about the 18 features; what an entry without ``strategy:`` runs."""
+    """Asks an XGBoost model about the 18 features; what an entry without ``strategy:`` runs.
+
+    Attributes:
+        source: Where the features come from; None: they are computed here.
+    """
 
     warmup = WINDOW
 
@@ -86,6 +91,7 @@ class ModelStrategy(Strategy):
         super().__init__(config, symbol)
         if config.model_path is None:
             raise StrategyError(f"{config.name}: model_path is missing")
+        self.source: FeatureSource | None = None
         self.adapter = LiveStrategyAdapter(config.model_path, config.threshold, config.risk_config)
 
     @property
@@ -94,8 +100,11 @@ class ModelStrategy(Strategy):
         return self.adapter.get_metadata().blake2
 
     def on_bar(self, bars: BarWindow) -> Signal:
-        """The model's signal for the newest bar."""
-        self.probability = self.adapter.probability(features.compute(bars))
+        """The model's signal for the newest bar; HOLD where there are no features of it."""
+        values = features.compute(bars) if self.source is None else self.source.of(bars)
+        if values is None:
+            return HOLD
+        self.probability = self.adapter.probability(values)
         return self.adapter.signal_of(self.probability)
 
 
@@ -177,6 +186,11 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
         raise StrategyError(f"strategy: {config.strategy} is not complete: {_SUPER}")
     made.state = plain_state(made.state)
     _check_warmup(made.warmup, config)
+    if config.features == "api" and not isinstance(made, ModelStrategy):
+        raise StrategyError(
+            f"strategy: {config.strategy} is no ModelStrategy, and features: api is for the"
+            " features of a model; take one of the two out"
+        )
     return made
 
 

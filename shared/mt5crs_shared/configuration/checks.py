@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from msgspec import UNSET
 
 from mt5crs_shared.configuration.notify_structs import QuietHoursConfig
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport, shorten
+from mt5crs_shared.configuration.parsing.yaml_structs import PATTERNS, Parsed
 from mt5crs_shared.configuration.structs import (
     LEAST_MEMORY,
     RESERVED,
@@ -29,8 +31,6 @@ from mt5crs_shared.configuration.structs import (
 )
 from mt5crs_shared.configuration.symbols_file import Symbols
 from mt5crs_shared.configuration.values import Address
-from mt5crs_shared.configuration.yaml_nodes import ProblemReport, shorten
-from mt5crs_shared.configuration.yaml_structs import PATTERNS, Parsed
 from mt5crs_shared.errors import Mark
 from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec

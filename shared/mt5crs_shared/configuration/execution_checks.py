@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from mt5crs_shared.configuration.checks import Strategies
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
+from mt5crs_shared.configuration.parsing.yaml_structs import Parsed
 from mt5crs_shared.configuration.structs import GlobalConfig
-from mt5crs_shared.configuration.yaml_nodes import ProblemReport
-from mt5crs_shared.configuration.yaml_structs import Parsed
 from mt5crs_shared.errors import Mark
 
 NETTING = ("trade", "order_send")

@@ -10,13 +10,14 @@ import msgspec
 from mt5crs_shared.configuration import (
     checks,
     execution_checks,
+    feature_checks,
     notify_checks,
     symbols_file,
 )
+from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport, parse, read_yaml
+from mt5crs_shared.configuration.parsing.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.configuration.symbols_file import Symbols, load_symbols
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, parse, read_yaml
-from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.errors import ConfigError, Mark, Problem
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -92,6 +93,8 @@ def config_hash(
         32 hexadecimal digits.
     """
     common = _without(globals_, _NOT_OF_GLOBALS)
+    if strategy.features == "local":
+        del common["feature_api_url"]
     common["supervisor"] = _without(globals_.supervisor, _NOT_OF_SUPERVISOR)
     specs = rates.needed([strategy.symbol], globals_.account_currency, symbols or {})
     parts = [_without(strategy, _NOT_OF_STRATEGY), common, specs]
@@ -157,6 +160,7 @@ def _check(
     checks.check_feed(feed, report)
     notify_checks.check_notify(globals_.nested.get("notify"), strategies, report)
     checks.check_files(strategies, feed, folders, report)
+    feature_checks.check_features(strategies, globals_, report)
     for parsed in strategies:
         checks.check_restart(parsed.nested.get("restart"), report)
         checks.check_limits(parsed.nested.get("limits"), report)

@@ -10,9 +10,9 @@ from msgspec import UNSET
 from mt5crs_shared import events
 from mt5crs_shared.configuration.checks import Strategies, check_zone
 from mt5crs_shared.configuration.notify_structs import NotifyConfig
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
+from mt5crs_shared.configuration.parsing.yaml_structs import Parsed, one_of
 from mt5crs_shared.configuration.structs import RESERVED
-from mt5crs_shared.configuration.yaml_nodes import ProblemReport
-from mt5crs_shared.configuration.yaml_structs import Parsed, one_of
 from mt5crs_shared.wording import nearest
 
 

@@ -102,6 +102,19 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _bytes(self.memory_hard)
 
 
+class FeatureApiConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a strategy with ``features: api`` asks for its features.
+
+    Attributes:
+        timeout: Seconds that an answer may take, whole; under `max_signal_age`.
+        on_failure: What becomes of a bar for which none came: ``hold`` decides nothing, ``local``
+            computes the features in the worker.
+    """
+
+    timeout: Annotated[float, Meta(ge=0.01, le=60.0)] = 1.0
+    on_failure: Literal["hold", "local"] = "hold"
+
+
 def _bytes(size: str) -> int:
     return int(float(size[:-2]) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[size[-2:]])
 
@@ -122,6 +135,9 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         timeframe: Length of its bars.
         evaluate: Decide when a bar closes, or on every tick.
         strategy: ``package.module:Class`` of an own `Strategy`; None: the model strategy.
+        features: Where a model's features come from: computed in the worker, or asked of the API at
+            ``global.feature_api_url`` when a bar closes.
+        feature_api: How it is asked.
         params: Handed to that class as they stand.
         magic: The number its orders carry at the broker; None: derived from the name.
         history: CSV of bars that warm it up where the tape does not reach back far enough.
@@ -143,6 +159,8 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeframe: Timeframe = "M1"
     evaluate: Literal["bar", "tick"] = "bar"
     strategy: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")] | None = None
+    features: Literal["local", "api"] = "local"
+    feature_api: FeatureApiConfig = FeatureApiConfig()
     params: dict[str, Any] = msgspec.field(default_factory=dict)
     magic: Magic | None = None
     history: str | None = None
@@ -301,7 +319,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         zmq_market_url: Where ticks are published (ZMQ PUB).
         zmq_execution_host: Host of the bridge to MetaTrader; see ``docs/live.md``.
         zmq_execution_port: Its port.
-        feature_api_url: Accepted and not used; features are computed in the worker.
+        feature_api_url: Where strategies with ``features: api`` ask, over HTTP or HTTPS.
         default_balance: The paper account's first balance; one that the ledger did not begin with
             is refused by the gateway.
         account_currency: The account's currency.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, read_yaml
-from mt5crs_shared.configuration.yaml_structs import Parsed, parse_struct, unknown_key
+from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport, read_yaml
+from mt5crs_shared.configuration.parsing.yaml_structs import Parsed, parse_struct, unknown_key
 from mt5crs_shared.errors import Mark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 

@@ -3,13 +3,14 @@
 Modules are imported by the verbs that need them, so that ``--help`` and ``status`` are fast.
 """
 
-from mt5crs_supervisor.cli import editing, feeds, notifying, records, system, trading
+from mt5crs_supervisor.cli import editing, features, feeds, notifying, records, system, trading
 from mt5crs_supervisor.cli.group import PROGRAM, cli
 
 __all__ = [
     "PROGRAM",
     "cli",
     "editing",
+    "features",
     "feeds",
     "notifying",
     "records",

@@ -110,6 +110,8 @@ def _installation(
     for entry in strategies:
         # The campaign has its own budget of restarts, and what is unset is left out.
         entry.pop("restart")
+        # An API knows nothing of made-up ticks, and is none of the processes that are hurt.
+        entry["features"] = "local"
     entries = [{k: v for k, v in e.items() if v is not None} for e in strategies]
     if hurt:
         entries = [scenario.sabotaged(entry, VarPaths(var)) for entry in entries]

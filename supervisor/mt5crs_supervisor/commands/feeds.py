@@ -11,9 +11,9 @@ import click
 import msgspec
 
 from mt5crs_shared.configuration import loading, symbols_file
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
+from mt5crs_shared.configuration.parsing.yaml_structs import describe
 from mt5crs_shared.configuration.structs import FeedConfig
-from mt5crs_shared.configuration.yaml_nodes import ProblemReport
-from mt5crs_shared.configuration.yaml_structs import describe
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec

@@ -14,9 +14,10 @@ from typing import Final
 import click
 import msgspec
 
-from mt5crs_shared.configuration import loading, yaml_nodes
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.parsing import yaml_nodes
+from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.errors import ConfigError, Mark, Problem, Unusable
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands.failures import refuse_missing

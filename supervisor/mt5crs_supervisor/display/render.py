@@ -39,6 +39,7 @@ TROUBLES = (
     ("REFUSED", "orders_rejected", "yellow"),
     ("NOT SENT", "orders_missed", "yellow"),
     ("TICKS MISSED", "ticks_missed", "red"),
+    ("NO FEATURES", "feature_faults", "yellow"),
 )
 """Columns that are there only where one of them has something to count."""
 NOTHING = Cell("-", "bright_black")

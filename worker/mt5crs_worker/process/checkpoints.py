@@ -10,8 +10,8 @@ from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_worker.bars import BarWindow
-from mt5crs_worker.instance import StrategyInstance, identity_of
-from mt5crs_worker.trading.journal import Checkpoint, Journal, KeptRate
+from mt5crs_worker.instance import StrategyInstance
+from mt5crs_worker.trading.journal import Checkpoint, Journal, KeptRate, identity_of
 
 CHECKPOINT_EVERY = 1.0
 """Seconds between checkpoints while ticks come but no bar closes."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import zmq
 
-from mt5crs_shared.configuration.structs import StrategyConfig, decode_config
+from mt5crs_shared.configuration.structs import Config, StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.catch_up import content
@@ -25,6 +25,7 @@ from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process.checkpoints import CHECKPOINT_EVERY, Checkpoints, load_checkpoint
 from mt5crs_worker.process.recovery import Takeover, break_in_words
 from mt5crs_worker.process.vitals import Vitals
+from mt5crs_worker.strategy import ModelStrategy
 from mt5crs_worker.trading import books
 from mt5crs_worker.trading.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.trading.journal import Checkpoint, Journal
@@ -121,7 +122,7 @@ class Worker:
             {symbol: rate.state for symbol, rate in kept.items()},
         )
         self._stream = self._open_stream(checkpoint)
-        self._instance = self._make_instance(checkpoint, globals_.default_balance)
+        self._instance = self._make_instance(checkpoint)
         self._takeover = Takeover(
             self._journal, self._gateway, self._instance, self._stream, cold=checkpoint is None
         )
@@ -132,25 +133,19 @@ class Worker:
         self._vitals.phase = "recovering"
         self._child.ready(self._instance.model_hash)
 
-    def _make_instance(self, checkpoint: Checkpoint | None, balance: float) -> StrategyInstance:
-        strategy = self._strategy
-        symbol = self._config.symbols[strategy.symbol]
-        currency = self._config.globals.account_currency
-        instance = StrategyInstance(
-            strategy,
-            symbol,
-            self._gateway,
-            balance,
-            currency,
-            self._spec.epoch,
-            checkpoint,
-            self._rates,
+    def _make_instance(self, checkpoint: Checkpoint | None) -> StrategyInstance:
+        instance = make_instance(
+            self._spec, self._config, self._gateway, self._journal, checkpoint, self._rates
         )
-        if checkpoint is None and strategy.history is not None:
-            try:
-                instance.warm_up(load_history(Path(strategy.history), strategy.timeframe))
-            except HistoryError as error:
-                self._journal.event("history_unusable", str(error))
+        if self._strategy.features == "api":
+            # Who computes features by himself does without what asks for them.
+            from mt5crs_worker.features.api_source import ApiFeatures, wait_with
+
+            wait = wait_with(self._child.new_poller(), self._pump)
+            url = self._config.globals.feature_api_url
+            source = ApiFeatures(self._strategy, url, self._journal, wait)
+            assert isinstance(instance.strategy, ModelStrategy), "nothing else was loaded"
+            instance.strategy.source = instance.decider.source = source
         return instance
 
     def _open_stream(self, checkpoint: Checkpoint | None) -> TickStream:
@@ -270,10 +265,10 @@ class Worker:
         books.refuse_foreign(self._strategy.symbol, self._journal, self._gateway, word.position)
         return word
 
-    def _pump(self, timeout: float) -> Mapping[object, int]:
-        """Serve supervisor and gateway while ticks wait."""
+    def _pump(self, timeout: float, poller: zmq.Poller | None = None) -> Mapping[object, int]:
+        """Serve the supervisor while ticks wait, for the gateway or for what else is polled."""
         with self._flight.waiting():
-            events = self._child.poll(timeout, self._waiting)
+            events = self._child.poll(timeout, poller or self._waiting)
         self._serve()
         if self._child.stopping:
             raise StopRequested
@@ -286,6 +281,39 @@ class Worker:
 
     def _save(self) -> None:
         self._checkpoints.save(self._instance, self._stream, self._vitals.metrics())
+
+
+def make_instance(
+    spec: ChildSpec,
+    config: Config,
+    gateway: GatewayClient,
+    journal: Journal,
+    checkpoint: Checkpoint | None,
+    rates: RateBook,
+) -> StrategyInstance:
+    """The strategy where its checkpoint left it, or with the bars of its history.
+
+    Raises:
+        StrategyError: Its class cannot be used.
+        ModelError: Its model cannot be used.
+    """
+    (strategy,) = config.strategies
+    instance = StrategyInstance(
+        strategy,
+        config.symbols[strategy.symbol],
+        gateway,
+        config.globals.default_balance,
+        config.globals.account_currency,
+        spec.epoch,
+        checkpoint,
+        rates,
+    )
+    if checkpoint is None and strategy.history is not None:
+        try:
+            instance.warm_up(load_history(Path(strategy.history), strategy.timeframe))
+        except HistoryError as error:
+            journal.event("history_unusable", str(error))
+    return instance
 
 
 def run_strategy(spec: ChildSpec, preloaded: bool) -> None:

@@ -18,13 +18,20 @@ REWOUND = 50
 
 
 def trouble_of(config: Config, counts: StrategyMetrics) -> str:
-    """What a strategy's code raises again and again; empty: it does not."""
+    """What a strategy's code raises, or its features lack, again and again; empty: nothing."""
     enough = config.globals.supervisor.degraded_after_errors
     times, fills = counts.errors_in_a_row, counts.fill_errors_in_a_row
+    lacking = counts.feature_faults_in_a_row
     if times >= enough:
         what = f"the strategy's code failed x{times} in a row, nothing is decided"
     elif fills >= enough:
         what = f"its on_fill failed on the last {fills} deals; it trades on"
+    elif lacking >= enough:
+        (strategy,) = config.strategies
+        here = strategy.feature_api.on_failure == "local"
+        done = "they are computed here" if here else "nothing is decided"
+        bars = f"no features of the API for the last {lacking} bars, {done}"
+        return f"{bars}: {counts.last_feature_fault}"
     else:
         return ""
     return f"{what}: {counts.last_error}"

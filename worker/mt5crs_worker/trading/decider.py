@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading.orders import Fill
-from mt5crs_worker.answers import HOLD, Answer, Signal
+from mt5crs_shared.wording import one_line
+from mt5crs_worker.answers import HOLD, NOTE_LENGTH, Answer, Signal
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import average_true_range
+from mt5crs_worker.features.source import FeatureSource
 from mt5crs_worker.trading.bot import Moment, SignalOutcome, TradingBot
 from mt5crs_worker.trading.tally import Tally
 
@@ -28,6 +32,7 @@ class Decider:
 
     Attributes:
         last_signal: Of the last answer.
+        source: Where the features of its answers come from; None: not from elsewhere.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Decider:
         on_fill: Callable[[Fill], None],
     ) -> None:
         self.last_signal: Signal = HOLD
+        self.source: FeatureSource | None = None
         self.answers = 0
         self._every_answer = config.evaluate == "bar"
         self._symbol = symbol
@@ -52,6 +58,7 @@ class Decider:
     def decide(self, answer: Answer, tick: Tick, occurrence: int, window: BarWindow) -> None:
         """Act on an answer to a tick, with the bars that it was given on."""
         self.answers += 1
+        answer = self._with_origin(answer)
         signal = answer.signal
         changed = signal != self.last_signal
         self.last_signal = signal
@@ -71,6 +78,15 @@ class Decider:
         if self._every_answer or changed or outcome.order_ids:
             self._decisions.append(_decision(answer, tick, occurrence, bar_us, outcome))
         self._tally.sound()
+
+    def _with_origin(self, answer: Answer) -> Answer:
+        """The answer, with a word on where its features came from; counted."""
+        obtained = self.source.take() if self.source is not None else None
+        if obtained is None:
+            return answer
+        self._tally.features(obtained)
+        words = "; ".join(filter(None, (obtained.words, answer.note)))
+        return msgspec.structs.replace(answer, note=one_line(words, NOTE_LENGTH))
 
     def tell(self, fill: Fill) -> None:
         """Tell the strategy of a deal; what it raises must not undo that the deal happened."""

@@ -1,6 +1,8 @@
 """One strategy's journal: decisions, orders, events, and the checkpoint that it restarts from."""
 
+import contextlib
 import logging
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +10,17 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_shared.configuration.structs import RetentionConfig
+from mt5crs_shared.configuration.structs import RetentionConfig, StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.rates import RateState
 from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.storage.store import connect_readonly
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side
 from mt5crs_worker.answers import Signal
 from mt5crs_worker.bars import Bar
+from mt5crs_worker.features.source import KeptFeatures
 from mt5crs_worker.trading.journal_file import (
     SCHEMA,
     JournalError,
@@ -29,6 +33,10 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_FORMAT = 1
 """Of `Checkpoint`; stored beside each one. It rises where a version could not read what the one
 before has written, or would take it for something else; a new field with a default is neither."""
+
+
+FEATURES_KEPT = 10_000
+"""Answers of a feature API, of the newest bars: more than close between two checkpoints."""
 
 
 class KeptRate(msgspec.Struct, frozen=True, array_like=True):
@@ -82,6 +90,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     refused: tuple[int, tuple[Side, ...]] | None = None
 
 
+def identity_of(config: StrategyConfig) -> str:
+    """What a checkpoint depends on; one of another identity is of no use."""
+    return f"{config.symbol} {config.timeframe} {config.strategy or 'model'}"
+
+
 _decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
 
 _DECISION = (*Decision.__struct_fields__, "time")
@@ -91,6 +104,30 @@ _INSERT_DECISION = (
 
 
 _INSERT_EVENT = "INSERT INTO events (time, kind, detail) VALUES (?, ?, ?)"
+
+
+_SELECT_CHECKPOINT = (
+    "SELECT checkpoint.body, window.body, format FROM checkpoint JOIN window USING (id)"
+)
+
+
+def read_checkpoint(journal: Path) -> Checkpoint | None:
+    """The last checkpoint, for who looks on; the strategy may be writing.
+
+    Returns:
+        None: there is none, or it cannot be read.
+    """
+    try:
+        with contextlib.closing(connect_readonly(journal)) as db:
+            row = db.execute(_SELECT_CHECKPOINT).fetchone()
+    except (OSError, sqlite3.Error):
+        return None
+    if row is None or row[2] != CHECKPOINT_FORMAT:
+        return None
+    try:
+        return msgspec.structs.replace(_decode_checkpoint(row[0]), window=row[1])
+    except msgspec.MsgspecError:
+        return None
 
 
 class Journal:
@@ -133,9 +170,7 @@ class Journal:
             JournalVersionError: A newer version has saved it.
             JournalError: It cannot be read.
         """
-        rows = self._file.select(
-            "SELECT checkpoint.body, window.body, format FROM checkpoint JOIN window USING (id)"
-        )
+        rows = self._file.select(_SELECT_CHECKPOINT)
         if not rows:
             return None
         ((body, window, written),) = rows
@@ -233,6 +268,30 @@ class Journal:
         """Orders that were recorded and whose fate is not: what a crash may leave behind."""
         rows = self._file.select("SELECT body FROM orders WHERE result IS NULL ORDER BY id")
         return [msgspec.msgpack.decode(body, type=Order) for (body,) in rows]
+
+    def known_features(self, bar: bytes) -> KeptFeatures | None:
+        """What an API had said of a bar; None: it has not been asked, or that is damaged."""
+        rows = self._file.select("SELECT body FROM features WHERE bar = ?", bar)
+        try:
+            return msgspec.msgpack.decode(rows[0][0], type=KeptFeatures) if rows else None
+        except msgspec.MsgspecError as error:
+            self.event("features_unreadable", str(error))
+            return None
+
+    def keep_features(self, bar: bytes, found: KeptFeatures) -> None:
+        """Record what an API said of a bar, before anything is decided on it.
+
+        Orders are forced to the disk after this was written, and this with them.
+        """
+        with self._file.writing("NORMAL"):
+            self._db.execute(
+                "INSERT OR REPLACE INTO features (bar, body) VALUES (?, ?)",
+                (bar, msgspec.msgpack.encode(found)),
+            )
+            self._db.execute(
+                "DELETE FROM features WHERE id <= (SELECT max(id) FROM features) - ?",
+                (FEATURES_KEPT,),
+            )
 
     def event(self, kind: str, detail: str) -> None:
         """Record something that the trader may ask about later."""

@@ -29,6 +29,7 @@ CREATE INDEX orders_open ON orders (id) WHERE result IS NULL;
 CREATE INDEX orders_filled ON orders (id) WHERE status = 'FILLED' AND body != x'';
 CREATE TABLE events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE features (id INTEGER PRIMARY KEY, bar BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
 INSERT INTO meta VALUES (0);
 """
 
@@ -71,6 +72,10 @@ UPDATE checkpoint SET body = renamed(
     renamed(body, 'place', 'occurrences'), 'position.open_place', 'open_occurrence');
 """
 
+_FEATURES = """
+CREATE TABLE features (id INTEGER PRIMARY KEY, bar BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+"""
+
 _NEEDED = "result IS NULL OR id = (SELECT max(id) FROM orders WHERE status = 'FILLED')"
 """Orders that are kept however old they are: their fate, or the ledger, is asked about them."""
 
@@ -93,7 +98,7 @@ class ReplacedError(Mt5crsError):
 
 SCHEMA = Schema(
     name="journal",
-    steps=(_FIRST, _FORMAT_OF_THE_CHECKPOINT, _OCCURRENCES),
+    steps=(_FIRST, _FORMAT_OF_THE_CHECKPOINT, _OCCURRENCES, _FEATURES),
     tables=_TABLES,
     mark="SELECT max(epoch) FROM meta",
     unnumbered="SELECT 1 FROM meta WHERE version = 5",

@@ -7,6 +7,7 @@ import msgspec
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.wording import place_of
 from mt5crs_worker.answers import describe_answer, is_ours
+from mt5crs_worker.features.source import Obtained
 from mt5crs_worker.trading.bot import NOT_SENT, SignalOutcome
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,21 @@ class Tally:
             orders_rejected=counts.orders_rejected + refused,
             orders_missed=counts.orders_missed + missed,
             last_reason="" if is_reason_gone else outcome.detail or counts.last_reason,
+        )
+
+    def features(self, obtained: Obtained) -> None:
+        """Count where the features of an evaluation came from."""
+        counts = self._counts
+        if obtained.source == "api":
+            self._counts = msgspec.structs.replace(
+                counts, features_from_api=counts.features_from_api + 1, feature_faults_in_a_row=0
+            )
+            return
+        self._counts = msgspec.structs.replace(
+            counts,
+            feature_faults=counts.feature_faults + 1,
+            feature_faults_in_a_row=counts.feature_faults_in_a_row + 1,
+            last_feature_fault=obtained.fault,
         )
 
     def error(self, error: BaseException) -> None:

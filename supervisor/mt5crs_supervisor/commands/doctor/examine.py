@@ -11,7 +11,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands import show, validate
-from mt5crs_supervisor.commands.doctor import files, machine, market
+from mt5crs_supervisor.commands.doctor import feature_api, files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding, Level, fault, fine, warning
 from mt5crs_supervisor.commands.failures import is_missing
 from mt5crs_supervisor.display.table import safe
@@ -68,6 +68,7 @@ def findings(config_path: Path, var: Path, seconds: float) -> Iterator[Finding]:
     yield from files.look_at_journals(var, [strategy.name for strategy in strategies])
     if config is not None:
         yield from files.look_at_secrets(config)
+        yield from feature_api.look_at_feature_api(config)
         running = holder(VarPaths(var)) is not None
         yield from market.look_at_market(config, seconds, running)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_shared.configuration import loading, yaml_nodes
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport
+from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.parsing import yaml_nodes
+from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.errors import ConfigError, Mark, Problem
 from mt5crs_supervisor.commands import validate
 from mt5crs_supervisor.commands.editing import text_edits

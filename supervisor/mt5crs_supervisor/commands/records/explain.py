@@ -96,6 +96,7 @@ def explained(
         ("held back", _held_back(lock)),
         ("bars", _bars(row)),
         ("market", _market(row)),
+        ("features", _features(row)),
         ("decision", _decision(entry, last)),
         ("orders", _orders(row)),
         ("position", _position(row)),
@@ -164,6 +165,19 @@ def _market(row: StrategyStatus) -> str:
     )
 
 
+def _features(row: StrategyStatus) -> str:
+    """What its feature API has given; empty: it asks none."""
+    metrics = row.metrics
+    if metrics is None or not metrics.features_from_api + metrics.feature_faults:
+        return ""
+    told = f"of the API for {metrics.features_from_api:,} bars"
+    if metrics.feature_faults:
+        told += (
+            f"; none for {metrics.feature_faults:,}, the last time: {metrics.last_feature_fault}"
+        )
+    return told
+
+
 def _decision(entry: StrategyConfig | None, last: Decision | None) -> str:
     if last is None:
         return "none yet"
@@ -176,7 +190,8 @@ def _decision(entry: StrategyConfig | None, last: Decision | None) -> str:
             sell = 1.0 - entry.threshold
             why += f", BUY needs more than {entry.threshold:g}, SELL less than {sell:g}"
     done = f"; {last.action}" if last.action != "NONE" else ""
-    more = "".join(f"; {text}" for text in (last.detail, last.note) if text)
+    reasons = _reasons(last)
+    more = f"; {reasons}" if reasons else ""
     return f"{signal} at {when}{why}{done}{more}"
 
 
@@ -217,8 +232,12 @@ def _columns(rows: Sequence[Decision]) -> list[Column]:
         column(rows, "LOTS", lambda d: Cell(f"{d.lots:.2f}" if d.lots else "-"), 2),
         column(rows, "BID", lambda d: Cell(f"{d.bid:g}"), 3),
         column(rows, "ASK", lambda d: Cell(f"{d.ask:g}"), 3),
-        column(rows, "WHY", lambda d: Cell(d.detail or d.note), 1, right=False, least=16),
+        column(rows, "WHY", lambda d: Cell(_reasons(d)), 1, right=False, least=16),
     ]
+
+
+def _reasons(decision: Decision) -> str:
+    return "; ".join(filter(None, (decision.detail, decision.note)))
 
 
 def _probability(decision: Decision) -> str:

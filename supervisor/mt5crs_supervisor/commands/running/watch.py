@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 from setproctitle import setproctitle
 
-from mt5crs_shared.configuration import symbols_file, yaml_nodes
-from mt5crs_shared.configuration.yaml_nodes import ProblemReport
+from mt5crs_shared.configuration import symbols_file
+from mt5crs_shared.configuration.parsing import yaml_nodes
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError

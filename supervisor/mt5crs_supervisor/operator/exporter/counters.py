@@ -13,6 +13,8 @@ COUNTS = (
     ("bars_total", "Closed bars.", "bars"),
     ("signals_total", "Evaluations that came out BUY, SELL or EXIT.", "signals_generated"),
     ("orders_sent_total", "Orders that left for the gateway.", "orders_sent"),
+    ("features_asked_total", "Evaluations on features of the API.", "features_from_api"),
+    ("feature_faults_total", "Evaluations for which the API gave none.", "feature_faults"),
     ("errors_total", "Exceptions in the strategy's code.", "error_count"),
 )
 """Name, words and field of what a strategy counts since its journal began."""

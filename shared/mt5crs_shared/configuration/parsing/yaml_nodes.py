@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import yaml
 
-from mt5crs_shared.configuration import yaml_faults
+from mt5crs_shared.configuration.parsing import yaml_faults
 from mt5crs_shared.errors import Mark, Problem
 
 MAX_BYTES: Final = 1_000_000

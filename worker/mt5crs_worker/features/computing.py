@@ -1,6 +1,7 @@
-"""The 18 features that every model sees: one definition for training, backtest and live."""
+"""The definitions of the 18 features, of the bars alone."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,9 @@ FEATURES: Final = (
     "returns_5d",
 )
 """Names of the features, in the order of the array that `compute` returns."""
+
+BASIC: Final = FEATURES[:11]
+"""Those that others are derived from, by `complete`."""
 
 
 class FeatureError(Mt5crsError, ValueError):
@@ -66,34 +70,50 @@ def compute(window: BarWindow) -> npt.NDArray[np.float64]:
     if not window.full:
         raise FeatureError(f"features need {WINDOW} closed bars; there are {len(window)}")
     closes = window.closes
-    close = closes[-1]
     sma_20, sma_50, sma_200 = (talib.SMA(closes, period)[-1] for period in (20, 50, 200))
     rsi = talib.RSI(closes, 14)[-1]
     macd_line, macd_signal, macd_histogram = (out[-1] for out in talib.MACD(closes, 12, 26, 9))
-    atr = average_true_range(window)
     upper, middle, lower = (out[-1] for out in talib.BBANDS(closes, 20, 2.0, 2.0))
-    values = np.array(
-        [
-            sma_20,
-            sma_50,
-            sma_200,
-            rsi,
-            macd_line,
-            macd_signal,
-            macd_histogram,
-            atr,
-            upper,
-            middle,
-            lower,
-            min(max((close - lower) / (upper - lower + 1e-8), 0.0), 1.0),
-            rsi - 50.0,
-            abs(macd_histogram),
-            (sma_20 - sma_50) / sma_50,
-            atr / close,
-            close / closes[-2] - 1.0,
-            close / closes[-6] - 1.0,
-        ]
+    basic = (
+        sma_20,
+        sma_50,
+        sma_200,
+        rsi,
+        macd_line,
+        macd_signal,
+        macd_histogram,
+        average_true_range(window),
+        upper,
+        middle,
+        lower,
     )
+    return complete(basic, closes)
+
+
+@np.errstate(all="ignore")
+def complete(basic: Sequence[float], closes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """All 18 features, of the 11 that the others are derived from and of the closes.
+
+    Args:
+        basic: In the order of `BASIC`.
+        closes: Of at least six closed bars, the newest last.
+
+    Raises:
+        FeatureError: A value is not finite.
+    """
+    first = np.array(basic, dtype=np.float64)
+    close = closes[-1]
+    sma_20, sma_50, _, rsi, _, _, macd_histogram, atr, upper, _, lower = first
+    derived = (
+        min(max((close - lower) / (upper - lower + 1e-8), 0.0), 1.0),
+        rsi - 50.0,
+        abs(macd_histogram),
+        (sma_20 - sma_50) / sma_50,
+        atr / close,
+        close / closes[-2] - 1.0,
+        close / closes[-6] - 1.0,
+    )
+    values = np.concatenate((first, derived))
     if not np.isfinite(values).all():
         wrong = ", ".join(np.array(FEATURES)[~np.isfinite(values)])
         raise FeatureError(f"features that are not finite: {wrong}")

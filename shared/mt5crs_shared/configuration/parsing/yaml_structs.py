@@ -13,7 +13,7 @@ from msgspec import UNSET, inspect
 from msgspec.structs import FieldInfo
 
 from mt5crs_shared.configuration import notify_structs, values
-from mt5crs_shared.configuration.yaml_nodes import Node, ProblemReport, join, shorten
+from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport, join, shorten
 from mt5crs_shared.errors import Mark
 from mt5crs_shared.wording import nearest
 

@@ -1,0 +1,1 @@
+"""From YAML to structs, with the place of every mistake."""

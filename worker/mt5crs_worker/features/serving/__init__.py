@@ -1,0 +1,1 @@
+"""A feature API of our own: what the strategies saw, for dashboards, notebooks and strategies."""
