@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ class OrderJournal(Store):
 
     Args:
         path: The file; made where it is missing.
+        now: This machine's clock, seconds since the epoch.
+
+    Attributes:
+        id: Made with the file.
+        zone: Of the server's clock, as an earlier process has found it; empty: none has.
 
     Raises:
         OrderJournalError: It cannot be opened or made.
@@ -82,8 +88,9 @@ class OrderJournal(Store):
     gone = OrderJournalError
     wal_gone = OrderJournalError
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._epoch = 0
+        self._now = now
         super().__init__(path, "FULL", RetentionConfig())
         ((self.id, self.zone),) = self.select("SELECT journal, zone FROM meta")
 
@@ -126,7 +133,7 @@ class OrderJournal(Store):
         Raises:
             OrderJournalError: It cannot be written.
         """
-        now = time.time()
+        now = self._now()
         settled = report.status == "REJECTED"
         with self.writing("FULL"):
             self.db.execute(
@@ -152,7 +159,7 @@ class OrderJournal(Store):
         Raises:
             OrderJournalError: It cannot be written.
         """
-        after = msgspec.structs.replace(kept, sent=time.time(), attempts=kept.attempts + 1)
+        after = msgspec.structs.replace(kept, sent=self._now(), attempts=kept.attempts + 1)
         with self.writing("FULL"):
             self.db.execute(
                 "UPDATE orders SET sent = ?, attempts = ? WHERE order_id = ?",

@@ -128,7 +128,7 @@ class OrderWatch:
         return self.settled(kept, self._reported(kept, fate))
 
     def _without_trace(self, kept: KeptOrder, connected: bool) -> KeptOrder:
-        """Nothing in the books: the longer they are up to date, the surer it is that nothing comes."""
+        """Nothing in the books: the longer they are up to date, the surer is that nothing comes."""
         order_id, report = kept.request.order_id, kept.report
         if not connected:
             self._without.pop(order_id, None)
