@@ -118,8 +118,12 @@ class Broker:
         due = [one for one in self.delayed if one["at"] <= self.now()]
         self.delayed = [one for one in self.delayed if one not in due]
         for one in due:
-            self.orders = [o for o in self.orders if o["ticket"] != one["number"]]
-            self.execute(one["request"], number=one["number"])
+            waiting = [o for o in self.orders if o["ticket"] == one["number"]]
+            self.orders = [o for o in self.orders if o not in waiting]
+            done = self.execute(one["request"], number=one["number"])
+            if not done.order:
+                # A server that has taken an order keeps it, also where nothing came of it.
+                self.past += [dict(order, state=REJECTED) for order in waiting]
 
     def later(self, request: dict[str, Any], seconds: float, visible: bool) -> int:
         """Take an order now, and execute it later; `visible`: it waits in the books meanwhile."""
@@ -127,7 +131,7 @@ class Broker:
         row = {"at": self.now() + seconds, "request": request, "number": number}
         self.delayed.append(row)
         if visible:
-            self.orders.append(self._order(request, number, 1, 0.0))
+            self.orders.append(self._order(request, number, 1, request["volume"]))
         self.save()
         return number
 
@@ -307,6 +311,7 @@ class Broker:
                 "symbol": request["symbol"],
                 "comment": request.get("comment", ""),
                 "shown": 0.0,
+                "sent_as": request.get("sent_as", ""),
             }
         )
         return number
@@ -350,6 +355,7 @@ class Broker:
             "symbol": request["symbol"],
             "comment": request.get("comment", ""),
             "shown": 0.0,
+            "sent_as": request.get("sent_as", ""),
         }
 
     def _set_stops(self, request: dict[str, Any], stops: bool) -> Executed:

@@ -296,6 +296,7 @@ class StandIn:
         if len(request.get("comment", "")) > 31:
             return self._fail((-2, 'Invalid "comment" argument'))
         self.sent.append(dict(request))
+        request = dict(request, sent_as=request.get("comment", ""))
         fault = self.faults.popleft() if self.faults else Fault()
         if not self.api_allowed:
             return self._result(Executed(10027), request)
@@ -354,11 +355,11 @@ class StandIn:
 
     def _there(self, function: str) -> bool:
         self.calls.append(function)
+        self.broker.move()
         if self.down or not self._attached:
             self._attached = False
             self._error = NO_IPC
             return False
-        self.broker.move()
         self._error = (1, "Success")
         return True
 

@@ -17,6 +17,12 @@ MAX_BARS: Final = 100_000
 MAX_TICKS: Final = 50_000
 """Ticks in one answer."""
 
+MAX_DEALS: Final = 20_000
+"""Deals in one answer."""
+
+FUTURE_US: Final = 86_400_000_000
+"""Deals may be so much newer than this machine's clock says."""
+
 COMMENT_SIZE: Final = 31
 """Characters of a comment at the broker, the order's token included; some keep fewer."""
 
