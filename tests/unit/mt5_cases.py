@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from mt5crs_services.mt5_gateway.answers import GatewayFailure, OrderReport
 from mt5crs_services.mt5_gateway.orders.order_books import OrderBooks
 from mt5crs_services.mt5_gateway.orders.order_desk import OrderDesk
 from mt5crs_services.mt5_gateway.orders.order_journal import OrderJournal
 from mt5crs_services.mt5_gateway.orders.order_watch import OrderWatch
 from mt5crs_services.mt5_gateway.requests import SendOrder
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
-from mt5crs_services.mt5_gateway.terminal.terminal import Login, Terminal
+from mt5crs_services.mt5_gateway.terminal.terminal import Login, Mt5Terminal
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from tests.mt5_standin.broker import Broker
 from tests.mt5_standin.package import StandIn
@@ -46,7 +47,7 @@ class Office:
         """A new process of the gateway; the one before is gone."""
         if hasattr(self, "journal"):
             self.journal.close()
-        self.terminal = Terminal(self.package, Login(), monotonic=self.time)
+        self.terminal = Mt5Terminal(self.package, Login(), monotonic=self.time)
         self.terminal.attach()
         self.clock = ServerClock(zone, now=self.time)
         self.view = TerminalView(self.terminal, self.clock)
@@ -78,3 +79,15 @@ class Office:
             self.time.wait(0.5)
             self.terminal.attach()
             self.watch.watch()
+
+
+def sent(office: Office, order_id: str = "a:1", **fields: Any) -> OrderReport:
+    report = office.desk.send(office.order(order_id, **fields))
+    assert isinstance(report, OrderReport), report
+    return report
+
+
+def failed(office: Office, order_id: str = "a:1", **fields: Any) -> GatewayFailure:
+    failure = office.desk.send(office.order(order_id, **fields))
+    assert isinstance(failure, GatewayFailure), failure
+    return failure

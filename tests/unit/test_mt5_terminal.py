@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
-from mt5crs_services.mt5_gateway.terminal.terminal import Login, Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import Login, Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView, UnknownSymbolError
 from tests.mt5_standin import structures
 from tests.mt5_standin.broker import Broker, Instrument
@@ -44,13 +44,13 @@ def package() -> StandIn:
     return StandIn(Broker())
 
 
-def attached(package: StandIn, **login: Any) -> Terminal:
-    terminal = Terminal(package, Login(**login), monotonic=Moment(0.0))
+def attached(package: StandIn, **login: Any) -> Mt5Terminal:
+    terminal = Mt5Terminal(package, Login(**login), monotonic=Moment(0.0))
     assert terminal.attach()
     return terminal
 
 
-def view_of(terminal: Terminal) -> TerminalView:
+def view_of(terminal: Mt5Terminal) -> TerminalView:
     return TerminalView(terminal, ServerClock("+02:00"))
 
 
@@ -117,7 +117,7 @@ def test_none_without_an_error_is_no_rows(package: StandIn) -> None:
 
 def test_a_terminal_that_is_gone_is_tried_less_and_less_often(package: StandIn) -> None:
     time = Moment(0.0)
-    terminal = Terminal(package, Login(), monotonic=time)
+    terminal = Mt5Terminal(package, Login(), monotonic=time)
     package.down = True
     tried = []
     for _ in range(200):
@@ -138,14 +138,14 @@ def test_the_password_is_in_no_log_and_no_error(
     caplog.set_level(logging.DEBUG)
     package.refuses = (-6, "Terminal: Authorization failed")
     login = Login(5001, "StandIn-Demo", "s3cret-word")
-    terminal = Terminal(package, login, monotonic=Moment(0.0))
+    terminal = Mt5Terminal(package, login, monotonic=Moment(0.0))
     assert not terminal.attach()
     assert "check login, password and server" in terminal.trouble
     assert "s3cret-word" not in caplog.text + terminal.trouble + repr(login) + str(login)
 
 
 def test_it_logs_into_the_account_that_it_is_for(package: StandIn) -> None:
-    terminal = Terminal(package, Login(6002, "StandIn-Demo"), monotonic=Moment(0.0))
+    terminal = Mt5Terminal(package, Login(6002, "StandIn-Demo"), monotonic=Moment(0.0))
     assert not terminal.attach()
     assert "Authorization failed" in terminal.trouble
 

@@ -8,7 +8,7 @@ from mt5crs_services.mt5_gateway import ticks as module
 from mt5crs_services.mt5_gateway.history import TerminalHistory
 from mt5crs_services.mt5_gateway.requests import AskBars, AskTicks
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
-from mt5crs_services.mt5_gateway.terminal.terminal import Login, Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import Login, Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_services.mt5_gateway.ticks import TickPoller
 from mt5crs_shared.market import wire
@@ -28,7 +28,7 @@ class Desk:
             self.broker.instruments.setdefault(name, Instrument(name))
             self.broker.quote(name, 1.1, 1.1001)
         self.package = StandIn(self.broker)
-        self.terminal = Terminal(self.package, Login(), monotonic=self.time)
+        self.terminal = Mt5Terminal(self.package, Login(), monotonic=self.time)
         self.terminal.attach()
         self.clock = ServerClock(zone, now=self.time)
         self.view = TerminalView(self.terminal, self.clock)

@@ -45,7 +45,7 @@ class TerminalReport(msgspec.Struct, frozen=True, tag="hello", forbid_unknown_fi
         journal: Id of the order journal, made with the file; `SendOrder.journal`.
         now_us: The gateway's clock.
         connected: The terminal has a connection to the broker's server.
-        trade_allowed: Terminal, account and server all let programs trade.
+        trade_allowed: Mt5Terminal, account and server all let programs trade.
         trouble: What is wrong, for people; empty: nothing.
         account: Who is logged in; None: the terminal does not say.
         build: Of the terminal.

@@ -18,7 +18,7 @@ from mt5crs_services.mt5_gateway.settings import (
     load_settings,
 )
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
-from mt5crs_services.mt5_gateway.terminal.terminal import Login, Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import Login, Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process import logs
@@ -53,7 +53,7 @@ def gateway(config: Path, check: bool, insecure: bool) -> None:
     try:
         settings = load_settings(config)
         check_exposure(settings, insecure)
-        terminal = Terminal(_package(), _login(settings), settings.terminal_path)
+        terminal = Mt5Terminal(_package(), _login(settings), settings.terminal_path)
         if check:
             _check(settings, terminal)
         else:
@@ -85,7 +85,7 @@ def _login(settings: WindowsGatewayConfig) -> Login:
     return Login(settings.login, settings.server, password)
 
 
-def _check(settings: WindowsGatewayConfig, terminal: Terminal) -> None:
+def _check(settings: WindowsGatewayConfig, terminal: Mt5Terminal) -> None:
     """Say what a gateway would find.
 
     Raises:
@@ -119,7 +119,7 @@ def _check(settings: WindowsGatewayConfig, terminal: Terminal) -> None:
         terminal.close()
 
 
-def _run(settings: WindowsGatewayConfig, terminal: Terminal) -> None:
+def _run(settings: WindowsGatewayConfig, terminal: Mt5Terminal) -> None:
     ended: list[int] = []
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from mt5crs_services.mt5_gateway.answers import BarsReport, TicksReport
 from mt5crs_services.mt5_gateway.requests import AskBars, AskTicks
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
-from mt5crs_services.mt5_gateway.terminal.terminal import Terminal
+from mt5crs_services.mt5_gateway.terminal.terminal import Mt5Terminal
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_services.mt5_gateway.terminal_records import TerminalBar, TerminalTick
 
@@ -38,7 +38,7 @@ class TerminalHistory:
 
     def __init__(
         self,
-        terminal: Terminal,
+        terminal: Mt5Terminal,
         view: TerminalView,
         clock: ServerClock,
         now: Callable[[], float] = time.time,

@@ -19,7 +19,7 @@ from mt5crs_services.mt5_gateway.orders.order_journal import OrderJournal, Order
 from mt5crs_services.mt5_gateway.orders.order_watch import OrderWatch
 from mt5crs_services.mt5_gateway.settings import WindowsGatewayConfig
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock, ServerClockError
-from mt5crs_services.mt5_gateway.terminal.terminal import Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView, UnknownSymbolError
 from mt5crs_services.mt5_gateway.ticks import TickPoller
 from mt5crs_shared.errors import Mt5crsError
@@ -59,7 +59,7 @@ class WindowsGateway:
     def __init__(
         self,
         config: WindowsGatewayConfig,
-        terminal: Terminal,
+        terminal: Mt5Terminal,
         context: "zmq.Context[zmq.Socket[bytes]]",
     ) -> None:
         self._config = config

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock, ServerClockError
-from mt5crs_services.mt5_gateway.terminal.terminal import Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_shared.market.ticks import Tick
 
@@ -60,7 +60,7 @@ class TickPoller:
 
     def __init__(
         self,
-        terminal: Terminal,
+        terminal: Mt5Terminal,
         view: TerminalView,
         clock: ServerClock,
         symbols: Iterable[str],

@@ -14,7 +14,7 @@ import msgspec
 from mt5crs_services.mt5_gateway.orders.order_journal import KeptOrder, OrderJournal
 from mt5crs_services.mt5_gateway.terminal import translation
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
-from mt5crs_services.mt5_gateway.terminal.terminal import Terminal
+from mt5crs_services.mt5_gateway.terminal.terminal import Mt5Terminal
 from mt5crs_services.mt5_gateway.terminal_records import TerminalDeal, TerminalOrder
 
 SLACK_S: Final = 60.0
@@ -73,7 +73,7 @@ class OrderBooks:
 
     def __init__(
         self,
-        terminal: Terminal,
+        terminal: Mt5Terminal,
         clock: ServerClock,
         journal: OrderJournal,
         now: Callable[[], float] = time.time,

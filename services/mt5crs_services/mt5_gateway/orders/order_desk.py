@@ -15,7 +15,7 @@ from mt5crs_services.mt5_gateway.orders.order_watch import OrderWatch, nothing_d
 from mt5crs_services.mt5_gateway.protocol import order_token
 from mt5crs_services.mt5_gateway.requests import SendOrder
 from mt5crs_services.mt5_gateway.terminal import translation
-from mt5crs_services.mt5_gateway.terminal.terminal import INVALID, Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import INVALID, Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_services.mt5_gateway.terminal_records import TerminalSymbol
 from mt5crs_shared.wording import describe_error
@@ -39,7 +39,7 @@ class OrderDesk:
 
     def __init__(
         self,
-        terminal: Terminal,
+        terminal: Mt5Terminal,
         view: TerminalView,
         journal: OrderJournal,
         watch: OrderWatch,

@@ -12,7 +12,7 @@ from mt5crs_services.mt5_gateway.orders.order_books import Fate, OrderBooks
 from mt5crs_services.mt5_gateway.orders.order_checks import retcode_class
 from mt5crs_services.mt5_gateway.orders.order_journal import KeptOrder, OrderJournal
 from mt5crs_services.mt5_gateway.orders.position_stops import PositionStops
-from mt5crs_services.mt5_gateway.terminal.terminal import Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class OrderWatch:
 
     def __init__(
         self,
-        terminal: Terminal,
+        terminal: Mt5Terminal,
         view: TerminalView,
         journal: OrderJournal,
         books: OrderBooks,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from mt5crs_services.mt5_gateway.answers import OrderReport
 from mt5crs_services.mt5_gateway.orders.order_checks import stops_request
 from mt5crs_services.mt5_gateway.requests import SendOrder
-from mt5crs_services.mt5_gateway.terminal.terminal import Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_services.mt5_gateway.terminal_records import TerminalPosition
 
@@ -22,7 +22,7 @@ class PositionStops:
         view: What is known there.
     """
 
-    def __init__(self, terminal: Terminal, view: TerminalView) -> None:
+    def __init__(self, terminal: Mt5Terminal, view: TerminalView) -> None:
         self._terminal = terminal
         self._view = view
 

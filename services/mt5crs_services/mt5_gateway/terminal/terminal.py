@@ -81,7 +81,7 @@ class Login(msgspec.Struct, frozen=True):
         return f"Login(login={self.login}, server={self.server!r})"
 
 
-class Terminal:
+class Mt5Terminal:
     """A terminal that is attached to, and again where it was lost.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 from mt5crs_services.mt5_gateway.answers import GatewayFailure
 from mt5crs_services.mt5_gateway.terminal import translation
 from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
-from mt5crs_services.mt5_gateway.terminal.terminal import NOT_FOUND, Terminal, TerminalError
+from mt5crs_services.mt5_gateway.terminal.terminal import NOT_FOUND, Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal_records import (
     TerminalAccount,
     TerminalDeal,
@@ -31,7 +31,7 @@ class TerminalView:
         clock: Of the broker's server.
     """
 
-    def __init__(self, terminal: Terminal, clock: ServerClock) -> None:
+    def __init__(self, terminal: Mt5Terminal, clock: ServerClock) -> None:
         self._terminal = terminal
         self._clock = clock
 
