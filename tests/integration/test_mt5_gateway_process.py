@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import zmq
+from click.testing import CliRunner
 
 from mt5crs_services.mt5_gateway.answers import (
     AccountAnswer,
@@ -41,8 +42,11 @@ from mt5crs_services.mt5_gateway.requests import (
     AskTicks,
     SendOrder,
 )
+from mt5crs_shared.configuration.symbols_file import load_symbols
+from mt5crs_shared.configuration.yaml_nodes import ProblemReport
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_supervisor.cli import cli
 from tests.mt5_standin.module import as_package
 
 CODE = "from mt5crs_services.mt5_gateway.command import gateway as g; g(prog_name='mt5crs-gateway')"
@@ -308,6 +312,20 @@ def test_the_password_is_seen_nowhere(tmp_path: Path) -> None:
     written = [p.read_bytes() for p in (tmp_path / "mt5crs-gateway").rglob("*") if p.is_file()]
     assert len(written) >= 2
     assert b"s3cret-word" not in b"".join([shown, *written])
+
+
+def test_symbols_are_pulled_from_it(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows.start()
+    monkeypatch.chdir(windows.folder)
+    (windows.folder / "config").mkdir()
+    command = ["symbols", "pull", "EURUSD", "GBPUSD", "--from", windows.address]
+    found = CliRunner().invoke(cli, command)
+    assert found.exit_code == 0, found.output
+    assert "5001 at StandIn-Demo (DEMO, Stand-in Ltd)" in found.output
+    report = ProblemReport("symbols.yaml")
+    symbols = load_symbols(windows.folder / "config" / "symbols.yaml", report)
+    assert symbols is not None and report.problems == []
+    assert symbols.specs["GBPUSD"].lot_max == 50.0
 
 
 def test_without_an_answer_the_client_says_so() -> None:

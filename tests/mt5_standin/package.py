@@ -158,7 +158,7 @@ class StandIn:
     def symbols_get(self, group: str = "*") -> Any:
         if not self._there("symbols_get"):
             return None
-        return tuple(self.symbol_info(name) for name in self.broker.instruments)
+        return tuple(StandIn.symbol_info(self, name) for name in self.broker.instruments)
 
     def symbol_info(self, symbol: str) -> Any:
         known = self._symbol("symbol_info", symbol)

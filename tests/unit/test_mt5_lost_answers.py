@@ -103,6 +103,24 @@ def test_time_without_a_connection_makes_nothing_sure(office: Office) -> None:
     assert sent(office).status == "FILLED"
 
 
+@pytest.mark.parametrize("comment", [None, ""])
+def test_without_the_servers_zone_nothing_is_concluded_from_silence(
+    office: Office, comment: str | None
+) -> None:
+    office.start("auto")
+    office.package.faults.append(Fault(answer="none", comment=comment))
+    sent(office)
+    office.turn(200.0)
+    report = office.watch.ask("a:1")
+    if comment is None:
+        assert report.status == "FILLED"
+        return
+    assert (report.status, report.detail) == ("UNKNOWN", "the server's zone is not known")
+    office.start("+02:00")
+    office.turn(2.0)
+    assert office.watch.ask("a:1").status == "FILLED"
+
+
 def test_a_terminal_that_is_gone_comes_back_and_knows(office: Office) -> None:
     office.package.faults.append(Fault(answer="none", error=(-10004, "No IPC connection")))
     office.package.down = True

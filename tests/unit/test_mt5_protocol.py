@@ -53,6 +53,7 @@ def test_every_request_and_answer_has_a_word_of_its_own() -> None:
         {"lots": -1.0},
         {"lots": "0.1"},
         {"magic": -1},
+        {"magic": 0},
         {"magic": 2**31},
         {"side": "buy"},
         {"action": "MODIFY"},

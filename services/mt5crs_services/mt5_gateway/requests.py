@@ -52,7 +52,7 @@ class SendOrder(msgspec.Struct, frozen=True, tag="send", forbid_unknown_fields=T
         symbol: Exact symbol.
         side: Of the deal itself.
         lots: Volume.
-        magic: The strategy's number.
+        magic: The strategy's number; 0 is that of orders by hand, and of nobody's here.
         price: Price that it was decided on; 0.0: none, and any is taken.
         deviation: Points by which a fresh price may be worse than `price`.
         stop_loss: Price; 0.0: none.
@@ -69,7 +69,7 @@ class SendOrder(msgspec.Struct, frozen=True, tag="send", forbid_unknown_fields=T
     symbol: Symbol
     side: Side
     lots: Annotated[float, Meta(gt=0.0, le=1e6)]
-    magic: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    magic: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     price: Price = 0.0
     deviation: Annotated[int, Meta(ge=0, le=100_000)] = 10
     stop_loss: Price = 0.0

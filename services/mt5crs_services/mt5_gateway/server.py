@@ -67,10 +67,12 @@ class WindowsGateway:
         self._router = context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_REQUEST)
         self._router.setsockopt(zmq.LINGER, 500)
+        self._router.setsockopt(zmq.TCP_KEEPALIVE, 1)
         self._ticks = context.socket(zmq.PUB)
         self._ticks.setsockopt(zmq.SNDHWM, UNSENT)
         self._ticks.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_REQUEST)
         self._ticks.setsockopt(zmq.LINGER, 0)
+        self._ticks.setsockopt(zmq.TCP_KEEPALIVE, 1)
         try:
             # Before the journal is touched: a second gateway has to end without a trace.
             for socket, port in (

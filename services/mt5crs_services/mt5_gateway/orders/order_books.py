@@ -83,6 +83,13 @@ class OrderBooks:
         self._journal = journal
         self._now = now
 
+    def blind(self) -> str:
+        """Why an order that they show may not be seen; empty: it would be.
+
+        Where the broker has changed a comment, its time says which order it is.
+        """
+        return "" if self._clock.offset_s() is not None else "the server's zone is not known"
+
     def look(self, kept: KeptOrder) -> Fate | None:
         """What became of an order; None: there is no trace of it.
 
@@ -153,7 +160,7 @@ class OrderBooks:
     def _looks_like(self, trace: _Trace, kept: KeptOrder) -> bool:
         """Whether an order whose comment says nothing is this one, by everything else."""
         request = kept.request
-        if not (request.magic and trace.magic == request.magic and trace.kind == request.side):
+        if trace.magic != request.magic or trace.kind != request.side:
             return False
         if request.action == "CLOSE" and trace.position != request.ticket:
             return False

@@ -130,9 +130,10 @@ class OrderWatch:
     def _without_trace(self, kept: KeptOrder, connected: bool) -> KeptOrder:
         """Nothing in the books: the longer they are up to date, the surer is that nothing comes."""
         order_id, report = kept.request.order_id, kept.report
-        if not connected:
+        blind = self._books.blind() if connected else "the terminal has no connection to the broker"
+        if blind:
             self._without.pop(order_id, None)
-            return self._say(kept, "UNKNOWN", "the terminal has no connection to the broker")
+            return self._say(kept, "UNKNOWN", blind)
         now = self._monotonic()
         since, last = self._without.get(order_id, (now, now))
         # Where nobody looked for a while, nobody knows whether there was a connection.
