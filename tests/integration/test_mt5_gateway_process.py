@@ -48,15 +48,10 @@ from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_supervisor.cli import cli
 from tests.mt5_standin.module import as_package
+from tests.system import free_port
 
 CODE = "from mt5crs_services.mt5_gateway.command import gateway as g; g(prog_name='mt5crs-gateway')"
 PATIENCE = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(what: Callable[[], Any], within: float = PATIENCE) -> Any:

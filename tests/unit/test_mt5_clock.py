@@ -127,6 +127,10 @@ def test_there_and_back(name: str, at: int) -> None:
     assert back == at or (back == at + 3600 and clock.to_server_s(back * 1_000_000) == server_s)
 
 
+def test_nothing_is_asked_for_from_before_1970() -> None:
+    assert ServerClock("-05:00", now=Moment(WINTER)).to_server_s(0) == 0
+
+
 @given(at=st.integers(946_684_800, 2_208_988_800))
 def test_the_usual_zone_ends_its_day_at_five_in_new_york(at: int) -> None:
     there = datetime.fromtimestamp(at, ZoneInfo("America/New_York"))

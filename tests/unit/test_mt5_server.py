@@ -19,9 +19,9 @@ from mt5crs_services.mt5_gateway.requests import AskTerminal, SendOrder
 from mt5crs_services.mt5_gateway.server import PortError, WindowsGateway
 from mt5crs_services.mt5_gateway.settings import WindowsGatewayConfig
 from mt5crs_services.mt5_gateway.terminal.terminal import Login, Mt5Terminal
-from tests.integration.test_mt5_gateway_process import free_port
 from tests.mt5_standin.broker import Broker
 from tests.mt5_standin.package import StandIn
+from tests.system import free_port
 
 symbols = st.sampled_from(["EURUSD", "NONE", "EURUSD.s"])
 moments = st.sampled_from([0, 1, 1_795_000_000_000_000, 2**53])

@@ -178,13 +178,15 @@ class ServerClock:
     def to_server_s(self, time_us: int) -> int:
         """A moment as the package's functions take it: whole seconds of the server's wall time.
 
+        They take none before 1970.
+
         Raises:
             ServerClockError: Its zone is not known.
         """
         if self._rule is None or self.trouble:
             raise ServerClockError(self.trouble)
         utc_s = time_us / 1e6
-        return math.floor(utc_s) + self._rule.offset_s(utc_s)
+        return max(0, math.floor(utc_s) + self._rule.offset_s(utc_s))
 
     def start_over(self) -> None:
         """Forget quotes that were watched: the terminal was away, and may bring old ones now."""
