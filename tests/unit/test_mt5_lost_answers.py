@@ -182,6 +182,24 @@ def test_an_order_that_could_be_several_stays_unknown(office: Office) -> None:
     report = office.watch.ask("a:1")
     assert report.status == "UNKNOWN"
     assert "could each be it" in report.detail
+    assert failed(office, "a:2").code == "UNSETTLED"
+    other = sent(office, "b:1", magic=8).order
+    assert "is that of b:1" in office.watch.settle("a:1", other, "anna").detail
+    number = office.broker.deals[0]["order"]
+    settled = office.watch.settle("a:1", number, "anna")
+    assert (settled.status, settled.order, settled.price) == ("FILLED", number, 1.1001)
+    assert office.watch.settle("a:1", 0, "anna") == settled
+    assert sent(office, "a:2").status == "FILLED"
+
+
+def test_the_operator_says_that_an_order_was_not_executed(office: Office) -> None:
+    office.package.faults.append(Fault(answer="none", execute=False))
+    sent(office)
+    settled = office.watch.settle("a:1", 0, "anna")
+    assert (settled.status, settled.detail) == ("REJECTED", "anna says that it was not executed")
+    office.terminal.attach()
+    assert sent(office, "a:2").status == "FILLED"
+    assert office.watch.settle("nobody", 0, "anna").status == "NOT_SEEN"
 
 
 def test_another_account_settles_nothing(office: Office) -> None:

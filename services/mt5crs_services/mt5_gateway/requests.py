@@ -85,6 +85,22 @@ class AskOrder(msgspec.Struct, frozen=True, tag="query", forbid_unknown_fields=T
     order_id: OrderId
 
 
+class SettleOrder(msgspec.Struct, frozen=True, tag="settle", forbid_unknown_fields=True):
+    """The operator's word on an order that the gateway cannot settle; `OrderReport`.
+
+    One that is settled already is left as it is.
+
+    Attributes:
+        order_id: The client's.
+        broker_order: The broker's number of it, by the terminal's history; 0: it was not executed.
+        who: The user, for people.
+    """
+
+    order_id: OrderId
+    broker_order: Count
+    who: Annotated[str, Meta(max_length=64)]
+
+
 class AskPositions(msgspec.Struct, frozen=True, tag="positions", forbid_unknown_fields=True):
     """Every open position of the account, also those of other programs; `PositionsReport`."""
 
@@ -157,6 +173,7 @@ AnyRequest = (
     AskTerminal
     | SendOrder
     | AskOrder
+    | SettleOrder
     | AskPositions
     | AskOrders
     | AskDeals

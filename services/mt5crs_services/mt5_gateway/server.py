@@ -103,6 +103,9 @@ class WindowsGateway:
             requests.AskTerminal: self._hello,
             requests.SendOrder: self._desk.send,
             requests.AskOrder: lambda asked: self._watch.ask(asked.order_id),
+            requests.SettleOrder: lambda asked: self._watch.settle(
+                asked.order_id, asked.broker_order, asked.who
+            ),
             requests.AskPositions: self._positions,
             requests.AskOrders: self._orders,
             requests.AskDeals: self._deals,

@@ -81,6 +81,26 @@ class OrderWatch:
             kept = self._look(kept)
         return kept.report
 
+    def settle(self, order_id: str, broker_order: int, who: str) -> OrderReport:
+        """The operator's word on an order that nothing else settles; see `SettleOrder`.
+
+        Raises:
+            OrderJournalError: The journal cannot be read or written.
+        """
+        kept = self._journal.find(order_id)
+        if kept is None or kept.settled:
+            return self.ask(order_id)
+        owner = self._journal.owner(broker_order)
+        if owner not in ("", order_id):
+            said = f"the broker's order {broker_order} is that of {owner}"
+            return replace(kept.report, detail=said)
+        logger.warning("order %s: %s says it is the broker's %d", order_id, who, broker_order)
+        if not broker_order:
+            detail = f"{who} says that it was not executed"
+            return self.settled(kept, replace(nothing_dealt(kept.report), detail=detail)).report
+        named = replace(kept.report, order=broker_order, detail=f"{who} has found it")
+        return self._look(self._journal.note(kept, named, settled=False)).report
+
     def watch(self) -> None:
         """Look for orders whose fate is not known, now and then.
 
