@@ -1,4 +1,4 @@
-"""Writes the tables of docs/configuration.md from the structs and docstrings of the configuration.
+"""Writes the tables of docs/configuration.md and docs/windows.md from structs and docstrings.
 
 Run it after changing one of them; a test holds the page equal to the code.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mt5crs_services.mt5_gateway.settings import WindowsGatewayConfig
 from mt5crs_shared.configuration.execution_structs import AccountConfig, ExecutionConfig
 from mt5crs_shared.configuration.notify_structs import (
     DestinationConfig,
@@ -38,6 +39,7 @@ from mt5crs_shared.configuration.structs import (
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+WINDOWS_PAGE = PAGE.with_name("windows.md")
 BEGIN, END = "<!-- fields -->\n", "<!-- end of fields -->\n"
 SECTIONS: dict[type[msgspec.Struct], str] = {
     StrategyConfig: "strategies",
@@ -68,15 +70,15 @@ SIGNS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
 
 def tables() -> str:
     """A section for each struct."""
-    return "\n".join(section(struct) for struct in SECTIONS)
+    return "\n".join(section(struct, title) for struct, title in SECTIONS.items())
 
 
-def section(struct: type[msgspec.Struct]) -> str:
+def section(struct: type[msgspec.Struct], title: str) -> str:
     """One struct: what it is, and a line for each of its fields."""
     text = inspect.cleandoc(struct.__doc__ or "")
     said = {name: " ".join(words.split()) for name, words in ATTRIBUTE.findall(text)}
     hints = typing.get_type_hints(struct, include_extras=True)
-    lines = [f"### {SECTIONS[struct]}", "", markdown(text.partition("\n")[0]), ""]
+    lines = [f"### {title}", "", markdown(text.partition("\n")[0]), ""]
     lines += ["| field | value | default | meaning |", "|---|---|---|---|"]
     for field in msgspec.structs.fields(struct):
         value, default = kind(hints[field.name]), default_of(field)
@@ -135,12 +137,20 @@ def markdown(text: str) -> str:
     return text.replace("``", "`").replace("None:", "nothing:").replace("|", "\\|")
 
 
-def renew(page: str) -> str:
+def renew(page: str, made: str) -> str:
     """A page with its tables made anew."""
     head, _, rest = page.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}{tables()}{END}{tail}"
+    return f"{head}{BEGIN}{made}{END}{tail}"
 
+
+def windows_table() -> str:
+    """That of the Windows gateway's own file."""
+    return section(WindowsGatewayConfig, "mt5crs-gateway.yaml")
+
+
+PAGES = {PAGE: tables, WINDOWS_PAGE: windows_table}
 
 if __name__ == "__main__":
-    PAGE.write_text(renew(PAGE.read_text()))
+    for page, make in PAGES.items():
+        page.write_text(renew(page.read_text(), make()))

@@ -91,3 +91,22 @@ def remove(setup: Setup, /, names: tuple[str, ...], **then: Any) -> None:
     from mt5crs_supervisor.commands.editing import change
 
     change.remove(setup.config, VarPaths(setup.running), names, _afterwards(**then))
+
+
+@cli.group()
+def symbols() -> None:
+    """What the broker says of each symbol: symbols.yaml."""
+
+
+@symbols.command()
+@place_options()
+@click.argument("names", nargs=-1)
+@click.option("--from", "source", help="Address [global.zmq_execution_host and _port].")
+@click.option("--dry-run", is_flag=True, help="Show what differs, and write nothing.")
+@pass_setup
+def pull(setup: Setup, names: tuple[str, ...], source: str | None, dry_run: bool) -> None:
+    """Write what the broker says of NAMES into symbols.yaml, by way of a Windows gateway."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.editing import symbols_pull
+
+    symbols_pull.pull(setup.config, VarPaths(setup.running), names, source, dry_run)

@@ -1,0 +1,1 @@
+"""Orders at the terminal: kept before they are sent, sent once, found again in its books."""

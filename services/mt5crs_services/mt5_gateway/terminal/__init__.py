@@ -1,0 +1,1 @@
+"""The MetaTrader5 package, as the rest of the gateway sees it: errors, words, times in UTC."""
