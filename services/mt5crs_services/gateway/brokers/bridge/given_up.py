@@ -5,10 +5,10 @@ from collections import OrderedDict
 from mt5crs_services.gateway.broker import Outcome
 from mt5crs_services.gateway.brokers.bridge.bridge_link import LATE_SOCKETS
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    BridgeReplyError,
     DealVerdict,
     Dialect,
     FarPosition,
-    ReplyError,
 )
 from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
 
@@ -58,7 +58,7 @@ class GivenUp:
             return None
         try:
             word = dialect.read_order(body, sent.instruction)
-        except ReplyError:
+        except BridgeReplyError:
             return None
         if word.verdict is not DealVerdict.DONE:
             return None

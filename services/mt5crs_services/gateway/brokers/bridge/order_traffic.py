@@ -16,12 +16,12 @@ from mt5crs_services.gateway.brokers.bridge import evidence
 from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLink, BridgeMessage
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    BridgeReplyError,
     Closing,
     DealVerdict,
     DealWord,
     Dialect,
     FarPosition,
-    ReplyError,
 )
 from mt5crs_services.gateway.brokers.bridge.given_up import GivenUp, Outcomes
 from mt5crs_services.gateway.brokers.bridge.sent_order import (
@@ -191,7 +191,7 @@ class OrderTraffic:
             return
         try:
             word = self._dialect.read_order(message.body, sent.instruction)
-        except ReplyError as error:
+        except BridgeReplyError as error:
             self._doubt(sent, str(error))
             return
         yield from self._follow(sent, word)

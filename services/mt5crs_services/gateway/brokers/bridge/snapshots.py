@@ -12,10 +12,10 @@ from mt5crs_services.gateway.brokers.bridge.bridge_link import (
     BridgeMessage,
 )
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    BridgeReplyError,
     Dialect,
     FarAccount,
     FarPosition,
-    ReplyError,
 )
 from mt5crs_services.gateway.brokers.bridge.evidence import SAME_MONEY
 
@@ -120,7 +120,7 @@ class Snapshots:
             return None
         try:
             return self._take(message.body)
-        except ReplyError as error:
+        except BridgeReplyError as error:
             self._fail(str(error))
             return None
 

@@ -11,13 +11,13 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects import return_codes
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    BridgeReplyError,
     Closing,
     DealVerdict,
     DealWord,
     FarAccount,
     FarPosition,
     Instruction,
-    ReplyError,
     Ticket,
     read_json,
     to_json,
@@ -95,11 +95,11 @@ class OrderSendDialect:
 
     def read_positions(self, body: bytes) -> list[FarPosition]:
         """See `Dialect.read_positions`."""
-        raise ReplyError("the dialect order_send lists no positions")
+        raise BridgeReplyError("the dialect order_send lists no positions")
 
     def read_account(self, body: bytes) -> FarAccount:
         """See `Dialect.read_account`."""
-        raise ReplyError("the dialect order_send does not tell the account")
+        raise BridgeReplyError("the dialect order_send does not tell the account")
 
 
 def word_of_code(code: int, ticket: int, failed: bool, said: str) -> DealWord:

@@ -9,6 +9,7 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects import listing, return_codes
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    BridgeReplyError,
     Closing,
     DealVerdict,
     DealWord,
@@ -16,7 +17,6 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     FarPosition,
     Finite,
     Instruction,
-    ReplyError,
     Ticket,
     dealt_word,
     quoted,
@@ -87,9 +87,11 @@ class TradeDialect:
         if said.status.lower() != "ok":
             return _denied(said.message or quoted(body))
         if said.symbol not in ("", instruction.symbol):
-            raise ReplyError(f"an order in {instruction.symbol} was answered for {said.symbol}")
+            raise BridgeReplyError(
+                f"an order in {instruction.symbol} was answered for {said.symbol}"
+            )
         if said.type and not said.type.upper().endswith(instruction.side):
-            raise ReplyError(f"a {instruction.side} was answered as {said.type}")
+            raise BridgeReplyError(f"a {instruction.side} was answered as {said.type}")
         return dealt_word(said.ticket, said.volume, said.price, instruction)
 
     def read_positions(self, body: bytes) -> list[FarPosition]:
