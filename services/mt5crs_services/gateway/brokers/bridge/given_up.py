@@ -5,7 +5,7 @@ from collections import OrderedDict
 from mt5crs_services.gateway.broker import Outcome
 from mt5crs_services.gateway.brokers.bridge.bridge_link import LATE_SOCKETS
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BridgeReplyError,
+    BadReplyError,
     DealVerdict,
     Dialect,
     FarPosition,
@@ -58,7 +58,7 @@ class GivenUp:
             return None
         try:
             word = dialect.read_order(body, sent.instruction)
-        except BridgeReplyError:
+        except BadReplyError:
             return None
         if word.verdict is not DealVerdict.DONE:
             return None

@@ -16,7 +16,7 @@ from mt5crs_services.gateway.brokers.bridge import evidence
 from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLink, BridgeMessage
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BridgeReplyError,
+    BadReplyError,
     Closing,
     DealVerdict,
     DealWord,
@@ -191,7 +191,7 @@ class OrderTraffic:
             return
         try:
             word = self._dialect.read_order(message.body, sent.instruction)
-        except BridgeReplyError as error:
+        except BadReplyError as error:
             self._doubt(sent, str(error))
             return
         yield from self._follow(sent, word)

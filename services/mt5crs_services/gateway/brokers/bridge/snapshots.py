@@ -12,7 +12,7 @@ from mt5crs_services.gateway.brokers.bridge.bridge_link import (
     BridgeMessage,
 )
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BridgeReplyError,
+    BadReplyError,
     Dialect,
     FarAccount,
     FarPosition,
@@ -120,7 +120,7 @@ class Snapshots:
             return None
         try:
             return self._take(message.body)
-        except BridgeReplyError as error:
+        except BadReplyError as error:
             self._fail(str(error))
             return None
 

@@ -19,7 +19,7 @@ MOST_POSITIONS = 5_000
 """An answer with more positions than that is none."""
 
 
-class BridgeReplyError(Mt5crsError):
+class BadReplyError(Mt5crsError):
     """A bridge's answer says nothing that can be used. The order's fate stays what it was."""
 
 
@@ -148,7 +148,7 @@ class FarAccount(msgspec.Struct, frozen=True):
 
 
 class Dialect(Protocol):
-    """One way to speak to a bridge. Every `read_...` raises :class:`BridgeReplyError`."""
+    """One way to speak to a bridge. Every `read_...` raises :class:`BadReplyError`."""
 
     name: str
     """As the configuration has it."""
@@ -201,13 +201,13 @@ def read_json(body: bytes, kind: type[T]) -> T:
     """An answer, as what it ought to be.
 
     Raises:
-        BridgeReplyError: It is not.
+        BadReplyError: It is not.
     """
     try:
         # Bridges in MQL send a C string, with its end.
         return msgspec.json.decode(body.rstrip(b"\x00 \r\n"), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BridgeReplyError(f"the bridge answered {quoted(body)}: {error}") from error
+        raise BadReplyError(f"the bridge answered {quoted(body)}: {error}") from error
 
 
 def quoted(body: bytes) -> str:
@@ -224,7 +224,7 @@ def side_of(said: object) -> Side:
     """Which side a list of positions means.
 
     Raises:
-        BridgeReplyError: None that can be told.
+        BadReplyError: None that can be told.
     """
     # 0 and 1 are POSITION_TYPE_BUY and POSITION_TYPE_SELL of MQL5.
     word = str(said).upper().removeprefix("POSITION_TYPE_").removeprefix("OP_")
@@ -232,7 +232,7 @@ def side_of(said: object) -> Side:
         return "BUY"
     if word in ("SELL", "SHORT", "1"):
         return "SELL"
-    raise BridgeReplyError(f"a position's side is {said!r}, and BUY or SELL was expected")
+    raise BadReplyError(f"a position's side is {said!r}, and BUY or SELL was expected")
 
 
 def dealt_word(ticket: int, lots: float, price: float, instruction: Instruction) -> DealWord:

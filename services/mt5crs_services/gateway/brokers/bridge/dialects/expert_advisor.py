@@ -7,7 +7,7 @@ stop and target out, and can be asked for nothing else.
 import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BridgeReplyError,
+    BadReplyError,
     Closing,
     DealVerdict,
     DealWord,
@@ -67,13 +67,13 @@ class ExpertAdvisorDialect:
     def read_ping(self, body: bytes) -> None:
         """See `Dialect.read_ping`."""
         if read_json(body, _AdvisorReply).status not in ("OK", "ERROR"):
-            raise BridgeReplyError(f"a question for a price was answered by {quoted(body)}")
+            raise BadReplyError(f"a question for a price was answered by {quoted(body)}")
 
     def read_order(self, body: bytes, instruction: Instruction) -> DealWord:
         """See `Dialect.read_order`."""
         said = read_json(body, _AdvisorReply)
         if said.status not in ("FILLED", "ERROR"):
-            raise BridgeReplyError(f"an order was answered by {quoted(body)}")
+            raise BadReplyError(f"an order was answered by {quoted(body)}")
         word = word_of_code(said.retcode, said.ticket, said.status == "ERROR", "")
         if said.status == "FILLED" and word.verdict is not DealVerdict.DONE:
             return msgspec.structs.replace(word, verdict=DealVerdict.UNKNOWN)
@@ -81,8 +81,8 @@ class ExpertAdvisorDialect:
 
     def read_positions(self, body: bytes) -> list[FarPosition]:
         """See `Dialect.read_positions`."""
-        raise BridgeReplyError("an expert advisor lists no positions")
+        raise BadReplyError("an expert advisor lists no positions")
 
     def read_account(self, body: bytes) -> FarAccount:
         """See `Dialect.read_account`."""
-        raise BridgeReplyError("an expert advisor does not tell the account")
+        raise BadReplyError("an expert advisor does not tell the account")

@@ -6,7 +6,7 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     MOST_POSITIONS,
-    BridgeReplyError,
+    BadReplyError,
     FarAccount,
     FarPosition,
     Finite,
@@ -59,26 +59,26 @@ def read_position_list(body: bytes) -> list[FarPosition]:
     """The positions of an answer, under ``positions`` or ``data``.
 
     Raises:
-        BridgeReplyError: It has no list, or an entry that cannot be understood: a list that was read in
-            part would look as if positions had been closed.
+        BadReplyError: It has no list, or an entry that cannot be understood: a list that was read
+            in part would look as if positions had been closed.
     """
     said = read_json(body, _Positions)
     found = said.positions if said.positions is not None else said.data
     if found is None or said.status.lower() not in ("", "ok", "success"):
-        raise BridgeReplyError(f"the bridge was asked for its positions and said {quoted(body)}")
+        raise BadReplyError(f"the bridge was asked for its positions and said {quoted(body)}")
     if len(found) > MOST_POSITIONS:
-        raise BridgeReplyError(
+        raise BadReplyError(
             f"the bridge listed {len(found):,} positions; {MOST_POSITIONS:,} are read"
         )
     listed = [_position(each) for each in found]
     if len({each.ticket for each in listed}) < len(listed):
-        raise BridgeReplyError("the bridge listed one ticket twice")
+        raise BadReplyError("the bridge listed one ticket twice")
     return listed
 
 
 def _position(said: _Listed) -> FarPosition:
     if said.ticket <= 0 or not said.volume > 0.0:
-        raise BridgeReplyError(f"a position of {said.volume:g} lots with ticket {said.ticket}")
+        raise BadReplyError(f"a position of {said.volume:g} lots with ticket {said.ticket}")
     return FarPosition(
         ticket=said.ticket,
         symbol=said.symbol,
@@ -96,7 +96,7 @@ def read_money(body: bytes) -> FarAccount:
     """The account of an answer, at its top or under ``data``.
 
     Raises:
-        BridgeReplyError: It names no balance.
+        BadReplyError: It names no balance.
     """
     said = read_json(body, _Money)
     if said.balance is None:
@@ -104,7 +104,7 @@ def read_money(body: bytes) -> FarAccount:
         if nested is not None:
             said = read_json(msgspec.json.encode(nested), _Money)
     if said.balance is None or said.equity is None:
-        raise BridgeReplyError(f"the bridge was asked for the account and said {quoted(body)}")
+        raise BadReplyError(f"the bridge was asked for the account and said {quoted(body)}")
     free = said.free_margin if said.free_margin is not None else said.margin_free
     return FarAccount(
         balance=said.balance,

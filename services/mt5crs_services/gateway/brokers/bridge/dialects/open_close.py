@@ -8,7 +8,7 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects import listing, return_codes
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BridgeReplyError,
+    BadReplyError,
     Closing,
     DealVerdict,
     DealWord,
@@ -80,24 +80,20 @@ class OpenCloseDialect:
     def read_ping(self, body: bytes) -> None:
         """See `Dialect.read_ping`."""
         if read_json(body, _OpenCloseReply).uuid != _QUESTION:
-            raise BridgeReplyError(f"a ping was answered by {quoted(body)}")
+            raise BadReplyError(f"a ping was answered by {quoted(body)}")
 
     def read_order(self, body: bytes, instruction: Instruction) -> DealWord:
         """See `Dialect.read_order`."""
         said = read_json(body, _OpenCloseReply)
         if said.uuid != instruction.request_id:
-            raise BridgeReplyError(
-                f"request {instruction.request_id} was answered for {said.uuid!r}"
-            )
+            raise BadReplyError(f"request {instruction.request_id} was answered for {said.uuid!r}")
         if said.symbol not in ("", instruction.symbol):
-            raise BridgeReplyError(
-                f"an order in {instruction.symbol} was answered for {said.symbol}"
-            )
+            raise BadReplyError(f"an order in {instruction.symbol} was answered for {said.symbol}")
         if said.status == "FILLED":
             # Closing is answered with the ticket of the position, or of the deal that closed it.
             return dealt_word(said.ticket, said.volume, said.price, instruction)
         if said.status != "REJECTED":
-            raise BridgeReplyError(f"an order was answered by {quoted(body)}")
+            raise BadReplyError(f"an order was answered by {quoted(body)}")
         code = said.error_code
         if isinstance(code, int) or (isinstance(code, str) and code.isdigit()):
             verdict = return_codes.verdict_of(int(code))

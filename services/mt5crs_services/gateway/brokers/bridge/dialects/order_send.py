@@ -11,7 +11,7 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects import return_codes
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BridgeReplyError,
+    BadReplyError,
     Closing,
     DealVerdict,
     DealWord,
@@ -95,11 +95,11 @@ class OrderSendDialect:
 
     def read_positions(self, body: bytes) -> list[FarPosition]:
         """See `Dialect.read_positions`."""
-        raise BridgeReplyError("the dialect order_send lists no positions")
+        raise BadReplyError("the dialect order_send lists no positions")
 
     def read_account(self, body: bytes) -> FarAccount:
         """See `Dialect.read_account`."""
-        raise BridgeReplyError("the dialect order_send does not tell the account")
+        raise BadReplyError("the dialect order_send does not tell the account")
 
 
 def word_of_code(code: int, ticket: int, failed: bool, said: str) -> DealWord:

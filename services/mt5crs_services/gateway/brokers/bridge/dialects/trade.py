@@ -9,7 +9,7 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects import listing, return_codes
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BridgeReplyError,
+    BadReplyError,
     Closing,
     DealVerdict,
     DealWord,
@@ -87,11 +87,9 @@ class TradeDialect:
         if said.status.lower() != "ok":
             return _denied(said.message or quoted(body))
         if said.symbol not in ("", instruction.symbol):
-            raise BridgeReplyError(
-                f"an order in {instruction.symbol} was answered for {said.symbol}"
-            )
+            raise BadReplyError(f"an order in {instruction.symbol} was answered for {said.symbol}")
         if said.type and not said.type.upper().endswith(instruction.side):
-            raise BridgeReplyError(f"a {instruction.side} was answered as {said.type}")
+            raise BadReplyError(f"a {instruction.side} was answered as {said.type}")
         return dealt_word(said.ticket, said.volume, said.price, instruction)
 
     def read_positions(self, body: bytes) -> list[FarPosition]:
