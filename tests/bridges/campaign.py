@@ -1,12 +1,13 @@
 """Random trading through a bridge with faults, killed at random; then both books are compared."""
 
+import contextlib
 import os
 import random
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,11 +16,18 @@ from mt5crs_services.gateway.brokers.bridge.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
+from mt5crs_shared.trading.orders import Fill
 from tests.bridges.office import BridgeProcess
 from tests.bridges.scripted_bridge import Faults
-from tests.bridges.terminal_book import TerminalBook
+from tests.bridges.terminal_book import BookedDeal, TerminalBook
 
 COMMENTS = Comments("")
+
+SAME = 1e-9
+SAME_MONEY = 0.005
+
+FIRST_BALANCE = 10_000.0
 
 FAULTS = Faults(
     drops_stops=0.2,
@@ -178,49 +186,41 @@ def differences(path: Path, book: TerminalBook, exact: bool) -> list[str]:
     return found
 
 
-def _unlike(order_id, fill, deal, exact):  # type: ignore[no-untyped-def]
-    if fill.side != deal.side or abs(fill.lots - deal.lots) > 1e-9 or fill.ticket != deal.ticket:
+def _unlike(order_id: str, fill: Fill, deal: BookedDeal, exact: bool) -> list[str]:
+    """A deal here, and the deal there that has its order's comment."""
+    lots = abs(fill.lots - deal.lots) > SAME
+    if fill.side != deal.side or lots or fill.ticket != deal.ticket:
         return [f"{order_id}: {fill} here, {deal} there"]
-    if exact and abs(fill.price - deal.price) > 1e-9 and fill.entry == "IN":
+    if exact and fill.entry == "IN" and abs(fill.price - deal.price) > SAME:
         return [f"{order_id}: price {fill.price} here, {deal.price} there"]
     return []
 
 
-def _positions_unlike(path, book, deals):  # type: ignore[no-untyped-def]
-    ledger = Ledger(path, "USD", 10_000.0, paper=False)
-    try:
-        here = {
-            p.position.ticket: (p.position.side, p.position.lots) for p in ledger.open_positions()
-        }
-    finally:
-        ledger.close()
-    there = {p.ticket: (p.side, p.lots) for p in book.positions()}
+def _positions_unlike(path: Path, book: TerminalBook, deals: Sequence[Fill]) -> list[str]:
+    """What is open, and how much of each position was closed."""
+    with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, paper=False)) as ledger:
+        held = [each.position for each in ledger.open_positions()]
+    here = {position.ticket: (position.side, position.lots) for position in held}
+    there = {position.ticket: (position.side, position.lots) for position in book.positions()}
     found = [] if here == there else [f"open here {here}, there {there}"]
-    closed = defaultdict(float)
+    closed: Counter[int] = Counter()
     for fill in deals:
-        if fill.entry == "OUT":
-            closed[fill.ticket] += fill.lots
-    gone = defaultdict(float)
+        closed[fill.ticket] += round(100 * fill.lots) if fill.entry == "OUT" else 0
+    gone: Counter[int] = Counter()
     for deal in book.deals():
-        if deal.entry == "OUT":
-            gone[deal.ticket] += deal.lots
+        gone[deal.ticket] += round(100 * deal.lots) if deal.entry == "OUT" else 0
     for ticket in closed.keys() | gone.keys():
-        if abs(closed[ticket] - gone[ticket]) > 1e-9:
-            found.append(
-                f"of position {ticket}, {closed[ticket]} lots were closed here, and"
-                f" {gone[ticket]} there"
-            )
+        if closed[ticket] != gone[ticket]:
+            what = f"{closed[ticket] / 100} lots were closed here, and {gone[ticket] / 100} there"
+            found.append(f"of position {ticket}, {what}")
     return found
 
 
-def _money_unlike(path, book):  # type: ignore[no-untyped-def]
-    ledger = Ledger(path, "USD", 10_000.0, paper=False)
-    try:
-        made = sum(total.made for total in ledger.totals().values()) / 1e6
+def _money_unlike(path: Path, book: TerminalBook) -> list[str]:
+    """The balance, to the cent, with what the gateway says that it cannot explain."""
+    with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, paper=False)) as ledger:
+        made = sum(total.made for total in ledger.totals().values()) / 10**MONEY_DIGITS
         state = msgspec.json.decode(ledger.far_side(), type=BridgeState)
-    finally:
-        ledger.close()
-    here, there = 10_000.0 + made + (state.offset or 0.0), book.balance
-    return (
-        [] if abs(here - there) < 0.005 else [f"the balance is {here:.2f} here, {there:.2f} there"]
-    )
+    here, there = FIRST_BALANCE + made + (state.offset or 0.0), book.balance
+    same = abs(here - there) < SAME_MONEY
+    return [] if same else [f"the balance is {here:.2f} here, {there:.2f} there"]

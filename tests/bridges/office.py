@@ -1,5 +1,6 @@
 """A gateway's inside with a bridge behind it, and the bridge's process, both killed at will."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import zmq
 
 from mt5crs_services.gateway.broker import Broker
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker, bridge_maker
+from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState
 from mt5crs_services.gateway.core import GatewayCore
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
@@ -63,9 +65,24 @@ class BridgeProcess:
             self._process.kill()
             self._process.wait()
 
+    def pause(self) -> None:
+        """It stands still, and what it is asked waits."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """It goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def died(self) -> bool:
+        """It has ended."""
+        return self._process is None or self._process.poll() is not None
+
     def revive(self) -> None:
         """Start it again where it has died."""
-        if self._process is None or self._process.poll() is not None:
+        if self.died:
             self.start()
 
 
@@ -179,6 +196,27 @@ class BridgeOffice(Office):
     def ready(self) -> None:
         """Wait until the account has been seen."""
         self.until(lambda: self.core.broker.ready, "the bridge is there")
+
+    @property
+    def far_side(self) -> BridgeState:
+        """What the broker remembers besides the ledger."""
+        kept = self.ledger.far_side()
+        return msgspec.json.decode(kept, type=BridgeState) if kept else BridgeState()
+
+    @property
+    def offset(self) -> float | None:
+        """The broker's balance less the ledger's."""
+        return self.far_side.offset
+
+    @property
+    def foreign(self) -> tuple[int, ...]:
+        """Positions that are somebody else's."""
+        return self.far_side.foreign
+
+    @property
+    def unguarded(self) -> tuple[int, ...]:
+        """Positions without a stop at the broker."""
+        return self.far_side.unguarded
 
     @property
     def trouble(self) -> str:

@@ -160,6 +160,10 @@ class TerminalBook:
             )
         return dealt, at
 
+    def forget(self, ticket: int) -> None:
+        """It is another account, which never had that position."""
+        self._db.execute("DELETE FROM positions WHERE ticket = ?", (ticket,))
+
     def deposit(self, amount: float) -> None:
         """Money comes, or goes."""
         balance = round(self.balance + amount, 2)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mt5crs_services.gateway.broker import HandDeal
+from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.orders import Code
 from tests.bridges.office import BridgeOffice, BridgeProcess
 from tests.bridges.scripted_bridge import Faults
@@ -21,7 +23,14 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BridgeOffic
     bridge = BridgeProcess(dialect, tmp_path / "terminal.db", Faults())
     bridge.start()
     office = BridgeOffice(
-        tmp_path / "ledger.db", bridge, timeout=1.0, settle_after=0.5, trust_account=True
+        tmp_path / "ledger.db",
+        bridge,
+        # The defaults wait for real bridges and for people.
+        timeout=1.0,
+        settle_after=0.5,
+        unknown_after=0.5,
+        reconcile_every=0.3,
+        trust_account=True,
     )
     yield office
     office.close()
@@ -42,3 +51,181 @@ def test_a_position_is_opened_and_closed(desk: BridgeOffice) -> None:
     assert closed.code is Code.FILLED, closed
     assert desk.position("euro") is None
     assert desk.bridge.book.positions() == []
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_an_answer_that_is_lost_is_found_in_the_account(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(loses=1.0))
+    result = desk.result(order(desk.quote()))
+    assert (result.code, result.detail) == (Code.FILLED, "found in the account")
+    (booked,) = desk.bridge.book.positions()
+    assert desk.position("euro").ticket == booked.ticket  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_an_order_that_died_with_its_bridge_was_not_dealt(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(dies=2.0))
+    wanted = order(desk.quote())
+    desk.send(wanted)
+    desk.until(lambda: desk.bridge.died, "the bridge has died")
+    desk.bridge.start(Faults())
+    desk.until(lambda: wanted.order_id in desk.results, "its fate")
+    assert desk.results[wanted.order_id].code is Code.NOT_DEALT
+    assert desk.bridge.book.deals() == []
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_gateway_that_is_killed_meanwhile_finds_it(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(loses=1.0))
+    wanted = order(desk.quote())
+    desk.send(wanted)
+    desk.until(lambda: desk.bridge.book.deals(), "the deal")
+    desk.restart()
+    desk.quote()
+    desk.until(lambda: wanted.order_id in desk.results, "its fate")
+    assert desk.results[wanted.order_id].code is Code.FILLED
+    assert len(desk.bridge.book.deals()) == 1
+
+
+@pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
+def test_a_requote_is_sent_again_three_times_at_most(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(requotes=1.0))
+    result = desk.result(order(desk.quote()))
+    assert result.code is Code.BROKER
+    assert desk.bridge.book.deals() == []
+
+
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_filled_with_ticket_0_is_not_filled(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(refuses=1.0, lies=1.0))
+    result = desk.result(order(desk.quote()))
+    assert result.code is Code.NOT_DEALT
+    assert desk.position("euro") is None
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_part_of_the_volume_is_a_part(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(partial=1.0))
+    result = desk.result(order(desk.quote(), lots=0.1))
+    assert result.code is Code.PARTIAL
+    assert desk.position("euro").lots == 0.05  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_what_is_closed_in_the_terminal_is_booked_with_what_it_made(desk: BridgeOffice) -> None:
+    desk.ready()
+    desk.result(order(desk.quote(), lots=0.1))
+    held = desk.position("euro")
+    assert held is not None
+    desk.bridge.book.close(held.ticket, 0.04, "client", price=held.open_price + 0.0010)
+    desk.until(lambda: desk.position("euro").lots == 0.06, "the part")  # type: ignore[union-attr]
+    desk.bridge.book.close(held.ticket, 0.06, "client", price=held.open_price - 0.0010)
+    desk.until(lambda: desk.position("euro") is None, "the rest")
+    codes = [(fill.code, fill.lots, fill.profit) for fill in desk.fills()[1:]]
+    assert codes == [(Code.MANUAL, 0.04, 4.0), (Code.MANUAL, 0.06, -6.0)]
+    assert [closed.ticket for closed in desk.closed] == [held.ticket] * 2
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(drops_stops=1.0))
+    bid = desk.bridge.book.bid("EURUSD")
+    stops = {"stop_loss": round(bid - 0.01, 5), "take_profit": round(bid + 0.01, 5)}
+    desk.result(order(desk.quote(), **stops))
+    held = desk.position("euro")
+    assert held is not None
+    if desk.bridge.dialect == "trade":
+        desk.until(lambda: held.ticket in desk.unguarded, "the missing stop is seen")
+        desk.bridge.book.quote("EURUSD", bid - 0.02)
+        desk.quote()
+        desk.until(lambda: desk.position("euro") is None, "its end")
+        assert desk.fills()[-1].code is Code.STOP_LOSS
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_another_account_is_not_traded(desk: BridgeOffice) -> None:
+    desk.ready()
+    desk.result(order(desk.quote()))
+    held = desk.position("euro")
+    assert held is not None
+    # The terminal is logged in somewhere else: nothing of ours is there, and other money.
+    desk.bridge.book.forget(held.ticket)
+    desk.bridge.book.deposit(250_000.0)
+    desk.until(lambda: "another account" in desk.trouble, "it is seen")
+    closing = order(desk.quote(), "SELL", ticket=held.ticket)
+    result = desk.result(closing)
+    assert result.code is Code.BRIDGE_AWAY
+    assert "another account" in result.detail
+    assert desk.position("euro") == held
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_balance_that_jumps_stops_everything(desk: BridgeOffice) -> None:
+    desk.ready()
+    desk.bridge.book.deposit(5_000.0)
+    desk.until(lambda: "was expected" in desk.trouble, "it is seen")
+    assert not desk.core.broker.ready
+    desk.bridge.book.deposit(-5_000.0)
+    desk.ready()
+    desk.bridge.book.deposit(-12.5)
+    desk.until(lambda: desk.offset == -12.5, "a small one is taken note of")
+    assert desk.core.broker.ready
+
+
+@pytest.mark.parametrize("desk", BLIND, indirect=True)
+def test_where_nobody_can_look_somebody_says_it(desk: BridgeOffice) -> None:
+    desk.ready()
+    restart(desk, Faults(loses=1.0))
+    wanted = order(desk.quote())
+    desk.send(wanted)
+    desk.until(lambda: "nobody knows" in desk.trouble, "people are asked")
+    assert f"resolve {wanted.order_id} filled" in desk.trouble
+    (deal,) = desk.bridge.book.deals()
+    execution = desk.core.execution
+    assert "ticket" in execution.settle(wanted.order_id, HandDeal(), "ann")
+    assert execution.settle(wanted.order_id, HandDeal(deal.ticket, price=deal.price), "ann") == ""
+    desk.until(lambda: wanted.order_id in desk.results, "the strategy is told")
+    result = desk.results[wanted.order_id]
+    assert (result.code, result.detail) == (Code.FILLED, "ann has looked in the terminal")
+    assert "no order of that id" in execution.settle(wanted.order_id, None, "ann")
+
+
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_an_order_that_waits_passes_the_locks_once_more(desk: BridgeOffice) -> None:
+    desk.ready()
+    desk.bridge.pause()
+    first, second = order(desk.quote()), order(desk.quote(), strategy="other")
+    desk.send(first)
+    desk.send(second)
+    lock = TradingLock("kill-switch", "", TradingState.HALTED, "ann", "", 0.0)
+    desk.core.locks.put([lock])
+    desk.bridge.go_on()
+    desk.until(lambda: second.order_id in desk.results, "its refusal")
+    assert desk.results[second.order_id].code is Code.LOCKED
+    desk.until(lambda: first.order_id in desk.results, "the one that had left")
+    assert [deal.lots for deal in desk.bridge.book.deals()] == [0.1]
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_positions_of_others_are_left_alone(desk: BridgeOffice) -> None:
+    desk.ready()
+    ticket, _, _ = desk.bridge.book.deal("GBPUSD", "BUY", 0.5, 0, "by hand")
+    desk.until(lambda: ticket in desk.foreign, "it is seen")
+    result = desk.result(order(desk.quote()))
+    assert result.code is Code.FILLED
+    assert ticket in {position.ticket for position in desk.bridge.book.positions()}
+
+
+def restart(desk: BridgeOffice, faults: Faults) -> None:
+    """Have the bridge go on with faults."""
+    desk.bridge.kill()
+    desk.bridge.start(faults)
+    desk.until(lambda: not desk.core.broker.ready, "the connection is lost")
+    desk.until(lambda: desk.core.broker.ready, "it is back")

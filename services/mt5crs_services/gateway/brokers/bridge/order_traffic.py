@@ -25,6 +25,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
 )
 from mt5crs_services.gateway.brokers.bridge.given_up import GivenUp, Outcomes
 from mt5crs_services.gateway.brokers.bridge.sent_order import (
+    LOOKS,
     SentOrder,
     SentOrders,
     goes_again,
@@ -36,7 +37,7 @@ from mt5crs_shared.trading.orders import Code, Order
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-"""Seconds between two snapshots while the fate of an order is not known."""
+"""Seconds between two snapshots while the fate of an order is not known, at most."""
 
 TRY_AGAIN = 0.2
 """Seconds before an order is sent once more whose price was not to be had."""
@@ -74,6 +75,7 @@ class OrderTraffic:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._look_every = min(LOOK_EVERY, settings.settle_after / LOOKS)
         self._dialect = dialect
         self._link = link
         self._snapshots = snapshots
@@ -112,10 +114,7 @@ class OrderTraffic:
     def close(
         self, order: Order, code: Code, reason: str, stray: FarPosition | None = None
     ) -> bool:
-        """Close a position by an order of the gateway's own; False: it is being closed already.
-
-        Args: see `SentOrder`.
-        """
+        """Close a position by an order of the gateway's own; False: it is being closed already."""
         now = self._monotonic()
         if self.orders.closes(order.strategy) or now < self._own_again.get(order.order_id, 0.0):
             return False
@@ -212,12 +211,12 @@ class OrderTraffic:
     def _doubt(self, sent: SentOrder, detail: str, denied: bool = False) -> None:
         logger.warning("order %s: its fate is not known: %s", sent.order.order_id, detail)
         sent.doubt(self._monotonic(), detail, denied)
-        self.look_soon(0.0 if denied else LOOK_EVERY)
+        self.look_soon(0.0 if denied else None)
 
-    def look_soon(self, after: float = LOOK_EVERY) -> None:
-        """Have a snapshot made in so many seconds."""
+    def look_soon(self, after: float | None = None) -> None:
+        """Have a snapshot made in so many seconds; None: as while a fate is not known."""
         if self._dialect.shows_account:
-            self._snapshots.want(after)
+            self._snapshots.want(self._look_every if after is None else after)
 
     def _follow(self, sent: SentOrder, word: DealWord) -> Iterator[Word]:
         """Do what follows from a bridge's word."""

@@ -1,0 +1,24 @@
+"""Orders through bridges with faults, and kills in between: both books are alike at the end.
+
+The long form: `benchmarks/bridges.py`.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bridges.campaign import differences, run_campaign
+from tests.bridges.scripted_bridge import BRIDGES
+from tests.bridges.terminal_book import TerminalBook
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("dialect", BRIDGES)
+def test_none_twice_none_lost_and_each_in_the_ledger(tmp_path: Path, dialect: str) -> None:
+    result = run_campaign(dialect, tmp_path, orders=80, seed=3, kill_every=2.0)
+    assert result.differences == ()
+    assert (result.orders, result.deals > 40) == (80, True)
+    # What it compares with is looked at: a deal that nobody has ordered is found.
+    book = TerminalBook(tmp_path / "terminal.db", BRIDGES[dialect][1])
+    book.deal("EURUSD", "BUY", 0.01, 7, "m5 nobody's")
+    assert differences(tmp_path / "ledger.db", book, exact=False) != []

@@ -1,0 +1,103 @@
+"""What a list of positions and a balance tell of orders and closings that nobody has answered."""
+
+import msgspec
+import pytest
+
+from mt5crs_services.gateway.brokers.bridge import closings
+from mt5crs_services.gateway.brokers.bridge.closings import Ended
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
+from mt5crs_services.gateway.brokers.bridge.evidence import (
+    Comments,
+    ContradictionError,
+    opened_by,
+)
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_shared.trading.orders import Code, Position
+from tests.unit.gateway_cases import SYMBOLS, order, tick
+
+COMMENTS = Comments("home")
+BUY = order(tick(0))
+NAME = COMMENTS.of(BUY.order_id)
+THERE = FarPosition(5, "EURUSD", "BUY", 0.1, 1.1, magic=7, comment=NAME)
+
+
+def replaced(**fields: object) -> FarPosition:
+    return msgspec.structs.replace(THERE, **fields)
+
+
+def test_a_comment_fits_names_its_order_and_its_installation() -> None:
+    assert len(NAME) <= 31
+    assert COMMENTS.of("another") != NAME
+    assert COMMENTS.ours(f"[{NAME}]")
+    assert not Comments("elsewhere").ours(NAME)
+    assert not COMMENTS.ours(None)
+
+
+def test_an_order_is_found_by_its_comment_whatever_else_is_open() -> None:
+    others = [replaced(ticket=n, comment="by hand") for n in range(10, 13)]
+    assert opened_by(BUY, NAME, [*others, THERE], set()) == THERE
+
+
+def test_without_comments_by_magic_and_without_that_by_its_looks() -> None:
+    plain = replaced(comment=None)
+    assert opened_by(BUY, NAME, [plain, replaced(ticket=6, magic=9, comment=None)], set()) == plain
+    bare = replaced(magic=None, comment=None, lots=0.05)
+    assert opened_by(BUY, NAME, [bare], set()) == bare
+    assert opened_by(BUY, NAME, [bare], {5}) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"symbol": "GBPUSD"}, {"side": "SELL"}, {"lots": 0.2}, {"magic": 8}, {"comment": "m5 other"}],
+)
+def test_what_could_not_be_it_is_not(other: dict[str, object]) -> None:
+    found = replaced(**({"comment": None} | other))
+    assert opened_by(BUY, NAME, [found], set()) is None
+
+
+def test_two_that_could_be_it_and_one_on_the_wrong_side_are_for_people() -> None:
+    both = [replaced(comment=None), replaced(ticket=6, comment=None)]
+    with pytest.raises(ContradictionError, match="positions 5, 6"):
+        opened_by(BUY, NAME, both, set())
+    with pytest.raises(ContradictionError, match="is a SELL"):
+        opened_by(BUY, NAME, [replaced(side="SELL")], set())
+
+
+def ended(lots: float = 0.1, estimate: float = 1.1, **fields: object) -> Ended:
+    position = Position(5, "euro", "EURUSD", 7, "BUY", 0.1, 1.1, 0, 1.09, 1.12)
+    position = msgspec.structs.replace(position, **fields)
+    held = OpenPosition(position, tick(0), 1.0)
+    return Ended(held, lots, SYMBOLS["EURUSD"], estimate, 1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "price", "code"),
+    [
+        (-100.0, 1.09, Code.STOP_LOSS),
+        (-103.0, 1.0897, Code.STOP_LOSS),
+        (200.0, 1.12, Code.TAKE_PROFIT),
+        (50.0, 1.105, Code.MANUAL),
+    ],
+)
+def test_a_closing_has_the_price_that_makes_its_profit(
+    made: float, price: float, code: Code
+) -> None:
+    fill = closings.closing_fill(ended(), made)
+    assert (fill.profit, fill.price, fill.code, fill.side) == (made, price, code, "SELL")
+
+
+def test_a_part_that_is_gone_was_closed_by_hand() -> None:
+    assert closings.closing_fill(ended(lots=0.04), -40.0).code is Code.MANUAL
+
+
+def test_what_several_have_made_is_shared_to_the_cent() -> None:
+    several = [ended(estimate=1.101), ended(estimate=1.102), ended(estimate=1.103)]
+    shares = closings.shared_out(several, 60.01)
+    assert shares is not None
+    assert round(sum(shares), 2) == 60.01
+    assert all(abs(s - e.expected) < 0.015 for s, e in zip(shares, several, strict=True))
+
+
+def test_a_balance_that_cannot_come_from_the_closing_is_not_believed() -> None:
+    assert closings.shared_out([ended()], -5_000.0) is None
+    assert closings.price_of(ended(), 9_000.0) == 0.0
