@@ -17,6 +17,7 @@ from tests.unit.gateway_cases import SYMBOLS, order, tick
 
 COMMENTS = Comments("home")
 BUY = order(tick(0))
+FOREIGN = Comments("elsewhere").of("one")
 NAME = COMMENTS.of(BUY.order_id)
 THERE = FarPosition(5, "EURUSD", "BUY", 0.1, 1.1, magic=7, comment=NAME)
 
@@ -26,7 +27,7 @@ def replaced(**fields: object) -> FarPosition:
 
 
 def test_a_comment_fits_names_its_order_and_its_installation() -> None:
-    assert len(NAME) <= 31
+    assert len(NAME) <= 18
     assert COMMENTS.of("another") != NAME
     assert COMMENTS.ours(f"[{NAME}]")
     assert not Comments("elsewhere").ours(NAME)
@@ -48,7 +49,13 @@ def test_without_comments_by_magic_and_without_that_by_its_looks() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"symbol": "GBPUSD"}, {"side": "SELL"}, {"lots": 0.2}, {"magic": 8}, {"comment": "m5 other"}],
+    [
+        {"symbol": "GBPUSD"},
+        {"side": "SELL"},
+        {"lots": 0.2},
+        {"magic": 8},
+        {"comment": Comments("other").of("one")},
+    ],
 )
 def test_what_could_not_be_it_is_not(other: dict[str, object]) -> None:
     found = replaced(**({"comment": None} | other))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mt5crs_worker.features import BASIC, FEATURES, compute
 from mt5crs_worker.features.replies import (
     MOST_BYTES,
-    BadReplyError,
+    ReplyError,
     Reply,
     batch_question,
     read_reply,
@@ -89,14 +89,14 @@ BAD = [
 
 @pytest.mark.parametrize(("said", "message"), BAD)
 def test_what_is_no_eighteen_finite_numbers_is_refused(said: Any, message: str) -> None:
-    with pytest.raises(BadReplyError) as refused:
+    with pytest.raises(ReplyError) as refused:
         read(said)
     assert message in str(refused.value)
 
 
 def test_a_long_reply_is_refused_by_its_length_alone() -> None:
     body = json.dumps(shape_a(ASKED)).encode().ljust(MOST_BYTES + 1)
-    with pytest.raises(BadReplyError, match="more than 65,536 bytes"):
+    with pytest.raises(ReplyError, match="more than 65,536 bytes"):
         read_reply(body, "EURUSD")
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_derived_is_refused() -> None:
     huge = {
         "data": {"EURUSD": dict.fromkeys(BASIC, 1.7e308) | {"bb_lower": -1.7e308, "sma_50": 0.0}}
     }
-    with pytest.raises(BadReplyError, match=r"not finite: .*sma_trend"):
+    with pytest.raises(ReplyError, match=r"not finite: .*sma_trend"):
         values_of(read(huge), np.ones(6))
 
 
@@ -127,7 +127,7 @@ nearly = st.fixed_dictionaries(
 def test_any_json_is_eighteen_finite_numbers_or_refused(said: Any) -> None:
     try:
         found = values_of(read(said), np.linspace(1.0, 1.1, 256))
-    except BadReplyError as error:
+    except ReplyError as error:
         assert 0 < len(str(error)) < 600
         assert str(error).isprintable()
     else:
@@ -143,7 +143,7 @@ def test_any_json_is_eighteen_finite_numbers_or_refused(said: Any) -> None:
 def test_any_bytes_are_refused_or_read(body: bytes) -> None:
     try:
         read_reply(body, "EURUSD")
-    except BadReplyError as error:
+    except ReplyError as error:
         assert len(str(error)) < 600
 
 
@@ -153,7 +153,7 @@ def test_one_changed_byte_never_gives_a_reply_that_is_no_numbers(place: int, val
     body[place % len(body)] = value
     try:
         found = read_reply(bytes(body), "EURUSD")
-    except BadReplyError:
+    except ReplyError:
         return
     assert len(found.values) == 18
     assert all(math.isfinite(number) for number in found.values)

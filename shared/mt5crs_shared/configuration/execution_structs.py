@@ -36,7 +36,9 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         trust_account: The dialect cannot say which account it is; trade it all the same.
     """
 
-    dialect: Literal["trade", "open_close", "order_send", "expert_advisor"] = "trade"
+    dialect: Literal["trade", "open_close", "order_send", "expert_advisor", "windows_gateway"] = (
+        "trade"
+    )
     timeout: Seconds = 5.0
     settle_after: Seconds = 10.0
     unknown_after: Seconds = 30.0

@@ -107,7 +107,8 @@ def run_foreground(
         return with_metrics(with_feed(read, feed), metrics)
 
     config = kept or wanted(loading.load_config(config_path))
-    refuse_unmeant(config, live or kept is not None)
+    if kept is None:
+        refuse_unmeant(config, live)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted

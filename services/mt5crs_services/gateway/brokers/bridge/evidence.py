@@ -1,5 +1,6 @@
 """What a list of positions tells of an order whose fate is not known: pure functions."""
 
+import re
 from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
@@ -14,6 +15,10 @@ SAME_MONEY = 0.005
 """Of the account's currency: amounts that are equal to the cent."""
 
 
+_OURS = re.compile(r"m5[0-9a-f]{16}")
+"""A comment of some installation of ours."""
+
+
 class ContradictionError(Mt5crsError):
     """The broker has something that no answer explains. The order stays UNKNOWN; people look."""
 
@@ -21,18 +26,18 @@ class ContradictionError(Mt5crsError):
 class Comments:
     """The comments that name orders at the broker, and this installation in them.
 
-    24 characters, none of which look like a key to those who search a text for keys.
+    18 characters, none of which look like a key to those who search a text for keys.
 
     Args:
         installation: Id of the ``var`` folder.
     """
 
     def __init__(self, installation: str) -> None:
-        self._prefix = f"m5 {_digest(installation, 4)}"
+        self._prefix = f"m5{_digest(installation, 3)}"
 
     def of(self, order_id: str) -> str:
         """An order's comment."""
-        return f"{self._prefix}{_digest(order_id, 6)}"
+        return f"{self._prefix}{_digest(order_id, 5)}"
 
     def ours(self, comment: str | None) -> bool:
         """Whether an order of this installation has it; brokers may put something around it."""
@@ -102,6 +107,6 @@ def opened_by(
 def _could_be(order: Order, found: FarPosition) -> bool:
     # Magic 0 is what a bridge says that leaves the number out.
     owned = found.magic in (None, 0, order.magic)
-    anonymous = not found.comment or not found.comment.startswith("m5 ")
+    anonymous = not found.comment or not _OURS.search(found.comment)
     same = found.symbol == order.symbol and found.side == order.side
     return owned and anonymous and same and found.lots <= order.lots + SAME_LOTS

@@ -1,19 +1,24 @@
 """The dialects, by the name that the configuration has for them."""
 
+from collections.abc import Callable
+
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect
 from mt5crs_services.gateway.brokers.bridge.dialects.expert_advisor import ExpertAdvisorDialect
 from mt5crs_services.gateway.brokers.bridge.dialects.open_close import OpenCloseDialect
 from mt5crs_services.gateway.brokers.bridge.dialects.order_send import OrderSendDialect
 from mt5crs_services.gateway.brokers.bridge.dialects.trade import TradeDialect
+from mt5crs_services.gateway.brokers.bridge.dialects.windows_gateway import WindowsGatewayDialect
 
-_DIALECTS: tuple[Dialect, ...] = (
-    TradeDialect(),
-    OpenCloseDialect(),
-    OrderSendDialect(),
-    ExpertAdvisorDialect(),
+_DIALECTS: tuple[Callable[[], Dialect], ...] = (
+    TradeDialect,
+    OpenCloseDialect,
+    OrderSendDialect,
+    ExpertAdvisorDialect,
+    WindowsGatewayDialect,
 )
 
 
 def dialect_named(name: str) -> Dialect:
     """A dialect, by its name in `ExecutionConfig`."""
-    return next(dialect for dialect in _DIALECTS if dialect.name == name)
+    made = (make() for make in _DIALECTS)
+    return next(dialect for dialect in made if dialect.name == name)
