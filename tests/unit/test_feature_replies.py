@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mt5crs_worker.features import BASIC, FEATURES, compute
 from mt5crs_worker.features.replies import (
     MOST_BYTES,
-    ReplyError,
     Reply,
+    ReplyError,
     batch_question,
     read_reply,
     single_question,
