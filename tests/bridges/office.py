@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 import zmq
@@ -18,7 +18,7 @@ from mt5crs_services.gateway.core import GatewayCore
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.quotes.market import Market
-from mt5crs_shared.configuration.execution_structs import ExecutionConfig
+from mt5crs_shared.configuration.execution_structs import AccountConfig, ExecutionConfig
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.messages import OrderAnswer, PositionClosed
@@ -28,8 +28,28 @@ from tests.bridges.terminal_book import SPREAD, TerminalBook
 from tests.system import free_port
 from tests.unit.gateway_cases import Office, config, tick
 
+B = TypeVar("B", bound="AnyBridge")
+
 DEADLINE = 60.0
 """Seconds within which whatever is waited for has to come."""
+
+
+class Quotes(Protocol):
+    """Knows the terminal's price."""
+
+    def bid(self, symbol: str) -> float:
+        """The newest one."""
+
+
+class AnyBridge(Protocol):
+    """What a gateway is put in front of."""
+
+    dialect: str
+    port: int
+
+    @property
+    def book(self) -> Quotes:
+        """What the terminal has."""
 
 
 class BridgeProcess:
@@ -86,7 +106,7 @@ class BridgeProcess:
             self.start()
 
 
-class BridgeOffice(Office):
+class BridgeOffice(Office, Generic[B]):
     """A gateway without its own socket, whose broker is a bridge.
 
     Time is real here: what comes from the bridge comes when it comes.
@@ -95,9 +115,10 @@ class BridgeOffice(Office):
     def __init__(
         self,
         path: Path,
-        bridge: BridgeProcess,
+        bridge: B,
         strategies: tuple[StrategyConfig, ...] | None = None,
         symbols: dict[str, SymbolSpec] | None = None,
+        account: AccountConfig | None = None,
         **execution: Any,
     ) -> None:
         settings = config()
@@ -110,6 +131,7 @@ class BridgeOffice(Office):
         changed = msgspec.structs.replace(
             settings.globals,
             paper_trading=False,
+            account=account,
             execution=live,
             zmq_execution_host="127.0.0.1",
             zmq_execution_port=bridge.port,

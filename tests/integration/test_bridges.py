@@ -12,12 +12,14 @@ from tests.bridges.office import BridgeOffice, BridgeProcess
 from tests.bridges.scripted_bridge import Faults
 from tests.unit.gateway_cases import order
 
+Desk = BridgeOffice[BridgeProcess]
+
 SEEING = ("trade", "open_close")
 BLIND = ("order_send", "expert_advisor")
 
 
 @pytest.fixture
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BridgeOffice]:
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     """A gateway, and its bridge without faults."""
     dialect = request.param
     bridge = BridgeProcess(dialect, tmp_path / "terminal.db", Faults())
@@ -39,7 +41,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BridgeOffic
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
-def test_a_position_is_opened_and_closed(desk: BridgeOffice) -> None:
+def test_a_position_is_opened_and_closed(desk: Desk) -> None:
     desk.ready()
     opened = desk.result(order(desk.quote(), "SELL", stop_loss=1.2, take_profit=1.0))
     assert opened.code is Code.FILLED, opened
@@ -54,7 +56,7 @@ def test_a_position_is_opened_and_closed(desk: BridgeOffice) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_an_answer_that_is_lost_is_found_in_the_account(desk: BridgeOffice) -> None:
+def test_an_answer_that_is_lost_is_found_in_the_account(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(loses=1.0))
     result = desk.result(order(desk.quote()))
@@ -64,7 +66,7 @@ def test_an_answer_that_is_lost_is_found_in_the_account(desk: BridgeOffice) -> N
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_an_order_that_died_with_its_bridge_was_not_dealt(desk: BridgeOffice) -> None:
+def test_an_order_that_died_with_its_bridge_was_not_dealt(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(dies=2.0))
     wanted = order(desk.quote())
@@ -77,7 +79,7 @@ def test_an_order_that_died_with_its_bridge_was_not_dealt(desk: BridgeOffice) ->
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_gateway_that_is_killed_meanwhile_finds_it(desk: BridgeOffice) -> None:
+def test_a_gateway_that_is_killed_meanwhile_finds_it(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(loses=1.0))
     wanted = order(desk.quote())
@@ -91,7 +93,7 @@ def test_a_gateway_that_is_killed_meanwhile_finds_it(desk: BridgeOffice) -> None
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
-def test_a_requote_is_sent_again_three_times_at_most(desk: BridgeOffice) -> None:
+def test_a_requote_is_sent_again_three_times_at_most(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(requotes=1.0))
     result = desk.result(order(desk.quote()))
@@ -100,7 +102,7 @@ def test_a_requote_is_sent_again_three_times_at_most(desk: BridgeOffice) -> None
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
-def test_filled_with_ticket_0_is_not_filled(desk: BridgeOffice) -> None:
+def test_filled_with_ticket_0_is_not_filled(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(refuses=1.0, lies=1.0))
     result = desk.result(order(desk.quote()))
@@ -109,7 +111,7 @@ def test_filled_with_ticket_0_is_not_filled(desk: BridgeOffice) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_part_of_the_volume_is_a_part(desk: BridgeOffice) -> None:
+def test_a_part_of_the_volume_is_a_part(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(partial=1.0))
     result = desk.result(order(desk.quote(), lots=0.1))
@@ -118,7 +120,7 @@ def test_a_part_of_the_volume_is_a_part(desk: BridgeOffice) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_what_is_closed_in_the_terminal_is_booked_with_what_it_made(desk: BridgeOffice) -> None:
+def test_what_is_closed_in_the_terminal_is_booked_with_what_it_made(desk: Desk) -> None:
     desk.ready()
     desk.result(order(desk.quote(), lots=0.1))
     held = desk.position("euro")
@@ -133,7 +135,7 @@ def test_what_is_closed_in_the_terminal_is_booked_with_what_it_made(desk: Bridge
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: BridgeOffice) -> None:
+def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(drops_stops=1.0))
     bid = desk.bridge.book.bid("EURUSD")
@@ -150,7 +152,7 @@ def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: BridgeOffice
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_another_account_is_not_traded(desk: BridgeOffice) -> None:
+def test_another_account_is_not_traded(desk: Desk) -> None:
     desk.ready()
     desk.result(order(desk.quote()))
     held = desk.position("euro")
@@ -167,7 +169,7 @@ def test_another_account_is_not_traded(desk: BridgeOffice) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_balance_that_jumps_stops_everything(desk: BridgeOffice) -> None:
+def test_a_balance_that_jumps_stops_everything(desk: Desk) -> None:
     desk.ready()
     desk.bridge.book.deposit(5_000.0)
     desk.until(lambda: "was expected" in desk.trouble, "it is seen")
@@ -180,7 +182,7 @@ def test_a_balance_that_jumps_stops_everything(desk: BridgeOffice) -> None:
 
 
 @pytest.mark.parametrize("desk", BLIND, indirect=True)
-def test_where_nobody_can_look_somebody_says_it(desk: BridgeOffice) -> None:
+def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
     desk.ready()
     restart(desk, Faults(loses=1.0))
     wanted = order(desk.quote())
@@ -198,7 +200,7 @@ def test_where_nobody_can_look_somebody_says_it(desk: BridgeOffice) -> None:
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
-def test_an_order_that_waits_passes_the_locks_once_more(desk: BridgeOffice) -> None:
+def test_an_order_that_waits_passes_the_locks_once_more(desk: Desk) -> None:
     desk.ready()
     desk.bridge.pause()
     first, second = order(desk.quote()), order(desk.quote(), strategy="other")
@@ -214,7 +216,7 @@ def test_an_order_that_waits_passes_the_locks_once_more(desk: BridgeOffice) -> N
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_positions_of_others_are_left_alone(desk: BridgeOffice) -> None:
+def test_positions_of_others_are_left_alone(desk: Desk) -> None:
     desk.ready()
     ticket, _, _ = desk.bridge.book.deal("GBPUSD", "BUY", 0.5, 0, "by hand")
     desk.until(lambda: ticket in desk.foreign, "it is seen")
@@ -223,7 +225,7 @@ def test_positions_of_others_are_left_alone(desk: BridgeOffice) -> None:
     assert ticket in {position.ticket for position in desk.bridge.book.positions()}
 
 
-def restart(desk: BridgeOffice, faults: Faults) -> None:
+def restart(desk: Desk, faults: Faults) -> None:
     """Have the bridge go on with faults."""
     desk.bridge.kill()
     desk.bridge.start(faults)
