@@ -71,6 +71,10 @@ class Bridge:
         """What is said to a request."""
         raise NotImplementedError
 
+    def refusal(self, why: str) -> Reply:
+        """What is said to a request that cannot be read."""
+        return {"status": "error", "message": why}
+
     def execute(self, request: Reply, side: str, ticket: int = 0) -> Reply:
         """Deal: {"code", "ticket", "lots", "price"}; the code is MetaTrader's."""
         if self.happens(self.faults.dies / 2):
@@ -164,6 +168,9 @@ class TradeBridge(Bridge):
 class OpenCloseBridge(Bridge):
     """The dialect ``open_close``: the magic number is lost, and comments are not listed."""
 
+    def refusal(self, why: str) -> Reply:
+        return {"uuid": "", "status": "REJECTED", "error_code": "BAD_REQUEST", "error_msg": why}
+
     def answer(self, body: bytes) -> bytes:
         request = json.loads(body)
         reply: Reply = {"uuid": request["uuid"]}
@@ -206,6 +213,9 @@ class OpenCloseBridge(Bridge):
 
 class OrderSendBridge(Bridge):
     """The dialect ``order_send``, on a netting account; it remembers ids until it is restarted."""
+
+    def refusal(self, why: str) -> Reply:
+        return {"error": True, "ticket": 0, "msg": why, "retcode": -1, "data": None}
 
     def __init__(self, book: TerminalBook, faults: Faults, rng: random.Random) -> None:
         super().__init__(book, faults, rng)
@@ -303,6 +313,8 @@ def serve(dialect: str, port: int, path: Path, seed: int, faults: Faults) -> Non
             reply = bridge.answer(body)
         except LostError:
             continue
+        except (KeyError, ValueError) as error:
+            reply = json.dumps(bridge.refusal(repr(error))).encode()
         if bridge.happens(faults.late):
             time.sleep(faults.late_seconds)
         if bridge.happens(faults.garbles):

@@ -1,1 +1,1 @@
-"""Where orders go: the paper book, and whoever comes to stand beside it."""
+"""Where orders go: the paper book, and bridges to MetaTrader."""

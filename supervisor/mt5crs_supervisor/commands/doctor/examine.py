@@ -11,7 +11,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands import show, validate
-from mt5crs_supervisor.commands.doctor import feature_api, files, machine, market
+from mt5crs_supervisor.commands.doctor import bridge, feature_api, files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding, Level, fault, fine, warning
 from mt5crs_supervisor.commands.failures import is_missing
 from mt5crs_supervisor.display.table import safe
@@ -70,6 +70,7 @@ def findings(config_path: Path, var: Path, seconds: float) -> Iterator[Finding]:
         yield from files.look_at_secrets(config)
         yield from feature_api.look_at_feature_api(config)
         running = holder(VarPaths(var)) is not None
+        yield from bridge.look_at_bridge(config, running)
         yield from market.look_at_market(config, seconds, running)
 
 

@@ -23,9 +23,10 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     Dialect,
     FarPosition,
 )
-from mt5crs_services.gateway.brokers.bridge.given_up import GivenUp, Outcomes
 from mt5crs_services.gateway.brokers.bridge.sent_order import (
     LOOKS,
+    GivenUp,
+    Outcomes,
     SentOrder,
     SentOrders,
     goes_again,

@@ -39,7 +39,8 @@ class ExpertAdvisorDialect:
 
     def ping(self) -> bytes:
         """See `Dialect.ping`."""
-        return b"GET_SYMBOL_INFO"
+        # Who reads JSON understands that it is no order, either.
+        return to_json({"uuid": "question", "type": "GET_SYMBOL_INFO", "symbol": "EURUSD"})
 
     def order(self, instruction: Instruction) -> bytes:
         """See `Dialect.order`."""

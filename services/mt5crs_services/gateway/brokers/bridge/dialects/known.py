@@ -9,16 +9,17 @@ from mt5crs_services.gateway.brokers.bridge.dialects.order_send import OrderSend
 from mt5crs_services.gateway.brokers.bridge.dialects.trade import TradeDialect
 from mt5crs_services.gateway.brokers.bridge.dialects.windows_gateway import WindowsGatewayDialect
 
-_DIALECTS: tuple[Callable[[], Dialect], ...] = (
+DIALECTS: tuple[Callable[[], Dialect], ...] = (
     TradeDialect,
     OpenCloseDialect,
     OrderSendDialect,
     ExpertAdvisorDialect,
     WindowsGatewayDialect,
 )
+"""What makes each of them."""
 
 
 def dialect_named(name: str) -> Dialect:
     """A dialect, by its name in `ExecutionConfig`."""
-    made = (make() for make in _DIALECTS)
+    made = (make() for make in DIALECTS)
     return next(dialect for dialect in made if dialect.name == name)
