@@ -62,9 +62,11 @@ class OrderLookup:
         """
         self.contradiction = ""
         for sent in self._orders.all:
-            if sent.ended and self._deals.held_by(sent.order) is None:
-                detail = "the broker had closed it already"
-                yield from self._traffic.refused(sent, Code.NO_POSITION, detail)
+            if sent.ended:
+                # Its position's end is booked first, as what it is.
+                if self._deals.held_by(sent.order) is None:
+                    detail = "the broker had closed it already"
+                    yield from self._traffic.refused(sent, Code.NO_POSITION, detail)
             elif sent.look_first:
                 yield from self._go_after_look(sent, snapshot)
             elif sent.doubt_at is not None and snapshot.asked_at >= sent.doubt_at:
