@@ -377,6 +377,7 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
         closed: By `ClosePositions`, also by an earlier one: the deals that did it.
         kept: By ticket, why a position that was to be closed is not.
         catching_up: The gateway has no quotes of this moment yet, and closes nothing.
+        under_way: Some of them the broker has been asked to close, and has not yet.
         unsettled: Why `Settle` has changed nothing; empty: it has, or was not asked for.
     """
 
@@ -387,6 +388,7 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
     closed: tuple[Fill, ...] = ()
     kept: dict[int, str] = {}
     catching_up: bool = False
+    under_way: bool = False
     unsettled: str = ""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_services.gateway.broker import HandDeal
+from mt5crs_shared.messages import ClosePositions, TradingReport
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.orders import Code
 from tests.bridges.office import BridgeOffice, BridgeProcess
@@ -231,3 +232,20 @@ def restart(desk: Desk, faults: Faults) -> None:
     desk.bridge.start(faults)
     desk.until(lambda: not desk.core.broker.ready, "the connection is lost")
     desk.until(lambda: desk.core.broker.ready, "it is back")
+
+
+@pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
+def test_flatten_asks_the_broker_and_hears_when_it_is_done(desk: Desk) -> None:
+    desk.ready()
+    desk.result(order(desk.quote()))
+    held = desk.position("euro")
+    assert held is not None
+    wanted = ClosePositions((held.ticket,), "ann")
+    report = desk.core.handle(wanted, caught_up=True)
+    assert isinstance(report, TradingReport)
+    assert report.under_way and "has been asked" in report.kept[held.ticket]
+    desk.until(lambda: desk.position("euro") is None, "it is closed")
+    report = desk.core.handle(wanted, caught_up=True)
+    assert isinstance(report, TradingReport)
+    assert [(fill.ticket, fill.code) for fill in report.closed] == [(held.ticket, Code.MANUAL)]
+    assert len(desk.bridge.book.deals()) == 2

@@ -5,13 +5,15 @@ import pytest
 
 from mt5crs_services.gateway.brokers.bridge import closings
 from mt5crs_services.gateway.brokers.bridge.closings import Ended
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.evidence import (
     Comments,
     ContradictionError,
     opened_by,
 )
+from mt5crs_services.gateway.brokers.bridge.reconciliation import why_not
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.trading.orders import Code, Position
 from tests.unit.gateway_cases import SYMBOLS, order, tick
 
@@ -108,3 +110,28 @@ def test_what_several_have_made_is_shared_to_the_cent() -> None:
 def test_a_balance_that_cannot_come_from_the_closing_is_not_believed() -> None:
     assert closings.shared_out([ended()], -5_000.0) is None
     assert closings.price_of(ended(), 9_000.0) == 0.0
+
+
+WANTED = AccountConfig(7, "Broker-Demo")
+MONEY = FarAccount(10.0, 10.0, 0.0, 10.0, "USD", 7, "Broker-Demo")
+
+
+@pytest.mark.parametrize(
+    ("changed", "trusted", "doubled", "said"),
+    [
+        ({}, False, (), ""),
+        ({"login": 0, "server": ""}, True, (), ""),
+        ({"login": 0, "server": ""}, False, (), "does not say which account"),
+        ({"login": 8}, True, (), "logged into account 8 of Broker-Demo"),
+        ({"server": "Broker-Live"}, True, (), "logged into account 7 of Broker-Live"),
+        ({"netting": True}, False, (), ""),
+        ({"netting": False}, False, ("EURUSD",), ""),
+        ({"netting": True}, False, ("EURUSD",), "several strategies trade EURUSD"),
+    ],
+)
+def test_which_account_may_be_traded(
+    changed: dict[str, object], trusted: bool, doubled: tuple[str, ...], said: str
+) -> None:
+    found = msgspec.structs.replace(MONEY, **changed)
+    why = why_not(found, WANTED, trusted, doubled)
+    assert (said in why, bool(why)) == (True, bool(said))

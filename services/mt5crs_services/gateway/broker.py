@@ -247,7 +247,7 @@ class Broker(Protocol):
             The deal that ended it; or why there is none; None: no such position is open.
         """
 
-    def close(self, strategy: str, reason: str) -> Dealt | str:
+    def close(self, strategy: str, reason: str) -> Dealt | str | None:
         """Close a strategy's position now, at the operator's word.
 
         Args:
@@ -255,7 +255,8 @@ class Broker(Protocol):
             reason: For people.
 
         Returns:
-            The deal that ended it; or why there is none (yet).
+            The deal that ended it; or why there is none; None: its side has been asked, and the
+            deal comes by itself.
         """
 
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:

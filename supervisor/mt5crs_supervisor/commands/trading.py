@@ -277,13 +277,15 @@ def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> t
 def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = click.echo) -> None:
     """Close positions; a gateway that has just begun closes nothing before it has quotes.
 
+    A broker that is far away is waited for.
+
     Raises:
         CommandError: One is not closed.
         ControlTimeout: The gateway has no quotes of this moment in time.
     """
     request = ClosePositions(tuple(position.ticket for position in wanted), user_name())
     deadline = time.monotonic() + WITHIN
-    while (report := gateway.ask(request)).kept and report.catching_up:
+    while (report := gateway.ask(request)).kept and (report.catching_up or report.under_way):
         if time.monotonic() > deadline:
             raise ControlTimeout(f"not closed: {_kept(report)}, for {WITHIN:g} s now")
         time.sleep(LOOK_EVERY)

@@ -130,14 +130,14 @@ class Execution:
         self._booker.book(found)
         return found.fill
 
-    def close(self, strategy: str, reason: str) -> Fill | str:
-        """Close a strategy's position at the operator's word; the deal, or why there is none.
+    def close(self, strategy: str, reason: str) -> Fill | str | None:
+        """Close a strategy's position at the operator's word; see `Broker.close`.
 
         Raises:
             LedgerError: The deal could not be booked; the position is open.
         """
         found = self._broker.close(strategy, reason)
-        if isinstance(found, str):
+        if not isinstance(found, Dealt):
             return found
         self._take_unasked(found)
         return found.fill

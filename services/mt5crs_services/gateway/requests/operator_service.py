@@ -67,6 +67,7 @@ class OperatorService:
         """
         closed: list[Fill] = []
         kept: dict[int, str] = {}
+        under_way = False
         unsettled = ""
         try:
             match message:
@@ -77,7 +78,10 @@ class OperatorService:
                 case ClosePositions(tickets=tickets, who=who):
                     for ticket in tickets:
                         found = self._close(ticket, f"closed by {who}", caught_up)
-                        if isinstance(found, str):
+                        if found is None:
+                            under_way = True
+                            kept[ticket] = "the broker has been asked, and has not closed it yet"
+                        elif isinstance(found, str):
                             kept[ticket] = found
                         else:
                             closed.append(found)
@@ -87,7 +91,7 @@ class OperatorService:
             logger.exception("what the operator asked for could not be recorded")
             return None
         report = self._report(tuple(closed), kept, catching_up=not caught_up)
-        return msgspec.structs.replace(report, unsettled=unsettled)
+        return msgspec.structs.replace(report, under_way=under_way, unsettled=unsettled)
 
     def _settle(self, word: Settle) -> str:
         """Take somebody's word for an order's fate; why it is not taken, empty: it is."""
@@ -102,7 +106,7 @@ class OperatorService:
         deal = HandDeal(word.ticket, word.lots, word.price) if word.dealt else None
         return self._execution.settle(word.order_id, deal, word.who)
 
-    def _close(self, ticket: int, reason: str, caught_up: bool) -> Fill | str:
+    def _close(self, ticket: int, reason: str, caught_up: bool) -> Fill | str | None:
         for strategy, position in self._broker.positions().items():
             if position.ticket == ticket:
                 if not caught_up:

@@ -7,6 +7,7 @@ looked in the terminal. Deals carry the own stream's time, so that they are in o
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -90,6 +91,7 @@ class BridgeBroker(FarBroker):
         self._holdings = Holdings()
         for position in held:
             self._holdings.add(position)
+        traded = Counter(strategy.symbol for strategy in config.enabled)
         ages = {s.name: s.max_signal_age for s in config.enabled}
         self._deals = DealMaker(market, self._valuation, self._holdings, comments)
         self._snapshots = Snapshots(dialect, link, settings.reconcile_every, monotonic)
@@ -118,6 +120,7 @@ class BridgeBroker(FarBroker):
             balance,
             config.globals.account,
             settings.trust_account,
+            [symbol for symbol, traders in traded.items() if traders > 1],
             state,
             keep,
             monotonic,
@@ -213,14 +216,14 @@ class BridgeBroker(FarBroker):
             self._snapshots.want(0.5)
         return f"position {ticket} is open at the broker"
 
-    def close(self, strategy: str, reason: str) -> Dealt | str:
+    def close(self, strategy: str, reason: str) -> Dealt | str | None:
         """Have a position closed; the deal comes by itself."""
         if (held := self._holdings.get(strategy)) is None:
             return "it is not open"
         if not self._may_trade:
             return self.trouble or "the account has not been seen yet"
         self._close(held, Code.MANUAL, reason)
-        return "the broker has been asked to close it"
+        return None
 
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
         """Guard the positions whose stop the broker does not have."""

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
@@ -54,6 +54,7 @@ class Reconciliation:
         balance: The ledger's, just now.
         account: Which account it has to be.
         trusted: A bridge that does not say which one it is, is believed.
+        doubled: Symbols that several strategies trade.
         state: As an earlier process left it.
         keep: Has a state on the disk.
         monotonic: The monotonic clock, seconds.
@@ -73,6 +74,7 @@ class Reconciliation:
         balance: Callable[[], float],
         account: AccountConfig | None,
         trusted: bool,
+        doubled: Collection[str],
         state: BridgeState,
         keep: Callable[[BridgeState], None],
         monotonic: Callable[[], float] = time.monotonic,
@@ -87,6 +89,7 @@ class Reconciliation:
         self._balance = balance
         self._account = account
         self._trusted = trusted
+        self._doubled = doubled
         self._keep = keep
         self._monotonic = monotonic
         self._since: dict[int, float] = {}
@@ -106,7 +109,7 @@ class Reconciliation:
     def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
         account = snapshot.account
-        self.trouble = self._wrong(account)
+        self.trouble = why_not(account, self._account, self._trusted, self._doubled)
         if self.trouble:
             self.confirmed = False
             return
@@ -122,22 +125,6 @@ class Reconciliation:
         settled = not self._orders.in_doubt and not self._missing
         if settled and not self.trouble:
             self._note(snapshot)
-
-    def _wrong(self, found: FarAccount) -> str:
-        wanted = self._account
-        if not found.login and not self._trusted:
-            return (
-                "the bridge does not say which account it trades: nothing is sent;"
-                " execution.trust_account: true trades it all the same"
-            )
-        if wanted is None:
-            return ""
-        if found.login not in (0, wanted.login) or found.server not in ("", wanted.server):
-            return (
-                f"the terminal is logged into account {found.login} of {found.server}, and"
-                f" global.account says {wanted.login} of {wanted.server}: nothing is sent"
-            )
-        return ""
 
     def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Positions, or parts of them, that the broker has no more."""
@@ -234,6 +221,39 @@ class Reconciliation:
         if state != self.state:
             self._keep(state)
             self.state = state
+
+
+def why_not(
+    found: FarAccount, wanted: AccountConfig | None, trusted: bool, doubled: Collection[str]
+) -> str:
+    """Why an account may not be traded; empty: it may.
+
+    Args:
+        found: As the bridge reports it.
+        wanted: Which one it has to be.
+        trusted: A bridge that does not say which one it is, is believed.
+        doubled: Symbols that several strategies trade.
+    """
+    if not found.login and not trusted:
+        return (
+            "the bridge does not say which account it trades: nothing is sent;"
+            " execution.trust_account: true trades it all the same"
+        )
+    other = wanted is not None and (
+        found.login not in (0, wanted.login) or found.server not in ("", wanted.server)
+    )
+    if other and wanted is not None:
+        return (
+            f"the terminal is logged into account {found.login} of {found.server}, and"
+            f" global.account says {wanted.login} of {wanted.server}: nothing is sent"
+        )
+    if found.netting and doubled:
+        return (
+            "the account holds one position a symbol, and several strategies trade"
+            f" {', '.join(sorted(doubled))}: nothing is sent; one strategy a symbol, or a hedging"
+            " account"
+        )
+    return ""
 
 
 def _another(held: OpenPosition, listed: FarPosition) -> str:

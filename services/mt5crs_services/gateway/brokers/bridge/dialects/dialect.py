@@ -135,6 +135,7 @@ class FarAccount(msgspec.Struct, frozen=True):
         login: Its number; 0: not said.
         server: The broker's server; empty: not said.
         demo: Whether it is one without money; None: not said.
+        netting: It holds one position a symbol; None: not said.
     """
 
     balance: float
@@ -145,6 +146,7 @@ class FarAccount(msgspec.Struct, frozen=True):
     login: int = 0
     server: str = ""
     demo: bool | None = None
+    netting: bool | None = None
 
 
 class Dialect(Protocol):

@@ -137,6 +137,7 @@ class WindowsGatewayDialect:
             login=account.login,
             server=account.server,
             demo=account.trade_mode != "REAL",
+            netting=account.margin_mode != "HEDGING",
         )
 
 
