@@ -130,12 +130,9 @@ class BridgeBroker(FarBroker):
     @property
     def ready(self) -> bool:
         """The account is the right one, and nothing is being waited for."""
-        urgent = bool(self._traffic.orders.in_doubt) and self._snapshots.wanted
-        return (
-            self._link.ready
-            and self._may_trade
-            and not (urgent or self._traffic.orders.closes_stray)
-        )
+        urgent = bool(self.in_doubt) and self._snapshots.wanted
+        strays = self._books.strays or self._traffic.orders.closes_stray
+        return self._link.ready and self._may_trade and not urgent and not strays
 
     @property
     def book(self) -> str:

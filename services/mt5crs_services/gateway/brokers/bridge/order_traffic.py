@@ -43,7 +43,7 @@ LOOK_EVERY = 1.0
 TRY_AGAIN = 0.2
 """Seconds before an order is sent once more whose price was not to be had."""
 
-CLOSE_AGAIN = 5.0
+CLOSE_AGAIN = 2.0
 """Seconds before a closing of the gateway's own that was refused is tried again."""
 
 
@@ -288,6 +288,7 @@ class OrderTraffic:
         self.orders.remove(sent.order.order_id)
         if sent.own:
             self._own_again[sent.order.order_id] = self._monotonic() + CLOSE_AGAIN
+            self.look_soon(CLOSE_AGAIN)
             logger.error("position %d could not be closed: %s", sent.order.ticket, detail)
             return
         yield self._answer(sent, Outcome(Status.REJECTED, code, detail))

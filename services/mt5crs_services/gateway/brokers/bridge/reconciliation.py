@@ -63,6 +63,8 @@ class Reconciliation:
         state: What outlives the process.
         confirmed: A snapshot has shown that it is the right account, and none since that it is not.
         trouble: Why nothing may be sent, or what does not fit; empty: nothing.
+        strays: Positions are open that orders have opened too late; until they are closed an order
+            could be dealt against one of them.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Reconciliation:
         self.state = state
         self.confirmed = False
         self.trouble = ""
+        self.strays = False
         self._holdings = holdings
         self._deals = deals
         self._orders = orders
@@ -171,13 +174,14 @@ class Reconciliation:
 
     def _close_strays(self, snapshot: AccountSnapshot) -> None:
         """Close what orders of ours have opened that are not on their way any more."""
+        self.strays = False
         ours = {held.position.ticket for held in self._holdings.all}
         on_way = {sent.instruction.comment for sent in self._orders.all}
         for found in snapshot.positions:
             comment = found.comment or ""
             newer = self._since.get(found.ticket, 0.0) >= snapshot.asked_at
             if found.ticket not in ours and not newer and comment not in on_way:
-                self._lookup.close_stray(found)
+                self.strays |= self._lookup.close_stray(found)
 
     def _note(self, snapshot: AccountSnapshot) -> None:
         """What is somebody else's, what is not guarded, and a balance that nobody can explain."""
