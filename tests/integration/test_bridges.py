@@ -249,3 +249,15 @@ def test_flatten_asks_the_broker_and_hears_when_it_is_done(desk: Desk) -> None:
     assert isinstance(report, TradingReport)
     assert [(fill.ticket, fill.code) for fill in report.closed] == [(held.ticket, Code.MANUAL)]
     assert len(desk.bridge.book.deals()) == 2
+
+
+@pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
+def test_a_made_up_market_moves_no_money(desk: Desk) -> None:
+    desk.ready()
+    held = desk.result(order(desk.quote(), stop_loss=1.0)).position
+    assert held is not None
+    desk.core.broker.simulated = True
+    result = desk.result(order(desk.quote(), "SELL", ticket=held.ticket))
+    assert (result.code, "made-up" in result.detail) == (Code.BRIDGE_AWAY, True)
+    assert "made-up" in desk.trouble
+    assert len(desk.bridge.book.deals()) == 1

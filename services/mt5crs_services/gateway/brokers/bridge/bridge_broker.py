@@ -143,6 +143,8 @@ class BridgeBroker(FarBroker):
     def trouble(self) -> str:
         """What is wrong, the worst first."""
         now = self._monotonic()
+        if self.simulated:
+            return "the market is a made-up one: nothing is sent"
         self._connected_at = now if self._link.connected else self._connected_at
         if (away := now - self._connected_at) >= AWAY_AFTER:
             return f"not connected to the bridge for {away:.0f} s: nothing can be sent"
@@ -263,8 +265,8 @@ class BridgeBroker(FarBroker):
 
     @property
     def _may_trade(self) -> bool:
-        if not self._dialect.shows_account:
-            return self._settings.trust_account
+        if self.simulated or not self._dialect.shows_account:
+            return self._settings.trust_account and not self.simulated
         return self._books.confirmed
 
     def _take(self, message: BridgeMessage) -> Iterator[Word]:
