@@ -160,9 +160,11 @@ def differences(path: Path, book: TerminalBook, exact: bool) -> list[str]:
     # A deal that came too late has opened them, and they were closed at once.
     strays = {fill.ticket for fill in deals if fill.order_id.endswith(":opened")}
     for each in orders:
-        if each.order_id.endswith(":opened"):
-            continue  # It stands for a deal of the order that was not to open it.
         there = by_comment.pop(COMMENTS.of(each.order_id), [])
+        if each.ticket in strays and ":" in each.order_id.partition(":")[2]:
+            # The gateway's own deals stand for all that became of such a position; how much of it
+            # was opened and closed is compared below.
+            continue
         fill = by_order.get(each.order_id)
         if each.status not in ("FILLED", "PARTIAL", "REJECTED"):
             found.append(f"{each.order_id} is {each.status}, and {there} at the broker")

@@ -126,7 +126,9 @@ class Desk:
             return
         for sent in broker.in_doubt:
             comment = Comments("").of(sent.order.order_id)
-            found = [d for d in self.office.bridge.book.deals() if d.comment == comment]
+            entry = "IN" if sent.order.action == "OPEN" else "OUT"
+            deals = self.office.bridge.book.deals()
+            found = [d for d in deals if (d.comment, d.entry) == (comment, entry)]
             deal = HandDeal(found[0].ticket, found[0].lots, found[0].price) if found else None
             self.office.core.execution.settle(sent.order.order_id, deal, "trader")
 

@@ -74,7 +74,7 @@ class OrderLookup:
                     yield from self._look_for(sent, snapshot, known, difference)
                 except ContradictionError as error:
                     self.contradiction = str(error)
-        if self._orders.in_doubt:
+        if self._orders.need_looks:
             self._traffic.look_soon()
 
     def settle(self, order_id: str, deal: HandDeal | None, who: str) -> Word | str:

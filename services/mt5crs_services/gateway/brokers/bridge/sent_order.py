@@ -131,7 +131,13 @@ class SentOrders:
     @property
     def in_doubt(self) -> list[SentOrder]:
         """Those whose fate is not known."""
-        return [sent for sent in self._orders.values() if sent.doubt_at is not None]
+        orders = self._orders.values()
+        return [sent for sent in orders if sent.doubt_at is not None and not sent.ended]
+
+    @property
+    def need_looks(self) -> bool:
+        """A snapshot would tell something of one of them."""
+        return any(sent.doubt_at is not None or sent.ended for sent in self._orders.values())
 
     @property
     def closes_stray(self) -> bool:
