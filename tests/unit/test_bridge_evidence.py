@@ -5,6 +5,7 @@ import pytest
 
 from mt5crs_services.gateway.brokers.bridge import closings
 from mt5crs_services.gateway.brokers.bridge.closings import Ended
+from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.evidence import (
     Comments,
@@ -12,10 +13,15 @@ from mt5crs_services.gateway.brokers.bridge.evidence import (
     opened_by,
 )
 from mt5crs_services.gateway.brokers.bridge.reconciliation import why_not
+from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_services.gateway.requests.order_service import OWN_SUFFIXES
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.trading.orders import Code, Position
-from tests.unit.gateway_cases import SYMBOLS, order, tick
+from tests.unit.gateway_cases import SYMBOLS, config, order, tick
 
 COMMENTS = Comments("home")
 BUY = order(tick(0))
@@ -135,3 +141,19 @@ def test_which_account_may_be_traded(
     found = msgspec.structs.replace(MONEY, **changed)
     why = why_not(found, WANTED, trusted, doubled)
     assert (said in why, bool(why)) == (True, bool(said))
+
+
+def test_what_came_too_late_and_goes_in_equal_parts_has_an_id_for_each() -> None:
+    settings = config()
+    market = Market(settings)
+    made = DealMaker(market, Valuation(settings.globals.paper, market), Holdings(), COMMENTS)
+    ids = []
+    for left in (0.04, 0.02):
+        stray = replaced(lots=0.02)
+        closing = made.stray_order("euro", 7, replaced(lots=left))
+        sent = SentOrder(closing, made.instruction(closing), 0.0, own=True, stray=stray)
+        opened, closed = made.of(sent, 5, 0.02, 1.1)
+        assert (opened.fill.entry, opened.held, closed.held) == ("IN", None, None)
+        ids += [opened.fill.order_id, closed.fill.order_id]
+    assert len(set(ids)) == 4
+    assert all(name.endswith(OWN_SUFFIXES) for name in ids)

@@ -97,7 +97,8 @@ class DealMaker:
         order = sent.order
         opening = msgspec.structs.replace(
             order,
-            order_id=f"{stray.ticket}:{stray.lots:g}:opened",
+            # Of the lots that were there: it may go in parts of one size.
+            order_id=f"{stray.ticket}:{order.lots:g}:opened",
             side=stray.side,
             lots=stray.lots,
             action="OPEN",
