@@ -29,7 +29,7 @@ QUICK = {
     "trust_account": True,
     "timeout": 0.15,
     "settle_after": 0.3,
-    "unknown_after": 0.5,
+    "unknown_after": 1.5,
     "reconcile_every": 0.5,
 }
 """The defaults wait for people and for real bridges; here hours are to pass in minutes."""
@@ -125,6 +125,8 @@ class Desk:
         if "nobody knows" not in broker.trouble:
             return
         for sent in broker.in_doubt:
+            if sent.doubted(time.monotonic()) < QUICK["unknown_after"]:
+                continue  # The bridge may come to it still.
             comment = Comments("").of(sent.order.order_id)
             entry = "IN" if sent.order.action == "OPEN" else "OUT"
             deals = self.office.bridge.book.deals()

@@ -261,3 +261,26 @@ def test_a_made_up_market_moves_no_money(desk: Desk) -> None:
     assert (result.code, "made-up" in result.detail) == (Code.BRIDGE_AWAY, True)
     assert "made-up" in desk.trouble
     assert len(desk.bridge.book.deals()) == 1
+
+
+@pytest.mark.parametrize("desk", BLIND, indirect=True)
+def test_a_guarded_stop_is_sent_once_also_by_a_gateway_that_is_killed(desk: Desk) -> None:
+    desk.ready()
+    bid = desk.bridge.book.bid("EURUSD")
+    desk.result(order(desk.quote(), stop_loss=round(bid - 0.01, 5)))
+    restart(desk, Faults(loses=1.0))
+    desk.bridge.book.quote("EURUSD", bid - 0.02)
+    desk.quote()
+    desk.until(lambda: len(desk.bridge.book.deals()) == 2, "the stop is sent")
+    desk.restart()
+    for _ in range(5):
+        desk.quote()
+        desk.turn()
+    desk.until(lambda: "nobody knows" in desk.trouble, "people are asked")
+    (own,) = desk.far_side.closing
+    deal = desk.bridge.book.deals()[1]
+    answer = HandDeal(lots=deal.lots, price=deal.price)
+    assert desk.core.execution.settle(own.order.order_id, answer, "ann") == ""
+    assert desk.position("euro") is None
+    assert desk.fills()[-1].code is Code.STOP_LOSS
+    assert (len(desk.bridge.book.deals()), desk.far_side.closing) == (2, ())

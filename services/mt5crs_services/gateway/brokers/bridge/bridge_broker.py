@@ -102,6 +102,7 @@ class BridgeBroker(FarBroker):
             self._snapshots,
             self._deals,
             lambda strategy: ages.get(strategy, 0.0),
+            lambda own: self._books.keep_closing(own),
             monotonic,
         )
         self._lookup = OrderLookup(
@@ -125,6 +126,7 @@ class BridgeBroker(FarBroker):
             keep,
             monotonic,
         )
+        self._lookup.take_up(state.closing)
         self._connected_at = monotonic()
 
     @property
@@ -186,7 +188,7 @@ class BridgeBroker(FarBroker):
 
     def query(self, order: Order) -> Outcome:
         """What has become of an order, as far as answers and the account tell."""
-        return self._traffic.query(order)
+        return self._lookup.query(order)
 
     def poll(self, caught_up: bool) -> Iterator[Word]:
         """Answers of the bridge, and what the broker has closed by itself."""
@@ -211,8 +213,7 @@ class BridgeBroker(FarBroker):
         held = self._holdings.get(strategy)
         if held is None or held.position.ticket != ticket:
             return None
-        if self._dialect.shows_account:
-            self._snapshots.want(0.5)
+        self._traffic.look_soon(0.5)
         return f"position {ticket} is open at the broker"
 
     def close(self, strategy: str, reason: str) -> Dealt | str | None:

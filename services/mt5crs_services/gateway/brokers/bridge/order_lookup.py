@@ -2,19 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from mt5crs_services.gateway.broker import HandDeal, Word
+from mt5crs_services.gateway.broker import HandDeal, Outcome, Status, Word
 from mt5crs_services.gateway.brokers.bridge import closings, evidence
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
 from mt5crs_services.gateway.brokers.bridge.evidence import Comments, ContradictionError
 from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
-from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.bridge.sent_order import OwnClosing, SentOrder
 from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.trading.orders import Code, Order
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,33 @@ class OrderLookup:
         self._comments = comments
         self._owners = owners
         self._monotonic = monotonic
+
+    def query(self, order: Order) -> Outcome:
+        """What has become of an order, as far as it is known."""
+        known = self._traffic.known.get(order.order_id)
+        if known is not None:
+            return known
+        sent = self._orders.get(order.order_id)
+        if sent is None:
+            # An earlier process has sent it, or was about to.
+            sent = SentOrder(order, self._deals.instruction(order), self._monotonic())
+            self._go_on_with(sent)
+        return Outcome(Status.PENDING if sent.doubt_at is None else Status.UNKNOWN)
+
+    def take_up(self, closings: Iterable[OwnClosing]) -> None:
+        """Orders of the gateway's own that an earlier process has sent, or was about to send."""
+        for each in closings:
+            if each.stray is None and self._deals.held_by(each.order) is None:
+                continue  # It was booked.
+            sent = SentOrder(each.order, self._deals.instruction(each.order), self._monotonic())
+            sent.own, sent.kept, sent.stray = True, True, each.stray
+            sent.code, sent.reason = each.code, each.reason
+            self._go_on_with(sent)
+
+    def _go_on_with(self, sent: SentOrder) -> None:
+        sent.doubt(self._monotonic(), "the gateway was restarted while it was on its way")
+        self._orders.add(sent)
+        self._traffic.look_soon()
 
     def take(self, snapshot: AccountSnapshot, known: set[int], difference: float) -> Iterator[Word]:
         """What the account says of orders whose fate is not known.

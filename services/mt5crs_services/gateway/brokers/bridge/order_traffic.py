@@ -27,6 +27,7 @@ from mt5crs_services.gateway.brokers.bridge.sent_order import (
     LOOKS,
     GivenUp,
     Outcomes,
+    OwnClosing,
     SentOrder,
     SentOrders,
     goes_again,
@@ -59,10 +60,12 @@ class OrderTraffic:
         snapshots: What the account has.
         deals: Makes the deals.
         age_limit: Seconds that a strategy's orders may be old.
+        keep: Has the gateway's own orders on the disk: what a restart forgets is sent twice.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
         orders: Those on their way.
+        known: What became of others, until it is recorded.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class OrderTraffic:
         snapshots: Snapshots,
         deals: DealMaker,
         age_limit: Callable[[str], float],
+        keep: Callable[[tuple[OwnClosing, ...]], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -82,11 +86,12 @@ class OrderTraffic:
         self._snapshots = snapshots
         self._deals = deals
         self._age_limit = age_limit
+        self._keep = keep
         self._monotonic = monotonic
         self.orders = SentOrders()
         # A deal of the other side would open a position where the first one is closed already.
         self._look_first = dialect.closing is Closing.BY_OPPOSITE_DEAL and dialect.shows_account
-        self._known = Outcomes()
+        self.known = Outcomes()
         self._ready_again: dict[str, SentOrder] = {}
         self._given_up = GivenUp()
         self._own_again: dict[str, float] = {}
@@ -94,6 +99,9 @@ class OrderTraffic:
 
     def submit(self, order: Order) -> Outcome:
         """Send an order of a strategy."""
+        if order.action == "CLOSE" and self.orders.closes(order.strategy):
+            detail = "the gateway is closing that position already"
+            return Outcome(Status.REJECTED, Code.UNSETTLED, detail)
         sent = SentOrder(
             order,
             self._deals.instruction(order),
@@ -135,28 +143,10 @@ class OrderTraffic:
             self._snapshots.want()
         return True
 
-    def query(self, order: Order) -> Outcome:
-        """What has become of an order, as far as it is known."""
-        known = self._known.get(order.order_id)
-        if known is not None:
-            return known
-        sent = self.orders.get(order.order_id)
-        if sent is None:
-            # An earlier process has sent it, or was about to.
-            sent = SentOrder(
-                order,
-                self._deals.instruction(order),
-                self._monotonic(),
-            )
-            sent.doubt(self._monotonic(), "the gateway was restarted while it was on its way")
-            self.orders.add(sent)
-            self.look_soon()
-        return Outcome(Status.PENDING if sent.doubt_at is None else Status.UNKNOWN)
-
     def on_booked(self, order_id: str) -> None:
         """A deal of an order is in the ledger."""
-        self.orders.remove(order_id)
-        self._known.remove(order_id)
+        self._remove(order_id)
+        self.known.remove(order_id)
         self._own_deals.pop(order_id, None)
 
     def unbooked(self) -> list[Dealt]:
@@ -171,6 +161,9 @@ class OrderTraffic:
                 continue
             instruction = self._deals.instruction(sent.order)
             sent.instruction, sent.resend_at = instruction, None
+            if sent.own and not sent.kept:
+                sent.kept = True
+                self._keep(self.orders.kept)
             if not self._send(sent):
                 sent.resend_at = now + TRY_AGAIN
 
@@ -260,7 +253,7 @@ class OrderTraffic:
         if sent.own:
             self._own_deals.update({dealt.fill.order_id: dealt for dealt in found})
             yield from found
-            self.orders.remove(order.order_id)
+            self._remove(order.order_id)
             return
         if not price:
             detail = f"{detail}; its price is that of the quote".removeprefix("; ")
@@ -283,9 +276,9 @@ class OrderTraffic:
 
     def refused(self, sent: SentOrder, code: Code, detail: str) -> Iterator[Word]:
         """What follows from an order that was not dealt, and will not be."""
+        self._remove(sent.order.order_id)
         if code is Code.NOT_DEALT:
             self._given_up.add(sent)
-        self.orders.remove(sent.order.order_id)
         if sent.own:
             self._own_again[sent.order.order_id] = self._monotonic() + CLOSE_AGAIN
             self.look_soon(CLOSE_AGAIN)
@@ -293,8 +286,14 @@ class OrderTraffic:
             return
         yield self._answer(sent, Outcome(Status.REJECTED, code, detail))
 
+    def _remove(self, order_id: str) -> None:
+        sent = self.orders.get(order_id)
+        self.orders.remove(order_id)
+        if sent is not None and sent.kept:
+            self._keep(self.orders.kept)
+
     def _answer(self, sent: SentOrder, outcome: Outcome) -> Answered:
-        self._known.add(sent.order.order_id, outcome)
+        self.known.add(sent.order.order_id, outcome)
         return Answered(sent.order.order_id, outcome)
 
 

@@ -13,7 +13,7 @@ from mt5crs_services.gateway.brokers.bridge.closings import Ended, closing_fill,
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
-from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrders
+from mt5crs_services.gateway.brokers.bridge.sent_order import OwnClosing, SentOrders
 from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
@@ -36,11 +36,13 @@ class BridgeState(msgspec.Struct, frozen=True):
         offset: The broker's balance less the ledger's; None: they were never compared.
         foreign: Tickets of positions that are not ours.
         unguarded: Tickets of our positions whose stop or target the broker does not have.
+        closing: Orders of the gateway's own that have left, and have no end yet.
     """
 
     offset: float | None = None
     foreign: tuple[int, ...] = ()
     unguarded: tuple[int, ...] = ()
+    closing: tuple[OwnClosing, ...] = ()
 
 
 class Reconciliation:
@@ -219,6 +221,10 @@ class Reconciliation:
             difference,
         )
         return round(offset + difference, 2)
+
+    def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
+        """Have the gateway's own orders on the disk."""
+        self._remember(closing=closing)
 
     def _remember(self, **changes: object) -> None:
         state = msgspec.structs.replace(self.state, **changes)

@@ -28,6 +28,22 @@ OUTCOMES = 1_000
 """Outcomes that are remembered."""
 
 
+class OwnClosing(msgspec.Struct, frozen=True):
+    """An order of the gateway's own, as it is on the disk before it leaves.
+
+    Attributes:
+        order: The order.
+        code: What its deal is booked as.
+        reason: For people.
+        stray: The position is this one, which is in no ledger; None: it is the strategy's.
+    """
+
+    order: Order
+    code: Code
+    reason: str
+    stray: FarPosition | None = None
+
+
 class SentOrder(msgspec.Struct):
     """An order that has been sent, or is about to be.
 
@@ -50,6 +66,7 @@ class SentOrder(msgspec.Struct):
         closed_lots: And so much of it; 0.0: it did not say.
         ended: The broker has closed its position already; that is booked before it is answered.
         stray: It closes this position, which is in no ledger.
+        kept: It is one of the gateway's own, and on the disk.
     """
 
     order: Order
@@ -69,6 +86,7 @@ class SentOrder(msgspec.Struct):
     closed_lots: float = 0.0
     ended: bool = False
     stray: FarPosition | None = None
+    kept: bool = False
 
     def doubt(self, now: float, detail: str, denied: bool = False) -> None:
         """Nobody knows what has become of it, from now on."""
@@ -143,6 +161,15 @@ class SentOrders:
     def closes_stray(self) -> bool:
         """A position is being closed that no strategy knows of."""
         return any(sent.stray is not None for sent in self._orders.values())
+
+    @property
+    def kept(self) -> tuple[OwnClosing, ...]:
+        """Those of the gateway's own that have left, for the next process."""
+        return tuple(
+            OwnClosing(sent.order, sent.code, sent.reason, sent.stray)
+            for sent in self._orders.values()
+            if sent.kept
+        )
 
     def closes(self, strategy: str) -> bool:
         """Whether one of them closes a strategy's position, as far as it is known."""
