@@ -178,7 +178,10 @@ class OrderLookup:
             return iter(())
         if gone > evidence.SAME_LOTS:
             if not sent.closed_at:
-                price = closings.price_of(self._deals.ended(held, gone), difference)
+                # Where the fate of an opening is open too, nobody can tell which of them it was.
+                alone = all(s.order.action == "CLOSE" for s in self._orders.in_doubt)
+                ended = self._deals.ended(held, gone)
+                price = closings.price_of(ended, difference) if alone else 0.0
                 detail = "found in the account"
                 return self._traffic.dealt(sent, order.ticket, gone, price, detail)
             # What else is gone, somebody else has closed; that is booked by and by.
