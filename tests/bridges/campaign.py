@@ -100,7 +100,7 @@ def run_campaign(
     try:
         while desk.poll() is None:
             assert time.monotonic() < deadline, f"{dialect}: {_sent(folder)} orders, and no end"
-            time.sleep(0.02)
+            time.sleep(0.02)  # between two looks
             bridge.revive()
             if time.monotonic() < kill_at:
                 continue

@@ -316,7 +316,7 @@ def serve(dialect: str, port: int, path: Path, seed: int, faults: Faults) -> Non
         except (KeyError, ValueError) as error:
             reply = json.dumps(bridge.refusal(repr(error))).encode()
         if bridge.happens(faults.late):
-            time.sleep(faults.late_seconds)
+            time.sleep(faults.late_seconds)  # being late is its fault
         if bridge.happens(faults.garbles):
             reply = rng.choice([b"", b"{}", b"\x00\xff", reply[: len(reply) // 2], b"null"])
         socket.send_multipart([*envelope, reply])

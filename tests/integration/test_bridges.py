@@ -28,7 +28,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     office = BridgeOffice(
         tmp_path / "ledger.db",
         bridge,
-        # The defaults wait for real bridges and for people.
+        # The defaults wait for real bridges and for people; `test_live_system` runs on them.
         timeout=1.0,
         settle_after=0.5,
         unknown_after=0.5,

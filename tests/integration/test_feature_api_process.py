@@ -79,6 +79,7 @@ def test_what_was_answered_holds_also_when_the_api_says_something_else_now(
     tmp_path: Path, api: ScriptedApi
 ) -> None:
     """Killed between the answer and the order: the next process decides on that answer."""
+    # The strategy waits for a gateway that stands still, longer than the default allows.
     with desk(tmp_path, api.url, {"timeout": 1.0}, hang_after=60.0) as at_work:
         at_work.decide(3)
         gateway = at_work.system.pid("gateway")
@@ -105,6 +106,7 @@ def test_an_api_that_never_ends_delays_no_beat_and_is_told(
     tmp_path: Path, api: ScriptedApi
 ) -> None:
     settings = {"timeout": 1.5, "on_failure": "local"}
+    # The API holds the strategy for longer than it may be silent: by default it could not.
     times = {"heartbeat": 0.1, "hang_after": 0.8, "lease": 5.0, "degraded_after_errors": 2}
     with desk(tmp_path, api.url, settings, **times) as at_work:
         at_work.decide()
@@ -140,6 +142,7 @@ def test_an_api_that_never_ends_delays_no_beat_and_is_told(
 
 def a_bad_day(folder: Path, api: ScriptedApi, dice: random.Random | None) -> list[Decision]:
     """Of five bars two have no features; with dice, the strategy dies in the midst of many."""
+    # Dozens of deaths within a minute, which the default takes for one that cannot live.
     restart = {"backoff": 0.02, "backoff_max": 0.1, "max_deaths": 200, "healthy_after": 0.5}
     with desk(folder, api.url, {"timeout": 1.0}, restart=restart) as at_work:
         for _ in range(60):

@@ -60,7 +60,7 @@ def wait_for(what: Callable[[], Any], within: float = PATIENCE) -> Any:
         found = what()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks
     raise AssertionError("it did not come in time")
 
 

@@ -38,6 +38,7 @@ Desk = BridgeOffice[WindowsBridge]
 
 def office(tmp_path: Path, bridge: WindowsBridge, login: int = 5001) -> Desk:
     account = AccountConfig(login, "StandIn-Demo")
+    # By default a commission is seen after 15 s; `test_live_system` runs on the defaults.
     return BridgeOffice(tmp_path / "ledger.db", bridge, account=account, reconcile_every=0.5)
 
 

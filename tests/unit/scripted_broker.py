@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Dealt, HandDeal, Outcome, Status, Terms, Worth
+from mt5crs_services.gateway.broker import Dealt, FarBroker, HandDeal, Outcome, Status, Terms, Worth
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
-from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Code, Fill, Order, Position
@@ -72,10 +71,9 @@ class FarSide:
         return Outcome(Status.FILLED if whole else Status.PARTIAL, dealt=Dealt(fill, held))
 
 
-class ScriptedBroker:
+class ScriptedBroker(FarBroker):
     """The gateway's end of it."""
 
-    far_away = True
     simulated = False
     ready = True
     trouble = ""
@@ -101,9 +99,6 @@ class ScriptedBroker:
         while self._side.unasked:
             yield self._side.unasked[0]
             self._side.unasked.popleft()
-
-    def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
-        yield from ()
 
     def settle(self, order_id: str, deal: HandDeal | None, who: str) -> str:
         return "ask the broker"
@@ -138,12 +133,6 @@ class ScriptedBroker:
 
     def next_due(self) -> float:
         return 3600.0
-
-    def unsaved(self) -> Sequence[StreamUpdate]:
-        return ()
-
-    def on_saved(self, streams: Sequence[StreamUpdate]) -> None:
-        pass
 
     def _answer(self, order: Order) -> Outcome:
         if self._side.answers:

@@ -97,12 +97,12 @@ def ended(lots: float = 0.1, estimate: float = 1.1, **fields: object) -> Ended:
 def test_a_closing_has_the_price_that_makes_its_profit(
     made: float, price: float, code: Code
 ) -> None:
-    fill = closings.closing_fill(ended(), made)
+    fill = closings.ending_fill(ended(), made)
     assert (fill.profit, fill.price, fill.code, fill.side) == (made, price, code, "SELL")
 
 
 def test_a_part_that_is_gone_was_closed_by_hand() -> None:
-    assert closings.closing_fill(ended(lots=0.04), -40.0).code is Code.MANUAL
+    assert closings.ending_fill(ended(lots=0.04), -40.0).code is Code.MANUAL
 
 
 def test_what_several_have_made_is_shared_to_the_cent() -> None:

@@ -162,7 +162,7 @@ def test_a_peer_that_sends_a_byte_now_and_then_is_given_up() -> None:
             while time.monotonic() < end:
                 assert not link.ready
                 assert list(link.turn()) == []
-                time.sleep(0.02)
+                time.sleep(0.02)  # between two looks
         finally:
             done.set()
             link.close()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt5crs_services.feed.synthetic import SyntheticMarket
-from mt5crs_services.gateway.brokers.paper import deals
+from mt5crs_services.gateway.brokers import fills
 from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -82,7 +82,7 @@ class Book:
             stop_loss=order.stop_loss,
             take_profit=order.take_profit,
         )
-        held = deals.position_of(order, fill, order.tick, order.occurrence)
+        held = fills.position_of(order, fill, order.tick, order.occurrence)
         opened = held if order.action == "OPEN" else None
         return OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill, position=opened)
 

@@ -226,6 +226,12 @@ class Position(msgspec.Struct, frozen=True):
     open_occurrence: int = 0
 
 
+def remaining(position: Position, lots: float) -> Position | None:
+    """What is left of a position after so many lots of it were closed; None: nothing."""
+    left = round(position.lots - lots, 8)
+    return msgspec.structs.replace(position, lots=left) if left > 0.0 else None
+
+
 class OrderResult(msgspec.Struct, frozen=True):
     """The gateway's word on an order, the same however often it is asked.
 

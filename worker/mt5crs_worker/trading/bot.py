@@ -8,7 +8,7 @@ import msgspec
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, Side
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, Side, remaining
 from mt5crs_worker.answers import BUY, EXIT, HOLD, Signal
 from mt5crs_worker.trading.sizing import PositionSize, position_size
 
@@ -157,8 +157,7 @@ class TradingBot:
         self.realised += fill.profit - fill.commission
         held = self.position
         if rest is None and held is not None and held.ticket == fill.ticket:
-            left = round(held.lots - fill.lots, 8)
-            rest = msgspec.structs.replace(held, lots=left) if left > 0.0 else None
+            rest = remaining(held, fill.lots)
         self.position = rest
 
     def open(self, position: Position, fill: Fill) -> None:

@@ -7,6 +7,11 @@ from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
 from mt5crs_shared.trading.orders import Code, Position, Side
 
 
+def side_quote(side: Side, tick: Tick) -> float:
+    """What a deal of a side is quoted at: ask for a BUY, bid for a SELL."""
+    return tick.ask if side == "BUY" else tick.bid
+
+
 def deal_price(paper: PaperConfig, symbol: SymbolSpec, side: Side, tick: Tick) -> float:
     """Price of a market deal: ask for a BUY, bid for a SELL, slippage against it."""
     slippage = paper.slippage_points * symbol.point

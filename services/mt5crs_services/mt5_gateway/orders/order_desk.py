@@ -14,10 +14,10 @@ from mt5crs_services.mt5_gateway.orders.order_journal import KeptOrder, OrderJou
 from mt5crs_services.mt5_gateway.orders.order_watch import OrderWatch, nothing_dealt
 from mt5crs_services.mt5_gateway.protocol import order_token
 from mt5crs_services.mt5_gateway.requests import SendOrder
-from mt5crs_services.mt5_gateway.terminal import translation
 from mt5crs_services.mt5_gateway.terminal.terminal import INVALID, Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_services.mt5_gateway.terminal_records import TerminalSymbol
+from mt5crs_services.retcodes import RETCODES
 from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ def _answered(kept: KeptOrder, result: object) -> OrderReport:
         order=int(getattr(result, "order", 0)),
         attempts=kept.attempts,
         comment=str(getattr(result, "comment", "")),
-        detail=translation.RETCODES.get(retcode, f"return code {retcode}"),
+        detail=RETCODES.get(retcode, f"return code {retcode}"),
     )
 
 

@@ -167,7 +167,7 @@ class BridgeBroker(FarBroker):
         market = self._market.symbols[order.symbol]
         held = self._holdings.get(order.strategy)
         rate = self._valuation.order_rate(order, tick, market, held)
-        price = tick.ask if order.side == "BUY" else tick.bid
+        price = pricing.side_quote(order.side, tick)
         latest = self._snapshots.latest
         margin = self._valuation.margin(self._holdings.all)
         floating = self._valuation.total_floating(self._holdings.all)
@@ -279,8 +279,7 @@ class BridgeBroker(FarBroker):
             yield from self._books.take(snapshot)
 
     def _close(self, held: OpenPosition, code: Code, reason: str) -> None:
-        quote = self._market.symbols[held.position.symbol].quote or held.opening
-        order = self._deals.closing_order(held, quote, code, reason)
+        order = self._deals.closing_order(held.position, code, reason)
         if self._traffic.close(order, code, reason):
             logger.warning("position %d is being closed: %s", held.position.ticket, reason)
 

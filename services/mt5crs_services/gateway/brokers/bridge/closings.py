@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers import fills, pricing
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.trading.orders import Code, Fill, Position
@@ -83,25 +83,13 @@ def price_of(ended: Ended, made: float) -> float:
     return _price_of(ended, shares[0]) if shares is not None else 0.0
 
 
-def closing_fill(ended: Ended, profit: float) -> Fill:
+def ending_fill(ended: Ended, profit: float) -> Fill:
     """The deal by which the broker has ended a position, or a part of it."""
     position = ended.held.position
     price = _price_of(ended, profit)
     code = reason_of(position, price, ended.lots)
-    return Fill(
-        order_id=own_id(position, code),
-        strategy=position.strategy,
-        symbol=position.symbol,
-        ticket=position.ticket,
-        entry="OUT",
-        side=pricing.closing_side(position),
-        lots=ended.lots,
-        price=price,
-        time_us=ended.time_us,
-        code=code,
-        profit=profit,
-        stop_loss=position.stop_loss,
-        take_profit=position.take_profit,
+    return fills.closing_fill(
+        position, own_id(position, code), ended.lots, price, ended.time_us, code, profit
     )
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import msgspec
 
 from mt5crs_services.gateway.broker import Dealt
-from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers import fills, pricing
 from mt5crs_services.gateway.brokers.bridge.closings import Ended, own_id, profit_at
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition, Instruction
 from mt5crs_services.gateway.brokers.bridge.evidence import Comments
@@ -15,7 +15,7 @@ from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Code, Fill, Order, Position, Side
+from mt5crs_shared.trading.orders import Code, Order, Position, remaining
 
 
 class DealMaker:
@@ -46,12 +46,11 @@ class DealMaker:
 
     def price(self, order: Order) -> float:
         """What the newest quote asks of an order."""
-        quote = self.quote(order)
-        return quote.ask if order.side == "BUY" else quote.bid
+        return pricing.side_quote(order.side, self.quote(order))
 
     def moved(self, order: Order) -> float:
         """How far the price has gone against an order since it was decided, in points."""
-        decided = order.tick.ask if order.side == "BUY" else order.tick.bid
+        decided = pricing.side_quote(order.side, order.tick)
         sign = 1.0 if order.side == "BUY" else -1.0
         return sign * (self.price(order) - decided) / self._market.symbols[order.symbol].spec.point
 
@@ -121,34 +120,9 @@ class DealMaker:
         quote, market = self.quote(order), self._market.symbols[order.symbol]
         dealt = lots or order.lots
         rate = self._valuation.rate(market, quote, order.rate) or order.rate or 0.0
-        fill = Fill(
-            order_id=order.order_id,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            ticket=ticket,
-            entry="IN",
-            side=order.side,
-            lots=dealt,
-            price=price or self.price(order),
-            time_us=quote.time_us,
-            code=Code.FILLED,
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-        )
-        position = Position(
-            ticket=ticket,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            magic=order.magic,
-            side=order.side,
-            lots=dealt,
-            open_price=fill.price,
-            open_time_us=quote.time_us,
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-            open_bid=quote.bid,
-            open_ask=quote.ask,
-        )
+        at = price or self.price(order)
+        fill = fills.opening_fill(order, ticket, dealt, at, quote.time_us)
+        position = fills.position_of(order, fill, quote)
         return Dealt(fill, OpenPosition(position, quote, rate, seen=market.count))
 
     def closed(
@@ -160,21 +134,8 @@ class DealMaker:
         dealt = min(lots or order.lots, position.lots)
         at = price or self.price(order)
         rate = self._valuation.rate(market, quote, order.rate, held.rate) or held.rate
-        fill = Fill(
-            order_id=order.order_id,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            ticket=position.ticket,
-            entry="OUT",
-            side=order.side,
-            lots=dealt,
-            price=at,
-            time_us=quote.time_us,
-            code=code,
-            profit=profit_at(market.spec, position, dealt, at, rate),
-            stop_loss=position.stop_loss,
-            take_profit=position.take_profit,
-        )
+        profit = profit_at(market.spec, position, dealt, at, rate)
+        fill = fills.closing_fill(position, order.order_id, dealt, at, quote.time_us, code, profit)
         return Dealt(fill, rest_of(held, dealt), reason=reason)
 
     def ended(self, held: OpenPosition, lots: float) -> Ended:
@@ -191,40 +152,39 @@ class DealMaker:
             time_us=max(quote.time_us, position.open_time_us),
         )
 
-    def closing_order(self, held: OpenPosition, tick: Tick, code: Code, reason: str) -> Order:
+    def closing_order(self, position: Position, code: Code, reason: str = "") -> Order:
         """The gateway's own order that closes a position."""
-        position = held.position
-        side: Side = pricing.closing_side(position)
+        symbol, price = position.symbol, position.open_price
+        bid, ask = position.open_bid or price, position.open_ask or price
+        opening = Tick(symbol, position.open_time_us, bid, ask)
+        quote = self._market.symbols[symbol].quote or opening
         return Order(
             order_id=own_id(position, code),
             strategy=position.strategy,
             epoch=0,
-            symbol=position.symbol,
+            symbol=symbol,
             magic=position.magic,
             action="CLOSE",
-            side=side,
+            side=pricing.closing_side(position),
             lots=position.lots,
-            tick=tick,
+            tick=quote,
             ticket=position.ticket,
             reason=reason,
         )
 
     def stray_order(self, owner: str, magic: int, found: FarPosition) -> Order:
         """The gateway's own order that closes a position which no strategy knows of."""
-        market = self._market.symbols[found.symbol]
-        quote = market.quote or Tick(found.symbol, 0, found.open_price, found.open_price)
-        return Order(
-            order_id=f"{found.ticket}:{found.lots:g}:{Code.MANUAL.lower()}",
+        position = Position(
+            ticket=found.ticket,
             strategy=owner,
-            epoch=0,
             symbol=found.symbol,
             magic=magic,
-            action="CLOSE",
-            side="SELL" if found.side == "BUY" else "BUY",
+            side=found.side,
             lots=found.lots,
-            tick=quote,
-            ticket=found.ticket,
+            open_price=found.open_price,
+            open_time_us=0,
         )
+        return self.closing_order(position, Code.MANUAL)
 
     def watches(self, symbol: str) -> bool:
         """Whether a symbol has a stream here."""
@@ -238,8 +198,5 @@ class DealMaker:
 
 def rest_of(held: OpenPosition, lots: float) -> OpenPosition | None:
     """What is left of a position after so many lots of it were closed; None: nothing."""
-    left = round(held.position.lots - lots, 8)
-    if left <= 0.0:
-        return None
-    position = msgspec.structs.replace(held.position, lots=left)
-    return msgspec.structs.replace(held, position=position)
+    position = remaining(held.position, lots)
+    return msgspec.structs.replace(held, position=position) if position is not None else None

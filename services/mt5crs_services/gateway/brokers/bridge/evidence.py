@@ -48,24 +48,9 @@ def _digest(text: str, size: int) -> str:
     return blake2b(text.encode(), digest_size=size).hexdigest()
 
 
-def listed_as(
-    position: Position, opened_as: str, listed: Sequence[FarPosition]
-) -> FarPosition | None:
-    """A position of ours in a list; None: it is not there.
-
-    Args:
-        position: The position.
-        opened_as: The comment of the order that opened it; empty: not known.
-        listed: The list.
-    """
-    for found in listed:
-        if found.ticket == position.ticket:
-            return found
-    # Some bridges answer an order with the ticket of the deal, and list the position's.
-    for found in listed:
-        if opened_as and found.comment is not None and opened_as in found.comment:
-            return found
-    return None
+def listed_as(position: Position, listed: Sequence[FarPosition]) -> FarPosition | None:
+    """A position of ours in a list; None: it is not there."""
+    return next((found for found in listed if found.ticket == position.ticket), None)
 
 
 def opened_by(

@@ -170,7 +170,7 @@ class OrderLookup:
             return self._traffic.refused(sent, Code.NO_POSITION, "it was closed meanwhile")
         comment = sent.instruction.comment
         opposite = [p for p in snapshot.positions if comment in (p.comment or "")]
-        listed = evidence.listed_as(held.position, "", snapshot.positions)
+        listed = evidence.listed_as(held.position, snapshot.positions)
         left = listed.lots if listed is not None and listed.side == held.position.side else 0.0
         gone = round(held.position.lots - left, 8)
         if opposite and listed not in opposite:
@@ -235,7 +235,7 @@ class OrderLookup:
         if snapshot.asked_at < sent.begun_at:
             return
         held = self._deals.held_by(sent.order)
-        listed = evidence.listed_as(held.position, "", snapshot.positions) if held else None
+        listed = evidence.listed_as(held.position, snapshot.positions) if held else None
         if listed is None:
             sent.ended = True
             self._traffic.look_soon(0.0)

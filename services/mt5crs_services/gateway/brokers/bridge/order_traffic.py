@@ -102,11 +102,7 @@ class OrderTraffic:
         if order.action == "CLOSE" and self.orders.closes(order.strategy):
             detail = "the gateway is closing that position already"
             return Outcome(Status.REJECTED, Code.UNSETTLED, detail)
-        sent = SentOrder(
-            order,
-            self._deals.instruction(order),
-            self._monotonic(),
-        )
+        sent = SentOrder(order, self._deals.instruction(order), self._monotonic())
         before = self._ready_again.pop(order.order_id, None)
         sent.attempts += before.attempts if before is not None else 0
         if order.action == "CLOSE" and self._look_first and before is None:
@@ -127,14 +123,8 @@ class OrderTraffic:
         now = self._monotonic()
         if self.orders.closes(order.strategy) or now < self._own_again.get(order.order_id, 0.0):
             return False
-        sent = SentOrder(
-            order,
-            self._deals.instruction(order),
-            now,
-            code=code,
-            own=True,
-            reason=reason,
-        )
+        instruction = self._deals.instruction(order)
+        sent = SentOrder(order, instruction, now, code=code, own=True, reason=reason)
         sent.stray = stray
         sent.look_first = self._look_first and stray is None
         sent.resend_at = None if sent.look_first else now

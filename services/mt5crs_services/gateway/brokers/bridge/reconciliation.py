@@ -9,7 +9,7 @@ import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, Word
 from mt5crs_services.gateway.brokers.bridge import evidence
-from mt5crs_services.gateway.brokers.bridge.closings import Ended, closing_fill, shared_out
+from mt5crs_services.gateway.brokers.bridge.closings import Ended, ending_fill, shared_out
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
@@ -145,7 +145,7 @@ class Reconciliation:
             )
             return
         for each, profit in zip(ended, shares, strict=True):
-            fill = closing_fill(each, profit)
+            fill = ending_fill(each, profit)
             yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
 
     def _ended(self, snapshot: AccountSnapshot) -> list[Ended]:
@@ -166,7 +166,7 @@ class Reconciliation:
         newer = self._since.get(position.ticket, 0.0) >= snapshot.asked_at
         if newer or self._orders.closes(position.strategy):
             return 0.0
-        listed = evidence.listed_as(position, "", snapshot.positions)
+        listed = evidence.listed_as(position, snapshot.positions)
         if listed is None:
             return position.lots
         if listed.side != position.side or listed.lots > position.lots + evidence.SAME_LOTS:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers import fills, pricing
 from mt5crs_services.gateway.ledger.account import POSITIONS, parts_of
 from mt5crs_shared.configuration.structs import PaperConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -35,40 +35,9 @@ class Tickets:
 
 def opening(paper: PaperConfig, symbol: SymbolSpec, order: Order, tick: Tick, ticket: int) -> Fill:
     """The deal by which an order opens a position on a tick."""
-    return Fill(
-        order_id=order.order_id,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        ticket=ticket,
-        entry="IN",
-        side=order.side,
-        lots=order.lots,
-        price=pricing.deal_price(paper, symbol, order.side, tick),
-        time_us=tick.time_us,
-        code=Code.FILLED,
-        commission=pricing.commission(paper, order.lots),
-        stop_loss=order.stop_loss,
-        take_profit=order.take_profit,
-    )
-
-
-def position_of(order: Order, fill: Fill, tick: Tick, occurrence: int) -> Position:
-    """The position that a deal has opened on a tick."""
-    return Position(
-        ticket=fill.ticket,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        magic=order.magic,
-        side=order.side,
-        lots=order.lots,
-        open_price=fill.price,
-        open_time_us=tick.time_us,
-        stop_loss=order.stop_loss,
-        take_profit=order.take_profit,
-        open_bid=tick.bid,
-        open_ask=tick.ask,
-        open_occurrence=occurrence,
-    )
+    price = pricing.deal_price(paper, symbol, order.side, tick)
+    commission = pricing.commission(paper, order.lots)
+    return fills.opening_fill(order, ticket, order.lots, price, tick.time_us, commission)
 
 
 def closing(
@@ -92,19 +61,8 @@ def closing(
         rate: Price of one unit of the quote currency in the account's.
     """
     price = pricing.exit_price(paper, symbol, position, tick, code)
-    return Fill(
-        order_id=order_id,
-        strategy=position.strategy,
-        symbol=position.symbol,
-        ticket=position.ticket,
-        entry="OUT",
-        side=pricing.closing_side(position),
-        lots=position.lots,
-        price=price,
-        time_us=tick.time_us,
-        code=code,
-        profit=pricing.profit(symbol, position, price, rate),
-        commission=pricing.commission(paper, position.lots),
-        stop_loss=position.stop_loss,
-        take_profit=position.take_profit,
+    profit = pricing.profit(symbol, position, price, rate)
+    commission = pricing.commission(paper, position.lots)
+    return fills.closing_fill(
+        position, order_id, position.lots, price, tick.time_us, code, profit, commission
     )

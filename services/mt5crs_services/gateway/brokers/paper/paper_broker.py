@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, NearBroker, Outcome, Status, Terms, Worth
-from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers import fills, pricing
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.paper import deals, stop_triggers
 from mt5crs_services.gateway.brokers.valuation import Valuation
@@ -234,7 +234,7 @@ class PaperBroker(NearBroker):
         fill = deals.opening(
             self._paper, market.spec, order, tick, self._tickets.following(order.magic)
         )
-        held = OpenPosition(deals.position_of(order, fill, tick, occurrence), tick, rate)
+        held = OpenPosition(fills.position_of(order, fill, tick, occurrence), tick, rate)
         stop_triggers.find_opening(held, market)
         self._rate_touch(held)
         others = self._open.of_symbol(order.symbol)

@@ -161,9 +161,6 @@ class Dialect(Protocol):
     shows_account: bool
     """It can be asked what the account has, and which positions are open."""
 
-    names_owner: bool
-    """Its list of positions has magic numbers and comments."""
-
     drops_stops: bool
     """Stop and target do not reach the broker, or nobody could see that it acted on them: the
     gateway guards the positions itself."""
@@ -191,6 +188,30 @@ class Dialect(Protocol):
 
     def read_account(self, body: bytes) -> FarAccount:
         """What the account holds."""
+
+
+class BlindDialect:
+    """What is the same in every dialect that cannot be asked what the account has."""
+
+    name: str
+    shows_account = False
+    drops_stops = True
+
+    def positions(self) -> bytes:
+        """See `Dialect.positions`."""
+        raise NotImplementedError(f"the dialect {self.name} lists no positions")
+
+    def account(self) -> bytes:
+        """See `Dialect.account`."""
+        raise NotImplementedError(f"the dialect {self.name} does not tell the account")
+
+    def read_positions(self, body: bytes) -> list[FarPosition]:
+        """See `Dialect.read_positions`."""
+        raise BadReplyError(f"the dialect {self.name} lists no positions")
+
+    def read_account(self, body: bytes) -> FarAccount:
+        """See `Dialect.read_account`."""
+        raise BadReplyError(f"the dialect {self.name} does not tell the account")
 
 
 Finite = Annotated[float, Meta(ge=-1e15, le=1e15)]
@@ -235,6 +256,16 @@ def side_of(said: object) -> Side:
     if word in ("SELL", "SHORT", "1"):
         return "SELL"
     raise BadReplyError(f"a position's side is {said!r}, and BUY or SELL was expected")
+
+
+def check_symbol(said: str, instruction: Instruction) -> None:
+    """See that an answer is for the symbol of its order; one that names none is.
+
+    Raises:
+        BadReplyError: It is not.
+    """
+    if said not in ("", instruction.symbol):
+        raise BadReplyError(f"an order in {instruction.symbol} was answered for {said}")
 
 
 def dealt_word(ticket: int, lots: float, price: float, instruction: Instruction) -> DealWord:

@@ -8,11 +8,10 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
+    BlindDialect,
     Closing,
     DealVerdict,
     DealWord,
-    FarAccount,
-    FarPosition,
     Instruction,
     Ticket,
     quoted,
@@ -28,14 +27,11 @@ class _AdvisorReply(msgspec.Struct):
     ticket: Ticket = 0
 
 
-class ExpertAdvisorDialect:
+class ExpertAdvisorDialect(BlindDialect):
     """See the module."""
 
     name = "expert_advisor"
     closing = Closing.BY_TICKET
-    shows_account = False
-    names_owner = False
-    drops_stops = True
 
     def ping(self) -> bytes:
         """See `Dialect.ping`."""
@@ -57,14 +53,6 @@ class ExpertAdvisorDialect:
             request["position"] = instruction.ticket
         return to_json(request)
 
-    def positions(self) -> bytes:
-        """See `Dialect.positions`."""
-        raise NotImplementedError("an expert advisor lists no positions")
-
-    def account(self) -> bytes:
-        """See `Dialect.account`."""
-        raise NotImplementedError("an expert advisor does not tell the account")
-
     def read_ping(self, body: bytes) -> None:
         """See `Dialect.read_ping`."""
         if read_json(body, _AdvisorReply).status not in ("OK", "ERROR"):
@@ -79,11 +67,3 @@ class ExpertAdvisorDialect:
         if said.status == "FILLED" and word.verdict is not DealVerdict.DONE:
             return msgspec.structs.replace(word, verdict=DealVerdict.UNKNOWN)
         return word
-
-    def read_positions(self, body: bytes) -> list[FarPosition]:
-        """See `Dialect.read_positions`."""
-        raise BadReplyError("an expert advisor lists no positions")
-
-    def read_account(self, body: bytes) -> FarAccount:
-        """See `Dialect.read_account`."""
-        raise BadReplyError("an expert advisor does not tell the account")

@@ -17,6 +17,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     Finite,
     Instruction,
     Ticket,
+    check_symbol,
     dealt_word,
     quoted,
     read_json,
@@ -44,7 +45,6 @@ class OpenCloseDialect:
     name = "open_close"
     closing = Closing.BY_TICKET
     shows_account = True
-    names_owner = False
     drops_stops = False
 
     def ping(self) -> bytes:
@@ -87,8 +87,7 @@ class OpenCloseDialect:
         said = read_json(body, _OpenCloseReply)
         if said.uuid != instruction.request_id:
             raise BadReplyError(f"request {instruction.request_id} was answered for {said.uuid!r}")
-        if said.symbol not in ("", instruction.symbol):
-            raise BadReplyError(f"an order in {instruction.symbol} was answered for {said.symbol}")
+        check_symbol(said.symbol, instruction)
         if said.status == "FILLED":
             # Closing is answered with the ticket of the position, or of the deal that closed it.
             return dealt_word(said.ticket, said.volume, said.price, instruction)
@@ -96,11 +95,7 @@ class OpenCloseDialect:
             raise BadReplyError(f"an order was answered by {quoted(body)}")
         code = said.error_code
         if isinstance(code, int) or (isinstance(code, str) and code.isdigit()):
-            verdict = return_codes.verdict_of(int(code))
-            if verdict in (DealVerdict.DONE, DealVerdict.PLACED):
-                verdict = DealVerdict.UNKNOWN
-            detail = return_codes.code_in_words(int(code), said.error_msg)
-            return DealWord(verdict, detail=detail)
+            return return_codes.word_of_refusal(int(code), said.error_msg)
         return DealWord(DealVerdict.DENIED, detail=said.error_msg or quoted(body))
 
     def read_positions(self, body: bytes) -> list[FarPosition]:

@@ -11,12 +11,10 @@ import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.dialects import return_codes
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    BadReplyError,
+    BlindDialect,
     Closing,
     DealVerdict,
     DealWord,
-    FarAccount,
-    FarPosition,
     Instruction,
     Ticket,
     read_json,
@@ -39,14 +37,11 @@ class _OrderSendReply(msgspec.Struct):
     msg: str = ""
 
 
-class OrderSendDialect:
+class OrderSendDialect(BlindDialect):
     """See the module."""
 
     name = "order_send"
     closing = Closing.BY_OPPOSITE_DEAL
-    shows_account = False
-    names_owner = False
-    drops_stops = True
 
     def ping(self) -> bytes:
         """See `Dialect.ping`."""
@@ -73,14 +68,6 @@ class OrderSendDialect:
             }
         )
 
-    def positions(self) -> bytes:
-        """See `Dialect.positions`."""
-        raise NotImplementedError("the dialect order_send lists no positions")
-
-    def account(self) -> bytes:
-        """See `Dialect.account`."""
-        raise NotImplementedError("the dialect order_send does not tell the account")
-
     def read_ping(self, body: bytes) -> None:
         """See `Dialect.read_ping`."""
         read_json(body, _OrderSendReply)
@@ -92,14 +79,6 @@ class OrderSendDialect:
             verdict, meaning = _FAULTS[said.retcode]
             return DealWord(verdict, detail=": ".join(filter(None, (meaning, said.msg))))
         return word_of_code(said.retcode, said.ticket, said.error, said.msg)
-
-    def read_positions(self, body: bytes) -> list[FarPosition]:
-        """See `Dialect.read_positions`."""
-        raise BadReplyError("the dialect order_send lists no positions")
-
-    def read_account(self, body: bytes) -> FarAccount:
-        """See `Dialect.read_account`."""
-        raise BadReplyError("the dialect order_send does not tell the account")
 
 
 def word_of_code(code: int, ticket: int, failed: bool, said: str) -> DealWord:

@@ -18,6 +18,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     Finite,
     Instruction,
     Ticket,
+    check_symbol,
     dealt_word,
     quoted,
     read_json,
@@ -44,7 +45,6 @@ class TradeDialect:
     name = "trade"
     closing = Closing.BY_OPPOSITE_DEAL
     shows_account = True
-    names_owner = True
     drops_stops = False
 
     def ping(self) -> bytes:
@@ -86,8 +86,7 @@ class TradeDialect:
         said = read_json(body, _TradeReply)
         if said.status.lower() != "ok":
             return _denied(said.message or quoted(body))
-        if said.symbol not in ("", instruction.symbol):
-            raise BadReplyError(f"an order in {instruction.symbol} was answered for {said.symbol}")
+        check_symbol(said.symbol, instruction)
         if said.type and not said.type.upper().endswith(instruction.side):
             raise BadReplyError(f"a {instruction.side} was answered as {said.type}")
         return dealt_word(said.ticket, said.volume, said.price, instruction)
@@ -106,8 +105,4 @@ def _denied(message: str) -> DealWord:
     found = _CODE.search(message)
     if found is None:
         return DealWord(DealVerdict.DENIED, detail=message)
-    code = int(found.group())
-    verdict = return_codes.verdict_of(code)
-    if verdict in (DealVerdict.DONE, DealVerdict.PLACED):
-        verdict = DealVerdict.UNKNOWN
-    return DealWord(verdict, detail=return_codes.code_in_words(code, message))
+    return return_codes.word_of_refusal(int(found.group()), message)

@@ -35,7 +35,6 @@ class WindowsGatewayDialect:
     name = "windows_gateway"
     closing = Closing.BY_TICKET
     shows_account = True
-    names_owner = True
     drops_stops = False
 
     def __init__(self) -> None:
