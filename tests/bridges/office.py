@@ -12,7 +12,7 @@ import msgspec
 import zmq
 
 from mt5crs_services.gateway.broker import Broker
-from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker, bridge_maker
+from mt5crs_services.gateway.brokers.bridge.bridge_broker import bridge_maker
 from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState
 from mt5crs_services.gateway.core import GatewayCore
 from mt5crs_services.gateway.ledger.account import Account
@@ -172,9 +172,7 @@ class BridgeOffice(Office, Generic[B]):
 
     def close(self) -> None:
         """As a kill does: what was on its way is forgotten."""
-        broker = self.core.broker
-        assert isinstance(broker, BridgeBroker)
-        broker.close_link()
+        self.core.broker.shut_down()
         self.ledger.close()
 
     def quote(self, symbol: str = "EURUSD") -> Any:

@@ -106,6 +106,9 @@ class ScriptedBroker(FarBroker):
     def tend(self) -> None:
         pass
 
+    def shut_down(self) -> None:
+        pass
+
     def on_touched(
         self, strategy: str, ticket: int, tick: Tick, rate: float | None
     ) -> Dealt | str | None:

@@ -280,6 +280,9 @@ class Broker(Protocol):
     def on_saved(self, streams: Sequence[StreamUpdate]) -> None:
         """They are in the ledger."""
 
+    def shut_down(self) -> None:
+        """Give back what it holds of the world outside; the process ends."""
+
 
 class NearBroker:
     """What is the same in every broker that executes here and now: nothing is ever on its way."""
@@ -295,6 +298,9 @@ class NearBroker:
 
     def tend(self) -> None:
         """Nothing: all is done in `poll`; see `Broker.tend`."""
+
+    def shut_down(self) -> None:
+        """Nothing is held; see `Broker.shut_down`."""
 
 
 class FarBroker:

@@ -118,9 +118,8 @@ class Gateway:
         self._told_whole = False
         self._save_at = 0.0
         self._names = [strategy.name for strategy in config.enabled]
-        self._begun = time.monotonic()
+        self._begun = self._whole_at = time.monotonic()
         self._announce_at = 0.0
-        self._whole_at = time.monotonic()
         self._url = config.globals.zmq_market_url
         self._stream = TickStream(
             context,
@@ -322,6 +321,7 @@ class Gateway:
             self._core.save()
         except LedgerError:
             logger.exception("where the streams stand could not be recorded; it is read again")
+        self._core.broker.shut_down()
         self._router.close()
         self._backlog.close()
         self._stream.close()

@@ -260,8 +260,8 @@ class BridgeBroker(FarBroker):
             due = min(due, max(self._snapshots.next_due(), 0.0 if self._link.ready else 0.05))
         return due
 
-    def close_link(self) -> None:
-        """Give the sockets back."""
+    def shut_down(self) -> None:
+        """Give the sockets back; what was not answered is looked up by the next process."""
         self._link.close()
 
     @property

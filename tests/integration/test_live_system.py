@@ -1,0 +1,83 @@
+"""A whole system before a bridge, on the defaults: refused, started, traded, flattened, stopped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bridges.office import BridgeProcess
+from tests.bridges.scripted_bridge import Faults
+from tests.integration.test_cli_process import CommandLine
+from tests.system import Pulse, wait_for
+
+STRATEGY = """
+from mt5crs_worker.strategy import BUY, HOLD, SELL, Strategy
+
+
+class Restless(Strategy):
+    warmup = 15
+
+    def on_bar(self, bars):
+        return HOLD
+
+    def on_tick(self, tick, bars):
+        self.state["ticks"] = self.state.get("ticks", 0) + 1
+        return BUY if self.state["ticks"] % 20 < 10 else SELL
+"""
+
+
+def entry(name: str) -> dict[str, Any]:
+    """A strategy of a trader's own, which turns its position twice a second."""
+    return {
+        "name": name,
+        "symbol": "EURUSD",
+        "strategy": "restless:Restless",
+        "timeframe": "S1",
+        "evaluate": "tick",
+        # Bars of a second move little: a stop of two ATR could lie within the spread.
+        "risk_config": {"stop_loss_atr_multiple": 20.0, "take_profit_risk_reward": 20.0},
+    }
+
+
+@pytest.fixture
+def bridge(tmp_path: Path) -> Iterator[BridgeProcess]:
+    made = BridgeProcess("open_close", tmp_path / "terminal.db", Faults())
+    made.start()
+    yield made
+    made.kill()
+
+
+def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgeProcess) -> None:
+    (tmp_path / "restless.py").write_text(STRATEGY)
+    loss = {"rule": "max_loss", "params": {"most": 3, "unit": "per_cent"}, "on_breach": "halt"}
+    system = CommandLine(
+        tmp_path,
+        [entry("euro"), entry("twin")],
+        {
+            "paper_trading": False,
+            "zmq_execution_port": bridge.port,
+            "account": {"login": 7, "server": "Broker-Demo"},
+            # Nobody can say which account a bridge of this kind trades.
+            "execution": {"dialect": "open_close", "trust_account": True},
+            "risk": [loss],
+        },
+    )
+    pulse = Pulse(system.port, ["EURUSD"], rate=20.0)
+    pulse.start()
+    try:
+        assert "this trades account 7 at Broker-Demo" in system.said("start", code=2)
+        assert system.call("start", "--live", "--detach").returncode == 0
+        wait_for(lambda: len(bridge.book.deals()) > 4, "deals at the broker")
+        assert "LIVE  balance" in system.said("status")
+        system.said("pause", "--all", "--halt")
+        system.said("flatten", "--all")
+        assert bridge.book.positions() == []
+        assert system.said("resolve") == "The fate of every order is known.\n"
+        assert system.call("stop").returncode == 0
+    finally:
+        pulse.stop()
+        system.call("stop")
+    ended = system.said("events", "gateway", "--kind", "stopped")
+    assert "exit code 0" in ended
+    system.assert_nothing_left()
