@@ -348,14 +348,21 @@ AnyEvent = (
     | Well
 )
 
-# What happens to orders stands in the ledger; its kinds, beside those of events:
+# What happens to orders and to the account stands in the ledger; its kinds, beside those of events:
 
 DEAL, REFUSED, LOCKED, UNLOCKED = "deal", "refused", "locked", "unlocked"
+
+BALANCE, FOREIGN, UNGUARDED = "balance", "foreign", "unguarded"
+"""A broker's balance that no deal explains; positions there that are not ours; positions of ours
+whose stop the broker does not have."""
+
+ACCOUNT_KINDS: Final = (LOCKED, UNLOCKED, BALANCE, FOREIGN, UNGUARDED)
+"""Those that stand in the ledger's own table of events."""
 
 KINDS: Final = frozenset(
     {
         *(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent)),
-        *(DEAL, REFUSED, LOCKED, UNLOCKED),
+        *(DEAL, REFUSED, *ACCOUNT_KINDS),
     }
 )
 """Every kind of what can happen."""

@@ -1,7 +1,7 @@
 """What the processes say to each other: frozen structs, msgpack on ipc sockets.
 
 Five conversations: child and supervisor (beats up; leases and orders to stop down), strategies
-and the gateway (orders), the operator's command line and the gateway (locks, closing by hand),
+and the gateway (orders), the operator's command line and the gateway (`operator_requests`),
 readers and the tape (`backlog`), and the command line and the supervisor (`control`).
 """
 
@@ -11,7 +11,7 @@ import msgspec
 
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings, Usage
-from mt5crs_shared.trading.locks import TradingLock
+from mt5crs_shared.trading.operator_requests import FromOperator, TradingReport
 from mt5crs_shared.trading.orders import Epoch, Fill, Order, OrderResult, Position, Whole
 
 Kind = Literal["strategy", "gateway", "tape", "feed", "notifier", "metrics"]
@@ -293,106 +293,6 @@ class Fence(msgspec.Struct, frozen=True, tag=True):
     epoch: Epoch
 
 
-# The operator and the gateway; each request may be repeated without harm
-
-
-class AskTrading(msgspec.Struct, frozen=True, tag=True):
-    """What is held back, what is open? Like all that follow, answered with `TradingReport`."""
-
-
-class Lock(msgspec.Struct, frozen=True, tag=True):
-    """Hold orders back from now on; a lock that holds already is left as it is."""
-
-    locks: tuple[TradingLock, ...]
-
-
-class Unlock(msgspec.Struct, frozen=True, tag=True):
-    """Take locks off.
-
-    Attributes:
-        owner: Those of this owner alone.
-        scopes: Those on these strategies, or on the account.
-        who: The user, for people.
-    """
-
-    owner: str
-    scopes: tuple[str, ...]
-    who: str
-
-
-class ClosePositions(msgspec.Struct, frozen=True, tag=True):
-    """Close positions now, whatever is held back.
-
-    Attributes:
-        tickets: Which ones.
-        who: The user, for people.
-    """
-
-    tickets: tuple[Whole, ...]
-    who: str
-
-
-class Settle(msgspec.Struct, frozen=True, tag=True):
-    """Say what became of an order whose fate nobody knows: somebody has looked in the terminal.
-
-    Attributes:
-        order_id: Which one.
-        dealt: Whether anything was dealt.
-        who: The user, for people.
-        ticket: The position that it has opened; 0: the order names it.
-        lots: Volume that was dealt; 0.0: all of it.
-        price: Of the deal; 0.0: that of the newest quote.
-    """
-
-    order_id: str
-    dealt: bool
-    who: str
-    ticket: Whole = 0
-    lots: float = 0.0
-    price: float = 0.0
-
-
-class Trial(msgspec.Struct, frozen=True):
-    """What orders of a strategy would meet just now, tried with the gateway's own rules.
-
-    Attributes:
-        strategy: Its name.
-        opening: The lock that refuses one that opens, in words; empty: none does.
-        closing: The same of one that closes.
-    """
-
-    strategy: str
-    opening: str
-    closing: str
-
-
-class TradingReport(msgspec.Struct, frozen=True, tag=True):
-    """How trading stands, once that is on the disk.
-
-    Attributes:
-        locks: Every lock that holds.
-        trials: One of each strategy of the configuration.
-        former: Strategies that it has no more, and that have deals.
-        positions: Every open position.
-        closed: By `ClosePositions`, also by an earlier one: the deals that did it.
-        kept: By ticket, why a position that was to be closed is not.
-        catching_up: The gateway has no quotes of this moment yet, and closes nothing.
-        under_way: Some of them the broker has been asked to close, and has not yet.
-        unsettled: Why `Settle` has changed nothing; empty: it has, or was not asked for.
-    """
-
-    locks: tuple[TradingLock, ...]
-    trials: tuple[Trial, ...]
-    former: tuple[str, ...]
-    positions: tuple[Position, ...]
-    closed: tuple[Fill, ...] = ()
-    kept: dict[int, str] = {}
-    catching_up: bool = False
-    under_way: bool = False
-    unsettled: str = ""
-
-
 FromStrategy = Register | Submit | QueryOrder | Touched | Fence
-FromOperator = AskTrading | Lock | Unlock | ClosePositions | Settle
 ToGateway = FromStrategy | FromOperator
 FromGateway = Registered | OrderAnswer | PositionClosed | Unregistered | TradingReport

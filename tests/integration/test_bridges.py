@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_services.gateway.broker import HandDeal
-from mt5crs_shared.messages import ClosePositions, TradingReport
+from mt5crs_shared import events
+from mt5crs_shared.storage import account_log
 from mt5crs_shared.trading.locks import TradingLock, TradingState
+from mt5crs_shared.trading.operator_requests import (
+    Adopt,
+    AskTrading,
+    ClosePositions,
+    Settle,
+    TradingReport,
+)
 from mt5crs_shared.trading.orders import Code
 from tests.bridges.office import BridgeOffice, BridgeProcess
 from tests.bridges.scripted_bridge import Faults
@@ -180,6 +187,16 @@ def test_a_balance_that_jumps_stops_everything(desk: Desk) -> None:
     desk.bridge.book.deposit(-12.5)
     desk.until(lambda: desk.offset == -12.5, "a small one is taken note of")
     assert desk.core.broker.ready
+    desk.restart()
+    desk.ready()
+    (told,) = noted(desk, events.BALANCE)
+    assert "9,987.50: -12.50 that no deal here explains" in told
+
+
+def noted(desk: Desk, kind: str) -> list[str]:
+    """What the account's owner is told."""
+    found = account_log.read_account_events(desk.ledger._db)
+    return [event.detail for event in found if event.kind == kind]
 
 
 @pytest.mark.parametrize("desk", BLIND, indirect=True)
@@ -191,13 +208,21 @@ def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
     desk.until(lambda: "nobody knows" in desk.trouble, "people are asked")
     assert f"resolve {wanted.order_id} filled" in desk.trouble
     (deal,) = desk.bridge.book.deals()
-    execution = desk.core.execution
-    assert "ticket" in execution.settle(wanted.order_id, HandDeal(), "ann")
-    assert execution.settle(wanted.order_id, HandDeal(deal.ticket, price=deal.price), "ann") == ""
+    assert "ticket" in settled(desk, Settle(wanted.order_id, True, "ann"))
+    word = Settle(wanted.order_id, True, "ann", deal.ticket, price=deal.price)
+    assert settled(desk, word) == ""
     desk.until(lambda: wanted.order_id in desk.results, "the strategy is told")
     result = desk.results[wanted.order_id]
     assert (result.code, result.detail) == (Code.FILLED, "ann has looked in the terminal")
-    assert "no order of that id" in execution.settle(wanted.order_id, None, "ann")
+    assert settled(desk, word) == ""
+    assert "no order of that id" in settled(desk, Settle("another", False, "ann"))
+
+
+def settled(desk: Desk, word: Settle | Adopt) -> str:
+    """Why it changes nothing; empty: it has."""
+    report = desk.core.handle(word, caught_up=True)
+    assert isinstance(report, TradingReport)
+    return report.refused
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
@@ -224,6 +249,62 @@ def test_positions_of_others_are_left_alone(desk: Desk) -> None:
     result = desk.result(order(desk.quote()))
     assert result.code is Code.FILLED
     assert ticket in {position.ticket for position in desk.bridge.book.positions()}
+    assert noted(desk, events.FOREIGN) == [
+        f"position {ticket} (BUY 0.5 GBPUSD) is not ours, and is left alone; see `adopt`"
+    ]
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_position_of_nobodys_becomes_a_strategys_own(desk: Desk) -> None:
+    desk.ready()
+    ticket, _, price = desk.bridge.book.deal("EURUSD", "BUY", 0.5, 0, "by hand")
+    word = Adopt(ticket, "euro", "ann")
+    assert "lists no such position" in settled(desk, word)
+    desk.until(lambda: ticket in desk.foreign, "it is seen")
+    assert "no quote of EURUSD" in settled(desk, word)
+    desk.quote()
+    assert "does not run in this configuration" in settled(desk, Adopt(ticket, "nobody", "ann"))
+    assert "trades " in settled(desk, Adopt(ticket, "yen", "ann"))
+    report = desk.core.handle(AskTrading(), caught_up=True)
+    assert isinstance(report, TradingReport)
+    assert [(p.ticket, p.side, p.strategy) for p in report.foreign] == [(ticket, "BUY", "")]
+
+    for _ in range(2):  # The answer may be lost, and the same asked again.
+        assert settled(desk, word) == ""
+    held = desk.position("euro")
+    assert held is not None
+    assert (held.ticket, held.lots, held.open_price) == (ticket, 0.5, price)
+    assert "it is euro's already" in settled(desk, Adopt(ticket, "other", "ann"))
+
+    desk.restart()
+    desk.ready()
+    assert desk.closed == []  # It is no closing that a strategy would have to hear of.
+    desk.bridge.book.quote("EURUSD", price + 0.01)
+    closing = order(desk.quote(), "SELL", ticket=ticket, lots=0.5)
+    assert desk.result(closing).code is Code.FILLED
+    codes = [(deal.fill.entry, deal.fill.code) for deal in desk.ledger.deals()]
+    assert codes == [("IN", Code.ADOPTED), ("OUT", Code.FILLED)]
+    made = desk.ledger.deals()[-1].fill.profit
+    assert made == pytest.approx(500.0, abs=20.0)  # Since it was opened, less the spread.
+    desk.bridge.book.deposit(1.0)
+    desk.until(lambda: desk.offset == 1.0, "and besides it the balance is what it was")
+    assert len(noted(desk, events.BALANCE)) == 1
+
+
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_nothing_is_adopted_while_an_order_is_on_its_way(desk: Desk) -> None:
+    desk.ready()
+    ticket, _, _ = desk.bridge.book.deal("EURUSD", "BUY", 0.1, 0, "by hand")
+    desk.until(lambda: ticket in desk.foreign, "it is seen")
+    desk.bridge.pause()
+    wanted = order(desk.quote())
+    desk.send(wanted)
+    assert "order is on its way" in settled(desk, Adopt(ticket, "other", "ann"))
+    desk.bridge.go_on()
+    desk.until(lambda: wanted.order_id in desk.results, "its end")
+    held = desk.position("euro")
+    assert held is not None
+    assert f"euro holds position {held.ticket}" in settled(desk, Adopt(ticket, "euro", "ann"))
 
 
 def restart(desk: Desk, faults: Faults) -> None:
@@ -279,8 +360,8 @@ def test_a_guarded_stop_is_sent_once_also_by_a_gateway_that_is_killed(desk: Desk
     desk.until(lambda: "nobody knows" in desk.trouble, "people are asked")
     (own,) = desk.far_side.closing
     deal = desk.bridge.book.deals()[1]
-    answer = HandDeal(lots=deal.lots, price=deal.price)
-    assert desk.core.execution.settle(own.order.order_id, answer, "ann") == ""
+    word = Settle(own.order.order_id, True, "ann", lots=deal.lots, price=deal.price)
+    assert settled(desk, word) == ""
     assert desk.position("euro") is None
     assert desk.fills()[-1].code is Code.STOP_LOSS
     assert (len(desk.bridge.book.deals()), desk.far_side.closing) == (2, ())

@@ -74,6 +74,19 @@ def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgePro
         system.said("flatten", "--all")
         assert bridge.book.positions() == []
         assert system.said("resolve") == "The fate of every order is known.\n"
+        ticket, _, _ = bridge.book.deal("EURUSD", "BUY", 0.2, 0, "by hand")
+        (found,) = wait_for(lambda: system.json("adopt"), "what is nobody's")
+        assert (found["ticket"], found["lots"]) == (ticket, 0.2)
+        told = system.said("adopt", str(ticket), "twin", "--yes")
+        assert f"twin has position {ticket}" in told and "twin is RUNNING" in told
+        wait_for(
+            lambda: (found := system.strategy("twin").metrics) and found.position_lots == 0.2,
+            "its process to know",
+        )
+        system.said("flatten", "twin")
+        events = system.said("events", "--kind", "foreign,deal")
+        assert f"position {ticket} (BUY 0.2 EURUSD) is not ours" in events
+        assert "BUY 0.2 EURUSD at " in events and " is adopted" in events
         assert system.call("stop").returncode == 0
     finally:
         pulse.stop()

@@ -12,9 +12,9 @@ import pytest
 import zmq
 
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import AskTrading
 from mt5crs_shared.process.installation import load_installation
 from mt5crs_shared.storage import ledger_queries
+from mt5crs_shared.trading.operator_requests import AskTrading
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Signal, Strategy
 from tests.integration.test_cli_process import CommandLine

@@ -71,8 +71,9 @@ def source(
     on_failure: str = "hold",
     clock: Callable[[], float] = time.monotonic,
     how: Callable[[HttpRequest, float], object] = wait,
+    timeout: float = TIMEOUT,
 ) -> ApiFeatures:
-    settings = msgspec.convert({"timeout": TIMEOUT, "on_failure": on_failure}, FeatureApiConfig)
+    settings = msgspec.convert({"timeout": timeout, "on_failure": on_failure}, FeatureApiConfig)
     config = StrategyConfig(name="euro", symbol="EURUSD", features="api", feature_api=settings)
     return ApiFeatures(config, url, journal, how, clock)
 
@@ -276,7 +277,7 @@ def test_a_machine_without_descriptors_or_threads_costs_the_bar_alone(
 
 
 def test_https_is_spoken_where_it_is_written(api: ScriptedApi, journal: Journal) -> None:
-    asking = source(api.url.replace("http:", "https:"), journal)
+    asking = source(api.url.replace("http:", "https:"), journal, timeout=20.0)
     assert asking.of(window()) is None
     obtained = asking.take()
     assert obtained is not None

@@ -10,10 +10,10 @@ import pytest
 from mt5crs_services.gateway.ledger import writing
 from mt5crs_services.gateway.risk import NoState, Proposal, Refusal, Rule
 from mt5crs_shared.configuration.structs import Config, RiskRuleConfig
-from mt5crs_shared.messages import AskTrading, Lock, TradingReport, Unlock
-from mt5crs_shared.storage import lock_log
+from mt5crs_shared.storage import account_log
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.locks import ACCOUNT, OPERATOR, TradingLock, TradingState
+from mt5crs_shared.trading.operator_requests import AskTrading, Lock, TradingReport, Unlock
 from mt5crs_shared.trading.orders import Code
 from tests.unit.gateway_cases import Office, config, order, tick
 
@@ -92,7 +92,7 @@ def test_it_outlives_the_gateway_and_is_taken_off_by_name(make: Callable[..., Of
     assert locks(office) == (lock,)
     office.core.handle(Unlock(lock.owner, (ACCOUNT,), "ann"), True)
     assert locks(office) == ()
-    kinds = [(c.kind, c.name) for c in lock_log.read_lock_changes(office.ledger._db)]
+    kinds = [(c.kind, c.name) for c in account_log.read_account_events(office.ledger._db)]
     assert kinds == [("locked", ""), ("unlocked", "")]
     # It is broken still: the next order locks again.
     assert office.submit(order(tick(2), strategy="other")).code is Code.RISK
@@ -127,7 +127,7 @@ def test_refusal_and_lock_are_written_together_or_not_at_all(
     assert len(locks(office)) == 1
     # The same order again has its first answer, and nothing is locked anew.
     assert office.submit(request).code is Code.RISK
-    assert len(lock_log.read_lock_changes(office.ledger._db)) == 1
+    assert len(account_log.read_account_events(office.ledger._db)) == 1
 
 
 def test_a_rule_that_fails_refuses_and_locks_nobody(make: Callable[..., Office]) -> None:

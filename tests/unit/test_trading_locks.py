@@ -18,16 +18,8 @@ from msgspec.structs import replace
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.risk import TradingLocks
 from mt5crs_shared.configuration.structs import RiskRuleConfig
-from mt5crs_shared.messages import (
-    AskTrading,
-    ClosePositions,
-    FromOperator,
-    Lock,
-    PositionClosed,
-    TradingReport,
-    Unlock,
-)
-from mt5crs_shared.storage import lock_log
+from mt5crs_shared.messages import PositionClosed
+from mt5crs_shared.storage import account_log
 from mt5crs_shared.trading.locks import (
     ACCOUNT,
     KILL_SWITCH,
@@ -35,6 +27,14 @@ from mt5crs_shared.trading.locks import (
     TradingLock,
     TradingState,
     trading_state,
+)
+from mt5crs_shared.trading.operator_requests import (
+    AskTrading,
+    ClosePositions,
+    FromOperator,
+    Lock,
+    TradingReport,
+    Unlock,
 )
 from mt5crs_shared.trading.orders import Code
 from tests.unit.gateway_cases import Office, config, order, tick
@@ -60,7 +60,7 @@ def ask(office: Office, message: FromOperator, caught_up: bool = True) -> Tradin
 
 
 def kinds(office: Office) -> list[tuple[str, str]]:
-    return [(c.kind, c.name) for c in lock_log.read_lock_changes(office.ledger._db)]
+    return [(c.kind, c.name) for c in account_log.read_account_events(office.ledger._db)]
 
 
 def test_a_strategy_that_is_reducing_closes_and_opens_nothing(office: Office) -> None:
@@ -178,7 +178,7 @@ def test_a_lock_ends_when_its_time_is_over(tmp_path: Path) -> None:
     assert locks.refusal(order(tick(0))) is None
     assert locks.in_force == ()
     locks.expire()
-    changes = lock_log.read_lock_changes(ledger._db)
+    changes = account_log.read_account_events(ledger._db)
     assert [c.detail for c in changes][-1] == "operator: its time is over"
     ledger.close()
 

@@ -6,7 +6,6 @@ itself, and what it reports has not happened for anybody before it is booked.
 """
 
 import enum
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -15,12 +14,9 @@ import msgspec
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
-from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Code, Fill, Order, Position, is_refusal
-from mt5crs_shared.wording import describe_error
-
-logger = logging.getLogger(__name__)
+from mt5crs_shared.trading.orders import Code, Fill, Order, Position
 
 
 class Status(enum.StrEnum):
@@ -108,28 +104,6 @@ class HandDeal(msgspec.Struct, frozen=True):
     ticket: int = 0
     lots: float = 0.0
     price: float = 0.0
-
-
-class BrokerError(Mt5crsError):
-    """A broker's answer is none. With one that is far away, the order's fate is not known."""
-
-
-def checked(answer: object) -> Outcome:
-    """A broker's answer, where it is one.
-
-    Raises:
-        BrokerError: It is not.
-    """
-    if not isinstance(answer, Outcome):
-        raise BrokerError(f"the broker answered {answer!r}, and an Outcome was expected")
-    if not isinstance(answer.status, Status) or not isinstance(answer.detail, str):
-        known = ", ".join(Status)
-        raise BrokerError(f"the broker answered {answer!r}; a status is one of Status: {known}")
-    if answer.status in (Status.FILLED, Status.PARTIAL) and not isinstance(answer.dealt, Dealt):
-        raise BrokerError(f"the broker said {answer.status} and not which deal")
-    if answer.status is Status.REJECTED and not is_refusal(answer.code):
-        raise BrokerError(f"the broker said REJECTED and {answer.code!r}, which is no reason")
-    return answer
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -259,6 +233,22 @@ class Broker(Protocol):
             deal comes by itself.
         """
 
+    @property
+    def foreign(self) -> Sequence[Position]:
+        """Open positions of the account that are no strategy's here; `strategy` is empty."""
+
+    def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
+        """Make a position that is nobody's here a strategy's own.
+
+        Args:
+            ticket: The position.
+            strategy: Whose it is to be.
+            who: Says so, for people.
+
+        Returns:
+            The deal that does it; or why there is none, for people; empty: it is the strategy's.
+        """
+
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
         """The next tick of a symbol's own stream; `good`: it is believed."""
 
@@ -291,10 +281,15 @@ class NearBroker:
     ready = True
     trouble = ""
     book = "paper"
+    foreign: Sequence[Position] = ()
 
     def settle(self, order_id: str, deal: HandDeal | None, who: str) -> str:
         """The fate of an order is always known here; see `Broker.settle`."""
         return "the fate of every order is known here"
+
+    def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> str:
+        """Every position is a strategy's; see `Broker.adopt`."""
+        return "there is no position but the strategies' own"
 
     def tend(self) -> None:
         """Nothing: all is done in `poll`; see `Broker.tend`."""
@@ -318,69 +313,3 @@ class FarBroker:
 
     def on_saved(self, streams: Sequence[StreamUpdate]) -> None:
         """See `Broker.on_saved`."""
-
-
-class AskedBroker:
-    """A broker as it is asked: what it answers is looked at, and what it raises ends nothing.
-
-    Args:
-        broker: The broker.
-
-    Attributes:
-        trouble: What is wrong with it; empty: nothing.
-    """
-
-    def __init__(self, broker: Broker) -> None:
-        self.trouble = ""
-        self._broker = broker
-
-    def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
-        """See `Broker.submit`.
-
-        Raises:
-            Exception: Of a broker that is not far away; nothing was done.
-        """
-        try:
-            return checked(self._broker.submit(order, tick, occurrence))
-        except Exception as error:
-            if not self._broker.far_away:
-                raise
-            self._tell(f"order {order.order_id} may have been sent, and is asked for", error)
-            return Outcome(Status.UNKNOWN)
-
-    def query(self, order: Order) -> Outcome:
-        """See `Broker.query`."""
-        try:
-            outcome = checked(self._broker.query(order))
-        except Exception as error:
-            self._tell(f"the broker cannot be asked about order {order.order_id}", error)
-            return Outcome(Status.UNKNOWN)
-        self.trouble = ""
-        return outcome
-
-    def poll(self, caught_up: bool) -> Iterator[Word]:
-        """See `Broker.poll`."""
-        deals = self._broker.poll(caught_up)
-        while True:
-            try:
-                dealt = next(deals)
-            except StopIteration:
-                return
-            except Exception as error:
-                self._tell("the broker cannot be asked what it has done", error)
-                return
-            yield dealt
-
-    def tend(self) -> None:
-        """See `Broker.tend`."""
-        try:
-            self._broker.tend()
-        except Exception as error:
-            self._tell("the broker cannot do what is due", error)
-
-    def _tell(self, what: str, error: Exception) -> None:
-        """Say what is wrong, once, until something else is."""
-        trouble = f"{what}: {describe_error(error)}"
-        if trouble != self.trouble:
-            logger.error("%s", what, exc_info=error)
-        self.trouble = trouble

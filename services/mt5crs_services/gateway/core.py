@@ -14,8 +14,9 @@ from mt5crs_services.gateway.requests.order_service import OrderService
 from mt5crs_services.gateway.risk import RiskRules, TradingLocks
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import FromGateway, FromOperator, Submit, ToGateway
+from mt5crs_shared.messages import FromGateway, Submit, ToGateway
 from mt5crs_shared.metrics import AccountReport
+from mt5crs_shared.trading.operator_requests import FromOperator
 
 MakeBroker = Callable[[Config, Market, Ledger, Account], Broker]
 """Makes the broker of a configuration."""

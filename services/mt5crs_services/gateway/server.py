@@ -26,21 +26,15 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import Batch, TickStream
 from mt5crs_shared.messages import (
-    AskTrading,
     ChildSpec,
-    ClosePositions,
     Fence,
     FromGateway,
-    FromOperator,
-    Lock,
     QueryOrder,
     Register,
     Registered,
-    Settle,
     Submit,
     ToGateway,
     Touched,
-    Unlock,
     Unregistered,
 )
 from mt5crs_shared.process import installation, machine_trouble
@@ -49,6 +43,15 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess, ChildReport
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.locks import OPERATOR
+from mt5crs_shared.trading.operator_requests import (
+    Adopt,
+    AskTrading,
+    ClosePositions,
+    FromOperator,
+    Lock,
+    Settle,
+    Unlock,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +213,7 @@ class Gateway:
         match message:
             case QueryOrder():
                 return  # It changes nothing.
-            case AskTrading() | Lock() | Unlock() | ClosePositions() | Settle():
+            case AskTrading() | Lock() | Unlock() | ClosePositions() | Settle() | Adopt():
                 # The supervisor closes what a strategy has left that it gave up.
                 if isinstance(message, ClosePositions) and speaker == ("supervisor", 0):
                     return

@@ -13,11 +13,11 @@ import msgspec
 
 from mt5crs_shared.events import ACCOUNT, DEAL, REFUSED
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import ledger_queries, ledger_schema, lock_log
+from mt5crs_shared.storage import account_log, ledger_queries, ledger_schema
+from mt5crs_shared.storage.account_log import AccountEvent
 from mt5crs_shared.storage.event_files import EventReader, NumberedEvent
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
-from mt5crs_shared.storage.lock_log import LockChange
-from mt5crs_shared.trading.orders import Fill
+from mt5crs_shared.trading.orders import Code, Fill
 
 
 class StoryLine(msgspec.Struct, frozen=True):
@@ -143,7 +143,7 @@ def _lines_between(
 ) -> Iterator[StoryLine]:
     yield from map(line_of_deal, ledger_queries.deals_after(db, begin.deal))
     yield from map(line_of_refusal, ledger_queries.refused_between(db, begin.order, end.order))
-    yield from map(line_of_lock, lock_log.read_lock_changes(db, begin.lock))
+    yield from map(line_of_account, account_log.read_account_events(db, begin.lock))
 
 
 def line_of_event(numbered: NumberedEvent) -> StoryLine:
@@ -157,7 +157,7 @@ def line_of_deal(deal: Deal) -> StoryLine:
     fill = deal.fill
     detail = f"{fill.side} {fill.lots:g} {fill.symbol} at {fill.price:g} "
     if fill.entry == "IN":
-        detail += "opens"
+        detail += "is adopted" if fill.code is Code.ADOPTED else "opens"
     else:
         detail += f"closes: {deal_in_words(fill)}, balance {deal.balance:,.2f}"
     return StoryLine(_time(deal.recorded), fill.strategy, DEAL, detail)
@@ -180,7 +180,7 @@ def line_of_refusal(order: OrderRecord) -> StoryLine:
     return StoryLine(_time(order.recorded), order.strategy, REFUSED, detail)
 
 
-def line_of_lock(change: LockChange) -> StoryLine:
+def line_of_account(change: AccountEvent) -> StoryLine:
     """Something that was held back, or let go."""
     return StoryLine(_time(change.recorded), change.name or ACCOUNT, change.kind, change.detail)
 

@@ -52,6 +52,7 @@ class Code(enum.StrEnum):
     BROKER = "BROKER"
     NOT_DEALT = "NOT_DEALT"
     UNSETTLED = "UNSETTLED"
+    ADOPTED = "ADOPTED"
     INTERNAL = "INTERNAL"
 
 
@@ -104,12 +105,19 @@ MEANINGS: dict[Code, str] = {
     Code.UNSETTLED: (
         "Another order of the strategy is with the broker, and nobody knows yet what became of it."
     ),
+    Code.ADOPTED: (
+        "Nobody's position at the broker is the strategy's from then on, by `adopt`; its result is"
+        " counted from the broker's opening price."
+    ),
     Code.INTERNAL: "The gateway failed on it; see its log. Nothing was executed.",
 }
 
 
 NO_REFUSALS = frozenset(
-    {Code.FILLED, Code.PARTIAL, Code.STOP_LOSS, Code.TAKE_PROFIT, Code.STOP_OUT, Code.MANUAL}
+    {
+        *(Code.FILLED, Code.PARTIAL, Code.ADOPTED),
+        *(Code.STOP_LOSS, Code.TAKE_PROFIT, Code.STOP_OUT, Code.MANUAL),
+    }
 )
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 import zmq
 
-from mt5crs_shared.messages import ClosePositions, Fence, FromChild, FromSupervisor
+from mt5crs_shared.messages import Fence, FromChild, FromSupervisor
 from mt5crs_shared.process.installation import Installation, Speaker
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.trading.operator_requests import ClosePositions
 
 logger = logging.getLogger(__name__)
 

@@ -135,6 +135,29 @@ def resolve(
 
 @cli.command()
 @place_options()
+@click.argument("ticket", type=click.IntRange(1), required=False)
+@click.argument("strategy", required=False)
+@click.option("--yes", "sure", is_flag=True, help="Do not ask.")
+@as_json_option
+@pass_setup
+def adopt(
+    setup: Setup, ticket: int | None, strategy: str | None, sure: bool, as_json: bool
+) -> None:
+    """Make position TICKET of the broker's account STRATEGY's own, or show what is nobody's."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.running import adopting
+
+    paths = VarPaths(setup.running)
+    if ticket is None:
+        adopting.show_foreign(paths, as_json)
+        return
+    if strategy is None:
+        raise click.UsageError("say whose it is to be: `adopt TICKET STRATEGY`")
+    adopting.adopt(paths, ticket, strategy, sure)
+
+
+@cli.command()
+@place_options()
 @as_json_option
 @pass_setup
 def locks(setup: Setup, as_json: bool) -> None:

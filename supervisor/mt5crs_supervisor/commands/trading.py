@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from mt5crs_shared.messages import AskTrading, ClosePositions, Lock, TradingReport, Unlock
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import lock_log
+from mt5crs_shared.storage import account_log
 from mt5crs_shared.storage.story import deal_in_words
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import (
@@ -19,6 +18,13 @@ from mt5crs_shared.trading.locks import (
     OPERATOR,
     TradingLock,
     TradingState,
+)
+from mt5crs_shared.trading.operator_requests import (
+    AskTrading,
+    ClosePositions,
+    Lock,
+    TradingReport,
+    Unlock,
 )
 from mt5crs_shared.trading.orders import Fill, Position
 from mt5crs_supervisor.commands import show
@@ -212,7 +218,7 @@ def show_locks(paths: VarPaths, as_json: bool) -> None:
 def _recorded(paths: VarPaths) -> list[TradingLock]:
     """The locks that hold, by the ledger."""
     with books.ledger_of(paths.var) as ledger:
-        found = lock_log.read_locks(ledger) if ledger is not None else []
+        found = account_log.read_locks(ledger) if ledger is not None else []
         return [*locks.in_force(found, time.time())]
 
 

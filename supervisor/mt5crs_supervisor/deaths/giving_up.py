@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Iterable
 
 from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_shared.messages import ClosePositions
 from mt5crs_shared.metrics import AccountReport
+from mt5crs_shared.trading.operator_requests import ClosePositions
 from mt5crs_shared.trading.orders import Whole
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.lifecycle import State

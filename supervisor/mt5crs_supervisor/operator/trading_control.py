@@ -6,10 +6,11 @@ import msgspec
 import zmq
 
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.messages import FromGateway, FromOperator, TradingReport
+from mt5crs_shared.messages import FromGateway
 from mt5crs_shared.process.installation import load_installation
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.locks import OPERATOR
+from mt5crs_shared.trading.operator_requests import FromOperator, TradingReport
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning

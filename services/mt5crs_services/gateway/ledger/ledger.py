@@ -15,6 +15,7 @@ from mt5crs_services.gateway.ledger.account import Total
 from mt5crs_services.gateway.ledger.ledger_file import LedgerFile
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import (
+    AccountNote,
     Booking,
     OpenOrder,
     OrderState,
@@ -26,7 +27,7 @@ from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_shared import events
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.storage import ledger_queries, lock_log
+from mt5crs_shared.storage import account_log, ledger_queries
 from mt5crs_shared.storage.ledger_queries import DEAL_COLUMNS, POSITION_COLUMNS
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.storage.store import Durability
@@ -221,14 +222,16 @@ class Ledger:
         row = self._select("SELECT value FROM meta WHERE key = 'far_side'")
         return str(row[0]) if row is not None else ""
 
-    def keep_far_side(self, state: str) -> None:
-        """Record what a broker that is far away has to remember."""
+    def keep_far_side(self, state: str, notes: Iterable[AccountNote] = ()) -> None:
+        """Record what a broker that is far away has to remember, and what people should know."""
         with self._writing():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('far_side', ?)", (state,))
+            for note in notes:
+                writing.insert_event(self._db, note.kind, note.detail, note.name)
 
     def locks(self) -> list[TradingLock]:
         """What holds orders back."""
-        return lock_log.read_locks(self._db)
+        return account_log.read_locks(self._db)
 
     def change_locks(
         self, put: Iterable[TradingLock], taken_off: Iterable[tuple[TradingLock, str]]

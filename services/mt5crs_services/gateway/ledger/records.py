@@ -45,6 +45,20 @@ class RecordedOrder(msgspec.Struct, frozen=True):
     result: OrderResult | None
 
 
+class AccountNote(msgspec.Struct, frozen=True):
+    """Something about the account that its owner should know.
+
+    Attributes:
+        kind: One of `events.ACCOUNT_KINDS`.
+        detail: For people.
+        name: The strategy; empty: the account.
+    """
+
+    kind: str
+    detail: str
+    name: str = ""
+
+
 class StreamUpdate(msgspec.Struct, frozen=True):
     """Where a symbol's stream stands, with the open positions that were checked up to there.
 

@@ -69,6 +69,7 @@ def insert_own_order(db: sqlite3.Connection, booking: Booking) -> None:
         fill.order_id,
         fill.strategy,
         fill.symbol,
+        "OPEN" if fill.entry == "IN" else "CLOSE",
         fill.side,
         fill.lots,
         fill.time_us,
@@ -80,7 +81,7 @@ def insert_own_order(db: sqlite3.Connection, booking: Booking) -> None:
         time.time(),
     )
     db.execute(
-        "INSERT INTO orders VALUES (NULL, ?, ?, 0, ?, 'CLOSE', ?, ?, ?, ?, x'', ?, ?, '', ?, ?, ?)",
+        "INSERT INTO orders VALUES (NULL, ?, ?, 0, ?, ?, ?, ?, ?, ?, x'', ?, ?, '', ?, ?, ?)",
         values,
     )
 

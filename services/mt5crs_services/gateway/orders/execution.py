@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 from mt5crs_services.gateway.broker import (
     Answered,
-    AskedBroker,
     Broker,
     Dealt,
-    HandDeal,
     Outcome,
     SendAgain,
     Status,
@@ -20,6 +18,7 @@ from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerTakenError
 from mt5crs_services.gateway.ledger.records import OrderState
+from mt5crs_services.gateway.orders.asked_broker import AskedBroker
 from mt5crs_services.gateway.orders.booker import Booker
 from mt5crs_services.gateway.orders.delayed_orders import DelayedOrders, Due
 from mt5crs_services.gateway.orders.mail import Mail, Outbound
@@ -142,17 +141,21 @@ class Execution:
         self._take_unasked(found)
         return found.fill
 
-    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> str:
-        """Take somebody's word for what has become of an order; empty: done, or why not.
+    def take(self, said: Word) -> None:
+        """What the broker has said by itself, or the operator for it.
 
         Raises:
             LedgerError: It could not be recorded.
         """
-        found = self._broker.settle(order_id, deal, who)
-        if isinstance(found, str):
-            return found
-        self._take(found)
-        return ""
+        match said:
+            case Answered(order_id=order_id, outcome=outcome):
+                order = self._under_way.find(order_id)
+                if order is not None:
+                    self._mail.answer(order, self._conclude(order, outcome))
+            case SendAgain(order_id=order_id):
+                self._under_way.again(order_id)
+            case Dealt():
+                self._take_unasked(said)
 
     def turn(self, caught_up: bool) -> None:
         """Take what the broker has done by itself, and ask after orders whose fate is not known.
@@ -161,7 +164,7 @@ class Execution:
             LedgerError: Something could not be booked; it is tried again later.
         """
         for said in self._asked.poll(caught_up):
-            self._take(said)
+            self.take(said)
         self._send_waiting()
         self._asked.tend()
         for order in self._under_way.take_due():
@@ -207,17 +210,6 @@ class Execution:
             else:
                 self._under_way.wait_on(order, waited)
                 return
-
-    def _take(self, said: Word) -> None:
-        match said:
-            case Answered(order_id=order_id, outcome=outcome):
-                order = self._under_way.find(order_id)
-                if order is not None:
-                    self._mail.answer(order, self._conclude(order, outcome))
-            case SendAgain(order_id=order_id):
-                self._under_way.again(order_id)
-            case Dealt():
-                self._take_unasked(said)
 
     def _execute(self, order: Order, tick: Tick, occurrence: int) -> OrderResult | None:
         for dealt in self._broker.poll_before(order, tick, occurrence):
@@ -284,7 +276,8 @@ class Execution:
         order = self._under_way.find(dealt.fill.order_id)
         if order is None:
             self._booker.book(dealt)
-            self._mail.closed(dealt.fill)
+            if dealt.fill.entry == "OUT":
+                self._mail.closed(dealt.fill)
             return
         self._mail.answer(order, self._conclude(order, Outcome(Status.FILLED, dealt=dealt)))
 

@@ -5,14 +5,16 @@ import math
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Broker, HandDeal
+from mt5crs_services.gateway.broker import Broker, HandDeal, Word
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.orders.execution import Execution
 from mt5crs_services.gateway.risk import Proposal, RiskRules, TradingLocks
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import (
+from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.operator_requests import (
+    Adopt,
     ClosePositions,
     FromOperator,
     Lock,
@@ -21,7 +23,6 @@ from mt5crs_shared.messages import (
     Trial,
     Unlock,
 )
-from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.orders import Code, Fill, Order
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class OperatorService:
         closed: list[Fill] = []
         kept: dict[int, str] = {}
         under_way = False
-        unsettled = ""
+        refused = ""
         try:
             match message:
                 case Lock(locks=wanted):
@@ -86,12 +87,14 @@ class OperatorService:
                         else:
                             closed.append(found)
                 case Settle():
-                    unsettled = self._settle(message)
+                    refused = self._settle(message)
+                case Adopt():
+                    refused = self._adopt(message)
         except LedgerError:
             logger.exception("what the operator asked for could not be recorded")
             return None
         report = self._report(tuple(closed), kept, catching_up=not caught_up)
-        return msgspec.structs.replace(report, under_way=under_way, unsettled=unsettled)
+        return msgspec.structs.replace(report, under_way=under_way, refused=refused)
 
     def _settle(self, word: Settle) -> str:
         """Take somebody's word for an order's fate; why it is not taken, empty: it is."""
@@ -104,7 +107,20 @@ class OperatorService:
             if not (math.isfinite(said) and said >= 0.0):
                 return f"{said} is no volume and no price"
         deal = HandDeal(word.ticket, word.lots, word.price) if word.dealt else None
-        return self._execution.settle(word.order_id, deal, word.who)
+        return self._take(self._broker.settle(word.order_id, deal, word.who))
+
+    def _adopt(self, word: Adopt) -> str:
+        """Make a position a strategy's own; why it is not done, empty: it is."""
+        strategies = {strategy.name: strategy for strategy in self._config.enabled}
+        if word.strategy not in strategies:
+            return f"{word.strategy} does not run in this configuration"
+        return self._take(self._broker.adopt(word.ticket, strategies[word.strategy], word.who))
+
+    def _take(self, found: Word | str) -> str:
+        if isinstance(found, str):
+            return found
+        self._execution.take(found)
+        return ""
 
     def _close(self, ticket: int, reason: str, caught_up: bool) -> Fill | str | None:
         for strategy, position in self._broker.positions().items():
@@ -127,6 +143,7 @@ class OperatorService:
             closed=closed,
             kept=kept,
             catching_up=catching_up,
+            foreign=tuple(self._broker.foreign),
         )
 
     def _try(self, strategy: StrategyConfig) -> Trial:

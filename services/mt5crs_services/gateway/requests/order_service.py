@@ -31,7 +31,7 @@ from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
 
-OWN_SUFFIXES = (":stop_loss", ":take_profit", ":stop_out", ":manual", ":opened")
+OWN_SUFFIXES = (":stop_loss", ":take_profit", ":stop_out", ":manual", ":opened", ":adopted")
 """How the ids of a broker's own deals end; no strategy may use them."""
 
 

@@ -7,12 +7,12 @@ from typing import Protocol
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine
 
-COMMAND = "mt5crs_services.gateway.brokers.bridge.probe:probe_bridge"
+COMMAND = "mt5crs_services.gateway.brokers.bridge.dialects.probe:probe_bridge"
 """Who asks; by name only, since the supervisor imports no service."""
 
 
 class Probed(Protocol):
-    """What was found; see `mt5crs_services.gateway.brokers.bridge.probe.BridgeProbe`."""
+    """What was found; see `mt5crs_services.gateway.brokers.bridge.dialects.probe.BridgeProbe`."""
 
     @property
     def url(self) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from mt5crs_shared import events
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import event_files, ledger_queries, lock_log, story
+from mt5crs_shared.storage import account_log, event_files, ledger_queries, story
 from mt5crs_shared.storage.event_files import EventReader
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.storage.story import StoryCursor, StoryLine, StoryReader
@@ -116,8 +116,8 @@ def show_summary(var_dir: Path, since: str | None) -> None:
                 deals=ledger_queries.deals(db),
                 refused=[order for order in refused if order.recorded >= since_wall],
                 held=ledger_queries.read_positions(db),
-                changes=lock_log.read_lock_changes(db, since=since_wall),
-                locks=in_force(lock_log.read_locks(db), time.time()),
+                changes=account_log.read_account_events(db, since=since_wall),
+                locks=in_force(account_log.read_locks(db), time.time()),
             )
     page = morning_page(begin, found, written)
     show.print_lines(page)
@@ -154,7 +154,7 @@ class Story:
                 refused = reaching_back(lambda n: _refused(db, n, strategy), limit, since)
                 lines += map(story.line_of_deal, deals)
                 lines += map(story.line_of_refusal, refused)
-                lines += map(story.line_of_lock, lock_log.read_lock_changes(db))
+                lines += map(story.line_of_account, account_log.read_account_events(db))
         found = EventReader(self._paths.events)
         lines += map(story.line_of_event, found.read())
         end = msgspec.structs.replace(end, event=found.number)

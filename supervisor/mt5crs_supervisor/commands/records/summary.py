@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 import msgspec
 
 from mt5crs_shared.events import (
+    BALANCE,
+    FOREIGN,
     SUPERVISOR,
+    UNGUARDED,
     UNLOCKED,
     BeganAgain,
     Degraded,
@@ -20,9 +23,9 @@ from mt5crs_shared.events import (
     Started,
     Stopped,
 )
+from mt5crs_shared.storage.account_log import AccountEvent
 from mt5crs_shared.storage.event_files import NumberedEvent
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
-from mt5crs_shared.storage.lock_log import LockChange
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Position
@@ -40,14 +43,14 @@ class Books(msgspec.Struct, frozen=True):
         deals: Every deal, since a trade may have been opened before.
         refused: Orders that were refused.
         held: The open positions.
-        changes: What was locked and unlocked.
+        changes: What was locked and unlocked, and what the broker's account has shown.
         locks: The locks that hold.
     """
 
     deals: Sequence[Deal] = ()
     refused: Sequence[OrderRecord] = ()
     held: Sequence[Position] = ()
-    changes: Sequence[LockChange] = ()
+    changes: Sequence[AccountEvent] = ()
     locks: Sequence[TradingLock] = ()
 
 
@@ -108,11 +111,13 @@ def _is_degraded(numbered: NumberedEvent) -> bool:
 
 
 def _locked(books: Books) -> list[str]:
-    """What was held back meanwhile, and what still is."""
+    """What was held back meanwhile, and what still is; and what the broker's account has shown."""
     lines = [f"held back: {lock.scope or 'account'}: {in_words(lock)}" for lock in books.locks]
     over = Counter(c.name or "account" for c in books.changes if c.kind == UNLOCKED)
     told = ", ".join(f"{name} {_times(count)}" for name, count in over.items())
-    return [*lines, *([f"held back and let go: {told}"] if told else [])]
+    shown = [c.detail for c in books.changes if c.kind in (BALANCE, FOREIGN, UNGUARDED)]
+    lines += [f"held back and let go: {told}"] if told else []
+    return lines + [f"at the broker: {plain(detail)}" for detail in shown[-SHOWN:]]
 
 
 def _deaths(events: Sequence[NumberedEvent]) -> list[str]:

@@ -12,9 +12,9 @@ import click
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.messages import AskTrading
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.locks import OPERATOR, TradingState
+from mt5crs_shared.trading.operator_requests import AskTrading
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.failures import CommandError

@@ -2,10 +2,10 @@
 
 import click
 
-from mt5crs_shared.messages import Settle
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.storage.ledger_queries import OrderRecord
+from mt5crs_shared.trading.operator_requests import Settle
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
@@ -40,13 +40,13 @@ def resolve(
     gateway = TradingControl(paths)
     known = [order.order_id for order in _open_orders(paths)]
     report = gateway.ask(Settle(order_id, dealt, user_name(), ticket, lots, price))
-    if not report.unsettled:
+    if not report.refused:
         what = "filled" if dealt else "not filled"
         click.echo(f"{order_id}: {what}; its strategy is told, and the books follow")
         return
     if order_id not in known:
         raise unknown_name(order_id, known, "order whose fate is unknown")
-    raise CommandError(f"{order_id}: {report.unsettled}; nothing was changed")
+    raise CommandError(f"{order_id}: {report.refused}; nothing was changed")
 
 
 def _open_orders(paths: VarPaths) -> list[OrderRecord]:

@@ -16,12 +16,13 @@ import zmq
 from mt5crs_services.gateway.broker import Dealt, FarBroker, HandDeal, Outcome, Terms, Word, Worth
 from mt5crs_services.gateway.brokers import pricing
 from mt5crs_services.gateway.brokers.bridge.bridge_link import BridgeLink, BridgeMessage
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, position_at
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect
 from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
 from mt5crs_services.gateway.brokers.bridge.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
 from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
+from mt5crs_services.gateway.brokers.bridge.position_guard import PositionGuard
 from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState, Reconciliation
 from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.bridge.snapshots import KEY as SNAPSHOT
@@ -31,18 +32,17 @@ from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.execution_structs import AccountConfig
-from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Code, Order, Position, touched
+from mt5crs_shared.trading.orders import Order, Position
 
 logger = logging.getLogger(__name__)
 
 AWAY_AFTER = 2.0
 """Seconds without a connection after which people are told."""
-
-CLOSED_BY = {Code.STOP_LOSS: "stop", Code.TAKE_PROFIT: "target"}
 
 
 class BridgeBroker(FarBroker):
@@ -53,7 +53,7 @@ class BridgeBroker(FarBroker):
         market: The gateway's own streams.
         held: The open positions, as an earlier process left them.
         state: What that process knew besides.
-        keep: Has such a state on the disk.
+        keep: Has such a state on the disk, with what people should know of it.
         comments: Names the orders at the broker.
         balance: The ledger's, just now.
         link: The way to the bridge.
@@ -70,7 +70,7 @@ class BridgeBroker(FarBroker):
         market: Market,
         held: Sequence[OpenPosition],
         state: BridgeState,
-        keep: Callable[[BridgeState], None],
+        keep: Callable[[BridgeState, Sequence[AccountNote]], None],
         comments: Comments,
         balance: Callable[[], float],
         link: BridgeLink,
@@ -126,6 +126,7 @@ class BridgeBroker(FarBroker):
             keep,
             monotonic,
         )
+        self._guard = PositionGuard(self._holdings, self._deals, self._traffic, dialect.drops_stops)
         self._lookup.take_up(state.closing)
         self._connected_at = monotonic()
 
@@ -210,32 +211,27 @@ class BridgeBroker(FarBroker):
         self, strategy: str, ticket: int, tick: Tick, rate: float | None
     ) -> Dealt | str | None:
         """The broker ends positions, at its own prices; it is asked whether it has."""
-        held = self._holdings.get(strategy)
-        if held is None or held.position.ticket != ticket:
-            return None
-        self._traffic.look_soon(0.5)
-        return f"position {ticket} is open at the broker"
+        return self._guard.on_touched(strategy, ticket)
 
     def close(self, strategy: str, reason: str) -> Dealt | str | None:
         """Have a position closed; the deal comes by itself."""
-        if (held := self._holdings.get(strategy)) is None:
-            return "it is not open"
         if not self._may_trade:
             return self.trouble or "the account has not been seen yet"
-        self._close(held, Code.MANUAL, reason)
-        return None
+        return self._guard.close(strategy, reason)
+
+    @property
+    def foreign(self) -> list[Position]:
+        """See `Broker.foreign`."""
+        return [position_at(found) for found in self._books.foreign(self._snapshots.latest)]
+
+    def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
+        """Make such a position a strategy's own; see `Broker.adopt`."""
+        return self._books.adopted(self._snapshots.latest, ticket, strategy, who)
 
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
         """Guard the positions whose stop the broker does not have."""
-        for held in self._holdings.of_symbol(tick.symbol):
-            position = held.position
-            if not self._is_unguarded(position) or tick.time_us < position.open_time_us:
-                continue
-            if not market.protects(position.open_time_us) or market.replaying:
-                continue
-            code = touched(position, tick)
-            if code is not None and self._may_trade:
-                self._close(held, code, f"the broker has no {CLOSED_BY[code]} of it")
+        if self._may_trade:
+            self._guard.on_tick(market, tick, self._books.state.unguarded)
 
     def on_booked(self, dealt: Dealt) -> None:
         """A deal has happened."""
@@ -278,14 +274,6 @@ class BridgeBroker(FarBroker):
         if snapshot is not None:
             yield from self._books.take(snapshot)
 
-    def _close(self, held: OpenPosition, code: Code, reason: str) -> None:
-        order = self._deals.closing_order(held.position, code, reason)
-        if self._traffic.close(order, code, reason):
-            logger.warning("position %d is being closed: %s", held.position.ticket, reason)
-
-    def _is_unguarded(self, position: Position) -> bool:
-        return self._dialect.drops_stops or position.ticket in self._books.state.unguarded
-
     def _unknown(self) -> str:
         """The oldest order that nobody has known the fate of for too long."""
         now, patience = self._monotonic(), self._settings.unknown_after
@@ -326,7 +314,7 @@ def bridge_maker(
             market,
             ledger.open_positions(),
             msgspec.json.decode(kept, type=BridgeState) if kept else BridgeState(),
-            lambda state: ledger.keep_far_side(msgspec.json.encode(state).decode()),
+            lambda state, notes: ledger.keep_far_side(msgspec.json.encode(state).decode(), notes),
             Comments(ledger.installation),
             lambda: account.balance,
             link,

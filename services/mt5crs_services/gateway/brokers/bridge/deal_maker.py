@@ -14,6 +14,7 @@ from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Code, Order, Position, remaining
 
@@ -125,6 +126,35 @@ class DealMaker:
         position = fills.position_of(order, fill, quote)
         return Dealt(fill, OpenPosition(position, quote, rate, seen=market.count))
 
+    def adopted(
+        self, found: FarPosition, strategy: StrategyConfig, quote: Tick, reason: str
+    ) -> Dealt:
+        """The deal that makes a position which was nobody's here a strategy's own.
+
+        Args:
+            found: The position.
+            strategy: Whose it is to be.
+            quote: The newest of its symbol.
+            reason: For people.
+        """
+        order = Order(
+            order_id=f"{found.ticket}:{found.lots:g}:adopted",
+            strategy=strategy.name,
+            epoch=0,
+            symbol=found.symbol,
+            magic=strategy.magic_number,
+            action="OPEN",
+            side=found.side,
+            lots=found.lots,
+            tick=quote,
+            stop_loss=found.stop_loss or 0.0,
+            take_profit=found.take_profit or 0.0,
+            reason=reason,
+        )
+        dealt = self.opened(order, found.ticket, found.lots, found.open_price)
+        fill = msgspec.structs.replace(dealt.fill, code=Code.ADOPTED)
+        return msgspec.structs.replace(dealt, fill=fill, reason=reason)
+
     def closed(
         self, order: Order, held: OpenPosition, lots: float, price: float, code: Code, reason: str
     ) -> Dealt:
@@ -174,26 +204,37 @@ class DealMaker:
 
     def stray_order(self, owner: str, magic: int, found: FarPosition) -> Order:
         """The gateway's own order that closes a position which no strategy knows of."""
-        position = Position(
-            ticket=found.ticket,
-            strategy=owner,
-            symbol=found.symbol,
-            magic=magic,
-            side=found.side,
-            lots=found.lots,
-            open_price=found.open_price,
-            open_time_us=0,
-        )
+        position = msgspec.structs.replace(position_at(found), strategy=owner, magic=magic)
         return self.closing_order(position, Code.MANUAL)
 
     def watches(self, symbol: str) -> bool:
         """Whether a symbol has a stream here."""
         return symbol in self._market.symbols
 
+    def newest(self, symbol: str) -> Tick | None:
+        """The newest quote of a symbol that has a stream here; None: it has none yet."""
+        return self._market.symbols[symbol].quote
+
     def held_by(self, order: Order) -> OpenPosition | None:
         """The position that an order is to close, where it is open."""
         held = self._holdings.get(order.strategy)
         return held if held is not None and held.position.ticket == order.ticket else None
+
+
+def position_at(found: FarPosition) -> Position:
+    """A position as the bridge lists it: no strategy's, and open since nobody knows when."""
+    return Position(
+        ticket=found.ticket,
+        strategy="",
+        symbol=found.symbol,
+        magic=found.magic or 0,
+        side=found.side,
+        lots=found.lots,
+        open_price=found.open_price,
+        open_time_us=0,
+        stop_loss=found.stop_loss or 0.0,
+        take_profit=found.take_profit or 0.0,
+    )
 
 
 def rest_of(held: OpenPosition, lots: float) -> OpenPosition | None:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 
@@ -17,7 +17,11 @@ from mt5crs_services.gateway.brokers.bridge.sent_order import OwnClosing, SentOr
 from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.ledger.records import AccountNote
+from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.trading.orders import Position
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +62,7 @@ class Reconciliation:
         trusted: A bridge that does not say which one it is, is believed.
         doubled: Symbols that several strategies trade.
         state: As an earlier process left it.
-        keep: Has a state on the disk.
+        keep: Has a state on the disk, with what people should know of it.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -80,7 +84,7 @@ class Reconciliation:
         trusted: bool,
         doubled: Collection[str],
         state: BridgeState,
-        keep: Callable[[BridgeState], None],
+        keep: Callable[[BridgeState, Sequence[AccountNote]], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = state
@@ -191,46 +195,90 @@ class Reconciliation:
         held = {each.position.ticket: each for each in self._holdings.all}
         on_way = bool(self._orders.all)
         foreign = tuple(sorted(self.state.foreign if on_way else listed.keys() - held.keys()))
-        if new := set(foreign) - set(self.state.foreign):
-            logger.warning("positions %s are not ours, and are left alone", sorted(new))
         unguarded = tuple(
             ticket
             for ticket, each in sorted(held.items())
             if ticket in listed and _lacks_stops(each, listed[ticket])
         )
-        if new := set(unguarded) - set(self.state.unguarded):
-            logger.warning("the broker has no stop of positions %s; they are guarded", sorted(new))
-        offset = self._explained(snapshot.account)
-        self._remember(offset=offset, foreign=foreign, unguarded=unguarded)
+        offset, unexplained = self._explained(snapshot.account)
+        notes = [
+            *(_foreign(listed[ticket]) for ticket in foreign if ticket not in self.state.foreign),
+            *(
+                _unguarded(held[ticket].position)
+                for ticket in unguarded
+                if ticket not in self.state.unguarded
+            ),
+            *unexplained,
+        ]
+        self._remember(notes, offset=offset, foreign=foreign, unguarded=unguarded)
 
-    def _explained(self, account: FarAccount) -> float:
-        """The offset from now on."""
+    def _explained(self, account: FarAccount) -> tuple[float, list[AccountNote]]:
+        """The offset from now on, and what people should know of it."""
         offset, difference = self.state.offset or 0.0, self.difference(account)
         if abs(difference) < evidence.SAME_MONEY:
-            return offset
+            return offset, []
         if abs(difference) > JUMP * max(abs(account.balance - difference), 1.0):
             self.confirmed = False
             self.trouble = (
                 f"the broker's balance is {account.balance:,.2f}, and"
                 f" {account.balance - difference:,.2f} was expected: nothing is sent"
             )
-            return offset
-        logger.warning(
-            "the broker's balance is %.2f, %+.2f more than the deals here explain",
-            account.balance,
-            difference,
+            return offset, []
+        detail = (
+            f"the broker's balance is {account.balance:,.2f}: {difference:+,.2f} that no deal here"
+            " explains, such as swap, commission, a deposit, or deals of others; the ledger's"
+            " balance stays as it is"
         )
-        return round(offset + difference, 2)
+        return round(offset + difference, 2), [AccountNote(events.BALANCE, detail)]
 
     def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
         """Have the gateway's own orders on the disk."""
         self._remember(closing=closing)
 
-    def _remember(self, **changes: object) -> None:
+    def foreign(self, latest: AccountSnapshot | None) -> list[FarPosition]:
+        """Open positions of the newest snapshot that are nobody's here."""
+        listed = latest.positions if latest is not None else ()
+        return [found for found in listed if found.ticket in self.state.foreign]
+
+    def adopted(
+        self, latest: AccountSnapshot | None, ticket: int, strategy: StrategyConfig, who: str
+    ) -> Dealt | str:
+        """The deal that makes a position of nobody's a strategy's own; or why there is none.
+
+        Args:
+            latest: The newest snapshot.
+            ticket: The position.
+            strategy: Whose it is to be.
+            who: Says so, for people.
+        """
+        listed = latest.positions if latest is not None else ()
+        found = next((each for each in listed if each.ticket == ticket), None)
+        owner = next((h.position for h in self._holdings.all if h.position.ticket == ticket), None)
+        held = self._holdings.get(strategy.name)
+        quote = self._deals.newest(strategy.symbol)
+        if not self.confirmed:
+            return self.trouble or "the account has not been seen yet"
+        if self._orders.all:
+            return "an order is on its way, and may have opened it; ask again in a moment"
+        if owner is not None:
+            return "" if owner.strategy == strategy.name else f"it is {owner.strategy}'s already"
+        if found is None or ticket not in self.state.foreign:
+            return "the broker lists no such position, or it has just been opened"
+        if found.symbol != strategy.symbol:
+            return f"it is one of {found.symbol}, and {strategy.name} trades {strategy.symbol}"
+        if held is not None:
+            return f"{strategy.name} holds position {held.position.ticket}; one at a time"
+        if quote is None:
+            return f"no quote of {strategy.symbol} has come yet"
+        return self._deals.adopted(found, strategy, quote, f"adopted by {who}")
+
+    def _remember(self, notes: Sequence[AccountNote] = (), **changes: object) -> None:
         state = msgspec.structs.replace(self.state, **changes)
         if state != self.state:
-            self._keep(state)
+            self._keep(state, notes)
             self.state = state
+        for note in notes:
+            logger.warning("%s", note.detail)
 
 
 def why_not(
@@ -273,6 +321,20 @@ def _another(held: OpenPosition, listed: FarPosition) -> str:
         f" {position.lots:g} lots in the ledger, and a {listed.side} of {listed.lots:g} at the"
         " broker: somebody else trades it; nothing is sent"
     )
+
+
+def _foreign(found: FarPosition) -> AccountNote:
+    what = f"{found.side} {found.lots:g} {found.symbol}"
+    detail = f"position {found.ticket} ({what}) is not ours, and is left alone; see `adopt`"
+    return AccountNote(events.FOREIGN, detail)
+
+
+def _unguarded(position: Position) -> AccountNote:
+    detail = (
+        f"the broker has no stop, or no target, of position {position.ticket}: it is guarded from"
+        " here, and by nobody while this machine or its network is away"
+    )
+    return AccountNote(events.UNGUARDED, detail, position.strategy)
 
 
 def _lacks_stops(held: OpenPosition, listed: FarPosition) -> bool:

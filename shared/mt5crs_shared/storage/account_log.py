@@ -1,21 +1,21 @@
-"""What the ledger has of locks: those that hold, and when each was put there and taken off."""
+"""What the ledger has of the account besides deals: locks that hold, and what happened to it."""
 
 import sqlite3
 
 import msgspec
 
-from mt5crs_shared.events import LOCKED, UNLOCKED
+from mt5crs_shared.events import ACCOUNT_KINDS
 from mt5crs_shared.storage.ledger_queries import select
 from mt5crs_shared.trading.locks import TradingLock
 
 
-class LockChange(msgspec.Struct, frozen=True):
+class AccountEvent(msgspec.Struct, frozen=True):
     """One row of the ledger's events.
 
     Attributes:
         id: Its number.
         recorded: Wall time, seconds since the epoch.
-        kind: `events.LOCKED` or `events.UNLOCKED`.
+        kind: One of `events.ACCOUNT_KINDS`.
         detail: For people.
         name: The strategy; empty: the account.
     """
@@ -40,10 +40,10 @@ def read_locks(db: sqlite3.Connection) -> list[TradingLock]:
     return [msgspec.convert(dict(zip(names, row, strict=True)), TradingLock) for row in rows]
 
 
-def read_lock_changes(
+def read_account_events(
     db: sqlite3.Connection, after: int = 0, since: float = 0.0
-) -> list[LockChange]:
-    """What was locked and unlocked, in the order it happened.
+) -> list[AccountEvent]:
+    """What was locked and unlocked, and what the broker's account has shown, as it happened.
 
     Args:
         db: The ledger.
@@ -56,7 +56,8 @@ def read_lock_changes(
     rows = select(
         db,
         "SELECT id, recorded, kind, detail, name FROM events"
-        " WHERE id > :after AND recorded >= :since AND kind IN (:locked, :unlocked) ORDER BY id",
-        {"after": after, "since": since, "locked": LOCKED, "unlocked": UNLOCKED},
+        " WHERE id > :after AND recorded >= :since"
+        " AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY id",
+        {"after": after, "since": since, "kinds": msgspec.json.encode(ACCOUNT_KINDS).decode()},
     )
-    return [LockChange(*row) for row in rows]  # type: ignore[arg-type]  # as declared in the DDL
+    return [AccountEvent(*row) for row in rows]  # type: ignore[arg-type]  # as declared in the DDL

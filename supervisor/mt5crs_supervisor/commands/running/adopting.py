@@ -1,0 +1,80 @@
+"""Positions at the broker that are nobody's here: which ones there are, and whose they become."""
+
+import click
+
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.trading.operator_requests import Adopt, AskTrading
+from mt5crs_shared.trading.orders import Position
+from mt5crs_supervisor.commands import show
+from mt5crs_supervisor.commands.failures import CommandError, unknown_name
+from mt5crs_supervisor.commands.running import children
+from mt5crs_supervisor.commands.trading import user_name
+from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.operator.control import NotRunning
+from mt5crs_supervisor.operator.trading_control import TradingControl
+
+
+def show_foreign(paths: VarPaths, as_json: bool) -> None:
+    """Print the positions of the broker's account that are no strategy's."""
+    found = TradingControl(paths).ask(AskTrading()).foreign
+    if as_json:
+        show.print_json(found)
+    elif found:
+        show.print_lines(table(_columns(found), show.width()))
+        click.echo("They are left alone. `adopt TICKET STRATEGY` makes one a strategy's own.")
+    else:
+        click.echo("Every open position of the account is a strategy's.")
+
+
+def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
+    """Make a position that is nobody's a strategy's own, and have the strategy know of it.
+
+    Its process is replaced: a fresh one asks the gateway what it holds before it decides anything.
+
+    Raises:
+        CommandError: It cannot be, and why; nothing was changed.
+    """
+    gateway = TradingControl(paths)
+    report = gateway.ask(AskTrading())
+    names = [trial.strategy for trial in report.trials]
+    if strategy not in names:
+        raise unknown_name(strategy, names, "strategy")
+    found = next((position for position in report.foreign if position.ticket == ticket), None)
+    if found is None and ticket not in {position.ticket for position in report.positions}:
+        tickets = [str(position.ticket) for position in report.foreign]
+        raise unknown_name(str(ticket), tickets, "position that is nobody's")
+    if found is not None and not sure:
+        click.echo(f"{strategy} is to have position {ticket}: {_in_words(found)}.")
+        click.echo("From then on it closes it as it would one of its own.")
+        click.confirm("Is that right?", abort=True)
+    answer = gateway.ask(Adopt(ticket, strategy, user_name()))
+    if answer.refused:
+        raise CommandError(f"position {ticket}: {answer.refused}; nothing was changed")
+    click.echo(f"{strategy} has position {ticket}; its process is replaced, to know of it")
+    try:
+        children.act_on(paths, "restart", [strategy], click.echo)
+    except NotRunning:
+        click.echo("no supervisor runs: the next process of it asks by itself")
+
+
+def _in_words(position: Position) -> str:
+    stop = f"stop {position.stop_loss:g}" if position.stop_loss else "no stop"
+    target = f"target {position.take_profit:g}" if position.take_profit else "no target"
+    what = f"{position.side} {position.lots:g} {position.symbol} at {position.open_price:g}"
+    return f"{what}, {stop}, {target}"
+
+
+def _columns(rows: tuple[Position, ...]) -> list[Column]:
+    def price(value: float) -> Cell:
+        return Cell(f"{value:g}" if value else "-")
+
+    return [
+        column(rows, "TICKET", lambda p: Cell(str(p.ticket))),
+        column(rows, "SYMBOL", lambda p: Cell(p.symbol), right=False),
+        column(rows, "SIDE", lambda p: Cell(p.side), right=False),
+        column(rows, "LOTS", lambda p: Cell(f"{p.lots:g}")),
+        column(rows, "OPEN", lambda p: price(p.open_price)),
+        column(rows, "STOP", lambda p: price(p.stop_loss), 2),
+        column(rows, "TARGET", lambda p: price(p.take_profit), 2),
+        column(rows, "MAGIC", lambda p: Cell(str(p.magic) if p.magic else "-"), 1),
+    ]
