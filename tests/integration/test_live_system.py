@@ -40,6 +40,10 @@ def entry(name: str) -> dict[str, Any]:
     }
 
 
+def is_opening(order: dict[str, Any]) -> bool:
+    return order["action"] == "OPEN" and order["status"] == "FILLED"
+
+
 @pytest.fixture
 def bridge(tmp_path: Path) -> Iterator[BridgeProcess]:
     made = BridgeProcess("open_close", tmp_path / "terminal.db", Faults())
@@ -70,6 +74,9 @@ def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgePro
         assert system.call("start", "--live", "--detach").returncode == 0
         wait_for(lambda: len(bridge.book.deals()) > 4, "deals at the broker")
         assert "LIVE  balance" in system.said("status")
+        for name in ("euro", "twin"):
+            first, *others = [o["lots"] for o in system.json("orders", name) if is_opening(o)]
+            assert first == 0.01 and all(lots > 0.01 for lots in others), (first, others)
         system.said("pause", "--all", "--halt")
         system.said("flatten", "--all")
         assert bridge.book.positions() == []

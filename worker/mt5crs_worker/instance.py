@@ -221,6 +221,7 @@ class StrategyInstance:
             position=self.bot.position,
             realised=self.bot.realised,
             refused=self.bot.refused,
+            first_order=self.bot.first.dealt_by if self.bot.first is not None else "",
             last_signal=self.decider.last_signal,
             state=plain_state(self.strategy.state),
             metrics=metrics,

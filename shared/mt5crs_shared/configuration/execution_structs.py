@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from mt5crs_shared.configuration.values import Seconds
-from mt5crs_shared.market.symbol_spec import NotNegative
+from mt5crs_shared.market.symbol_spec import NotNegative, Positive
 
 
 class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +33,8 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reconcile_every: Seconds between two comparisons of the broker's account with the ledger.
         max_deviation: Points by which the price may have gone against an order that the broker
             asks to be sent again; beyond, it is refused.
+        max_first_lots: Lots of each strategy's first order, and of its first after a change of its
+            settings, model or code, at most; the symbol's smallest volume is allowed always.
         trust_account: The dialect cannot say which account it is; trade it all the same.
     """
 
@@ -44,4 +46,5 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unknown_after: Seconds = 30.0
     reconcile_every: Seconds = 15.0
     max_deviation: NotNegative = 20.0
+    max_first_lots: Positive = 0.01
     trust_account: bool = False

@@ -27,6 +27,7 @@ from mt5crs_worker.process.recovery import Takeover, break_in_words
 from mt5crs_worker.process.vitals import Vitals
 from mt5crs_worker.strategy import ModelStrategy
 from mt5crs_worker.trading import books
+from mt5crs_worker.trading.first_order import FirstOrder, setup_of
 from mt5crs_worker.trading.gateway_client import GatewayClient, StopRequested
 from mt5crs_worker.trading.journal import Checkpoint, Journal
 from mt5crs_worker.trading.journal_file import JournalError, ReplacedError
@@ -308,6 +309,11 @@ def make_instance(
         checkpoint,
         rates,
     )
+    if not config.globals.paper_trading:
+        dealt_by = checkpoint.first_order if checkpoint is not None else ""
+        setup = setup_of(strategy, instance.model_hash, type(instance.strategy))
+        most = config.globals.execution.max_first_lots
+        instance.bot.first = FirstOrder(most, setup, dealt_by)
     if checkpoint is None and strategy.history is not None:
         try:
             instance.warm_up(load_history(Path(strategy.history), strategy.timeframe))

@@ -10,6 +10,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, Side, remaining
 from mt5crs_worker.answers import BUY, EXIT, HOLD, Signal
+from mt5crs_worker.trading.first_order import FirstOrder
 from mt5crs_worker.trading.sizing import PositionSize, position_size
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,9 @@ class TradingBot:
         epoch: Number of this spawn.
         position: The position an earlier process left.
         realised: What it had realised, in the account's currency.
+
+    Attributes:
+        first: Holds the first order with real money small; None: with paper money nothing does.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class TradingBot:
         self.position = position
         self.realised = realised
         self.refused: tuple[int, tuple[Side, ...]] | None = None
+        self.first: FirstOrder | None = None
         self._config = config
         self._symbol = symbol
         self._first_balance = first_balance
@@ -168,8 +173,11 @@ class TradingBot:
     def _open(self, side: Side, moment: Moment) -> SignalOutcome:
         if moment.rate is None:
             return SignalOutcome("NO_TRADE", detail=f"no trade: {moment.no_rate}")
+        risk = self._config.risk_config
+        if self.first is not None:
+            risk = self.first.limited(risk, self._symbol)
         size = position_size(
-            self._config.risk_config,
+            risk,
             self.equity,
             moment.atr,
             self._symbol,
@@ -189,7 +197,11 @@ class TradingBot:
                 self.refused = (moment.bar_us, (*self._refused_on(moment.bar_us), side))
             return outcome
         self.open(result.position, result.fill)
-        return SignalOutcome("OPEN", result.fill.lots, (result,))
+        if self.first is not None:
+            self.first.dealt()
+        same = risk is self._config.risk_config
+        detail = "" if same else f"a first order: {risk.max_position_size:g} lots at most"
+        return SignalOutcome("OPEN", result.fill.lots, (result,), detail)
 
     def _refused_on(self, bar_us: int) -> tuple[Side, ...]:
         """The sides that were refused since a bar was closed."""

@@ -71,6 +71,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         metrics: Counters.
         rates: What is known of the symbols that convert the profit's currency.
         refused: The closed bar on which orders to open were refused last, and their sides.
+        first_order: What decided when a first order was dealt; see `FirstOrder`.
     """
 
     identity: str
@@ -88,6 +89,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     metrics: StrategyMetrics
     rates: dict[str, KeptRate] = {}
     refused: tuple[int, tuple[Side, ...]] | None = None
+    first_order: str = ""
 
 
 def identity_of(config: StrategyConfig) -> str:
