@@ -36,6 +36,8 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         warm: Closed bars in the window, at most 256.
         bars_needed: Closed bars that must be there before the strategy decides anything.
         bar_seconds: Length of a bar.
+        history_bars: Closed bars that it began with, of its `history` file; the others were made of
+            ticks.
         signals_generated: Evaluations that came out BUY, SELL or EXIT.
         signals_untraded: Signals that no order was made of: too small, or a stop in the spread.
         orders_sent: Orders that left for the gateway.
@@ -71,6 +73,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     warm: int = 0
     bars_needed: int = 0
     bar_seconds: int = 0
+    history_bars: int = 0
     signals_generated: int = 0
     signals_untraded: int = 0
     orders_sent: int = 0

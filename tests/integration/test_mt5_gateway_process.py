@@ -28,7 +28,7 @@ from mt5crs_services.mt5_gateway.answers import (
     TerminalReport,
     TicksReport,
 )
-from mt5crs_services.mt5_gateway.client import WindowsGatewayClient, WindowsGatewayError
+from mt5crs_services.mt5_gateway.client import WindowsGatewayClient, WindowsGatewayError, pull_bars
 from mt5crs_services.mt5_gateway.protocol import MAX_REQUEST, encode_message
 from mt5crs_services.mt5_gateway.requests import (
     AskAccount,
@@ -165,6 +165,9 @@ def test_it_answers_every_question(windows: Windows) -> None:
     ticks = ask(AskTicks("GBPUSD", round((time.time() - 3.0) * 1e6)), TicksReport).ticks
     assert len(ticks) > 10 and all(abs(t.time_us / 1e6 - time.time()) < 6.0 for t in ticks)
     assert ask(AskBars("EURUSD", "M5", 10), BarsReport).bars == ()
+    wanted = [("EURUSD", "M5", 10), ("EURUSD", "S5", 10), ("NONE", "M5", 10)]
+    none, short, unknown = pull_bars(f"tcp://127.0.0.1:{windows.orders}", wanted)
+    assert none == [] and "no bars of S5" in short and "NONE" in unknown
     assert windows.end() == 0
 
 

@@ -30,7 +30,8 @@ def said(**metrics: object) -> str:
 def test_one_that_is_warming_up_says_how_long_it_takes() -> None:
     text = said(warm=180, bars_needed=256, bar_seconds=60)
     assert "warming up: 180 of 256 closed bars of 1m00s; 1h16m of open market to go" in text
-    assert "has the 256 closed bars" in said(warm=256, bars_needed=256, bar_seconds=60)
+    warm = said(warm=256, bars_needed=256, bar_seconds=60, history_bars=250)
+    assert "has the 256 closed bars of 1m00s that it needs; it began with 250 of `history`" in warm
 
 
 def test_a_decision_is_told_with_what_would_have_made_it_another() -> None:

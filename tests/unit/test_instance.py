@@ -18,7 +18,7 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, touched
-from mt5crs_worker.bars import BarWindow
+from mt5crs_worker.bars import Bar, BarWindow
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import BUY, EXIT, HOLD, SELL, Signal, Strategy, StrategyError
 
@@ -383,3 +383,16 @@ def test_counters_go_on_over_a_restart() -> None:
     two = StrategyInstance(config(), SYMBOL, Book(), 10_000.0, "USD", 2, saved)
     assert two.get_status() == one.get_status()
     assert two.get_status() != StrategyMetrics()
+
+
+def test_bars_of_a_file_are_told_apart_from_those_of_ticks() -> None:
+    one = StrategyInstance(config(), SYMBOL, Book(), 10_000.0, "USD")
+    minute = 60_000_000
+    one.warm_up([Bar(n * minute, 1.1, 1.2, 1.0, 1.1, 0) for n in range(-40, 0)])
+    for tick in wobble(3):
+        one.on_tick(tick)
+    status = one.get_status()
+    assert (status.history_bars, status.warm) == (40, 40 + status.bars)
+    again = one.checkpoint(TickMark(0, 0, ()), 0, status)
+    other = StrategyInstance(config(), SYMBOL, Book(), 10_000.0, "USD", checkpoint=again)
+    assert other.get_status().history_bars == 40

@@ -196,6 +196,7 @@ class StrategyInstance:
     def warm_up(self, bars: list[Bar]) -> None:
         """Begin with bars of a history file; those the window already has are left out."""
         self._bars.warm_up(bars)
+        self._tally.begun_with(len(self.window))
 
     def take_decisions(self) -> list[Decision]:
         """The decisions since the last call."""
@@ -249,9 +250,8 @@ class StrategyInstance:
 
     def shutdown(self) -> None:
         """Nothing is held open: the position stays, guarded by the gateway's stop and target."""
-        logger.info(
-            "shut down", extra={"ticks": self._processed, "orders": self._tally.metrics.orders_sent}
-        )
+        orders = self._tally.metrics.orders_sent
+        logger.info("shut down", extra={"ticks": self._processed, "orders": orders})
 
     def _process(self, tick: Tick, occurrence: int, decide: bool) -> None:
         if decide:

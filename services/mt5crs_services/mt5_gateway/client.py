@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast, get_args
 
 import msgspec
 import zmq
@@ -11,12 +11,19 @@ import zmq
 from mt5crs_services.mt5_gateway import protocol
 from mt5crs_services.mt5_gateway.answers import (
     AnyAnswer,
+    BarsReport,
     GatewayFailure,
     SymbolsReport,
     TerminalReport,
 )
-from mt5crs_services.mt5_gateway.requests import AnyRequest, AskSymbols, AskTerminal
-from mt5crs_services.mt5_gateway.terminal_records import TerminalSymbol
+from mt5crs_services.mt5_gateway.requests import (
+    AnyRequest,
+    AskBars,
+    AskSymbols,
+    AskTerminal,
+    BarTimeframe,
+)
+from mt5crs_services.mt5_gateway.terminal_records import TerminalBar, TerminalSymbol
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 
@@ -123,6 +130,41 @@ def pull_symbols(address: str, names: Sequence[str]) -> tuple[str, list[SymbolSp
             refused.append(f"{symbol.name}: cannot be traded by us: {error}")
     who = f"{account.login} at {account.server} ({account.trade_mode}, {account.company})"
     return who, specs, refused
+
+
+def pull_bars(
+    address: str, wanted: Sequence[tuple[str, str, int]]
+) -> list[list[TerminalBar] | str]:
+    """Closed bars of the terminal, the oldest first.
+
+    Args:
+        address: ``tcp://host:port`` of a Windows gateway's orders.
+        wanted: Exact symbol, timeframe, and how many of the newest bars.
+
+    Returns:
+        Of each, its bars; or why there are none.
+
+    Raises:
+        WindowsGatewayError: The gateway does not answer.
+    """
+    client = WindowsGatewayClient(address)
+    try:
+        client.ask(AskTerminal(), TerminalReport)
+        return [_bars_of(client, *each) for each in wanted]
+    finally:
+        client.close()
+
+
+def _bars_of(
+    client: WindowsGatewayClient, symbol: str, timeframe: str, count: int
+) -> list[TerminalBar] | str:
+    if timeframe not in get_args(BarTimeframe):
+        return f"a terminal has no bars of {timeframe}, only {', '.join(get_args(BarTimeframe))}"
+    answer = client.answer_to(AskBars(symbol, cast(BarTimeframe, timeframe), count))
+    if isinstance(answer, GatewayFailure):
+        return answer.what + (f"; {answer.todo}" if answer.todo else "")
+    assert isinstance(answer, BarsReport), "the protocol answers with nothing else"
+    return list(answer.bars)
 
 
 def symbol_spec(symbol: TerminalSymbol, currency: str, leverage: int) -> SymbolSpec:

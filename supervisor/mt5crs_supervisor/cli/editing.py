@@ -110,3 +110,20 @@ def pull(setup: Setup, names: tuple[str, ...], source: str | None, dry_run: bool
     from mt5crs_supervisor.commands.editing import symbols_pull
 
     symbols_pull.pull(setup.config, VarPaths(setup.running), names, source, dry_run)
+
+
+@cli.group()
+def history() -> None:
+    """The bars that strategies begin with."""
+
+
+@history.command(name="pull")
+@place_options()
+@names_argument()
+@click.option("--from", "source", help="Address [global.zmq_execution_host and _port].")
+@pass_setup
+def pull_history(setup: Setup, names: tuple[str, ...], source: str | None) -> None:
+    """Write the broker's bars into the history files of NAMES, by way of a Windows gateway."""
+    from mt5crs_supervisor.commands.editing import history_pull
+
+    history_pull.write_history(setup.config, names, source)

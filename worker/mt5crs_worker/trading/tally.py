@@ -32,6 +32,10 @@ class Tally:
         """The counters of signals, orders and errors; the rest as it began."""
         return self._counts
 
+    def begun_with(self, bars: int) -> None:
+        """Note how many bars of a history file it begins with."""
+        self._counts = msgspec.structs.replace(self._counts, history_bars=bars)
+
     def signal(self, outcome: SignalOutcome) -> None:
         """Count a signal that was no HOLD, and what became of it."""
         counts, results = self._counts, outcome.results

@@ -10,8 +10,7 @@ import click
 import msgspec
 
 from mt5crs_shared.configuration import symbols_file
-from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport, read_raw, read_yaml
-from mt5crs_shared.configuration.structs import GlobalConfig
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport, read_raw
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.files import replace_file
@@ -23,6 +22,7 @@ from mt5crs_supervisor.commands.editing.symbols_text import (
     new_symbols_text,
     symbol_changes,
 )
+from mt5crs_supervisor.commands.editing.unchecked import UncheckedConfig, unchecked_config
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.display.notes import taken_up_by
 from mt5crs_supervisor.display.words import nearby
@@ -32,18 +32,6 @@ COMMAND = "mt5crs_services.mt5_gateway.client:pull_symbols"
 """Who asks; by name only, since the supervisor imports no service."""
 
 Pull = Callable[[str, Sequence[str]], tuple[str, list[SymbolSpec], list[str]]]
-
-
-class WantedSymbols(msgspec.Struct, frozen=True):
-    """What the configuration says of where to ask, and for what.
-
-    Attributes:
-        address: Of the Windows gateway.
-        traded: Symbols that strategies trade.
-    """
-
-    address: str
-    traded: tuple[str, ...]
 
 
 def pull(
@@ -62,7 +50,7 @@ def pull(
         ConfigError: The symbols file has a mistake; nothing was changed.
         CommandError: The gateway cannot be asked, or a symbol cannot be had.
     """
-    wanted = _wanted(config)
+    wanted = unchecked_config(config)
     tried = symbols_file.possible_places(config.absolute(), Path.cwd())
     file = next((place for place in tried if place.exists()), tried[0]).resolve()
     before, known = _read(file)
@@ -86,27 +74,8 @@ def pull(
         )
 
 
-def _is_needed(line: str, names: Sequence[str], wanted: WantedSymbols) -> bool:
+def _is_needed(line: str, names: Sequence[str], wanted: UncheckedConfig) -> bool:
     return line.partition(":")[0] in {*names, *wanted.traded}
-
-
-def _wanted(config: Path) -> WantedSymbols:
-    """As far as the strategies file can be read: a symbol that is missing yet is no mistake."""
-    root = read_yaml(config.absolute(), ProblemReport(str(config)))
-    whole = root.plain() if isinstance(root, Node) else None
-    entries = whole if isinstance(whole, dict) else {}
-    shared = entries.get("global")
-    shared = shared if isinstance(shared, dict) else {}
-    default = GlobalConfig()
-    host = shared.get("zmq_execution_host", default.zmq_execution_host)
-    port = shared.get("zmq_execution_port", default.zmq_execution_port)
-    strategies = entries.get("strategies")
-    traded = [
-        str(entry["symbol"])
-        for entry in (strategies if isinstance(strategies, list) else [])
-        if isinstance(entry, dict) and entry.get("symbol")
-    ]
-    return WantedSymbols(f"tcp://{host}:{port}", tuple(dict.fromkeys(traded)))
 
 
 def _read(file: Path) -> tuple[bytes, dict[str, SymbolSpec]]:

@@ -144,12 +144,15 @@ def _bars(row: StrategyStatus) -> str:
     if metrics is None or not metrics.bars_needed:
         return ""
     length = duration(metrics.bar_seconds)
+    begun = f"; it began with {metrics.history_bars} of `history`" if metrics.history_bars else ""
     if metrics.warm >= metrics.bars_needed:
-        return f"warm: it has the {metrics.bars_needed} closed bars of {length} that it needs"
+        return (
+            f"warm: it has the {metrics.bars_needed} closed bars of {length} that it needs{begun}"
+        )
     left = (metrics.bars_needed - metrics.warm) * metrics.bar_seconds
     return (
         f"warming up: {metrics.warm} of {metrics.bars_needed} closed bars of {length};"
-        f" {duration(left)} of open market to go, until then it decides nothing"
+        f" {duration(left)} of open market to go, until then it decides nothing{begun}"
     )
 
 

@@ -1,0 +1,136 @@
+"""`history pull`: the broker's bars, written into the files that strategies begin with."""
+
+import csv
+import io
+import pkgutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import click
+
+from mt5crs_shared.configuration import symbols_file
+from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
+from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.process.files import replace_file
+from mt5crs_supervisor.commands.editing.unchecked import UncheckedStrategy, unchecked_config
+from mt5crs_supervisor.commands.failures import CommandError, matching
+from mt5crs_supervisor.display.words import nearby
+
+COMMAND = "mt5crs_services.mt5_gateway.client:pull_bars"
+"""Who asks; by name only, since the supervisor imports no service."""
+
+BARS = 1_000
+"""Closed bars of a strategy's timeframe: more than any needs, and over a weekend."""
+
+MADE_OF = {"H4": ("H1", 4), "D1": ("H1", 24)}
+"""The broker's own begin at its midnight, and a strategy's at that of UTC."""
+
+
+class FarBar(Protocol):
+    """A closed bar; its prices are bids, its spread is in points."""
+
+    time_us: int
+    open: float
+    high: float
+    low: float
+    close: float
+    spread: int
+
+
+Pull = Callable[[str, Sequence[tuple[str, str, int]]], list[list[FarBar] | str]]
+
+
+def write_history(config: Path, names: Sequence[str], source: str | None) -> None:
+    """Write the history files of strategies anew, and tell what they hold.
+
+    Args:
+        config: The strategies file.
+        names: Strategies, also with * and ?; none: all that name a history file.
+        source: Address of a Windows gateway; None: that of the configuration.
+
+    Raises:
+        ConfigError: The symbols file has a mistake.
+        CommandError: The gateway cannot be asked, or bars cannot be had; other files are written.
+    """
+    found = unchecked_config(config)
+    known = {strategy.name: strategy for strategy in found.strategies if strategy.name}
+    wanted = [known[name] for name in (matching(known, names, "strategy") if names else known)]
+    if not names:
+        wanted = [strategy for strategy in wanted if strategy.history]
+    for strategy in wanted:
+        if not strategy.history:
+            raise CommandError(f"{strategy.name} names no file: {_hint(strategy)}")
+    if not wanted:
+        some = found.strategies[0] if found.strategies else None
+        what = f", such as {_hint(some)}" if some is not None else ""
+        raise CommandError(f"no strategy names a file for its bars{what}")
+    points = {name: 10.0**-spec.digits for name, spec in _specs(config).items()}
+    ask: Pull = pkgutil.resolve_name(COMMAND)
+    answers = ask(source or found.address, [_asked(strategy) for strategy in wanted])
+    failed = []
+    for strategy, bars in zip(wanted, answers, strict=True):
+        if isinstance(bars, str) or not bars:
+            why = bars if isinstance(bars, str) else "the terminal has none"
+            failed.append(f"{strategy.name}: {strategy.symbol} {strategy.timeframe}: {why}")
+            continue
+        file = config.absolute().parent / Path(strategy.history).expanduser()
+        _write(file, bars, points.get(strategy.symbol, 0.0))
+        first, last = (f"{_moment(bar.time_us):%Y-%m-%d %H:%M}" for bar in (bars[0], bars[-1]))
+        timeframe = _asked(strategy)[1]
+        what = f"{len(bars)} bars of {strategy.symbol} {timeframe}"
+        click.echo(f"{strategy.name}: {what}, {first} to {last} UTC, in {nearby(str(file))}")
+    if failed:
+        raise CommandError("; ".join(failed))
+
+
+def _hint(strategy: UncheckedStrategy) -> str:
+    return f"`history: history/{strategy.symbol}-{strategy.timeframe}.csv` in its entry"
+
+
+def _asked(strategy: UncheckedStrategy) -> tuple[str, str, int]:
+    timeframe, parts = MADE_OF.get(strategy.timeframe, (strategy.timeframe, 1))
+    return strategy.symbol, timeframe, BARS * parts
+
+
+def _specs(config: Path) -> dict[str, SymbolSpec]:
+    """The symbols, for their points.
+
+    Raises:
+        ConfigError: The file has a mistake.
+    """
+    tried = symbols_file.possible_places(config.absolute(), Path.cwd())
+    file = next((place for place in tried if place.exists()), None)
+    if file is None:
+        return {}
+    report = ProblemReport(nearby(str(file)))
+    symbols = symbols_file.load_symbols(file, report)
+    if report.problems or symbols is None:
+        raise ConfigError(tuple(report.problems))
+    return symbols.specs
+
+
+def _write(file: Path, bars: Sequence[FarBar], point: float) -> None:
+    """Write a history file, whole or not at all; its prices are mids.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["timestamp", "open", "high", "low", "close"])
+    for bar in bars:
+        half = bar.spread * point / 2
+        prices = (round(bid + half, 10) for bid in (bar.open, bar.high, bar.low, bar.close))
+        rows.writerow([_moment(bar.time_us).isoformat(), *prices])
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, text.getvalue().encode(), synced=True)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error}") from error
+
+
+def _moment(time_us: int) -> datetime:
+    return datetime.fromtimestamp(time_us / 1e6, UTC)
