@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_services.gateway.broker import HandDeal
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
 from mt5crs_services.gateway.brokers.bridge.evidence import Comments
 from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.trading.operator_requests import Settle
 from mt5crs_shared.trading.orders import Order, Position, Side
 from tests.bridges.office import BridgeOffice, BridgeProcess
 from tests.bridges.scripted_bridge import BRIDGES, Faults
@@ -131,8 +131,9 @@ class Desk:
             entry = "IN" if sent.order.action == "OPEN" else "OUT"
             deals = self.office.bridge.book.deals()
             found = [d for d in deals if (d.comment, d.entry) == (comment, entry)]
-            deal = HandDeal(found[0].ticket, found[0].lots, found[0].price) if found else None
-            self.office.core.execution.settle(sent.order.order_id, deal, "trader")
+            said = (found[0].ticket, found[0].lots, found[0].price) if found else ()
+            word = Settle(sent.order.order_id, bool(found), "trader", *said)
+            self.office.core.handle(word, caught_up=True)
 
     def _come_to_rest(self) -> None:
         """Wait until the books here have followed those of the terminal."""

@@ -109,7 +109,8 @@ class BridgeProcess:
 class BridgeOffice(Office, Generic[B]):
     """A gateway without its own socket, whose broker is a bridge.
 
-    Time is real here: what comes from the bridge comes when it comes.
+    Time is real here: what comes from the bridge comes when it comes. A test puts the gateway's
+    clock ahead by `later` seconds.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class BridgeOffice(Office, Generic[B]):
         self.bridge = bridge
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.poller = zmq.Poller()
+        self.later = 0.0
         self.results: dict[str, OrderResult] = {}
         self.closed: list[PositionClosed] = []
         self.time_us = 0
@@ -155,6 +157,7 @@ class BridgeOffice(Office, Generic[B]):
             self.make_broker,
             lambda _: "",
             lambda: 1_000,
+            self.monotonic,
         )
         self.places = dict.fromkeys(self.market.symbols, 0)
         self.tape = {name: [] for name in self.market.symbols}
@@ -163,7 +166,12 @@ class BridgeOffice(Office, Generic[B]):
         self, config: Config, market: Market, ledger: Ledger, account: Account
     ) -> Broker:
         """The bridge."""
-        return bridge_maker(self.context, self.poller)(config, market, ledger, account)
+        make = bridge_maker(self.context, self.poller, self.monotonic)
+        return make(config, market, ledger, account)
+
+    def monotonic(self) -> float:
+        """The gateway's clock, seconds."""
+        return time.monotonic() + self.later
 
     def restart(self) -> None:
         """Kill it and start another one."""

@@ -177,6 +177,38 @@ def test_another_account_is_not_traded(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_bridge_that_is_away_for_an_hour_is_believed_when_it_is_back(desk: Desk) -> None:
+    desk.ready()
+    opened = desk.result(order(desk.quote(), stop_loss=1.0, take_profit=1.2)).position
+    assert opened is not None
+    restart(desk, Faults(loses=1.0))
+    doubted = order(desk.quote("USDJPY"), strategy="yen")
+    desk.send(doubted)
+    desk.until(lambda: len(desk.bridge.book.deals()) == 2, "dealt, and the answer is lost")
+    desk.bridge.kill()
+    desk.until(lambda: not desk.core.broker.ready, "it is away")
+    for _ in range(6):
+        desk.later += 600.0
+        late = order(desk.quote(), "SELL", ticket=opened.ticket)
+        desk.send(late)
+        desk.later += 3.0
+        desk.until(lambda late=late: late.order_id in desk.results, "it is refused")  # type: ignore[misc]
+        assert desk.results[late.order_id].code is Code.BRIDGE_AWAY
+    assert "not connected to the bridge for 36" in desk.trouble
+    assert desk.position("euro") == opened
+    desk.bridge.book.close(opened.ticket, opened.lots, "sl", price=1.0)
+    desk.restart()
+    desk.bridge.start(Faults())
+    desk.until(lambda: doubted.order_id in desk.results, "the fate of the one that was dealt")
+    desk.until(lambda: desk.position("euro") is None, "the stop is booked")
+    assert desk.results[doubted.order_id].code is Code.FILLED
+    codes = [fill.code for fill in desk.fills()]
+    assert sorted(codes) == [Code.FILLED, Code.FILLED, Code.STOP_LOSS]
+    assert len(desk.bridge.book.deals()) == 3
+    assert desk.trouble == ""
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
 def test_a_balance_that_jumps_stops_everything(desk: Desk) -> None:
     desk.ready()
     desk.bridge.book.deposit(5_000.0)
