@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_services.gateway.brokers.bridge.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.storage import ledger_queries, ledger_schema

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
-from mt5crs_services.gateway.brokers.bridge.evidence import Comments
 from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.trading.operator_requests import Settle

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_shared import events
-from mt5crs_shared.storage import account_log
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.operator_requests import (
     Adopt,
-    AskTrading,
     ClosePositions,
     Settle,
     TradingReport,
@@ -159,78 +156,6 @@ def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: Desk) -> Non
         assert desk.fills()[-1].code is Code.STOP_LOSS
 
 
-@pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_another_account_is_not_traded(desk: Desk) -> None:
-    desk.ready()
-    desk.result(order(desk.quote()))
-    held = desk.position("euro")
-    assert held is not None
-    # The terminal is logged in somewhere else: nothing of ours is there, and other money.
-    desk.bridge.book.forget(held.ticket)
-    desk.bridge.book.deposit(250_000.0)
-    desk.until(lambda: "another account" in desk.trouble, "it is seen")
-    closing = order(desk.quote(), "SELL", ticket=held.ticket)
-    result = desk.result(closing)
-    assert result.code is Code.BRIDGE_AWAY
-    assert "another account" in result.detail
-    assert desk.position("euro") == held
-
-
-@pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_bridge_that_is_away_for_an_hour_is_believed_when_it_is_back(desk: Desk) -> None:
-    desk.ready()
-    opened = desk.result(order(desk.quote(), stop_loss=1.0, take_profit=1.2)).position
-    assert opened is not None
-    restart(desk, Faults(loses=1.0))
-    doubted = order(desk.quote("USDJPY"), strategy="yen")
-    desk.send(doubted)
-    desk.until(lambda: len(desk.bridge.book.deals()) == 2, "dealt, and the answer is lost")
-    desk.bridge.kill()
-    desk.until(lambda: not desk.core.broker.ready, "it is away")
-    for _ in range(6):
-        desk.later += 600.0
-        late = order(desk.quote(), "SELL", ticket=opened.ticket)
-        desk.send(late)
-        desk.later += 3.0
-        desk.until(lambda late=late: late.order_id in desk.results, "it is refused")  # type: ignore[misc]
-        assert desk.results[late.order_id].code is Code.BRIDGE_AWAY
-    assert "not connected to the bridge for 36" in desk.trouble
-    assert desk.position("euro") == opened
-    desk.bridge.book.close(opened.ticket, opened.lots, "sl", price=1.0)
-    desk.restart()
-    desk.bridge.start(Faults())
-    desk.until(lambda: doubted.order_id in desk.results, "the fate of the one that was dealt")
-    desk.until(lambda: desk.position("euro") is None, "the stop is booked")
-    assert desk.results[doubted.order_id].code is Code.FILLED
-    codes = [fill.code for fill in desk.fills()]
-    assert sorted(codes) == [Code.FILLED, Code.FILLED, Code.STOP_LOSS]
-    assert len(desk.bridge.book.deals()) == 3
-    assert desk.trouble == ""
-
-
-@pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_balance_that_jumps_stops_everything(desk: Desk) -> None:
-    desk.ready()
-    desk.bridge.book.deposit(5_000.0)
-    desk.until(lambda: "was expected" in desk.trouble, "it is seen")
-    assert not desk.core.broker.ready
-    desk.bridge.book.deposit(-5_000.0)
-    desk.ready()
-    desk.bridge.book.deposit(-12.5)
-    desk.until(lambda: desk.offset == -12.5, "a small one is taken note of")
-    assert desk.core.broker.ready
-    desk.restart()
-    desk.ready()
-    (told,) = noted(desk, events.BALANCE)
-    assert "9,987.50: -12.50 that no deal here explains" in told
-
-
-def noted(desk: Desk, kind: str) -> list[str]:
-    """What the account's owner is told."""
-    found = account_log.read_account_events(desk.ledger._db)
-    return [event.detail for event in found if event.kind == kind]
-
-
 @pytest.mark.parametrize("desk", BLIND, indirect=True)
 def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
     desk.ready()
@@ -250,13 +175,6 @@ def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
     assert "no order of that id" in settled(desk, Settle("another", False, "ann"))
 
 
-def settled(desk: Desk, word: Settle | Adopt) -> str:
-    """Why it changes nothing; empty: it has."""
-    report = desk.core.handle(word, caught_up=True)
-    assert isinstance(report, TradingReport)
-    return report.refused
-
-
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
 def test_an_order_that_waits_passes_the_locks_once_more(desk: Desk) -> None:
     desk.ready()
@@ -271,72 +189,6 @@ def test_an_order_that_waits_passes_the_locks_once_more(desk: Desk) -> None:
     assert desk.results[second.order_id].code is Code.LOCKED
     desk.until(lambda: first.order_id in desk.results, "the one that had left")
     assert [deal.lots for deal in desk.bridge.book.deals()] == [0.1]
-
-
-@pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_positions_of_others_are_left_alone(desk: Desk) -> None:
-    desk.ready()
-    ticket, _, _ = desk.bridge.book.deal("GBPUSD", "BUY", 0.5, 0, "by hand")
-    desk.until(lambda: ticket in desk.foreign, "it is seen")
-    result = desk.result(order(desk.quote()))
-    assert result.code is Code.FILLED
-    assert ticket in {position.ticket for position in desk.bridge.book.positions()}
-    assert noted(desk, events.FOREIGN) == [
-        f"position {ticket} (BUY 0.5 GBPUSD) is not ours, and is left alone; see `adopt`"
-    ]
-
-
-@pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_position_of_nobodys_becomes_a_strategys_own(desk: Desk) -> None:
-    desk.ready()
-    ticket, _, price = desk.bridge.book.deal("EURUSD", "BUY", 0.5, 0, "by hand")
-    word = Adopt(ticket, "euro", "ann")
-    assert "lists no such position" in settled(desk, word)
-    desk.until(lambda: ticket in desk.foreign, "it is seen")
-    assert "no quote of EURUSD" in settled(desk, word)
-    desk.quote()
-    assert "does not run in this configuration" in settled(desk, Adopt(ticket, "nobody", "ann"))
-    assert "trades " in settled(desk, Adopt(ticket, "yen", "ann"))
-    report = desk.core.handle(AskTrading(), caught_up=True)
-    assert isinstance(report, TradingReport)
-    assert [(p.ticket, p.side, p.strategy) for p in report.foreign] == [(ticket, "BUY", "")]
-
-    for _ in range(2):  # The answer may be lost, and the same asked again.
-        assert settled(desk, word) == ""
-    held = desk.position("euro")
-    assert held is not None
-    assert (held.ticket, held.lots, held.open_price) == (ticket, 0.5, price)
-    assert "it is euro's already" in settled(desk, Adopt(ticket, "other", "ann"))
-
-    desk.restart()
-    desk.ready()
-    assert desk.closed == []  # It is no closing that a strategy would have to hear of.
-    desk.bridge.book.quote("EURUSD", price + 0.01)
-    closing = order(desk.quote(), "SELL", ticket=ticket, lots=0.5)
-    assert desk.result(closing).code is Code.FILLED
-    codes = [(deal.fill.entry, deal.fill.code) for deal in desk.ledger.deals()]
-    assert codes == [("IN", Code.ADOPTED), ("OUT", Code.FILLED)]
-    made = desk.ledger.deals()[-1].fill.profit
-    assert made == pytest.approx(500.0, abs=20.0)  # Since it was opened, less the spread.
-    desk.bridge.book.deposit(1.0)
-    desk.until(lambda: desk.offset == 1.0, "and besides it the balance is what it was")
-    assert len(noted(desk, events.BALANCE)) == 1
-
-
-@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
-def test_nothing_is_adopted_while_an_order_is_on_its_way(desk: Desk) -> None:
-    desk.ready()
-    ticket, _, _ = desk.bridge.book.deal("EURUSD", "BUY", 0.1, 0, "by hand")
-    desk.until(lambda: ticket in desk.foreign, "it is seen")
-    desk.bridge.pause()
-    wanted = order(desk.quote())
-    desk.send(wanted)
-    assert "order is on its way" in settled(desk, Adopt(ticket, "other", "ann"))
-    desk.bridge.go_on()
-    desk.until(lambda: wanted.order_id in desk.results, "its end")
-    held = desk.position("euro")
-    assert held is not None
-    assert f"euro holds position {held.ticket}" in settled(desk, Adopt(ticket, "euro", "ann"))
 
 
 def restart(desk: Desk, faults: Faults) -> None:
@@ -397,3 +249,10 @@ def test_a_guarded_stop_is_sent_once_also_by_a_gateway_that_is_killed(desk: Desk
     assert desk.position("euro") is None
     assert desk.fills()[-1].code is Code.STOP_LOSS
     assert (len(desk.bridge.book.deals()), desk.far_side.closing) == (2, ())
+
+
+def settled(desk: Desk, word: Settle | Adopt) -> str:
+    """Why it changes nothing; empty: it has."""
+    report = desk.core.handle(word, caught_up=True)
+    assert isinstance(report, TradingReport)
+    return report.refused

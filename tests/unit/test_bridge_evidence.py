@@ -3,16 +3,16 @@
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.brokers.bridge import closings
-from mt5crs_services.gateway.brokers.bridge.closings import Ended
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
-from mt5crs_services.gateway.brokers.bridge.evidence import (
+from mt5crs_services.gateway.brokers.bridge.account import closings
+from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
+from mt5crs_services.gateway.brokers.bridge.account.evidence import (
     Comments,
     ContradictionError,
     opened_by,
 )
-from mt5crs_services.gateway.brokers.bridge.reconciliation import why_not
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import why_not
+from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation
@@ -115,7 +115,14 @@ def test_what_several_have_made_is_shared_to_the_cent() -> None:
 
 def test_a_balance_that_cannot_come_from_the_closing_is_not_believed() -> None:
     assert closings.shared_out([ended()], -5_000.0) is None
+    assert closings.shared_out([ended(), ended()], -5_000.0) is None
     assert closings.price_of(ended(), 9_000.0) == 0.0
+
+
+def test_a_stop_that_a_market_has_touched_and_left_is_believed() -> None:
+    several = [ended(stop_loss=1.0), ended(stop_loss=1.05), ended(take_profit=1.2)]
+    assert closings.shared_out(several, -1_500.0) == [-1_000.0, -500.0, 0.0]
+    assert closings.shared_out(several, 500.3) == pytest.approx([0.1, -499.9, 1_000.1], abs=0.06)
 
 
 WANTED = AccountConfig(7, "Broker-Demo")

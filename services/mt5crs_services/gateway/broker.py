@@ -183,12 +183,13 @@ class Broker(Protocol):
         """Take somebody's word for what has become of an order whose fate is not known.
 
         Args:
-            order_id: The order.
+            order_id: The order; or the ticket of a position that is not there any more; or
+                ``balance``, where one that was not expected is right.
             deal: What was dealt; None: nothing was.
             who: Says so, for people.
 
         Returns:
-            What follows; or why nothing does, for people.
+            What follows; or why nothing does, for people; empty: it is taken note of.
         """
 
     def poll(self, caught_up: bool) -> Iterator[Word]:

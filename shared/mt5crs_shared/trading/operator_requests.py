@@ -43,10 +43,11 @@ class ClosePositions(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
-    """Say what became of an order whose fate nobody knows: somebody has looked in the terminal.
+    """Say what nobody here can find out: somebody has looked in the terminal.
 
     Attributes:
-        order_id: Which one.
+        order_id: The order whose fate is not known; or the ticket of a position that the broker
+            lists no more; or ``balance``, where one that was not expected is right.
         dealt: Whether anything was dealt.
         who: The user, for people.
         ticket: The position that it has opened; 0: the order names it.

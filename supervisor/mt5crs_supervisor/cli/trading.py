@@ -102,8 +102,8 @@ def kill_switch(setup: Setup, turn: str | None, closing: bool, why: str, sure: b
 
 @cli.command()
 @place_options()
-@click.argument("order", required=False)
-@click.argument("fate", type=click.Choice(["filled", "not-filled"]), required=False)
+@click.argument("what", required=False, metavar="[ORDER|TICKET|balance]")
+@click.argument("fate", type=click.Choice(["filled", "not-filled", "accepted"]), required=False)
 @click.option("--ticket", type=click.IntRange(1), default=None, help="The position it opened.")
 @click.option("--lots", type=click.FloatRange(0, min_open=True), help="Volume [all of it].")
 @click.option("--price", type=click.FloatRange(0, min_open=True), help="Of the deal [the quote].")
@@ -111,26 +111,28 @@ def kill_switch(setup: Setup, turn: str | None, closing: bool, why: str, sure: b
 @pass_setup
 def resolve(
     setup: Setup,
-    order: str | None,
+    what: str | None,
     fate: str | None,
     ticket: int | None,
     lots: float | None,
     price: float | None,
     as_json: bool,
 ) -> None:
-    """Say what became of an ORDER whose fate nobody knows, or show which ones there are."""
+    """Say what nobody here can find out: an order's fate, a closing, that a balance is right."""
     from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands.running import resolving
 
     paths = VarPaths(setup.running)
-    if order is None:
+    if what is None:
         resolving.show_open(paths, as_json)
         return
+    if (what == "balance") != (fate == "accepted"):
+        raise click.UsageError("it is `resolve balance accepted`")
     if fate is None:
         raise click.UsageError("say what became of it: `filled` or `not-filled`")
-    if fate == "not-filled" and (ticket or lots or price):
+    if fate != "filled" and (ticket or lots or price):
         raise click.UsageError("--ticket, --lots and --price belong to `filled`")
-    resolving.resolve(paths, order, fate == "filled", ticket or 0, lots or 0.0, price or 0.0)
+    resolving.resolve(paths, what, fate, ticket or 0, lots or 0.0, price or 0.0)
 
 
 @cli.command()

@@ -103,6 +103,8 @@ class OperatorService:
             # Asked again, for the answer was lost; or somebody else was quicker.
             same = (known.result.fill is not None) == word.dealt
             return "" if same else f"it is {known.result.status} already: {known.result.detail}"
+        if word.dealt and word.order_id.isdigit() and self._ledger.closed(int(word.order_id)):
+            return ""
         for said in (word.lots, word.price):
             if not (math.isfinite(said) and said >= 0.0):
                 return f"{said} is no volume and no price"

@@ -29,24 +29,30 @@ def show_open(paths: VarPaths, as_json: bool) -> None:
         click.echo("The fate of every order is known.")
 
 
-def resolve(
-    paths: VarPaths, order_id: str, dealt: bool, ticket: int, lots: float, price: float
-) -> None:
-    """Tell the gateway what became of an order.
+def resolve(paths: VarPaths, what: str, fate: str, ticket: int, lots: float, price: float) -> None:
+    """Tell the gateway what nobody here can find out.
+
+    Args:
+        paths: The ``var`` folder.
+        what: An order, the ticket of a position, or ``balance``.
+        fate: What became of it: ``filled``, ``not-filled`` or ``accepted``.
+        ticket: See `Settle`.
+        lots: See `Settle`.
+        price: See `Settle`.
 
     Raises:
         CommandError: It is none whose fate is unknown, or what was said cannot be.
     """
     gateway = TradingControl(paths)
     known = [order.order_id for order in _open_orders(paths)]
-    report = gateway.ask(Settle(order_id, dealt, user_name(), ticket, lots, price))
+    report = gateway.ask(Settle(what, fate != "not-filled", user_name(), ticket, lots, price))
     if not report.refused:
-        what = "filled" if dealt else "not filled"
-        click.echo(f"{order_id}: {what}; its strategy is told, and the books follow")
+        told = "the ledger's stays as it is" if fate == "accepted" else "its strategy is told"
+        click.echo(f"{what}: {fate}; {told}")
         return
-    if order_id not in known:
-        raise unknown_name(order_id, known, "order whose fate is unknown")
-    raise CommandError(f"{order_id}: {report.refused}; nothing was changed")
+    if what not in known and fate != "accepted" and not what.isdigit():
+        raise unknown_name(what, known, "order whose fate is unknown")
+    raise CommandError(f"{what}: {report.refused}; nothing was changed")
 
 
 def _open_orders(paths: VarPaths) -> list[OrderRecord]:

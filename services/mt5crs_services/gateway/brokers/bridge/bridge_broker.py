@@ -15,18 +15,22 @@ import zmq
 
 from mt5crs_services.gateway.broker import Dealt, FarBroker, HandDeal, Outcome, Terms, Word, Worth
 from mt5crs_services.gateway.brokers import pricing
+from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import KEY as SNAPSHOT
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, Snapshots
 from mt5crs_services.gateway.brokers.bridge.bridge_link import BridgeLink, BridgeMessage
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, position_at
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect, FarPosition
 from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
-from mt5crs_services.gateway.brokers.bridge.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.foreign_positions import ForeignPositions
 from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
 from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
 from mt5crs_services.gateway.brokers.bridge.position_guard import PositionGuard
-from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState, Reconciliation
+from mt5crs_services.gateway.brokers.bridge.reconciliation import (
+    BridgeState,
+    Reconciliation,
+)
 from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
-from mt5crs_services.gateway.brokers.bridge.snapshots import KEY as SNAPSHOT
-from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot, Snapshots
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
@@ -126,6 +130,7 @@ class BridgeBroker(FarBroker):
             keep,
             monotonic,
         )
+        self._foreign = ForeignPositions(self._holdings, self._deals, self._traffic.orders)
         self._guard = PositionGuard(self._holdings, self._deals, self._traffic, dialect.drops_stops)
         self._lookup.take_up(state.closing)
         self._connected_at = monotonic()
@@ -199,6 +204,10 @@ class BridgeBroker(FarBroker):
 
     def settle(self, order_id: str, deal: HandDeal | None, who: str) -> Word | str:
         """Take somebody's word for what has become of an order; see `Broker.settle`."""
+        found = self._books.settle(order_id, deal, who)
+        if found is not None:
+            self._snapshots.want()
+            return found
         return self._lookup.settle(order_id, deal, who)
 
     def tend(self) -> None:
@@ -222,11 +231,13 @@ class BridgeBroker(FarBroker):
     @property
     def foreign(self) -> list[Position]:
         """See `Broker.foreign`."""
-        return [position_at(found) for found in self._books.foreign(self._snapshots.latest)]
+        return [position_at(found) for found in self._listed_foreign.values()]
 
     def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """Make such a position a strategy's own; see `Broker.adopt`."""
-        return self._books.adopted(self._snapshots.latest, ticket, strategy, who)
+        if not self._books.confirmed:
+            return self.trouble or "the account has not been seen yet"
+        return self._foreign.adopted(self._listed_foreign, ticket, strategy, who)
 
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
         """Guard the positions whose stop the broker does not have."""
@@ -259,6 +270,10 @@ class BridgeBroker(FarBroker):
     def shut_down(self) -> None:
         """Give the sockets back; what was not answered is looked up by the next process."""
         self._link.close()
+
+    @property
+    def _listed_foreign(self) -> dict[int, FarPosition]:
+        return self._foreign.listed(self._snapshots.latest, self._books.state.foreign)
 
     @property
     def _may_trade(self) -> bool:

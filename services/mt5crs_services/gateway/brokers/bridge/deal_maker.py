@@ -6,9 +6,9 @@ import msgspec
 
 from mt5crs_services.gateway.broker import Dealt
 from mt5crs_services.gateway.brokers import fills, pricing
-from mt5crs_services.gateway.brokers.bridge.closings import Ended, own_id, profit_at
+from mt5crs_services.gateway.brokers.bridge.account.closings import Ended, own_id, profit_at
+from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition, Instruction
-from mt5crs_services.gateway.brokers.bridge.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from mt5crs_services.gateway.broker import HandDeal, Outcome, Status, Word
-from mt5crs_services.gateway.brokers.bridge import closings, evidence
+from mt5crs_services.gateway.brokers.bridge.account import closings, evidence
+from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments, ContradictionError
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
-from mt5crs_services.gateway.brokers.bridge.evidence import Comments, ContradictionError
 from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
 from mt5crs_services.gateway.brokers.bridge.sent_order import OwnClosing, SentOrder
-from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot
 from mt5crs_shared.trading.orders import Code, Order
 
 logger = logging.getLogger(__name__)

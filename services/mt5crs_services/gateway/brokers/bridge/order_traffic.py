@@ -12,7 +12,8 @@ from mt5crs_services.gateway.broker import (
     Status,
     Word,
 )
-from mt5crs_services.gateway.brokers.bridge import evidence
+from mt5crs_services.gateway.brokers.bridge.account import evidence
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import Snapshots
 from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLink, BridgeMessage
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
@@ -32,7 +33,6 @@ from mt5crs_services.gateway.brokers.bridge.sent_order import (
     SentOrders,
     goes_again,
 )
-from mt5crs_services.gateway.brokers.bridge.snapshots import Snapshots
 from mt5crs_shared.configuration.execution_structs import ExecutionConfig
 from mt5crs_shared.trading.orders import Code, Order
 

@@ -7,27 +7,30 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Dealt, Word
-from mt5crs_services.gateway.brokers.bridge import evidence
-from mt5crs_services.gateway.brokers.bridge.closings import Ended, ending_fill, shared_out
+from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
+from mt5crs_services.gateway.brokers.bridge.account import evidence
+from mt5crs_services.gateway.brokers.bridge.account.closings import Ended, ending_fill, shared_out
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
+from mt5crs_services.gateway.brokers.bridge.foreign_positions import foreign_note
 from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
 from mt5crs_services.gateway.brokers.bridge.sent_order import OwnClosing, SentOrders
-from mt5crs_services.gateway.brokers.bridge.snapshots import AccountSnapshot
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
-from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_shared.trading.orders import Position
+from mt5crs_shared.trading.orders import Code, Position
 
 logger = logging.getLogger(__name__)
 
 MISSED_LOOKS = 2
 """Snapshots in a row that lack a position before it is taken for closed: a terminal that is
 connecting lists none for a moment."""
+
+ACCEPTED = "balance"
+"""What `settle` is told of where a balance that was not expected is right."""
 
 JUMP = 0.10
 """A balance that changes by more than this share of it, and nobody knows why, stops everything."""
@@ -103,6 +106,7 @@ class Reconciliation:
         self._monotonic = monotonic
         self._since: dict[int, float] = {}
         self._missing: Counter[int] = Counter()
+        self._jumped: FarAccount | None = None
 
     def opened(self, ticket: int) -> None:
         """A position is ours from now on; earlier snapshots cannot have it."""
@@ -117,7 +121,7 @@ class Reconciliation:
 
     def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
-        account = snapshot.account
+        account, self._jumped = snapshot.account, None
         self.trouble = why_not(account, self._account, self._trusted, self._doubled)
         if self.trouble:
             self.confirmed = False
@@ -145,7 +149,8 @@ class Reconciliation:
             self.trouble = (
                 f"the broker does not list position {names} any more, and its balance of"
                 f" {snapshot.account.balance:,.2f} does not fit to that: is the terminal logged"
-                " into another account? Nothing is sent"
+                " into another account? Nothing is sent; where the position was closed,"
+                f" `resolve {ended[0].held.position.ticket} filled --price P`"
             )
             return
         for each, profit in zip(ended, shares, strict=True):
@@ -202,7 +207,11 @@ class Reconciliation:
         )
         offset, unexplained = self._explained(snapshot.account)
         notes = [
-            *(_foreign(listed[ticket]) for ticket in foreign if ticket not in self.state.foreign),
+            *(
+                foreign_note(listed[ticket])
+                for ticket in foreign
+                if ticket not in self.state.foreign
+            ),
             *(
                 _unguarded(held[ticket].position)
                 for ticket in unguarded
@@ -219,58 +228,53 @@ class Reconciliation:
             return offset, []
         if abs(difference) > JUMP * max(abs(account.balance - difference), 1.0):
             self.confirmed = False
+            self._jumped = account
             self.trouble = (
                 f"the broker's balance is {account.balance:,.2f}, and"
-                f" {account.balance - difference:,.2f} was expected: nothing is sent"
+                f" {account.balance - difference:,.2f} was expected: nothing is sent; where you"
+                " know why, `resolve balance accepted`"
             )
             return offset, []
-        detail = (
-            f"the broker's balance is {account.balance:,.2f}: {difference:+,.2f} that no deal here"
-            " explains, such as swap, commission, a deposit, or deals of others; the ledger's"
-            " balance stays as it is"
-        )
-        return round(offset + difference, 2), [AccountNote(events.BALANCE, detail)]
+        return round(offset + difference, 2), [_unexplained(account, difference)]
 
     def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
         """Have the gateway's own orders on the disk."""
         self._remember(closing=closing)
 
-    def foreign(self, latest: AccountSnapshot | None) -> list[FarPosition]:
-        """Open positions of the newest snapshot that are nobody's here."""
-        listed = latest.positions if latest is not None else ()
-        return [found for found in listed if found.ticket in self.state.foreign]
-
-    def adopted(
-        self, latest: AccountSnapshot | None, ticket: int, strategy: StrategyConfig, who: str
-    ) -> Dealt | str:
-        """The deal that makes a position of nobody's a strategy's own; or why there is none.
+    def settle(self, what: str, deal: HandDeal | None, who: str) -> Dealt | str | None:
+        """Take somebody's word for what does not fit; see `Broker.settle`.
 
         Args:
-            latest: The newest snapshot.
-            ticket: The position.
-            strategy: Whose it is to be.
+            what: The ticket of a position that the broker lists no more, or `ACCEPTED`.
+            deal: What was dealt; None: nothing was.
             who: Says so, for people.
+
+        Returns:
+            The deal that follows; why there is none, empty: it is done; None: it is about an order.
         """
-        listed = latest.positions if latest is not None else ()
-        found = next((each for each in listed if each.ticket == ticket), None)
-        owner = next((h.position for h in self._holdings.all if h.position.ticket == ticket), None)
-        held = self._holdings.get(strategy.name)
-        quote = self._deals.newest(strategy.symbol)
-        if not self.confirmed:
-            return self.trouble or "the account has not been seen yet"
-        if self._orders.all:
-            return "an order is on its way, and may have opened it; ask again in a moment"
-        if owner is not None:
-            return "" if owner.strategy == strategy.name else f"it is {owner.strategy}'s already"
-        if found is None or ticket not in self.state.foreign:
-            return "the broker lists no such position, or it has just been opened"
-        if found.symbol != strategy.symbol:
-            return f"it is one of {found.symbol}, and {strategy.name} trades {strategy.symbol}"
-        if held is not None:
-            return f"{strategy.name} holds position {held.position.ticket}; one at a time"
-        if quote is None:
-            return f"no quote of {strategy.symbol} has come yet"
-        return self._deals.adopted(found, strategy, quote, f"adopted by {who}")
+        if what == ACCEPTED:
+            return self._accept(who)
+        if not what.isdigit():
+            return None
+        held = next((h for h in self._holdings.all if h.position.ticket == int(what)), None)
+        if held is None:
+            return "no such position is open by the ledger"
+        if deal is None or self._missing[int(what)] < MISSED_LOOKS:
+            return "the broker lists it; `flatten` closes it"
+        order = self._deals.closing_order(held.position, Code.MANUAL)
+        reason = f"{who} has looked in the terminal"
+        return self._deals.closed(order, held, deal.lots, deal.price, Code.MANUAL, reason)
+
+    def _accept(self, who: str) -> str:
+        """The broker's balance is right as it is, whatever is expected."""
+        found = self._jumped
+        if found is None:
+            return "the balance is what was expected"
+        difference, self._jumped = self.difference(found), None
+        note = _unexplained(found, difference)
+        note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
+        self._remember([note], offset=round((self.state.offset or 0.0) + difference, 2))
+        return ""
 
     def _remember(self, notes: Sequence[AccountNote] = (), **changes: object) -> None:
         state = msgspec.structs.replace(self.state, **changes)
@@ -279,39 +283,6 @@ class Reconciliation:
             self.state = state
         for note in notes:
             logger.warning("%s", note.detail)
-
-
-def why_not(
-    found: FarAccount, wanted: AccountConfig | None, trusted: bool, doubled: Collection[str]
-) -> str:
-    """Why an account may not be traded; empty: it may.
-
-    Args:
-        found: As the bridge reports it.
-        wanted: Which one it has to be.
-        trusted: A bridge that does not say which one it is, is believed.
-        doubled: Symbols that several strategies trade.
-    """
-    if not found.login and not trusted:
-        return (
-            "the bridge does not say which account it trades: nothing is sent;"
-            " execution.trust_account: true trades it all the same"
-        )
-    other = wanted is not None and (
-        found.login not in (0, wanted.login) or found.server not in ("", wanted.server)
-    )
-    if other and wanted is not None:
-        return (
-            f"the terminal is logged into account {found.login} of {found.server}, and"
-            f" global.account says {wanted.login} of {wanted.server}: nothing is sent"
-        )
-    if found.netting and doubled:
-        return (
-            "the account holds one position a symbol, and several strategies trade"
-            f" {', '.join(sorted(doubled))}: nothing is sent; one strategy a symbol, or a hedging"
-            " account"
-        )
-    return ""
 
 
 def _another(held: OpenPosition, listed: FarPosition) -> str:
@@ -323,10 +294,13 @@ def _another(held: OpenPosition, listed: FarPosition) -> str:
     )
 
 
-def _foreign(found: FarPosition) -> AccountNote:
-    what = f"{found.side} {found.lots:g} {found.symbol}"
-    detail = f"position {found.ticket} ({what}) is not ours, and is left alone; see `adopt`"
-    return AccountNote(events.FOREIGN, detail)
+def _unexplained(account: FarAccount, difference: float) -> AccountNote:
+    detail = (
+        f"the broker's balance is {account.balance:,.2f}: {difference:+,.2f} that no deal here"
+        " explains, such as swap, commission, a deposit, or deals of others; the ledger's"
+        " balance stays as it is"
+    )
+    return AccountNote(events.BALANCE, detail)
 
 
 def _unguarded(position: Position) -> AccountNote:

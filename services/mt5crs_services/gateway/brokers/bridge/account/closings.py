@@ -1,5 +1,6 @@
 """Positions that the broker has ended by itself: at which price, for how much, and why."""
 
+import itertools
 from collections.abc import Sequence
 
 import msgspec
@@ -12,6 +13,12 @@ from mt5crs_shared.trading.orders import Code, Fill, Position
 PLAUSIBLE = 0.02
 """A closing whose profit is off its estimate by more than this share of the position's value is
 not believed."""
+
+NEAR_QUOTE = 0.001
+"""One that is off by no more than this was closed about where the quotes are."""
+
+GUESSES = 1_000
+"""Ways in which several positions may have been closed that are tried."""
 
 NEAR_STOP = 0.1
 """A price this share of a stop's distance from it is that stop's."""
@@ -58,14 +65,33 @@ def profit_at(
 def shared_out(ended: Sequence[Ended], made: float) -> list[float] | None:
     """What each of them has made of what all have made together; None: it does not fit.
 
+    They were closed about where the quotes are; or else at their stops and targets, which a market
+    may have touched and left while nobody here saw it.
+
     Args:
         ended: What is gone.
         made: By how much the balance has changed besides what is known, in the account's currency.
     """
+    shares = _shares(ended, made, NEAR_QUOTE)
+    if shares is None:
+        guesses = itertools.islice(itertools.product(*map(_at_levels, ended)), GUESSES)
+        best = min(guesses, key=lambda guess: abs(made - sum(each.expected for each in guess)))
+        shares = _shares(best, made, PLAUSIBLE)
+    return shares
+
+
+def _at_levels(ended: Ended) -> list[Ended]:
+    """A position as it may have been closed: at the quote, at its stop, at its target."""
+    position = ended.held.position
+    levels = [level for level in (position.stop_loss, position.take_profit) if level]
+    return [ended, *(msgspec.structs.replace(ended, estimate=level) for level in levels)]
+
+
+def _shares(ended: Sequence[Ended], made: float, tolerance: float) -> list[float] | None:
     expected = sum(each.expected for each in ended)
     value = sum(each.value for each in ended)
     rest = made - expected
-    if abs(rest) > PLAUSIBLE * value:
+    if abs(rest) > tolerance * value:
         return None
     shares = [round(each.expected + rest * each.value / value, 2) for each in ended]
     shares[-1] = round(made - sum(shares[:-1]), 2)

@@ -1,11 +1,12 @@
-"""What an account has at one moment: asked in three questions that must fit together."""
+"""What an account has at one moment, asked in three questions that must fit; and whose it is."""
 
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
+from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_MONEY
 from mt5crs_services.gateway.brokers.bridge.bridge_link import (
     Arrival,
     BridgeLink,
@@ -17,7 +18,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     FarAccount,
     FarPosition,
 )
-from mt5crs_services.gateway.brokers.bridge.evidence import SAME_MONEY
+from mt5crs_shared.configuration.execution_structs import AccountConfig
 
 KEY = "snapshot"
 """Names these questions."""
@@ -152,3 +153,36 @@ class Snapshots:
 def _same_account(first: FarAccount, second: FarAccount) -> bool:
     same_money = abs(first.balance - second.balance) < SAME_MONEY
     return same_money and (first.login, first.server) == (second.login, second.server)
+
+
+def why_not(
+    found: FarAccount, wanted: AccountConfig | None, trusted: bool, doubled: Collection[str]
+) -> str:
+    """Why an account may not be traded; empty: it may.
+
+    Args:
+        found: As the bridge reports it.
+        wanted: Which one it has to be.
+        trusted: A bridge that does not say which one it is, is believed.
+        doubled: Symbols that several strategies trade.
+    """
+    if not found.login and not trusted:
+        return (
+            "the bridge does not say which account it trades: nothing is sent;"
+            " execution.trust_account: true trades it all the same"
+        )
+    other = wanted is not None and (
+        found.login not in (0, wanted.login) or found.server not in ("", wanted.server)
+    )
+    if other and wanted is not None:
+        return (
+            f"the terminal is logged into account {found.login} of {found.server}, and"
+            f" global.account says {wanted.login} of {wanted.server}: nothing is sent"
+        )
+    if found.netting and doubled:
+        return (
+            "the account holds one position a symbol, and several strategies trade"
+            f" {', '.join(sorted(doubled))}: nothing is sent; one strategy a symbol, or a hedging"
+            " account"
+        )
+    return ""

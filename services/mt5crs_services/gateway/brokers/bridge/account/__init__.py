@@ -1,0 +1,1 @@
+"""What the account at the broker has at one moment, and what that tells."""

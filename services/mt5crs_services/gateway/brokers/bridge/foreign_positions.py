@@ -1,0 +1,75 @@
+"""Positions of the account that are no strategy's here, and how one becomes a strategy's own."""
+
+from collections.abc import Collection
+
+from mt5crs_services.gateway.broker import Dealt
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
+from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
+from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrders
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.ledger.records import AccountNote
+from mt5crs_shared import events
+from mt5crs_shared.configuration.structs import StrategyConfig
+
+
+class ForeignPositions:
+    """Lists them, and makes the deal by which one is adopted.
+
+    Args:
+        holdings: The open positions of strategies.
+        deals: Makes the deal.
+        orders: Those on their way.
+    """
+
+    def __init__(self, holdings: Holdings, deals: DealMaker, orders: SentOrders) -> None:
+        self._holdings = holdings
+        self._deals = deals
+        self._orders = orders
+
+    def listed(
+        self, latest: AccountSnapshot | None, foreign: Collection[int]
+    ) -> dict[int, FarPosition]:
+        """Those that are open, by ticket.
+
+        Args:
+            latest: The newest snapshot; None: there is none yet.
+            foreign: Tickets of positions that are not ours.
+        """
+        found = latest.positions if latest is not None else ()
+        return {each.ticket: each for each in found if each.ticket in foreign}
+
+    def adopted(
+        self, listed: dict[int, FarPosition], ticket: int, strategy: StrategyConfig, who: str
+    ) -> Dealt | str:
+        """The deal that makes one a strategy's own; or why there is none.
+
+        Args:
+            listed: See `listed`.
+            ticket: The position.
+            strategy: Whose it is to be.
+            who: Says so, for people.
+        """
+        if self._orders.all:
+            return "an order is on its way, and may have opened it; ask again in a moment"
+        owner = next((h.position for h in self._holdings.all if h.position.ticket == ticket), None)
+        if owner is not None:
+            return "" if owner.strategy == strategy.name else f"it is {owner.strategy}'s already"
+        found, held = listed.get(ticket), self._holdings.get(strategy.name)
+        if found is None:
+            return "the broker lists no such position, or it has just been opened"
+        if found.symbol != strategy.symbol:
+            return f"it is one of {found.symbol}, and {strategy.name} trades {strategy.symbol}"
+        if held is not None:
+            return f"{strategy.name} holds position {held.position.ticket}; one at a time"
+        quote = self._deals.newest(strategy.symbol)
+        if quote is None:
+            return f"no quote of {strategy.symbol} has come yet"
+        return self._deals.adopted(found, strategy, quote, f"adopted by {who}")
+
+
+def foreign_note(found: FarPosition) -> AccountNote:
+    """What people should know of one."""
+    what = f"{found.side} {found.lots:g} {found.symbol}"
+    detail = f"position {found.ticket} ({what}) is not ours, and is left alone; see `adopt`"
+    return AccountNote(events.FOREIGN, detail)
