@@ -15,7 +15,7 @@ import msgspec
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState
 from mt5crs_services.gateway.ledger.ledger import Ledger
-from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.storage import ledger_queries, ledger_schema, shadow_log
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
 from mt5crs_shared.trading.orders import Fill
 from tests.bridges.office import BridgeProcess
@@ -152,7 +152,12 @@ def differences(path: Path, book: TerminalBook, exact: bool) -> list[str]:
     with ledger_schema.open_ledger(path) as db:
         orders = ledger_queries.read_orders(db)
         deals = [deal.fill for deal in ledger_queries.deals(db)]
-    found = []
+        shadows = {row.order_id for row in shadow_log.read_compared(db) if row.paper_price}
+    # It follows from the order alone: no fault of the bridge keeps it away.
+    asked = {each.order_id for each in orders if each.epoch}
+    found = [
+        f"{fill.order_id} has no paper shadow" for fill in deals if fill.order_id in asked - shadows
+    ]
     by_order = {fill.order_id: fill for fill in deals}
     by_comment = defaultdict(list)
     for deal in book.deals():

@@ -58,6 +58,15 @@ def test_a_bridge_that_is_right_is_told_and_another_dialect_found(bridge: Bridge
     assert bridge.book.deals() == []
 
 
+@pytest.mark.parametrize("bridge", ["open_close"], indirect=True)
+def test_on_paper_it_is_asked_where_a_shadow_is_kept(bridge: BridgeProcess) -> None:
+    settings = live(bridge.port, "open_close", shadow=True)
+    paper = msgspec.structs.replace(settings.globals, paper_trading=True, account=None)
+    for running in (False, True):
+        (found,) = look(msgspec.structs.replace(settings, globals=paper), running)
+        assert (found.level, "answers as open_close" in found.text) == ("ok", True), found
+
+
 class Answering:
     """A bridge that gives the same answer to everything; None: none at all."""
 

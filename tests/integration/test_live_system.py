@@ -1,5 +1,7 @@
 """A whole system before a bridge, on the defaults: refused, started, traded, flattened, stopped."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,17 @@ def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgePro
         for name in ("euro", "twin"):
             first, *others = [o["lots"] for o in system.json("orders", name) if is_opening(o)]
             assert first == 0.01 and all(lots > 0.01 for lots in others), (first, others)
+        # The paper shadow: one row for each deal, whatever is killed.
+        os.kill(system.pid("gateway"), signal.SIGKILL)
+        before = len(bridge.book.deals())
+        wait_for(lambda: len(bridge.book.deals()) > before + 4, "deals of the next gateway")
         system.said("pause", "--all", "--halt")
+        wait_for(lambda: not system.json("resolve"), "the fate of every order")
+        compared = {(s["strategy"], s["kind"]): s for s in system.json("compare")["deals"]}
+        ordered = [o for o in system.json("orders", "-n", "10000") if o["price"] and o["epoch"]]
+        assert compared["", ""]["deals"] == compared["", ""]["compared"] == len(ordered)
+        assert compared["twin", "OPEN"]["wall_ms_median"] > 0.0
+        assert "together" in system.said("compare")
         system.said("flatten", "--all")
         assert bridge.book.positions() == []
         assert system.said("resolve") == "The fate of every order is known.\n"

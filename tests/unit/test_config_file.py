@@ -132,6 +132,21 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(house: Path)
     assert [p.line for p in problems] == sorted(p.line for p in problems)
 
 
+def test_a_live_account_needs_no_shadow_mode_it_has_one(house: Path) -> None:
+    live = (
+        "paper_trading: false\n  account: {login: 7, server: Demo}\n"
+        "  execution: {dialect: open_close, shadow: true}\n"
+        "  risk: [{rule: max_loss, params: {most: 3, unit: per_cent}}]"
+    )
+    (found,) = problems_of(house, swap("paper_trading: true", live))
+    assert found.path == "global.execution.shadow"
+    assert "orders leave for a real account (paper_trading: false)" in str(found)
+    assert "a live account keeps its paper shadow always, see `compare`" in str(found)
+    load_text(house, swap("paper_trading: true", live.replace(", shadow: true", "")))
+    paper = "paper_trading: true\n  execution: {shadow: true}"
+    assert load_text(house, swap("paper_trading: true", paper)).globals.execution.shadow
+
+
 def test_a_shared_magic_number_is_refused_also_against_a_derived_one(house: Path) -> None:
     derived = load_text(house, YAML).strategies[0].magic_number
     text = swap("threshold: 0.50", f"magic: {derived}")

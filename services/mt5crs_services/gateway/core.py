@@ -12,6 +12,9 @@ from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.operator_service import OperatorService
 from mt5crs_services.gateway.requests.order_service import OrderService
 from mt5crs_services.gateway.risk import RiskRules, TradingLocks
+from mt5crs_services.gateway.shadow.paper_shadow import PaperShadow
+from mt5crs_services.gateway.shadow.request_shadow import RequestShadow
+from mt5crs_services.gateway.shadow.shadow import Shadow
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import FromGateway, Submit, ToGateway
@@ -69,6 +72,9 @@ class GatewayCore:
         self._operator = OperatorService(
             config, ledger, self.account, self.broker, self.execution, rules, self.locks
         )
+        self.shadow = _shadow(config, market, ledger, self.account, self.broker)
+        if self.shadow is not None:
+            ledger.beside = self.shadow.write
         self._config = config
         self._market = market
         self._ledger = ledger
@@ -89,6 +95,8 @@ class GatewayCore:
         self.broker.on_tick(self._market.symbols[tick.symbol], tick, good)
         if good:
             self.execution.on_tick(tick)
+            if self.shadow is not None:
+                self.shadow.on_tick(tick)
 
     def save(self) -> None:
         """Record where the streams stand, and which locks have ended.
@@ -110,3 +118,14 @@ class GatewayCore:
     def report(self) -> AccountReport:
         """The account, for a heartbeat."""
         return account_report(self._config, self.account, self.broker, self.locks.in_force)
+
+
+def _shadow(
+    config: Config, market: Market, ledger: Ledger, account: Account, broker: Broker
+) -> Shadow | None:
+    """What is kept beside the orders: a live account has a paper shadow always."""
+    if broker.far_away:
+        return PaperShadow(config, market, ledger, account, broker)
+    if config.globals.execution.shadow:
+        return RequestShadow(config, ledger.installation)
+    return None

@@ -38,6 +38,10 @@ def check_execution(
             found = f"{execution.dialect}, which cannot say which account it trades"
             expected = "execution.trust_account: true beside it, or another dialect"
             report.add(*_place(globals_, "dialect"), found, expected)
+        if execution.shadow:
+            found = "true, and orders leave for a real account (paper_trading: false)"
+            expected = "to be left out: a live account keeps its paper shadow always, see `compare`"
+            report.add(*_place(globals_, "shadow"), found, expected)
         if execution.dialect in NETTING:
             _check_one_each(strategies, execution.dialect, report)
 

@@ -36,6 +36,8 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         max_first_lots: Lots of each strategy's first order, and of its first after a change of its
             settings, model or code, at most; the symbol's smallest volume is allowed always.
         trust_account: The dialect cannot say which account it is; trade it all the same.
+        shadow: With `paper_trading: true`: write down what would be sent for each deal; see
+            ``docs/live.md``.
     """
 
     dialect: Literal["trade", "open_close", "order_send", "expert_advisor", "windows_gateway"] = (
@@ -48,3 +50,4 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_deviation: NotNegative = 20.0
     max_first_lots: Positive = 0.01
     trust_account: bool = False
+    shadow: bool = False

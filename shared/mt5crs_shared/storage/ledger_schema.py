@@ -98,6 +98,19 @@ ALTER TABLE events ADD COLUMN name TEXT NOT NULL DEFAULT '';
 """
 """What holds orders back; and whom an event happened to: a strategy, or (empty) the account."""
 
+_SHADOWS = """
+CREATE TABLE shadow_deals (
+    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
+    kind TEXT NOT NULL, side TEXT NOT NULL, decided_us INTEGER, point REAL NOT NULL, worth REAL,
+    price REAL, code TEXT, recorded REAL NOT NULL);
+CREATE TABLE shadow_requests (
+    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, strategy TEXT NOT NULL,
+    time_us INTEGER NOT NULL, dialect TEXT NOT NULL, request BLOB NOT NULL,
+    recorded REAL NOT NULL);
+"""
+"""What the paper book would have made of a live account's orders, and what would have been sent for
+those of a paper account."""
+
 
 class LedgerError(Mt5crsError):
     """The ledger is missing, damaged, or cannot be read or written; the message says which.
@@ -117,13 +130,19 @@ SCHEMA = Schema(
         _OCCURRENCES,
         _LAST_DEALS,
         _LOCKS,
+        _SHADOWS,
     ),
     mark="SELECT max(epoch) FROM epochs",
     unnumbered="SELECT 1 FROM meta WHERE key = 'version' AND value = '3'",
     failed=LedgerError,
     unfit=LedgerError,
     essential=("meta", "epochs", "totals", "tickets", "positions", "streams"),
-    pruned=(Pruned("orders", "recorded", kept="result IS NULL"), Pruned("events", "recorded")),
+    pruned=(
+        Pruned("orders", "recorded", kept="result IS NULL"),
+        Pruned("events", "recorded"),
+        Pruned("shadow_deals", "recorded"),
+        Pruned("shadow_requests", "recorded"),
+    ),
 )
 """Every deal, and what waits, stays for good."""
 

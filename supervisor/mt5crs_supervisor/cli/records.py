@@ -92,6 +92,28 @@ def pnl(setup: Setup, name: str | None, span: Any, since: str | None, as_json: b
 @cli.command()
 @place_options()
 @name_argument(required=False)
+@click.option("--requests", is_flag=True, help="What a paper account would have sent.")
+@since_option
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="Of requests."
+)
+@as_json_option
+@pass_setup
+def compare(
+    setup: Setup, name: str | None, requests: bool, since: str | None, limit: int, as_json: bool
+) -> None:
+    """Show how live deals differ from what paper would have made of the same orders."""
+    from mt5crs_supervisor.commands.records import comparing
+
+    if requests:
+        comparing.show_requests(setup.running, name, since, limit, as_json)
+    else:
+        comparing.show_comparison(setup.running, name, since, as_json)
+
+
+@cli.command()
+@place_options()
+@name_argument(required=False)
 @as_json_option
 @pass_setup
 def crashes(setup: Setup, name: str | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_services.gateway.ledger import writing
+from mt5crs_services.gateway.ledger import shadow_rows, writing
 from mt5crs_services.gateway.ledger.account import Total
 from mt5crs_services.gateway.ledger.ledger_file import LedgerFile
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
@@ -23,6 +23,7 @@ from mt5crs_services.gateway.ledger.records import (
     StreamUpdate,
     open_position_of,
 )
+from mt5crs_services.gateway.ledger.shadow_rows import Beside, ShadowDeal
 from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_shared import events
 from mt5crs_shared.configuration.structs import RetentionConfig
@@ -51,6 +52,9 @@ class Ledger:
         installation: Id of the ``var`` folder; a ledger keeps that of its own.
         paper: It has the paper book's deals; one of real deals is another file.
 
+    Attributes:
+        beside: Writes something more beside each order, in its transaction.
+
     Raises:
         LedgerError: The file is damaged, of a newer version, of another account, or cannot be
             opened.
@@ -68,6 +72,7 @@ class Ledger:
         self.path = path
         self.first_balance = first_balance
         self.installation = installation
+        self.beside: Beside = lambda db, order, result: None
         kept = retention or RetentionConfig()
         self._file = LedgerFile(
             path, currency, first_balance, kept, installation, "paper" if paper else "bridge"
@@ -105,6 +110,7 @@ class Ledger:
         with self._writing():
             self._file.wrote(1)
             writing.insert_order(self._db, order, None, state)
+            self.beside(self._db, order, None)
 
     def rule_states(self, rule: str) -> dict[str, bytes]:
         """What a risk rule remembers, by the key of its scope."""
@@ -138,6 +144,7 @@ class Ledger:
         with self._writing("NORMAL" if lock is None else "FULL"):
             self._file.wrote(1)
             writing.insert_order(self._db, order, result)
+            self.beside(self._db, order, result)
             if lock is not None:
                 self._insert_lock(lock)
 
@@ -150,6 +157,7 @@ class Ledger:
                 writing.insert_order(self._db, booking.order, booking.result)
             else:
                 writing.insert_own_order(self._db, booking)
+            self.beside(self._db, booking.order, booking.result)
             writing.insert_deal(self._db, fill, booking.balance)
             writing.add_up(self._db, fill)
             writing.change_position(self._db, fill, booking.held)
@@ -160,6 +168,11 @@ class Ledger:
                 writing.keep_rule(self._db, rule, newest, states)
             if booking.reason:
                 writing.insert_event(self._db, fill.code, booking.reason)
+
+    def complete_shadow(self, row: ShadowDeal) -> None:
+        """Record what would have become of an order on paper, now that its tick has come."""
+        with self._writing("NORMAL"):
+            shadow_rows.complete_shadow(self._db, row)
 
     def save(self, streams: Iterable[StreamUpdate]) -> None:
         """Record where the streams stand; what a crash undoes of it is read again."""

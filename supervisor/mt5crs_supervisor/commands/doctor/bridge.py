@@ -32,13 +32,16 @@ class Probed(Protocol):
 
 
 def look_at_bridge(config: Config, running: bool) -> Iterator[Finding]:
-    """Ask what cannot trade, where orders would be sent.
+    """Ask what cannot trade, where orders are sent, or would be (`execution: {shadow: true}`).
 
     Args:
         config: The configuration.
-        running: A system runs on it: its gateway asks already, and `status` says what is wrong.
+        running: A system runs on it: the gateway of a live account asks already, and `status` says
+            what is wrong.
     """
-    if config.globals.paper_trading or running:
+    settings = config.globals
+    asks = settings.execution.shadow if settings.paper_trading else not running
+    if not asks:
         return
     ask: Callable[[Config], Probed] = pkgutil.resolve_name(COMMAND)
     found = ask(config)

@@ -60,18 +60,7 @@ class DealMaker:
         held = self.held_by(order)
         # Somebody may have closed a part of it by hand.
         lots = min(order.lots, held.position.lots) if held is not None else order.lots
-        return Instruction(
-            request_id=str(uuid4()),
-            symbol=order.symbol,
-            side=order.side,
-            lots=lots,
-            magic=order.magic,
-            comment=self._comments.of(order.order_id),
-            price=self.price(order),
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-            ticket=order.ticket,
-        )
+        return instruction_of(order, self._comments.of(order.order_id), lots, self.price(order))
 
     def of(self, sent: SentOrder, ticket: int, lots: float, price: float) -> list[Dealt]:
         """The deals of an order that was dealt; none where its position is not open any more.
@@ -234,6 +223,29 @@ def position_at(found: FarPosition) -> Position:
         open_time_us=0,
         stop_loss=found.stop_loss or 0.0,
         take_profit=found.take_profit or 0.0,
+    )
+
+
+def instruction_of(order: Order, comment: str, lots: float, price: float) -> Instruction:
+    """What a bridge is told of an order.
+
+    Args:
+        order: The order.
+        comment: Names it at the broker.
+        lots: Volume.
+        price: What is quoted for its side.
+    """
+    return Instruction(
+        request_id=str(uuid4()),
+        symbol=order.symbol,
+        side=order.side,
+        lots=lots,
+        magic=order.magic,
+        comment=comment,
+        price=price,
+        stop_loss=order.stop_loss,
+        take_profit=order.take_profit,
+        ticket=order.ticket,
     )
 
 

@@ -35,6 +35,7 @@ from mt5crs_services.gateway.brokers.bridge.sent_order import (
 )
 from mt5crs_shared.configuration.execution_structs import ExecutionConfig
 from mt5crs_shared.trading.orders import Code, Order
+from mt5crs_shared.trading.slippage import PRICE_OF_QUOTE
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +247,7 @@ class OrderTraffic:
             self._remove(order.order_id)
             return
         if not price:
-            detail = f"{detail}; its price is that of the quote".removeprefix("; ")
+            detail = f"{detail}; {PRICE_OF_QUOTE}".removeprefix("; ")
         yield self._answer(sent, _outcome(sent, found[0], detail))
 
     def looked_at(self, sent: SentOrder) -> Iterator[Word]:

@@ -1,0 +1,1 @@
+"""What another broker would have made of each order, written beside it; decides nothing."""
