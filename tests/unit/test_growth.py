@@ -62,6 +62,20 @@ def test_an_order_that_is_refused_is_not_sent_again_on_each_tick_of_a_bar() -> N
     assert len(book.results) == 2 * 26
 
 
+def test_a_ledger_of_a_broker_that_keeps_no_streams_is_pruned_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PRUNE_EVERY", 50)
+    office = Office(tmp_path / "ledger.db")
+    monkeypatch.setattr(office.core.broker, "unsaved", tuple)
+    office.ledger._file._retention = RetentionConfig(rows=100)
+    for n in range(300):
+        office.submit(order(tick(n), strategy="nobody"))
+        office.core.save()
+    (count,) = office.ledger._db.execute("SELECT count(*) FROM orders").fetchone()
+    assert count <= 100 + 50
+
+
 def test_the_ledger_keeps_deals_and_what_waits_and_prunes_old_refusals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

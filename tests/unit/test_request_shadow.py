@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from mt5crs_services.gateway.brokers.bridge.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.mt5_gateway.protocol import decode_request
 from mt5crs_services.mt5_gateway.requests import SendOrder
 from mt5crs_shared.configuration.execution_structs import ExecutionConfig

@@ -106,7 +106,7 @@ class GatewayCore:
         """
         self.locks.expire()
         streams = self.broker.unsaved()
-        if streams:
+        if streams or self._ledger.prune_is_due:
             self._ledger.save(streams)
             self.broker.on_saved(streams)
 

@@ -159,9 +159,14 @@ class Store(ABC):
         """Count rows that were written to pruned tables."""
         self._written += rows
 
+    @property
+    def prune_is_due(self) -> bool:
+        """So much was written that the oldest rows are to be taken away."""
+        return self._written >= PRUNE_EVERY
+
     def prune_if_due(self) -> None:
         """Take the oldest rows away now and then; within a transaction."""
-        if self._written < PRUNE_EVERY:
+        if not self.prune_is_due:
             return
         self._written = 0
         oldest = time.time() - self._retention.days * 86_400.0

@@ -174,6 +174,11 @@ class Ledger:
         with self._writing("NORMAL"):
             shadow_rows.complete_shadow(self._db, row)
 
+    @property
+    def prune_is_due(self) -> bool:
+        """`save` has something to do, whether streams have gone on or not."""
+        return self._file.prune_is_due
+
     def save(self, streams: Iterable[StreamUpdate]) -> None:
         """Record where the streams stand; what a crash undoes of it is read again."""
         with self._writing("NORMAL"):
