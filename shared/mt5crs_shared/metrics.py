@@ -44,7 +44,8 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         orders_filled: Orders sent that were executed.
         orders_rejected: Orders sent that the gateway refused.
         orders_missed: Orders that never left: too old, or without a lease.
-        last_reason: Why the last signal led to less than a deal; empty after a deal.
+        last_reason: Why a signal led to less than a deal, the last time; empty after a deal.
+        last_reason_us: Event time of that signal.
         error_count: Exceptions in the strategy's code.
         errors_in_a_row: Those since the last evaluation without one.
         fill_errors_in_a_row: Deals in a row that the strategy's `on_fill` failed on.
@@ -81,6 +82,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     orders_rejected: int = 0
     orders_missed: int = 0
     last_reason: str = ""
+    last_reason_us: int = 0
     error_count: int = 0
     errors_in_a_row: int = 0
     fill_errors_in_a_row: int = 0

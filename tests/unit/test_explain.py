@@ -43,7 +43,7 @@ def test_a_decision_is_told_with_what_would_have_made_it_another() -> None:
 
 def test_a_signal_without_a_deal_is_told_with_its_reason() -> None:
     text = said(signals_generated=3, orders_rejected=1, last_reason="0.0009 lots < 0.01")
-    assert "signals 3, refused 1; the last signal led to no deal: 0.0009 lots < 0.01" in text
+    assert "signals 3, refused 1; the last to less than a deal: 0.0009 lots < 0.01" in text
 
 
 def test_what_a_feature_api_gave_is_told_where_one_is_asked() -> None:

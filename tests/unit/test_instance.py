@@ -252,6 +252,7 @@ def test_a_turn_whose_second_half_is_too_old_counts_both_halves() -> None:
     one.on_tick(second(17, 1.101))
     status = one.get_status()
     assert (status.orders_sent, status.last_reason) == (3, "")
+    assert 0 < status.last_reason_us < status.last_tick_time_us
 
 
 def test_a_touched_stop_is_learned_before_the_tick_is_looked_at_further() -> None:

@@ -215,6 +215,15 @@ def test_what_is_held_back_is_shown_with_whoever_did_it(state: TradingState) -> 
     assert "order refused" not in text
 
 
+def test_what_was_refused_long_ago_does_not_read_like_the_present() -> None:
+    counts = StrategyMetrics(
+        last_reason="order refused: LOCKED", last_reason_us=1_000_000, last_tick_time_us=60_000_000
+    )
+    assert ": order refused: LOCKED" in shown(report(strategy(metrics=counts)), 100)
+    later = msgspec.structs.replace(counts, last_tick_time_us=3_601_000_000)
+    assert ": 1h00m ago: order refused: LOCKED" in shown(report(strategy(metrics=later)), 100)
+
+
 def test_no_strategy_at_all() -> None:
     assert "NAME" in shown(msgspec.structs.replace(report(), strategies=()))
 

@@ -5,12 +5,16 @@ from collections.abc import Iterable
 
 import msgspec
 
+from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.display.table import plain
 from mt5crs_supervisor.display.words import duration, local_time, nearby
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, StrategyStatus
+
+JUST_NOW = 60.0
+"""Seconds within which it is not said how long ago something was."""
 
 NOTE_LINES = 3
 """Lines that a note takes at most."""
@@ -132,4 +136,15 @@ def _untraded(row: StrategyStatus) -> str:
         told.append(f"{untraded} led to no order")
     if metrics.orders_rejected:
         told.append(f"{metrics.orders_rejected} orders were refused")
-    return f"{metrics.last_reason} ({', '.join(told)})" if told else metrics.last_reason
+    reason = last_reason(metrics)
+    return f"{reason} ({', '.join(told)})" if told else reason
+
+
+def last_reason(metrics: StrategyMetrics) -> str:
+    """Why a signal led to less than a deal, the last time, and how long ago, by the market's clock.
+
+    What was a minute ago may hold no more.
+    """
+    age = (metrics.last_tick_time_us - metrics.last_reason_us) / 1e6
+    recent = age < JUST_NOW or not metrics.last_reason_us
+    return metrics.last_reason if recent else f"{duration(age)} ago: {metrics.last_reason}"

@@ -71,7 +71,7 @@ class Decider:
             atr = average_true_range(window)
             moment = Moment(tick, occurrence, bar_us, atr, rate, why, answer.note)
             outcome = self._bot.on_signal(signal, moment)
-            self._tally.signal(outcome)
+            self._tally.signal(outcome, tick.time_us)
             for fill in outcome.fills:
                 self.tell(fill)
         # On every tick, most evaluations say what the last one said: those are not worth a line.

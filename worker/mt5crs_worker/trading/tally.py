@@ -36,8 +36,8 @@ class Tally:
         """Note how many bars of a history file it begins with."""
         self._counts = msgspec.structs.replace(self._counts, history_bars=bars)
 
-    def signal(self, outcome: SignalOutcome) -> None:
-        """Count a signal that was no HOLD, and what became of it."""
+    def signal(self, outcome: SignalOutcome, time_us: int) -> None:
+        """Count a signal that was no HOLD, its event time, and what became of it."""
         counts, results = self._counts, outcome.results
         missed = sum(result.code in NOT_SENT for result in results)
         filled = sum(result.status == "FILLED" for result in results)
@@ -52,6 +52,7 @@ class Tally:
             orders_rejected=counts.orders_rejected + refused,
             orders_missed=counts.orders_missed + missed,
             last_reason="" if is_reason_gone else outcome.detail or counts.last_reason,
+            last_reason_us=time_us if outcome.detail else counts.last_reason_us,
         )
 
     def features(self, obtained: Obtained) -> None:

@@ -18,7 +18,7 @@ from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
-from mt5crs_supervisor.display.notes import way_out
+from mt5crs_supervisor.display.notes import last_reason, way_out
 from mt5crs_supervisor.display.table import Cell, Column, column, plain, table
 from mt5crs_supervisor.display.words import duration
 from mt5crs_supervisor.operator.control import ControlClient
@@ -212,7 +212,7 @@ def _orders(row: StrategyStatus) -> str:
     }
     told = ", ".join(f"{what} {count}" for what, count in counts.items() if count)
     reason = (
-        f"; the last signal led to no deal: {metrics.last_reason}" if metrics.last_reason else ""
+        f"; the last to less than a deal: {last_reason(metrics)}" if metrics.last_reason else ""
     )
     return f"{told or 'no signal yet'}{reason}"
 
