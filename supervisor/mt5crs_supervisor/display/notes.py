@@ -52,14 +52,23 @@ def notes(report: StatusReport) -> list[Note]:
 
 
 def note_lines(found: Iterable[Note], width: int, most: int = NOTE_LINES) -> list[str]:
-    """Notes, each on a few lines at most."""
-    return [
-        line
-        for note in found
-        for line in textwrap.wrap(
-            note.text, width, subsequent_indent="  ", max_lines=most, placeholder=" …"
-        )
-    ]
+    """Notes, each on a few lines at most; the command that helps is the last to be left out."""
+    return [line for note in found for line in _wrapped(note.text, width, most)]
+
+
+def _wrapped(text: str, width: int, most: int) -> list[str]:
+    lines = textwrap.wrap(text, width, subsequent_indent="  ")
+    if len(lines) <= most:
+        return lines
+    command = text.rfind("`", 0, max(text.rfind("`"), 0))
+    words = text[: max(command, 0)].split()
+    while words:
+        shorter = f"{' '.join(words)} … {text[command:]}"
+        lines = textwrap.wrap(shorter, width, subsequent_indent="  ")
+        if len(lines) <= most:
+            return lines
+        words.pop()
+    return textwrap.wrap(text, width, subsequent_indent="  ", max_lines=most, placeholder=" …")
 
 
 def way_out(lock: TradingLock) -> str:
