@@ -29,6 +29,10 @@ MISSED_LOOKS = 2
 """Snapshots in a row that lack a position before it is taken for closed: a terminal that is
 connecting lists none for a moment."""
 
+TOLD_FROM = 0.001
+"""Share of the balance from which on people are told what no deal explains of it: below, a message
+would follow each deal whose commission the bridge does not tell."""
+
 ACCEPTED = "balance"
 """What `settle` is told of where a balance that was not expected is right."""
 
@@ -44,12 +48,14 @@ class BridgeState(msgspec.Struct, frozen=True):
         foreign: Tickets of positions that are not ours.
         unguarded: Tickets of our positions whose stop or target the broker does not have.
         closing: Orders of the gateway's own that have left, and have no end yet.
+        untold: What no deal explains of the balance, and nobody was told of yet.
     """
 
     offset: float | None = None
     foreign: tuple[int, ...] = ()
     unguarded: tuple[int, ...] = ()
     closing: tuple[OwnClosing, ...] = ()
+    untold: float = 0.0
 
 
 class Reconciliation:
@@ -205,7 +211,7 @@ class Reconciliation:
             for ticket, each in sorted(held.items())
             if ticket in listed and _lacks_stops(each, listed[ticket])
         )
-        offset, unexplained = self._explained(snapshot.account)
+        offset, untold, unexplained = self._explained(snapshot.account)
         notes = [
             *(
                 foreign_note(listed[ticket])
@@ -219,13 +225,13 @@ class Reconciliation:
             ),
             *unexplained,
         ]
-        self._remember(notes, offset=offset, foreign=foreign, unguarded=unguarded)
+        self._remember(notes, offset=offset, untold=untold, foreign=foreign, unguarded=unguarded)
 
-    def _explained(self, account: FarAccount) -> tuple[float, list[AccountNote]]:
-        """The offset from now on, and what people should know of it."""
+    def _explained(self, account: FarAccount) -> tuple[float, float, list[AccountNote]]:
+        """The offset from now on, what is still to be told of it, and what is told."""
         offset, difference = self.state.offset or 0.0, self.difference(account)
         if abs(difference) < evidence.SAME_MONEY:
-            return offset, []
+            return offset, self.state.untold, []
         if abs(difference) > JUMP * max(abs(account.balance - difference), 1.0):
             self.confirmed = False
             self._jumped = account
@@ -234,8 +240,12 @@ class Reconciliation:
                 f" {account.balance - difference:,.2f} was expected: nothing is sent; where you"
                 " know why, `resolve balance accepted`"
             )
-            return offset, []
-        return round(offset + difference, 2), [_unexplained(account, difference)]
+            return offset, self.state.untold, []
+        offset, untold = round(offset + difference, 2), round(self.state.untold + difference, 2)
+        if abs(untold) < TOLD_FROM * account.balance:
+            logger.info("the balance moved by %+.2f that no deal here explains", difference)
+            return offset, untold, []
+        return offset, 0.0, [_unexplained(account, untold)]
 
     def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
         """Have the gateway's own orders on the disk."""
