@@ -7,7 +7,7 @@ from mt5crs_shared.storage import account_log
 from mt5crs_shared.trading.operator_requests import Adopt, AskTrading, Settle, TradingReport
 from mt5crs_shared.trading.orders import Code
 from tests.bridges.scripted_bridge import Faults
-from tests.integration.test_bridges import SEEING, Desk, desk, restart, settled
+from tests.integration.test_bridges import BLIND, SEEING, Desk, desk, restart, settled
 from tests.unit.gateway_cases import order
 
 __all__ = ["desk"]
@@ -156,6 +156,16 @@ def test_a_position_of_nobodys_becomes_a_strategys_own(desk: Desk) -> None:
     desk.bridge.book.deposit(1.0)
     desk.until(lambda: desk.offset == 1.0, "and besides it the balance is what it was")
     assert noted(desk, events.BALANCE) == []
+
+
+@pytest.mark.parametrize("desk", BLIND, indirect=True)
+def test_where_nobody_can_look_nothing_is_said_to_be_there(desk: Desk) -> None:
+    desk.ready()
+    desk.quote()
+    assert "cannot say what is open" in settled(desk, Adopt(1, "euro", "ann"))
+    report = desk.core.handle(AskTrading(), caught_up=True)
+    assert isinstance(report, TradingReport)
+    assert report.foreign is None
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)

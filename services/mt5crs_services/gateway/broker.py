@@ -235,8 +235,11 @@ class Broker(Protocol):
         """
 
     @property
-    def foreign(self) -> Sequence[Position]:
-        """Open positions of the account that are no strategy's here; `strategy` is empty."""
+    def foreign(self) -> Sequence[Position] | None:
+        """Open positions of the account that are no strategy's here; their `strategy` is empty.
+
+        None: its side has not said what is open, or cannot.
+        """
 
     def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """Make a position that is nobody's here a strategy's own.
@@ -282,7 +285,7 @@ class NearBroker:
     ready = True
     trouble = ""
     book = "paper"
-    foreign: Sequence[Position] = ()
+    foreign: Sequence[Position] | None = ()
 
     def settle(self, order_id: str, deal: HandDeal | None, who: str) -> str:
         """The fate of an order is always known here; see `Broker.settle`."""

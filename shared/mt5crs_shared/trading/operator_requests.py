@@ -104,7 +104,7 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
         catching_up: The gateway has no quotes of this moment yet, and closes nothing.
         under_way: Some of them the broker has been asked to close, and has not yet.
         refused: Why `Settle` or `Adopt` has changed nothing; empty: it has, or was not asked for.
-        foreign: Open positions of the account that are no strategy's here.
+        foreign: Open positions of the account that are no strategy's here; None: it is not known.
     """
 
     locks: tuple[TradingLock, ...]
@@ -116,7 +116,7 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
     catching_up: bool = False
     under_way: bool = False
     refused: str = ""
-    foreign: tuple[Position, ...] = ()
+    foreign: tuple[Position, ...] | None = ()
 
 
 FromOperator = AskTrading | Lock | Unlock | ClosePositions | Settle | Adopt

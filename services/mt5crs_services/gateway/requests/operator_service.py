@@ -135,7 +135,7 @@ class OperatorService:
     def _report(
         self, closed: tuple[Fill, ...], kept: dict[int, str], catching_up: bool
     ) -> TradingReport:
-        positions = self._broker.positions()
+        positions, foreign = self._broker.positions(), self._broker.foreign
         known = {strategy.name for strategy in self._config.strategies}
         return TradingReport(
             locks=self._locks.in_force,
@@ -145,7 +145,7 @@ class OperatorService:
             closed=closed,
             kept=kept,
             catching_up=catching_up,
-            foreign=tuple(self._broker.foreign),
+            foreign=tuple(foreign) if foreign is not None else None,
         )
 
     def _try(self, strategy: StrategyConfig) -> Trial:

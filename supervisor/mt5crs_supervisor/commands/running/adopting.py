@@ -3,7 +3,7 @@
 import click
 
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.trading.operator_requests import Adopt, AskTrading
+from mt5crs_shared.trading.operator_requests import Adopt, AskTrading, TradingReport
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
@@ -16,7 +16,7 @@ from mt5crs_supervisor.operator.trading_control import TradingControl
 
 def show_foreign(paths: VarPaths, as_json: bool) -> None:
     """Print the positions of the broker's account that are no strategy's."""
-    found = TradingControl(paths).ask(AskTrading()).foreign
+    found = _foreign_of(TradingControl(paths).ask(AskTrading()))
     if as_json:
         show.print_json(found)
     elif found:
@@ -39,9 +39,10 @@ def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
     names = [trial.strategy for trial in report.trials]
     if strategy not in names:
         raise unknown_name(strategy, names, "strategy")
-    found = next((position for position in report.foreign if position.ticket == ticket), None)
+    foreign = _foreign_of(report)
+    found = next((position for position in foreign if position.ticket == ticket), None)
     if found is None and ticket not in {position.ticket for position in report.positions}:
-        tickets = [str(position.ticket) for position in report.foreign]
+        tickets = [str(position.ticket) for position in foreign]
         raise unknown_name(str(ticket), tickets, "position that is nobody's")
     if found is not None and not sure:
         click.echo(f"{strategy} is to have position {ticket}: {_in_words(found)}.")
@@ -55,6 +56,15 @@ def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
         children.act_on(paths, "restart", [strategy], click.echo)
     except NotRunning:
         click.echo("no supervisor runs: the next process of it asks by itself")
+
+
+def _foreign_of(report: TradingReport) -> tuple[Position, ...]:
+    if report.foreign is None:
+        raise CommandError(
+            "the bridge has not said what is open, or cannot in its dialect; `status` says how it"
+            " is with it, and docs/live.md which dialects can"
+        )
+    return report.foreign
 
 
 def _in_words(position: Position) -> str:

@@ -157,7 +157,7 @@ class BridgeBroker(FarBroker):
         if (away := now - self._connected_at) >= AWAY_AFTER:
             return f"not connected to the bridge for {away:.0f} s: nothing can be sent"
         said = self._lookup.contradiction or self._books.trouble
-        return said or self._unknown() or self._no_word()
+        return said or self._unknown() or self._snapshots.trouble
 
     @property
     def in_doubt(self) -> list[SentOrder]:
@@ -229,12 +229,16 @@ class BridgeBroker(FarBroker):
         return self._guard.close(strategy, reason)
 
     @property
-    def foreign(self) -> list[Position]:
+    def foreign(self) -> list[Position] | None:
         """See `Broker.foreign`."""
+        if self._snapshots.latest is None:
+            return None
         return [position_at(found) for found in self._listed_foreign.values()]
 
     def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """Make such a position a strategy's own; see `Broker.adopt`."""
+        if not self._dialect.shows_account:
+            return f"the dialect {self._dialect.name} cannot say what is open"
         if not self._books.confirmed:
             return self.trouble or "the account has not been seen yet"
         return self._foreign.adopted(self._listed_foreign, ticket, strategy, who)
@@ -294,9 +298,6 @@ class BridgeBroker(FarBroker):
         now, patience = self._monotonic(), self._settings.unknown_after
         waited = (sent.in_words(now) for sent in self.in_doubt if sent.doubted(now) >= patience)
         return next(waited, "")
-
-    def _no_word(self) -> str:
-        return self._snapshots.trouble if self._dialect.shows_account else ""
 
 
 def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect: Dialect) -> str:
