@@ -228,6 +228,6 @@ def _money_unlike(path: Path, book: TerminalBook) -> list[str]:
     with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, paper=False)) as ledger:
         made = sum(total.made for total in ledger.totals().values()) / 10**MONEY_DIGITS
         state = msgspec.json.decode(ledger.far_side(), type=BridgeState)
-    here, there = FIRST_BALANCE + made + (state.offset or 0.0), book.balance
+    here, there = FIRST_BALANCE + made + (state.money.offset or 0.0), book.balance
     same = abs(here - there) < SAME_MONEY
     return [] if same else [f"the balance is {here:.2f} here, {there:.2f} there"]

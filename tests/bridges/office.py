@@ -234,7 +234,7 @@ class BridgeOffice(Office, Generic[B]):
     @property
     def offset(self) -> float | None:
         """The broker's balance less the ledger's."""
-        return self.far_side.offset
+        return self.far_side.money.offset
 
     @property
     def foreign(self) -> tuple[int, ...]:

@@ -8,9 +8,11 @@ import pytest
 
 from mt5crs_services.mt5_gateway.answers import TicksReport
 from mt5crs_services.mt5_gateway.requests import AskTicks
+from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.trading.orders import Code
 from tests.bridges.office import BridgeOffice
+from tests.integration.test_bridge_account import noted
 from tests.integration.test_mt5_gateway_process import Windows, wait_for
 from tests.unit.gateway_cases import order
 
@@ -70,6 +72,16 @@ def test_a_position_is_opened_and_closed_on_the_account_that_is_named(desk: Desk
     assert desk.position("euro") is None
     # What the broker charged is in the balance, and in no deal of ours.
     desk.until(lambda: desk.offset == -0.7, "two commissions are taken note of")
+    assert desk.far_side.money.causes == {"commission of euro": -0.7}
+    desk.restart()
+    desk.ready()
+    # What is paid in is no jump that nobody knows the reason of.
+    (desk.bridge.windows.folder / "paying").write_text("9000")
+    (desk.bridge.windows.folder / "paying").rename(desk.bridge.windows.folder / "paid")
+    desk.until(lambda: desk.offset == 8_999.3, "no jump, since the broker says what it is")
+    (told,) = noted(desk, events.BALANCE)
+    assert "+8,999.30 besides the deals here: commission of euro -0.70, paid in or out" in told
+    assert "+9,000.00; the ledger's balance stays" in told and "nothing" not in told
 
 
 def test_killed_after_it_has_dealt_its_answer_is_found(desk: Desk) -> None:

@@ -316,6 +316,16 @@ class Broker:
         )
         return number
 
+    def pay(self, amount: float) -> None:
+        """The account's owner pays in, or out: a deal without a symbol."""
+        made = self._number(), self.server_ms()
+        none = {"order": 0, "entry": 0, "magic": 0, "position_id": 0, "reason": 0, "volume": 0.0}
+        money = {"type": 2, "price": 0.0, "commission": 0.0, "profit": amount, "symbol": ""}
+        when = {"ticket": made[0], "time": made[1] // 1000, "time_msc": made[1], "shown": 0.0}
+        self.deals.append(none | money | when | {"comment": "deposit", "sent_as": ""})
+        self.balance = round(self.balance + amount, 2)
+        self.save()
+
     def _position(
         self, request: dict[str, Any], ticket: int, volume: float, price: float
     ) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 ``book.json`` is the broker's book; ``faults.json`` what is wrong with the next orders, the first of
 them first; while there is a file ``down`` the terminal is gone, while ``offline`` it has no
-connection.
+connection. What stands in ``paid`` is paid in.
 """
 
 import json
@@ -46,6 +46,10 @@ class FolderStandIn(StandIn):
         self.broker.load()
         self.down = (self._folder / "down").exists()
         self.broker.connected = not (self._folder / "offline").exists()
+        if (paid := self._folder / "paid").exists():
+            amount = float(paid.read_text())
+            paid.unlink()
+            self.broker.pay(amount)
 
     def order_send(self, request: dict[str, Any]) -> Any:
         file = self._folder / "faults.json"

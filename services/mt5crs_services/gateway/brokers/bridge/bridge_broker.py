@@ -95,17 +95,17 @@ class BridgeBroker(FarBroker):
         self._holdings = Holdings()
         for position in held:
             self._holdings.add(position)
-        traded = Counter(strategy.symbol for strategy in config.enabled)
-        ages = {s.name: s.max_signal_age for s in config.enabled}
         self._deals = DealMaker(market, self._valuation, self._holdings, comments)
-        self._snapshots = Snapshots(dialect, link, settings.reconcile_every, monotonic)
+        self._snapshots = Snapshots(
+            dialect, link, settings.reconcile_every, lambda: self._books.deals_from_us, monotonic
+        )
         self._traffic = OrderTraffic(
             settings,
             dialect,
             link,
             self._snapshots,
             self._deals,
-            lambda strategy: ages.get(strategy, 0.0),
+            {s.name: s.max_signal_age for s in config.enabled},
             lambda own: self._books.keep_closing(own),
             monotonic,
         )
@@ -114,7 +114,7 @@ class BridgeBroker(FarBroker):
             self._deals,
             settings.settle_after,
             comments,
-            {s.magic_number: s.name for s in config.strategies},
+            _owners(config),
             monotonic,
         )
         self._books = Reconciliation(
@@ -125,7 +125,8 @@ class BridgeBroker(FarBroker):
             balance,
             config.globals.account,
             settings.trust_account,
-            [symbol for symbol, traders in traded.items() if traders > 1],
+            _doubled(config),
+            _owners(config),
             state,
             keep,
             monotonic,
@@ -298,6 +299,17 @@ class BridgeBroker(FarBroker):
         now, patience = self._monotonic(), self._settings.unknown_after
         waited = (sent.in_words(now) for sent in self.in_doubt if sent.doubted(now) >= patience)
         return next(waited, "")
+
+
+def _owners(config: Config) -> dict[int, str]:
+    """The strategy of each magic number."""
+    return {strategy.magic_number: strategy.name for strategy in config.strategies}
+
+
+def _doubled(config: Config) -> list[str]:
+    """Symbols that several strategies trade."""
+    traded = Counter(strategy.symbol for strategy in config.enabled)
+    return [symbol for symbol, traders in traded.items() if traders > 1]
 
 
 def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect: Dialect) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from mt5crs_services.gateway.broker import (
     Answered,
@@ -60,7 +60,7 @@ class OrderTraffic:
         link: The way to it.
         snapshots: What the account has.
         deals: Makes the deals.
-        age_limit: Seconds that a strategy's orders may be old.
+        age_limits: Seconds that each strategy's orders may be old.
         keep: Has the gateway's own orders on the disk: what a restart forgets is sent twice.
         monotonic: The monotonic clock, seconds.
 
@@ -76,7 +76,7 @@ class OrderTraffic:
         link: BridgeLink,
         snapshots: Snapshots,
         deals: DealMaker,
-        age_limit: Callable[[str], float],
+        age_limits: Mapping[str, float],
         keep: Callable[[tuple[OwnClosing, ...]], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,7 +86,7 @@ class OrderTraffic:
         self._link = link
         self._snapshots = snapshots
         self._deals = deals
-        self._age_limit = age_limit
+        self._age_limits = age_limits
         self._keep = keep
         self._monotonic = monotonic
         self.orders = SentOrders()
@@ -206,7 +206,7 @@ class OrderTraffic:
     def _follow(self, sent: SentOrder, word: DealWord) -> Iterator[Word]:
         """Do what follows from a bridge's word."""
         order = sent.order
-        limits = self._age_limit(order.strategy) - (self._monotonic() - sent.begun_at)
+        limits = self._age_limits.get(order.strategy, 0.0) - (self._monotonic() - sent.begun_at)
         moved = self._deals.moved(order)
         if word.verdict is DealVerdict.DONE and order.action == "CLOSE" and self._look_first:
             # The position may have ended a moment before, and this deal have opened another one.

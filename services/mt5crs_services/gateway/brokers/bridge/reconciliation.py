@@ -3,12 +3,13 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
 from mt5crs_services.gateway.brokers.bridge.account import evidence
+from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState, looked_at
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended, ending_fill, shared_out
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
@@ -29,33 +30,27 @@ MISSED_LOOKS = 2
 """Snapshots in a row that lack a position before it is taken for closed: a terminal that is
 connecting lists none for a moment."""
 
-TOLD_FROM = 0.001
-"""Share of the balance from which on people are told what no deal explains of it: below, a message
-would follow each deal whose commission the bridge does not tell."""
+A_DAY = 86_400.0
+"""Seconds back from which on deals are asked for at first: the newest one is all that is wanted."""
 
 ACCEPTED = "balance"
 """What `settle` is told of where a balance that was not expected is right."""
-
-JUMP = 0.10
-"""A balance that changes by more than this share of it, and nobody knows why, stops everything."""
 
 
 class BridgeState(msgspec.Struct, frozen=True):
     """What has to outlive the gateway's process.
 
     Attributes:
-        offset: The broker's balance less the ledger's; None: they were never compared.
+        money: Of its balance.
         foreign: Tickets of positions that are not ours.
         unguarded: Tickets of our positions whose stop or target the broker does not have.
         closing: Orders of the gateway's own that have left, and have no end yet.
-        untold: What no deal explains of the balance, and nobody was told of yet.
     """
 
-    offset: float | None = None
+    money: BalanceState = BalanceState()
     foreign: tuple[int, ...] = ()
     unguarded: tuple[int, ...] = ()
     closing: tuple[OwnClosing, ...] = ()
-    untold: float = 0.0
 
 
 class Reconciliation:
@@ -70,6 +65,7 @@ class Reconciliation:
         account: Which account it has to be.
         trusted: A bridge that does not say which one it is, is believed.
         doubled: Symbols that several strategies trade.
+        owners: The strategy of each magic number.
         state: As an earlier process left it.
         keep: Has a state on the disk, with what people should know of it.
         monotonic: The monotonic clock, seconds.
@@ -92,6 +88,7 @@ class Reconciliation:
         account: AccountConfig | None,
         trusted: bool,
         doubled: Collection[str],
+        owners: Mapping[int, str],
         state: BridgeState,
         keep: Callable[[BridgeState, Sequence[AccountNote]], None],
         monotonic: Callable[[], float] = time.monotonic,
@@ -108,6 +105,7 @@ class Reconciliation:
         self._account = account
         self._trusted = trusted
         self._doubled = doubled
+        self._owners = owners
         self._keep = keep
         self._monotonic = monotonic
         self._since: dict[int, float] = {}
@@ -118,12 +116,10 @@ class Reconciliation:
         """A position is ours from now on; earlier snapshots cannot have it."""
         self._since[ticket] = self._monotonic()
 
-    def difference(self, account: FarAccount) -> float:
-        """By how much the balance is another one than is known here, to the cent."""
-        offset = self.state.offset
-        if offset is None:
-            return 0.0
-        return round(account.balance - self._balance() - offset, 2)
+    @property
+    def deals_from_us(self) -> int:
+        """From which moment on the broker's deals are not known, us since the epoch."""
+        return self.state.money.deal_us or round((time.time() - A_DAY) * 1e6)
 
     def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
@@ -132,9 +128,10 @@ class Reconciliation:
         if self.trouble:
             self.confirmed = False
             return
-        if self.state.offset is None:
-            self._remember(offset=round(account.balance - self._balance(), 2))
-        difference = self.difference(account)
+        if self.state.money.offset is None:
+            offset = round(account.balance - self._balance(), 2)
+            self._remember(money=msgspec.structs.replace(self.state.money, offset=offset))
+        difference = self._difference(account)
         ours = {held.position.ticket for held in self._holdings.all}
         known = ours | set(self.state.foreign)
         yield from self._lookup.take(snapshot, known, difference)
@@ -148,7 +145,7 @@ class Reconciliation:
     def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Positions, or parts of them, that the broker has no more."""
         ended = self._ended(snapshot)
-        difference = self.difference(snapshot.account)
+        difference = self._difference(snapshot.account)
         shares = shared_out(ended, difference) if ended else []
         if shares is None:
             names = ", ".join(str(each.held.position.ticket) for each in ended)
@@ -211,7 +208,11 @@ class Reconciliation:
             for ticket, each in sorted(held.items())
             if ticket in listed and _lacks_stops(each, listed[ticket])
         )
-        offset, untold, unexplained = self._explained(snapshot.account)
+        money, told, self.trouble = looked_at(
+            self.state.money, snapshot, self._balance(), self._owners
+        )
+        if self.trouble:
+            self.confirmed, self._jumped = False, snapshot.account
         notes = [
             *(
                 foreign_note(listed[ticket])
@@ -223,29 +224,9 @@ class Reconciliation:
                 for ticket in unguarded
                 if ticket not in self.state.unguarded
             ),
-            *unexplained,
+            *([told] if told is not None else ()),
         ]
-        self._remember(notes, offset=offset, untold=untold, foreign=foreign, unguarded=unguarded)
-
-    def _explained(self, account: FarAccount) -> tuple[float, float, list[AccountNote]]:
-        """The offset from now on, what is still to be told of it, and what is told."""
-        offset, difference = self.state.offset or 0.0, self.difference(account)
-        if abs(difference) < evidence.SAME_MONEY:
-            return offset, self.state.untold, []
-        if abs(difference) > JUMP * max(abs(account.balance - difference), 1.0):
-            self.confirmed = False
-            self._jumped = account
-            self.trouble = (
-                f"the broker's balance is {account.balance:,.2f}, and"
-                f" {account.balance - difference:,.2f} was expected: nothing is sent; where you"
-                " know why, `resolve balance accepted`"
-            )
-            return offset, self.state.untold, []
-        offset, untold = round(offset + difference, 2), round(self.state.untold + difference, 2)
-        if abs(untold) < TOLD_FROM * account.balance:
-            logger.info("the balance moved by %+.2f that no deal here explains", difference)
-            return offset, untold, []
-        return offset, 0.0, [_unexplained(account, untold)]
+        self._remember(notes, foreign=foreign, unguarded=unguarded, money=money)
 
     def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
         """Have the gateway's own orders on the disk."""
@@ -280,11 +261,14 @@ class Reconciliation:
         found = self._jumped
         if found is None:
             return "the balance is what was expected"
-        difference, self._jumped = self.difference(found), None
-        note = _unexplained(found, difference)
+        self._jumped = None
+        money, note = self.state.money.accepted(found, self._balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
-        self._remember([note], offset=round((self.state.offset or 0.0) + difference, 2))
+        self._remember([note], money=money)
         return ""
+
+    def _difference(self, account: FarAccount) -> float:
+        return self.state.money.difference(account, self._balance())
 
     def _remember(self, notes: Sequence[AccountNote] = (), **changes: object) -> None:
         state = msgspec.structs.replace(self.state, **changes)
@@ -302,15 +286,6 @@ def _another(held: OpenPosition, listed: FarPosition) -> str:
         f" {position.lots:g} lots in the ledger, and a {listed.side} of {listed.lots:g} at the"
         " broker: somebody else trades it; nothing is sent"
     )
-
-
-def _unexplained(account: FarAccount, difference: float) -> AccountNote:
-    detail = (
-        f"the broker's balance is {account.balance:,.2f}: {difference:+,.2f} that no deal here"
-        " explains, such as swap, commission, a deposit, or deals of others; the ledger's"
-        " balance stays as it is"
-    )
-    return AccountNote(events.BALANCE, detail)
 
 
 def _unguarded(position: Position) -> AccountNote:

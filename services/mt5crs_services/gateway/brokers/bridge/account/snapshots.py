@@ -1,6 +1,7 @@
 """What an account has at one moment, asked in three questions that must fit; and whose it is."""
 
 import enum
+import logging
 import time
 from collections.abc import Callable, Collection
 
@@ -16,9 +17,13 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
     Dialect,
     FarAccount,
+    FarDeal,
     FarPosition,
+    TellsDeals,
 )
 from mt5crs_shared.configuration.execution_structs import AccountConfig
+
+logger = logging.getLogger(__name__)
 
 KEY = "snapshot"
 """Names these questions."""
@@ -31,11 +36,13 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
         asked_at: Monotonic time at which the first question left, seconds.
         account: Its money.
         positions: All that is open.
+        deals: Those since the moment that was asked for; None: they are not told.
     """
 
     asked_at: float
     account: FarAccount
     positions: tuple[FarPosition, ...]
+    deals: tuple[FarDeal, ...] | None = None
 
 
 class _Step(enum.Enum):
@@ -43,18 +50,21 @@ class _Step(enum.Enum):
     ACCOUNT = enum.auto()
     POSITIONS = enum.auto()
     ACCOUNT_AGAIN = enum.auto()
+    DEALS = enum.auto()
 
 
 class Snapshots:
     """Asks for the account, its positions, and the account again.
 
     Where a deal of ours leaves in between, or the balance is another one at the end, the three do
-    not fit, and are asked again.
+    not fit, and are asked again. Where the dialect tells deals, these are asked for at last: they
+    explain, and decide nothing.
 
     Args:
         dialect: What the bridge speaks.
         link: The way to it.
         every: Seconds between two of them.
+        deals_since: From which moment on deals are asked for, us since the epoch.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -67,6 +77,7 @@ class Snapshots:
         dialect: Dialect,
         link: BridgeLink,
         every: float,
+        deals_since: Callable[[], int],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.latest: AccountSnapshot | None = None
@@ -74,6 +85,7 @@ class Snapshots:
         self._dialect = dialect
         self._link = link
         self._every = every
+        self._deals_since = deals_since
         self._monotonic = monotonic
         self._step = _Step.NONE
         self._due = monotonic()
@@ -107,10 +119,15 @@ class Snapshots:
         if self._step is _Step.NONE:
             self._step, self._asked_at = _Step.ACCOUNT, self._monotonic()
             self._due = self._asked_at + self._every
-        listing = self._step is _Step.POSITIONS
-        body = self._dialect.positions() if listing else self._dialect.account()
-        if not self._link.send(KEY, body, deals=False):
+        if not self._link.send(KEY, self._question(), deals=False):
             self._step = _Step.NONE
+
+    def _question(self) -> bytes:
+        if self._step is _Step.DEALS:
+            assert isinstance(self._dialect, TellsDeals), "it was asked before"
+            return self._dialect.deals(self._deals_since())
+        listing = self._step is _Step.POSITIONS
+        return self._dialect.positions() if listing else self._dialect.account()
 
     def take(self, message: BridgeMessage) -> AccountSnapshot | None:
         """Take the answer to one of them; the snapshot, where it was the last and all fit."""
@@ -130,18 +147,34 @@ class Snapshots:
             self._positions = tuple(self._dialect.read_positions(body))
             self._step = _Step.ACCOUNT_AGAIN
             return None
+        if self._step is _Step.DEALS:
+            self._step = _Step.NONE
+            return self._with_deals(body)
         account = self._dialect.read_account(body)
         if self._step is _Step.ACCOUNT:
             self._first = account
             self._step = _Step.POSITIONS
             return None
-        self._step = _Step.NONE
+        tells = isinstance(self._dialect, TellsDeals)
+        self._step = _Step.DEALS if tells else _Step.NONE
         first, self._first = self._first, None
         if first is None or not _same_account(first, account):
+            self._step = _Step.NONE
             self._due = self._monotonic()
             return None
         self.trouble = ""
         self.latest = AccountSnapshot(self._asked_at, account, self._positions)
+        return None if tells else self.latest
+
+    def _with_deals(self, body: bytes) -> AccountSnapshot | None:
+        assert self.latest is not None and isinstance(self._dialect, TellsDeals)
+        try:
+            deals = tuple(self._dialect.read_deals(body))
+        except BadReplyError as error:
+            # The account is known without them.
+            logger.info("the deals are not told: %s", error)
+            return self.latest
+        self.latest = msgspec.structs.replace(self.latest, deals=deals)
         return self.latest
 
     def _fail(self, trouble: str) -> None:

@@ -2,7 +2,7 @@
 
 import enum
 import math
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 from msgspec import Meta
@@ -149,6 +149,30 @@ class FarAccount(msgspec.Struct, frozen=True):
     netting: bool | None = None
 
 
+class FarDeal(msgspec.Struct, frozen=True):
+    """A deal of the account, or a change of its balance; amounts in its currency, costs negative.
+
+    Attributes:
+        number: Its number; later ones are higher.
+        time_us: When it was.
+        trade: It is a deal in a symbol; otherwise `kind` says what it is.
+        kind: In the broker's words.
+        magic: Of its order.
+        profit: Realised by it, or what was paid in or out.
+        commission: With fees.
+        swap: Realised by it.
+    """
+
+    number: int
+    time_us: int
+    trade: bool
+    kind: str
+    magic: int
+    profit: float
+    commission: float
+    swap: float
+
+
 class Dialect(Protocol):
     """One way to speak to a bridge. Every `read_...` raises :class:`BadReplyError`."""
 
@@ -188,6 +212,17 @@ class Dialect(Protocol):
 
     def read_account(self, body: bytes) -> FarAccount:
         """What the account holds."""
+
+
+@runtime_checkable
+class TellsDeals(Protocol):
+    """What a dialect can besides that tells an account's deals."""
+
+    def deals(self, since_us: int) -> bytes:
+        """The question which deals there were since a moment."""
+
+    def read_deals(self, body: bytes) -> list[FarDeal]:
+        """Those deals, or the oldest of them."""
 
 
 class BlindDialect:

@@ -10,6 +10,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     DealVerdict,
     DealWord,
     FarAccount,
+    FarDeal,
     FarPosition,
     Instruction,
     dealt_word,
@@ -17,13 +18,14 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
 from mt5crs_services.gateway.brokers.bridge.dialects.return_codes import code_in_words
 from mt5crs_services.mt5_gateway.answers import (
     AnyAnswer,
+    DealsReport,
     GatewayFailure,
     OrderReport,
     PositionsReport,
     TerminalReport,
 )
 from mt5crs_services.mt5_gateway.protocol import ProtocolError, decode_answer, encode_message
-from mt5crs_services.mt5_gateway.requests import AskPositions, AskTerminal, SendOrder
+from mt5crs_services.mt5_gateway.requests import AskDeals, AskPositions, AskTerminal, SendOrder
 
 _QUESTION = "question"
 """The id of whatever cannot trade."""
@@ -72,6 +74,29 @@ class WindowsGatewayDialect:
     def account(self) -> bytes:
         """See `Dialect.account`."""
         return self.ping()
+
+    def deals(self, since_us: int) -> bytes:
+        """See `TellsDeals.deals`."""
+        return encode_message(_QUESTION, AskDeals(since_us))
+
+    def read_deals(self, body: bytes) -> list[FarDeal]:
+        """See `TellsDeals.read_deals`."""
+        said = _answer(body, _QUESTION)
+        if not isinstance(said, DealsReport) or said.login != self._login:
+            raise BadReplyError(_unexpected("its deals", said))
+        return [
+            FarDeal(
+                number=each.deal,
+                time_us=each.time_us,
+                trade=each.kind in ("BUY", "SELL"),
+                kind=each.kind,
+                magic=each.magic,
+                profit=each.profit,
+                commission=each.commission + each.fee,
+                swap=each.swap,
+            )
+            for each in said.deals
+        ]
 
     def read_ping(self, body: bytes) -> None:
         """See `Dialect.read_ping`."""
