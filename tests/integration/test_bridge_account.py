@@ -62,7 +62,7 @@ def test_a_bridge_that_is_away_for_an_hour_is_believed_when_it_is_back(desk: Des
     desk.until(lambda: len(desk.bridge.book.deals()) == 2, "dealt, and the answer is lost")
     desk.bridge.kill()
     desk.until(lambda: not desk.core.broker.ready, "it is away")
-    for _ in range(6):
+    for _ in range(7):
         desk.later += 600.0
         late = order(desk.quote(), "SELL", ticket=opened.ticket)
         desk.send(late)

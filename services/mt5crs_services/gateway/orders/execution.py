@@ -194,6 +194,9 @@ class Execution:
             return self.refuse(order, Code.UNSETTLED, f"order {other.order_id} is with the broker")
         if self._broker.ready:
             return self._execute(order, order.tick, order.occurrence)
+        if self.trouble:
+            # It may last: a strategy that waits for its answer looks at no tick meanwhile.
+            return self.refuse(order, Code.BRIDGE_AWAY, f"{self.trouble}; nothing was sent")
         self._under_way.wait(order)
         return None
 
