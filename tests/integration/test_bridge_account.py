@@ -4,7 +4,13 @@ import pytest
 
 from mt5crs_shared import events
 from mt5crs_shared.storage import account_log
-from mt5crs_shared.trading.operator_requests import Adopt, AskTrading, Settle, TradingReport
+from mt5crs_shared.trading.operator_requests import (
+    Adopt,
+    AskTrading,
+    ClosePositions,
+    Settle,
+    TradingReport,
+)
 from mt5crs_shared.trading.orders import Code
 from tests.bridges.scripted_bridge import Faults
 from tests.integration.test_bridges import BLIND, SEEING, Desk, desk, restart, settled
@@ -70,6 +76,9 @@ def test_a_bridge_that_is_away_for_an_hour_is_believed_when_it_is_back(desk: Des
         desk.until(lambda late=late: late.order_id in desk.results, "it is refused")  # type: ignore[misc]
         assert desk.results[late.order_id].code is Code.BRIDGE_AWAY
     assert "not connected to the bridge for 36" in desk.trouble
+    report = desk.core.handle(ClosePositions((opened.ticket,), "ann"), caught_up=True)
+    assert isinstance(report, TradingReport) and not report.under_way
+    assert "not connected to the bridge" in report.kept[opened.ticket]
     assert desk.position("euro") == opened
     desk.bridge.book.close(opened.ticket, opened.lots, "sl", price=1.0)
     desk.restart()

@@ -134,7 +134,6 @@ class BridgeBroker(FarBroker):
         self._foreign = ForeignPositions(self._holdings, self._deals, self._traffic.orders)
         self._guard = PositionGuard(self._holdings, self._deals, self._traffic, dialect.drops_stops)
         self._lookup.take_up(state.closing)
-        self._connected_at = monotonic()
 
     @property
     def ready(self) -> bool:
@@ -151,13 +150,9 @@ class BridgeBroker(FarBroker):
     @property
     def trouble(self) -> str:
         """What is wrong, the worst first."""
-        now = self._monotonic()
         if self.simulated:
             return "the market is a made-up one: nothing is sent"
-        self._connected_at = now if self._link.connected else self._connected_at
-        if (away := now - self._connected_at) >= AWAY_AFTER:
-            return f"not connected to the bridge for {away:.0f} s: nothing can be sent"
-        said = self._lookup.contradiction or self._books.trouble
+        said = self._away() or self._lookup.contradiction or self._books.trouble
         return said or self._unknown() or self._snapshots.trouble
 
     @property
@@ -225,7 +220,7 @@ class BridgeBroker(FarBroker):
 
     def close(self, strategy: str, reason: str) -> Dealt | str | None:
         """Have a position closed; the deal comes by itself."""
-        if not self._may_trade:
+        if not self._may_trade or self._away():
             return self.trouble or "the account has not been seen yet"
         return self._guard.close(strategy, reason)
 
@@ -293,6 +288,11 @@ class BridgeBroker(FarBroker):
         snapshot = self._snapshots.take(message)
         if snapshot is not None:
             yield from self._books.take(snapshot)
+
+    def _away(self) -> str:
+        away = self._link.away_for
+        told = f"not connected to the bridge for {away:.0f} s: nothing can be sent"
+        return told if away >= AWAY_AFTER else ""
 
     def _unknown(self) -> str:
         """The oldest order that nobody has known the fate of for too long."""

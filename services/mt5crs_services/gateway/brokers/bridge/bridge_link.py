@@ -90,12 +90,21 @@ class BridgeLink:
         self._monotonic = monotonic
         self._current: _Asked | None = None
         self._late: deque[_Asked] = deque()
+        self._connected_at = monotonic()
         self._socket = self._open()
 
     @property
     def connected(self) -> bool:
         """Somebody is there, as far as can be told; while an answer is awaited that is unknown."""
         return self._current is not None or bool(self._socket.poll(0, zmq.POLLOUT))
+
+    @property
+    def away_for(self) -> float:
+        """Seconds for which nobody has been there, whenever it was asked."""
+        now = self._monotonic()
+        if self.connected:
+            self._connected_at = now
+        return now - self._connected_at
 
     @property
     def ready(self) -> bool:
