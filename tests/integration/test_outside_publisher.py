@@ -90,14 +90,21 @@ class Publisher:
 
     def close(self) -> None:
         self.silence()
-        if self._socket is not None:
-            self._socket.close(0)
-        self._context.term()
+        self._context.destroy(linger=0)
 
     def _open(self) -> "zmq.Socket[bytes]":
         publisher = self._context.socket(zmq.PUB)
-        publisher.bind(f"tcp://127.0.0.1:{self._port}")
+        # A socket that was closed gives its port back by and by.
+        wait_for(lambda: self._binds(publisher), "the port to be free")
         return publisher
+
+    def _binds(self, publisher: "zmq.Socket[bytes]") -> bool:
+        try:
+            publisher.bind(f"tcp://127.0.0.1:{self._port}")
+        except zmq.ZMQError as error:
+            assert error.errno == zmq.EADDRINUSE, error
+            return False
+        return True
 
     def _run(self) -> None:
         while not self._stop.wait(1 / RATE):
