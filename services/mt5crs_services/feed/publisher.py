@@ -19,6 +19,7 @@ from mt5crs_shared.market.stream import TAPE_PRESENCE
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.opening import SMALL, open_socket
 
 KEPT = 50_000
 """Published ticks of each symbol that a tape may still ask for."""
@@ -169,7 +170,7 @@ class Publisher:
 
     @staticmethod
     def _bind(context: "zmq.Context[zmq.Socket[bytes]]", url: str) -> "zmq.Socket[bytes]":
-        socket = context.socket(zmq.XPUB)
+        socket = open_socket(context, zmq.XPUB, SMALL)
         socket.setsockopt(zmq.SNDHWM, SEND_AHEAD)
         socket.setsockopt(zmq.SNDBUF, BUFFER)
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)

@@ -156,7 +156,7 @@ class BridgeBroker(FarBroker):
             return "the market is a made-up one: nothing is sent"
         self._connected_at = now if self._link.connected else self._connected_at
         if (away := now - self._connected_at) >= AWAY_AFTER:
-            return f"not connected to the bridge for {away:.0f} s: nothing can be sent"
+            return _away(away, self._link.refusal)
         said = self._lookup.contradiction or self._books.trouble
         return said or self._unknown() or self._snapshots.trouble
 
@@ -312,6 +312,11 @@ def _doubled(config: Config) -> list[str]:
     return [symbol for symbol, traders in traded.items() if traders > 1]
 
 
+def _away(seconds: float, refusal: str) -> str:
+    why = f" ({refusal})" if refusal else ""
+    return f"not connected to the bridge for {seconds:.0f} s{why}: nothing can be sent"
+
+
 def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect: Dialect) -> str:
     demo = latest.account.demo if latest is not None else None
     kind = "LIVE" if demo is None else "DEMO" if demo else "REAL"
@@ -334,8 +339,14 @@ def bridge_maker(
 
     def make(config: Config, market: Market, ledger: Ledger, account: Account) -> BridgeBroker:
         settings = config.globals
-        url = f"tcp://{settings.zmq_execution_host}:{settings.zmq_execution_port}"
-        link = BridgeLink(context, url, settings.execution.timeout, poller, monotonic)
+        link = BridgeLink(
+            context,
+            settings.execution_url,
+            settings.execution.timeout,
+            poller,
+            monotonic,
+            settings.execution_keys,
+        )
         kept = ledger.far_side()
         return BridgeBroker(
             config,
