@@ -258,3 +258,10 @@ def test_which_addresses_are_this_machine(url: str, local: bool) -> None:
 def test_a_pair_does_not_show_its_secret() -> None:
     assert "hidden" not in repr(CurvePair(b"shown", b"hidden"))
     assert "hidden" not in f"{CurvePair(b'shown', b'hidden')}"
+
+
+def test_a_feed_of_ours_is_heard_on_this_machine_unless_that_was_said(desk: Path) -> None:
+    (desk / "config" / "strategies.yaml").write_text(YAML)
+    feed = ["feed", "synthetic", "--symbol", "EURUSD", "--url", "tcp://0.0.0.0:5"]
+    result = CliRunner().invoke(cli, feed)
+    assert (result.exit_code, "--insecure allows it" in result.output) == (2, True)

@@ -19,7 +19,7 @@ from mt5crs_shared.market.stream import TAPE_PRESENCE
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.sockets.opening import SMALL, open_socket
+from mt5crs_shared.sockets.opening import SMALL, bind_own, open_socket
 
 KEPT = 50_000
 """Published ticks of each symbol that a tape may still ask for."""
@@ -177,7 +177,7 @@ class Publisher:
         socket.setsockopt(zmq.XPUB_NODROP, 1)
         socket.setsockopt(zmq.XPUB_WELCOME_MSG, SIMULATED)
         try:
-            socket.bind(bindable(url))
+            bind_own(socket, bindable(url))
         except zmq.ZMQError as error:
             socket.close(0)
             hint = (

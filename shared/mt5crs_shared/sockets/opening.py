@@ -36,7 +36,7 @@ def open_socket(
 
 
 def bind_own(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
-    """Listen on an ipc address, for processes of this user.
+    """Listen; on an ipc address for processes of this user alone.
 
     The folder of the sockets is closed to others already; the kernel says once more who connects,
     where somebody has opened it.
