@@ -370,3 +370,18 @@ def test_an_oversized_message_ends_a_connection_that_is_made_again(keys: KeyPlac
         peer.send_multipart([sender, bytes(SMALL)])
         assert len(dealer.recv()) == SMALL
         line.close()
+
+
+def test_a_connection_that_nobody_looks_at_holds_up_nothing() -> None:
+    """A few thousand events wait, and the socket ends at once all the same."""
+    with zmq.Context() as context:
+        socket_ = open_socket(context, zmq.DEALER, SMALL)
+        socket_.setsockopt(zmq.RECONNECT_IVL, 1)
+        line = Connection(socket_, f"tcp://127.0.0.1:{free_port()}")
+        begun = time.monotonic()
+        while time.monotonic() - begun < 3.0:
+            time.sleep(0.1)  # while libzmq tries again, a thousand times a second
+        ended = threading.Thread(target=line.close, daemon=True)
+        ended.start()
+        ended.join(10.0)
+        assert not ended.is_alive()

@@ -10,6 +10,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from mt5crs_shared.sockets.curve import CurveKeys, speak_curve
+from mt5crs_shared.sockets.opening import SMALL, open_socket
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Connection:
         self._mend_at: float | None = None
         if keys is not None:
             speak_curve(socket, keys)
-        self.monitor = socket.get_monitor_socket(WATCHED)
+        self.monitor = _monitor(socket)
         socket.connect(url)
 
     @property
@@ -108,7 +109,8 @@ class Connection:
 
     def mend(self) -> None:
         """Connect anew where libzmq has given up."""
-        if self._mend_at is None or self._monotonic() < self._mend_at:
+        if self._mend_at is None or self._monotonic() < self._mend_at or readable(self.monitor):
+            # What waits to be looked at may say that it is connected already.
             return
         self._mend_at = None
         with contextlib.suppress(zmq.ZMQError):
@@ -139,6 +141,20 @@ class Connection:
             self.refusal = f"the handshake failed (protocol error {value:#x})"
         if self.refusal != before:
             logger.warning("%s: %s", self._url, self.refusal)
+
+
+def _monitor(socket: "zmq.Socket[bytes]") -> "zmq.Socket[bytes]":
+    """Where libzmq says what becomes of a socket's connections.
+
+    pyzmq's own has a bound: where nobody has looked for a while, libzmq waits at it, and with it
+    everything in the process, the end of the socket included.
+    """
+    address = f"inproc://connection-{int(socket.getsockopt(zmq.FD))}"
+    socket.monitor(address, WATCHED)
+    monitor = open_socket(socket.context, zmq.PAIR, SMALL)
+    monitor.setsockopt(zmq.RCVHWM, 0)
+    monitor.connect(address)
+    return monitor
 
 
 def readable(socket: "zmq.Socket[bytes]") -> bool:
