@@ -11,9 +11,9 @@ import msgspec
 import pytest
 import zmq
 from click.testing import CliRunner
-from mt5crs_services.gateway.brokers.bridge.probe import probe_bridge
 
 from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLink
+from mt5crs_services.gateway.brokers.bridge.dialects.probe import probe_bridge
 from mt5crs_services.mt5_gateway.answers import TerminalReport
 from mt5crs_services.mt5_gateway.client import (
     WindowsGatewayClient,
@@ -168,6 +168,8 @@ def test_keys_beside_a_publisher_without_any_are_told_and_mended(
         with reading(publisher.url, keys) as reader:
             wait_for(lambda: reader.refusal == connection.NO_CURVE, "the reason")
             publisher.close()
+            wait_for(lambda: reader.refusal == "", "nobody is there who would refuse")
+            assert reader.market.connection.absence == f"not connected to {publisher.url}"
             publisher.open(tmp_path / "keys" / "for-gateway")
             wait_for(lambda: reader.hears(publisher), "a tick")
             assert reader.market.connection.absence == ""

@@ -75,6 +75,7 @@ class Connection:
         self._made = zmq.EVENT_HANDSHAKE_SUCCEEDED if keys is not None else zmq.EVENT_CONNECTED
         self._monotonic = monotonic
         self._mend_at: float | None = None
+        self._met = False
         if keys is not None:
             speak_curve(socket, keys)
         self.monitor = _monitor(socket)
@@ -94,8 +95,12 @@ class Connection:
             event = found["event"]
             if event & REFUSED:
                 self._note(event, found["value"])
-            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED or (
+                event == zmq.EVENT_CONNECT_RETRIED and not self._met
+            ):
+                # Where nobody listens any more, nobody refuses.
                 self.refusal = ""
+            self._met = event != zmq.EVENT_CONNECT_RETRIED
             if event == zmq.EVENT_DISCONNECTED or event & REFUSED:
                 self._mend_at = self._monotonic() + (REFUSED_FOR if self.refusal else AGAIN_AFTER)
             else:
