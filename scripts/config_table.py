@@ -13,7 +13,11 @@ from typing import Any
 import msgspec
 
 from mt5crs_services.mt5_gateway.settings import WindowsGatewayConfig
-from mt5crs_shared.configuration.execution_structs import AccountConfig, ExecutionConfig
+from mt5crs_shared.configuration.execution_structs import (
+    AccountConfig,
+    ExecutionConfig,
+    MarketConfig,
+)
 from mt5crs_shared.configuration.notify_structs import (
     DestinationConfig,
     NotifyConfig,
@@ -26,7 +30,6 @@ from mt5crs_shared.configuration.structs import (
     FeedConfig,
     GlobalConfig,
     LimitsConfig,
-    MarketConfig,
     PaperConfig,
     RestartConfig,
     RetentionConfig,

@@ -12,6 +12,7 @@ from mt5crs_services.ring import TickRing
 from mt5crs_shared.market.backlog import BacklogReply, BacklogRequest
 from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.opening import SMALL, bind_own, open_socket
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +27,12 @@ def bind_router(
     context: "zmq.Context[zmq.Socket[bytes]]", paths: VarPaths, name: str
 ) -> "zmq.Socket[bytes]":
     """Open the ROUTER socket of a service; a file left by a killed process is taken over."""
-    router = context.socket(zmq.ROUTER)
+    router = open_socket(context, zmq.ROUTER, SMALL)
     router.setsockopt(zmq.SNDHWM, 0)
     router.setsockopt(zmq.LINGER, 100)
     # A client that was respawned under its own name takes its predecessor's place at once.
     router.setsockopt(zmq.ROUTER_HANDOVER, 1)
-    router.bind(paths.endpoint(name))
+    bind_own(router, paths.endpoint(name))
     return router
 
 

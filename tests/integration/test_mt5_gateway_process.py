@@ -166,7 +166,7 @@ def test_it_answers_every_question(windows: Windows) -> None:
     assert len(ticks) > 10 and all(abs(t.time_us / 1e6 - time.time()) < 6.0 for t in ticks)
     assert ask(AskBars("EURUSD", "M5", 10), BarsReport).bars == ()
     wanted = [("EURUSD", "M5", 10), ("EURUSD", "S5", 10), ("NONE", "M5", 10)]
-    none, short, unknown = pull_bars(f"tcp://127.0.0.1:{windows.orders}", wanted)
+    none, short, unknown = pull_bars(windows.address, wanted, None)
     assert none == [] and "no bars of S5" in short and "NONE" in unknown
     assert windows.end() == 0
 

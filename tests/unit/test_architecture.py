@@ -172,3 +172,56 @@ def test_every_package_is_installed_with_its_types() -> None:
         for init in folder.rglob("__init__.py"):
             name = ".".join((package, *init.parent.relative_to(folder).parts))
             assert f"    {name}\n" in listed
+
+
+def called(tree: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def test_every_socket_has_a_bound_on_what_it_receives() -> None:
+    """All are opened by one function, which sets it."""
+    opened: dict[str, list[str]] = {}
+    for _, path in MODULES:
+        for call in called(ast.parse(path.read_text())):
+            words = ast.unparse(call)
+            # `context.socket(zmq.SUB)`, `zmq.Socket(...)`; `socket.socket()` is none of ZMQ's.
+            if ast.unparse(call.func) in ("zmq.Socket", "Socket") or (
+                words.split("(")[0].endswith(".socket") and not words.startswith("socket.socket(")
+            ):
+                opened.setdefault(str(path.relative_to(ROOT)), []).append(words)
+    assert opened == {"shared/mt5crs_shared/sockets/opening.py": ["context.socket(kind)"]}
+
+
+def test_every_ipc_address_is_bound_for_this_user_alone() -> None:
+    bound = {
+        str(path.relative_to(ROOT))
+        for _, path in MODULES
+        for call in called(ast.parse(path.read_text()))
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "bind"
+    }
+    assert bound == {
+        "shared/mt5crs_shared/sockets/opening.py",  # bind_own
+        "shared/mt5crs_shared/sockets/client_list.py",  # inproc
+        "services/mt5crs_services/mt5_gateway/server.py",  # TCP, with keys
+        "supervisor/mt5crs_supervisor/chaos/scenario.py",  # a port that is given back at once
+        "shared/mt5crs_shared/methods.py",  # a signature
+    }
+
+
+def test_nothing_that_arrives_can_become_code() -> None:
+    """Only multiprocessing unpickles: what the supervisor hands a child that it starts."""
+    modules = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "runpy"}
+    builtins = {"eval", "exec", "compile", "__import__"}
+    found = []
+    for _, path in MODULES:
+        tree = ast.parse(path.read_text())
+        names = imported(path.read_text()) & modules
+        for call in called(tree):
+            words = ast.unparse(call.func)
+            if words in builtins or words in ("yaml.load", "yaml.unsafe_load", "yaml.full_load"):
+                names.add(words)
+            if words.endswith((".recv_pyobj", ".send_pyobj")):
+                names.add(words)
+            names |= {"allow_pickle" for word in call.keywords if word.arg == "allow_pickle"}
+        found += [f"{path.relative_to(ROOT)}: {name}" for name in sorted(names)]
+    assert found == []

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mt5crs_services.mt5_gateway.terminal_records import TerminalBar
+from mt5crs_shared.sockets.curve import KeyPlaces
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.editing import history_pull
 from mt5crs_worker.bars import load_history
@@ -17,7 +18,7 @@ strategies:
   - {name: one, symbol: EURUSD, timeframe: M5, history: bars/one.csv, strategy: "own:One"}
   - {name: yen, symbol: USDJPY, timeframe: D1, history: yen.csv, strategy: "own:One"}
   - {name: bare, symbol: EURUSD, strategy: "own:One"}
-global: {zmq_execution_host: windows, zmq_execution_port: 6666}
+global: {zmq_execution_host: localhost, zmq_execution_port: 6666}
 """
 HOUR = 3_600_000_000
 BEGIN = 20_000 * 24 * HOUR
@@ -35,8 +36,9 @@ class Terminal:
         self.refused: dict[str, str] = {}
 
     def pull(
-        self, address: str, wanted: Sequence[tuple[str, str, int]]
+        self, address: str, wanted: Sequence[tuple[str, str, int]], keys: KeyPlaces | None
     ) -> list[list[TerminalBar] | str]:
+        assert keys is None
         self.asked.append((address, list(wanted)))
         return [self.refused.get(symbol) or self.bars(timeframe) for symbol, timeframe, _ in wanted]
 
@@ -74,7 +76,7 @@ def test_every_file_that_is_named_is_written_as_it_is_read(
     result = pulled()
     assert result.exit_code == 0, result.output
     assert terminal.asked == [
-        ("tcp://windows:6666", [("EURUSD", "M5", 1_000), ("USDJPY", "H1", 24_000)])
+        ("tcp://localhost:6666", [("EURUSD", "M5", 1_000), ("USDJPY", "H1", 24_000)])
     ]
     assert "one: 60 bars of EURUSD M5, 2024-10-03 22:00 to 2024-10-04 02:55 UTC" in result.output
     bars = load_history(folder / "config" / "bars" / "one.csv", "M5")
@@ -90,11 +92,11 @@ def test_what_is_not_to_be_had_is_said_and_the_rest_is_written(
     folder: Path, terminal: Terminal
 ) -> None:
     terminal.refused["USDJPY"] = "the broker has no such symbol"
-    result = pulled("--from", "tcp://elsewhere:5555")
+    result = pulled("--from", "tcp://127.0.0.1:5999")
     assert result.exit_code == 1
     assert "yen: USDJPY D1: the broker has no such symbol" in result.output
     assert (folder / "config" / "bars" / "one.csv").exists()
-    assert terminal.asked[0][0] == "tcp://elsewhere:5555"
+    assert terminal.asked[0][0] == "tcp://127.0.0.1:5999"
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,10 @@ def test_a_file_that_cannot_be_written_is_said(folder: Path, terminal: Terminal)
     (folder / "config" / "bars").write_text("a file where a folder has to be")
     result = pulled("one")
     assert result.exit_code == 1 and "cannot be written" in result.output
+
+
+def test_another_machine_is_not_asked_in_the_clear(folder: Path, terminal: Terminal) -> None:
+    result = pulled("--from", "tcp://elsewhere:5555")
+    assert result.exit_code == 1
+    assert "elsewhere:5555 is another machine" in result.output
+    assert terminal.asked == []

@@ -14,6 +14,7 @@ from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.configuration.symbols_file import load_symbols
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.sockets.curve import KeyPlaces
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.editing import symbols_pull
 from tests.mt5_standin.broker import Broker, Instrument
@@ -25,7 +26,10 @@ EURUSD = SymbolSpec("EURUSD", 100_000.0, 5, 0.01, 0.01, 100.0, "USD", "EUR", 1.0
 STRATEGIES = """\
 strategies:
   - {name: one, symbol: EURUSD, strategy: "mt5crs_worker.examples.ma_cross:MovingAverageCross"}
-global: {zmq_execution_host: windows, zmq_execution_port: 6666}
+global:
+  zmq_execution_host: windows
+  zmq_execution_port: 6666
+  execution: {server_key: keys/gateway.key}
 """
 
 
@@ -34,9 +38,13 @@ class Gateway:
 
     def __init__(self) -> None:
         self.specs: dict[str, SymbolSpec] = {"EURUSD": EURUSD}
+        self.keys: KeyPlaces | None = None
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
-    def pull(self, address: str, names: tuple[str, ...]) -> tuple[str, list[SymbolSpec], list[str]]:
+    def pull(
+        self, address: str, names: tuple[str, ...], keys: KeyPlaces | None
+    ) -> tuple[str, list[SymbolSpec], list[str]]:
+        self.keys = keys
         self.asked.append((address, tuple(names)))
         missing = [f"{n}: the broker has no such symbol" for n in names if n not in self.specs]
         return (
@@ -200,3 +208,22 @@ def test_the_brokers_terms_become_ours(base: str, profit: str, bid: float, rate:
     if base != "EUR" or profit == "USD":
         dearer = replace(record, margin=record.margin * 3.0)
         assert symbol_spec(dearer, "USD", broker.leverage).margin_rate == 3.0
+
+
+def test_another_machine_is_asked_with_keys_or_where_that_was_written(
+    folder: Path, gateway: Gateway
+) -> None:
+    (folder / "keys").mkdir()
+    for name in ("supervisor.key_secret", "gateway.key"):
+        (folder / "keys" / name).write_text("where a key would be")
+    assert pulled("EURUSD").exit_code == 0
+    keys = folder / "keys"
+    assert gateway.keys == KeyPlaces(str(keys / "supervisor.key_secret"), str(keys / "gateway.key"))
+    file = folder / "config" / "strategies.yaml"
+    plain = STRATEGIES.replace("  execution: {server_key: keys/gateway.key}\n", "")
+    file.write_text(plain)
+    refused = pulled("EURUSD")
+    assert (refused.exit_code, "windows:6666 is another machine" in refused.output) == (1, True)
+    file.write_text(f"{plain}  execution: {{insecure: true}}\n")
+    assert pulled("EURUSD").exit_code == 0
+    assert gateway.keys is None

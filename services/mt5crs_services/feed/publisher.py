@@ -19,6 +19,7 @@ from mt5crs_shared.market.stream import TAPE_PRESENCE
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.opening import SMALL, bind_own, open_socket
 
 KEPT = 50_000
 """Published ticks of each symbol that a tape may still ask for."""
@@ -169,14 +170,14 @@ class Publisher:
 
     @staticmethod
     def _bind(context: "zmq.Context[zmq.Socket[bytes]]", url: str) -> "zmq.Socket[bytes]":
-        socket = context.socket(zmq.XPUB)
+        socket = open_socket(context, zmq.XPUB, SMALL)
         socket.setsockopt(zmq.SNDHWM, SEND_AHEAD)
         socket.setsockopt(zmq.SNDBUF, BUFFER)
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         socket.setsockopt(zmq.XPUB_NODROP, 1)
         socket.setsockopt(zmq.XPUB_WELCOME_MSG, SIMULATED)
         try:
-            socket.bind(bindable(url))
+            bind_own(socket, bindable(url))
         except zmq.ZMQError as error:
             socket.close(0)
             hint = (

@@ -123,15 +123,15 @@ class Gateway:
         self._names = [strategy.name for strategy in config.enabled]
         self._begun = self._whole_at = time.monotonic()
         self._announce_at = 0.0
-        self._url = config.globals.zmq_market_url
         self._stream = TickStream(
             context,
-            self._url,
+            config.globals.zmq_market_url,
             self._market.start_marks,
             [paths.endpoint("tape")],
             needs=self._market.rates.needs,
             own_feed=config.globals.feed is not None,
             zone=config.globals.market.zone,
+            keys=config.globals.market_keys,
         )
         self._router = bind_router(context, paths, "gateway")
         self._backlog = BacklogServer(
@@ -315,9 +315,7 @@ class Gateway:
         away = now - self._whole_at
         if away > AWAY_AFTER:
             return f"the tape has not said what came before for {away:.0f} s"
-        if not self._stream.connected:
-            return f"not connected to {self._url}"
-        return ""
+        return self._stream.absence
 
     def _close(self) -> None:
         try:

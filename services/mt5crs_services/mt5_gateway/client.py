@@ -26,6 +26,9 @@ from mt5crs_services.mt5_gateway.requests import (
 from mt5crs_services.mt5_gateway.terminal_records import TerminalBar, TerminalSymbol
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.sockets.connection import Connection
+from mt5crs_shared.sockets.curve import KeyPlaces, read_keys
+from mt5crs_shared.sockets.opening import open_socket
 
 TIMEOUT_S: Final = 10.0
 """Seconds that an answer may take; an order may wait for the broker."""
@@ -43,16 +46,25 @@ class WindowsGatewayClient:
     Args:
         address: ``tcp://host:port`` of the gateway's orders.
         timeout_s: Seconds that each answer may take.
+        keys: Where the keys of the connection are; None: it is in the clear.
+
+    Raises:
+        KeyFileError: The keys cannot be used.
     """
 
-    def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, address: str, timeout_s: float = TIMEOUT_S, keys: KeyPlaces | None = None
+    ) -> None:
         self._address = address
         self._timeout_s = timeout_s
+        known = read_keys(keys)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
+        self._socket = open_socket(self._context, zmq.DEALER, protocol.MAX_ANSWER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_ANSWER)
-        self._socket.connect(address)
+        self._connection = Connection(self._socket, address, known)
+        self._poller = zmq.Poller()
+        for socket in (self._socket, self._connection.monitor):
+            self._poller.register(socket, zmq.POLLIN)
         self._numbers = itertools.count(1)
 
     def ask(self, request: AnyRequest, expected: type[Expected]) -> Expected:
@@ -74,13 +86,16 @@ class WindowsGatewayClient:
         """The answer, failure or not.
 
         Raises:
-            WindowsGatewayError: There is none in time.
+            WindowsGatewayError: There is none in time, or the handshake has failed.
         """
         request_id = str(next(self._numbers))
         self._socket.send(protocol.encode_message(request_id, request))
         deadline = time.monotonic() + self._timeout_s
         while (left := deadline - time.monotonic()) > 0.0:
-            if not self._socket.poll(round(left * 1000) + 1):
+            left = min(left, self._connection.next_due())
+            ready = dict(self._poller.poll(round(left * 1000) + 1))
+            self._see_connection()
+            if self._socket not in ready:
                 continue
             frames = self._socket.recv_multipart()
             try:
@@ -94,25 +109,38 @@ class WindowsGatewayClient:
             " runs there, and that a firewall or tunnel lets it through"
         )
 
+    def _see_connection(self) -> None:
+        for _ in self._connection.changes():
+            pass  # It is the last refusal that counts.
+        if self._connection.refusal:
+            advice = "docs/windows.md says which key goes where"
+            raise WindowsGatewayError(f"{self._address}: {self._connection.refusal}; {advice}")
+        self._connection.mend()
+
     def close(self) -> None:
         """Give the socket back."""
+        self._connection.close()
         self._context.destroy(linger=0)
 
 
-def pull_symbols(address: str, names: Sequence[str]) -> tuple[str, list[SymbolSpec], list[str]]:
+def pull_symbols(
+    address: str, names: Sequence[str], keys: KeyPlaces | None
+) -> tuple[str, list[SymbolSpec], list[str]]:
     """What the broker says of symbols.
 
     Args:
         address: ``tcp://host:port`` of a Windows gateway's orders.
         names: Exact symbols.
+        keys: Where the keys of the connection are; None: it is in the clear.
 
     Returns:
         Who says so; the symbols; and why others are none, a line each.
 
     Raises:
         WindowsGatewayError: It cannot be had.
+        KeyFileError: The keys cannot be used.
     """
-    client = WindowsGatewayClient(address)
+    client = WindowsGatewayClient(address, keys=keys)
     try:
         hello = client.ask(AskTerminal(), TerminalReport)
         if hello.account is None:
@@ -133,21 +161,23 @@ def pull_symbols(address: str, names: Sequence[str]) -> tuple[str, list[SymbolSp
 
 
 def pull_bars(
-    address: str, wanted: Sequence[tuple[str, str, int]]
+    address: str, wanted: Sequence[tuple[str, str, int]], keys: KeyPlaces | None
 ) -> list[list[TerminalBar] | str]:
     """Closed bars of the terminal, the oldest first.
 
     Args:
         address: ``tcp://host:port`` of a Windows gateway's orders.
         wanted: Exact symbol, timeframe, and how many of the newest bars.
+        keys: Where the keys of the connection are; None: it is in the clear.
 
     Returns:
         Of each, its bars; or why there are none.
 
     Raises:
         WindowsGatewayError: The gateway does not answer.
+        KeyFileError: The keys cannot be used.
     """
-    client = WindowsGatewayClient(address)
+    client = WindowsGatewayClient(address, keys=keys)
     try:
         client.ask(AskTerminal(), TerminalReport)
         return [_bars_of(client, *each) for each in wanted]

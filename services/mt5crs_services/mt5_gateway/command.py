@@ -22,6 +22,7 @@ from mt5crs_services.mt5_gateway.terminal.terminal import Login, Mt5Terminal, Te
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process import logs
+from mt5crs_shared.sockets.client_list import read_known
 from mt5crs_shared.storage.secret_places import read_secret
 
 PROGRAM = "mt5crs-gateway"
@@ -102,6 +103,7 @@ def _check(settings: WindowsGatewayConfig, terminal: Mt5Terminal) -> None:
             f" {account.trade_mode}, {account.margin_mode.lower()}, {account.currency},"
             f" 1:{account.leverage}"
         )
+        click.echo(f"clients    {_clients(settings)}")
         hindrance = view.cannot_trade(settings.login)
         click.echo(
             f"trading    {f'{hindrance.what}; {hindrance.todo}' if hindrance else 'allowed'}"
@@ -119,6 +121,17 @@ def _check(settings: WindowsGatewayConfig, terminal: Mt5Terminal) -> None:
         terminal.close()
 
 
+def _clients(settings: WindowsGatewayConfig) -> str:
+    """Who may connect, in words.
+
+    Raises:
+        KeyFileError: The keys cannot be used.
+    """
+    if settings.keys is None:
+        return "whoever reaches the ports, in the clear"
+    return f"{', '.join(read_known(Path(settings.keys)).clients.values())} by key, encrypted"
+
+
 def _run(settings: WindowsGatewayConfig, terminal: Mt5Terminal) -> None:
     ended: list[int] = []
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
@@ -129,6 +142,7 @@ def _run(settings: WindowsGatewayConfig, terminal: Mt5Terminal) -> None:
     logs.configure(Path(settings.folder) / "mt5crs-gateway.log")
     addresses = settings.address(settings.orders_port), settings.address(settings.ticks_port)
     click.echo(f"{PROGRAM}: orders on {addresses[0]}, ticks on {addresses[1]}; Ctrl-C ends it")
+    click.echo(f"{PROGRAM}: {_clients(settings)}")
     try:
         server.run(lambda: not ended)
     except BaseException:

@@ -24,6 +24,9 @@ from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView, Unk
 from mt5crs_services.mt5_gateway.ticks import TickPoller
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import wire
+from mt5crs_shared.sockets.client_list import DOMAIN, ClientList, read_known
+from mt5crs_shared.sockets.curve import serve_curve
+from mt5crs_shared.sockets.opening import open_socket
 from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ class WindowsGateway:
         context: The process's ZMQ context.
 
     Raises:
+        KeyFileError: The keys cannot be used.
         PortError: A port is taken, most likely by another gateway.
         OrderJournalError: The journal cannot be opened.
     """
@@ -64,16 +68,19 @@ class WindowsGateway:
     ) -> None:
         self._config = config
         self._terminal = terminal
-        self._router = context.socket(zmq.ROUTER)
-        self._router.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_REQUEST)
+        known = None if config.keys is None else read_known(Path(config.keys))
+        self._router = open_socket(context, zmq.ROUTER, protocol.MAX_REQUEST)
         self._router.setsockopt(zmq.LINGER, 500)
         self._router.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        self._ticks = context.socket(zmq.PUB)
+        self._ticks = open_socket(context, zmq.PUB, protocol.MAX_REQUEST)
         self._ticks.setsockopt(zmq.SNDHWM, UNSENT)
-        self._ticks.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_REQUEST)
         self._ticks.setsockopt(zmq.LINGER, 0)
         self._ticks.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._clients = None if known is None else ClientList(context, known.clients)
         try:
+            if known is not None:
+                for listening in (self._router, self._ticks):
+                    serve_curve(listening, known.own, DOMAIN)
             # Before the journal is touched: a second gateway has to end without a trace.
             for socket, port in (
                 (self._router, config.orders_port),
@@ -86,6 +93,8 @@ class WindowsGateway:
         except BaseException:
             self._router.close(0)
             self._ticks.close(0)
+            if self._clients is not None:
+                self._clients.close()
             raise
         self._clock = ServerClock(
             config.server_zone, self._journal.zone, self._journal.remember_zone
@@ -144,6 +153,8 @@ class WindowsGateway:
         """Let go of sockets, journal and terminal."""
         self._router.close()
         self._ticks.close()
+        if self._clients is not None:
+            self._clients.close()
         self._journal.close()
         self._terminal.close()
 

@@ -33,6 +33,9 @@ class WindowsGatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         server_zone: Of the broker's clock: auto, new-york-close, a place such as Europe/Athens, or
             an offset such as +02:00.
         bind: Address that both sockets listen on.
+        keys: Folder with `gateway.key_secret` and the public key of each client that is let in, as
+            `mt5crs-supervisor keys --for gateway` makes it; a relative one is beside the file.
+            None: the sockets are in the clear.
         orders_port: Of requests and answers.
         ticks_port: Of ticks.
         poll_ms: Milliseconds between two looks for ticks.
@@ -46,6 +49,7 @@ class WindowsGatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     terminal_path: str = ""
     server_zone: str = AUTO
     bind: str = "127.0.0.1"
+    keys: str | None = None
     orders_port: Port = 5555
     ticks_port: Port = 5556
     poll_ms: Annotated[int, Meta(ge=10, le=5_000)] = 50
@@ -82,7 +86,9 @@ def load_settings(file: Path) -> WindowsGatewayConfig:
     if report.problems or not parsed.good:
         raise ConfigError(tuple(report.problems))
     config = parsed.build()
-    return msgspec.structs.replace(config, folder=str(file.absolute().parent / config.folder))
+    here = file.absolute().parent
+    keys = None if config.keys is None else str(here / config.keys)
+    return msgspec.structs.replace(config, folder=str(here / config.folder), keys=keys)
 
 
 def check_exposure(config: WindowsGatewayConfig, insecure: bool) -> None:
@@ -91,11 +97,12 @@ def check_exposure(config: WindowsGatewayConfig, insecure: bool) -> None:
     Raises:
         OpenSocketError: The sockets would listen beyond this machine, without keys.
     """
-    if not insecure and not ipaddress.ip_address(config.bind).is_loopback:
+    if config.keys is None and not insecure and not ipaddress.ip_address(config.bind).is_loopback:
         raise OpenSocketError(
             f"bind: {config.bind} is reached from other machines, and whoever reaches it trades on"
-            " this account: leave it at 127.0.0.1 behind a tunnel (docs/windows.md), or give"
-            " --insecure where nobody else is on that network"
+            " this account: give it keys (`mt5crs-supervisor keys --for gateway` makes them, see"
+            " docs/windows.md), leave it at 127.0.0.1 behind a tunnel, or give --insecure where"
+            " nobody else is on that network"
         )
 
 

@@ -65,6 +65,7 @@ class Tape:
             needs=RateBook(settings.account_currency, config.symbols).needs,
             own_feed=settings.feed is not None,
             zone=settings.market.zone,
+            keys=settings.market_keys,
         )
         self._server = BacklogServer(self._context, paths, "tape", self._rings)
         self._stream.register(self._child.poller)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from msgspec import UNSET
 
+from mt5crs_shared.configuration.execution_structs import MarketConfig
 from mt5crs_shared.configuration.notify_structs import QuietHoursConfig
 from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport, shorten
 from mt5crs_shared.configuration.parsing.yaml_structs import PATTERNS, Parsed
@@ -24,7 +25,6 @@ from mt5crs_shared.configuration.structs import (
     FeedConfig,
     GlobalConfig,
     LimitsConfig,
-    MarketConfig,
     RestartConfig,
     StrategyConfig,
     SupervisorConfig,
@@ -311,10 +311,10 @@ def check_files(
             report.add(parsed.mark("model_path"), parsed.where("model_path"), "missing", expected)
         for key in ("model_path", "history"):
             if isinstance(name := parsed.get(key), str):
-                parsed.fields[key] = _find(name, folders, _reporter(parsed, key, report))
+                parsed.fields[key] = find_file(name, folders, _reporter(parsed, key, report))
     if feed is not None and "files" in feed.fields:
         refuse = _reporter(feed, "files", report)
-        feed.fields["files"] = [_find(name, folders, refuse) for name in feed.fields["files"]]
+        feed.fields["files"] = [find_file(name, folders, refuse) for name in feed.fields["files"]]
 
 
 def _reporter(
@@ -326,7 +326,7 @@ def _reporter(
     return refuse
 
 
-def _find(name: str, folders: Sequence[Path], refuse: Callable[[str, str, str], None]) -> str:
+def find_file(name: str, folders: Sequence[Path], refuse: Callable[[str, str, str], None]) -> str:
     """The absolute path of a file; `name` after refusing it.
 
     Symbolic links stay as they are: a model may be swapped by pointing its link elsewhere.

@@ -1,12 +1,35 @@
-"""The configuration of a live account: ``global.execution`` and ``global.account``."""
+"""How the other ends are spoken to: ``global.market``, ``global.execution``, ``global.account``."""
 
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
 from mt5crs_shared.configuration.values import Seconds
 from mt5crs_shared.market.symbol_spec import NotNegative, Positive
+
+
+class MarketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the publisher on `zmq_market_url` is to be understood.
+
+    Attributes:
+        time_zone: Where its clock is, e.g. ``Europe/Athens``: times that name no zone are local to
+            that. None: numbers count from 1970 in UTC, texts are local time of this machine.
+        server_key: File with the public key of a publisher that speaks CURVE (`mt5crs-gateway`);
+            None: the connection is in the clear.
+        insecure: It may be in the clear to another machine, where whoever is on the way may make
+            up prices.
+    """
+
+    time_zone: str | None = None
+    server_key: str | None = None
+    insecure: bool = False
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """`time_zone` with its rules."""
+        return None if self.time_zone is None else ZoneInfo(self.time_zone)
 
 
 class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +61,9 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         trust_account: The dialect cannot say which account it is; trade it all the same.
         shadow: With `paper_trading: true`: write down what would be sent for each deal; see
             ``docs/live.md``.
+        server_key: File with the public key of a bridge that speaks CURVE (`mt5crs-gateway`); None:
+            the connection is in the clear.
+        insecure: It may be in the clear to another machine, where whoever is on the way may trade.
     """
 
     dialect: Literal["trade", "open_close", "order_send", "expert_advisor", "windows_gateway"] = (
@@ -51,3 +77,5 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_first_lots: Positive = 0.01
     trust_account: bool = False
     shadow: bool = False
+    server_key: str | None = None
+    insecure: bool = False

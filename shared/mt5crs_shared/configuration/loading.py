@@ -12,6 +12,7 @@ from mt5crs_shared.configuration import (
     execution_checks,
     feature_checks,
     notify_checks,
+    security_checks,
     symbols_file,
 )
 from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport, parse, read_yaml
@@ -67,10 +68,21 @@ def load_config(path: Path, *, cwd: Path | None = None, text: bytes | None = Non
     symbols_path, symbols_report = _symbols_place(file, here)
     symbols = load_symbols(symbols_path, symbols_report)
     strategies, globals_ = _parse(root, report)
-    _check(strategies, globals_, symbols, (here, file.parent, file.parent.parent), report)
+    _check(strategies, globals_, symbols, folders_of(path, here), report)
     if problems := _in_order(report) + _in_order(symbols_report):
         raise ConfigError(problems)
     return _build(file, strategies, globals_, symbols.specs if symbols else {})
+
+
+def folders_of(path: Path, cwd: Path) -> tuple[Path, ...]:
+    """Where a file that a strategies file names is looked for, in this order.
+
+    Args:
+        path: The strategies file; a relative path is taken from `cwd`.
+        cwd: The working folder.
+    """
+    folder = (cwd / path).parent
+    return cwd, folder, folder.parent
 
 
 def config_hash(
@@ -95,6 +107,8 @@ def config_hash(
     common = _without(globals_, _NOT_OF_GLOBALS)
     if strategy.features == "local":
         del common["feature_api_url"]
+    if globals_.market_keys is None:
+        del common["secret_key"]
     common["supervisor"] = _without(globals_.supervisor, _NOT_OF_SUPERVISOR)
     specs = rates.needed([strategy.symbol], globals_.account_currency, symbols or {})
     parts = [_without(strategy, _NOT_OF_STRATEGY), common, specs]
@@ -158,6 +172,7 @@ def _check(
     checks.check_risk(globals_, report)
     execution_checks.check_execution(globals_, strategies, report)
     checks.check_feed(feed, report)
+    security_checks.check_security(globals_, folders, report)
     notify_checks.check_notify(globals_.nested.get("notify"), strategies, report)
     checks.check_files(strategies, feed, folders, report)
     feature_checks.check_features(strategies, globals_, report)

@@ -6,12 +6,15 @@ outside data. Times are in seconds, money in the account's currency, volumes in 
 
 import zlib
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
-from mt5crs_shared.configuration.execution_structs import AccountConfig, ExecutionConfig
+from mt5crs_shared.configuration.execution_structs import (
+    AccountConfig,
+    ExecutionConfig,
+    MarketConfig,
+)
 from mt5crs_shared.configuration.notify_structs import NotifyConfig
 from mt5crs_shared.configuration.values import (
     Address,
@@ -25,6 +28,7 @@ from mt5crs_shared.configuration.values import (
     Url,
 )
 from mt5crs_shared.market.symbol_spec import NotNegative, Positive, Symbol, SymbolSpec
+from mt5crs_shared.sockets.curve import KeyPlaces
 
 RESERVED = frozenset({"supervisor", "gateway", "tape", "feed", "notifier", "metrics", "operator"})
 """Names of our own processes, whose files a strategy of that name would overwrite, and the one
@@ -270,22 +274,6 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     symbol: Symbol | None = None
 
 
-class MarketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the publisher on `zmq_market_url` is to be understood.
-
-    Attributes:
-        time_zone: Where its clock is, e.g. ``Europe/Athens``: times that name no zone are local to
-            that. None: numbers count from 1970 in UTC, texts are local time of this machine.
-    """
-
-    time_zone: str | None = None
-
-    @property
-    def zone(self) -> ZoneInfo | None:
-        """`time_zone` with its rules."""
-        return None if self.time_zone is None else ZoneInfo(self.time_zone)
-
-
 class RiskRuleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A risk rule that the gateway asks before it opens a position.
 
@@ -319,6 +307,8 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         zmq_market_url: Where ticks are published (ZMQ PUB).
         zmq_execution_host: Host of the bridge to MetaTrader; see ``docs/live.md``.
         zmq_execution_port: Its port.
+        secret_key: File with the secret key of this installation, for connections with a
+            `server_key`; `mt5crs-supervisor keys` makes it.
         feature_api_url: Where strategies with ``features: api`` ask, over HTTP or HTTPS.
         default_balance: The paper account's first balance; one that the ledger did not begin with
             is refused by the gateway.
@@ -340,6 +330,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zmq_market_url: Url = "tcp://localhost:5556"
     zmq_execution_host: str = "localhost"
     zmq_execution_port: Port = 5555
+    secret_key: str = "keys/supervisor.key_secret"
     feature_api_url: str = "http://localhost:8000"
     default_balance: Positive = 10_000.0
     account_currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
@@ -355,6 +346,24 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notify: NotifyConfig | None = None
     metrics: Address | None = None
     feed: FeedConfig | None = None
+
+    @property
+    def market_keys(self) -> KeyPlaces | None:
+        """Where the keys of the market's connections are; None: these are in the clear."""
+        server = self.market.server_key
+        # A feed of ours is on this machine, whoever else publishes otherwise.
+        return None if server is None or self.feed else KeyPlaces(self.secret_key, server)
+
+    @property
+    def execution_keys(self) -> KeyPlaces | None:
+        """Where the keys of the connection to the bridge are; None: it is in the clear."""
+        server = self.execution.server_key
+        return None if server is None else KeyPlaces(self.secret_key, server)
+
+    @property
+    def execution_url(self) -> str:
+        """Where the bridge listens."""
+        return f"tcp://{self.zmq_execution_host}:{self.zmq_execution_port}"
 
 
 class Config(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import zmq
 from msgspec import Meta
 
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.sockets.opening import LARGE, open_socket
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ class BacklogSources:
 
 
 def _connect(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
-    socket = context.socket(zmq.DEALER)
+    socket = open_socket(context, zmq.DEALER, LARGE)
     socket.setsockopt(zmq.RECONNECT_IVL, 10)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
     # No queue for a source that is away: it is asked again, with a newer question.

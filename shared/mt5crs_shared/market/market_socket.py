@@ -10,11 +10,13 @@ from typing import Literal
 
 import msgspec
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire_formats import SHOWN
+from mt5crs_shared.sockets.connection import Connection, readable
+from mt5crs_shared.sockets.curve import KeyPlaces, read_keys
+from mt5crs_shared.sockets.opening import MEDIUM, open_socket
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +117,12 @@ class MarketSocket:
         own_feed: The publisher is a feed of ours, a process of this installation: it waits for
             readers that are slow, and its death is seen at once.
         zone: Where the publisher's clock is; None: see `wire.decode`.
+        keys: Where the keys of the connection are; None: it is in the clear.
         wall_us: Wall time in us since the epoch, for frames without a time.
         monotonic: The monotonic clock, seconds.
+
+    Raises:
+        KeyFileError: The keys cannot be used.
     """
 
     def __init__(
@@ -127,10 +133,10 @@ class MarketSocket:
         presence: bytes | None = None,
         own_feed: bool = False,
         zone: tzinfo | None = None,
+        keys: KeyPlaces | None = None,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.connected = False
         self.simulated = own_feed
         self.refusals = Refusals(monotonic)
         self._own_feed = own_feed
@@ -138,10 +144,10 @@ class MarketSocket:
         self._sought: set[str] = set()
         self._zone = zone
         self._wall_us = wall_us
-        self._ever_connected = False
         self._link: Link = "whole"
         self._greeted = False
-        self.socket = context.socket(zmq.SUB)
+        # A tick is smaller by far; who publishes other things as well is not cut off for them.
+        self.socket = open_socket(context, zmq.SUB, MEDIUM)
         self._set_options(url)
         self.socket.setsockopt(zmq.SUBSCRIBE, SIMULATED)
         if presence is not None:
@@ -150,8 +156,8 @@ class MarketSocket:
         for prefixes in self._prefixes.values():
             for prefix in prefixes:
                 self.socket.setsockopt(zmq.SUBSCRIBE, prefix)
-        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
-        self.socket.connect(url)
+        self.connection = Connection(self.socket, url, read_keys(keys), monotonic)
+        self.sockets = (self.socket, self.connection.monitor)
 
     def read(self) -> Received:
         """Take what waits, about RECEIVE_LIMIT messages."""
@@ -175,9 +181,7 @@ class MarketSocket:
 
     def close(self) -> None:
         """Give the sockets back."""
-        self.socket.disable_monitor()
-        self.socket.close(0)
-        self.monitor.close(0)
+        self.connection.close()
 
     def _set_options(self, url: str) -> None:
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
@@ -245,15 +249,12 @@ class MarketSocket:
         return False
 
     def _look_at_link(self) -> None:
-        """Take the monitor's events."""
-        while _readable(self.monitor):
-            event = parse_monitor_message(self.monitor.recv_multipart())["event"]
-            self.connected = event == zmq.EVENT_CONNECTED
-            if self.connected:
-                self._ever_connected = True
+        """See whether the connection was made, or lost."""
+        for made in self.connection.changes():
+            if made:
                 self.simulated = self._own_feed or self._greeted
                 self._link = "whole" if self._link == "whole" else "mixed"
-            elif self._ever_connected and self._link == "whole":
+            elif self._link == "whole":
                 logger.warning("the market socket was disconnected")
                 self._link = "lost"
 
@@ -264,10 +265,6 @@ class MarketSocket:
 
     def _drop_waiting(self) -> None:
         """Leave everything that waits to the tape: it may be from before the interruption."""
-        while _readable(self.socket):
+        while readable(self.socket):
             if self.socket.recv_multipart(zmq.DONTWAIT, copy=True)[0] == SIMULATED:
                 self.simulated = self._greeted = True
-
-
-def _readable(socket: "zmq.Socket[bytes]") -> bool:
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)

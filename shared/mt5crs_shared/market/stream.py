@@ -13,6 +13,7 @@ from mt5crs_shared.market.catch_up import Break
 from mt5crs_shared.market.market_socket import MarketSocket, Refusals
 from mt5crs_shared.market.reader import Precedence, QueueClock, Reader
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.sockets.curve import KeyPlaces
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class TickStream:
             come after everything of the other that was published before them.
         own_feed: The publisher is a feed of ours; see `MarketSocket`.
         zone: Where the publisher's clock is; None: see `wire.decode`.
+        keys: Where the keys of its connection are; None: that is in the clear.
         monotonic: The monotonic clock, seconds.
         wall_us: Wall time in us since the epoch, for frames without a time.
     """
@@ -80,6 +82,7 @@ class TickStream:
         needs: Mapping[str, str] | None = None,
         own_feed: bool = False,
         zone: tzinfo | None = None,
+        keys: KeyPlaces | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -92,7 +95,7 @@ class TickStream:
         # Who hears a symbol hears the one that it needs: that is subscribed to before.
         symbols = sorted(marks, key=lambda symbol: symbol in (needs or {}))
         self._market = MarketSocket(
-            context, market_url, symbols, presence, own_feed, zone, wall_us, monotonic
+            context, market_url, symbols, presence, own_feed, zone, keys, wall_us, monotonic
         )
         self._sources = BacklogSources(context, sources)
         # A feed of ours knows what it has published; where it is not connected yet, it will be.
@@ -103,9 +106,9 @@ class TickStream:
         )
 
     @property
-    def connected(self) -> bool:
-        """The market socket has a publisher at its other end."""
-        return self._market.connected
+    def absence(self) -> str:
+        """That nobody publishes, and why the handshake failed where it did; empty: it is there."""
+        return self._market.connection.absence
 
     @property
     def simulated(self) -> bool:
@@ -153,7 +156,7 @@ class TickStream:
 
     def register(self, poller: zmq.Poller) -> None:
         """Have the poller wake for market and tape."""
-        for socket in (self._market.socket, self._market.monitor, *self._sources.sockets):
+        for socket in (*self._market.sockets, *self._sources.sockets):
             poller.register(socket, zmq.POLLIN)
 
     def age(self, tick: Tick) -> float:
@@ -181,7 +184,7 @@ class TickStream:
         waits = self._precedence.must_wait
         due = [r.ask_at - now for r in readers if not r.catch_up.joined and not waits(r, now)]
         due += [r.patient_until - now for r in readers if r.held is not None]
-        return max(min(due, default=3600.0), 0.0)
+        return max(min((*due, self._market.connection.next_due())), 0.0)
 
     def read(self, events: Mapping[object, int]) -> Iterable[Batch]:
         """Take what the ready sockets hold; the batches are to be processed in order."""
@@ -189,7 +192,8 @@ class TickStream:
         for reader in self._readers.values():
             reader.wait_longer(stood_still)
         yield from self._read_replies(events)
-        if self._market.socket in events or self._market.monitor in events:
+        self._market.connection.mend()
+        if any(socket in events for socket in self._market.sockets):
             yield from self._read_market()
         else:
             self._queue.on_empty()
@@ -219,13 +223,10 @@ class TickStream:
         if ready:
             yield Batch(ready, 0, self.feed_time_us, live=True)
         if received.interrupted:
-            self._rejoin()
-
-    def _rejoin(self) -> None:
-        """What comes next must be aligned anew, since some may have been lost."""
-        self._tape_simulated = False
-        for reader in self._readers.values():
-            reader.rejoin()
+            # What comes next must be aligned anew, since some may have been lost.
+            self._tape_simulated = False
+            for reader in self._readers.values():
+                reader.rejoin()
 
     def _read_replies(self, events: Mapping[object, int]) -> Iterable[Batch]:
         for number, reply in self._sources.replies(events):

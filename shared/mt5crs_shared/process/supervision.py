@@ -44,6 +44,7 @@ from mt5crs_shared.messages import (
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings, Usage
 from mt5crs_shared.process import installation, last_words, machine_trouble
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.opening import SMALL, open_socket
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class ChildProcess:
         self._installation_file = VarPaths.of(spec).installation
         self._output = VarPaths.of(spec).stderr_file(spec.name)
         self._look_at = 0.0
-        self._socket = context.socket(zmq.DEALER)
+        self._socket = open_socket(context, zmq.DEALER, SMALL)
         self._socket.setsockopt(zmq.IDENTITY, spec.identity)
         self._socket.setsockopt(zmq.SNDHWM, SEND_QUEUE)
         self._socket.setsockopt(zmq.LINGER, 200)

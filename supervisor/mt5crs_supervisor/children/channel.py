@@ -11,6 +11,7 @@ import zmq
 from mt5crs_shared.messages import Fence, FromChild, FromSupervisor
 from mt5crs_shared.process.installation import Installation, Speaker
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.opening import LARGE, MEDIUM, bind_own, open_socket
 from mt5crs_shared.trading.operator_requests import ClosePositions
 
 logger = logging.getLogger(__name__)
@@ -56,11 +57,11 @@ class ChildChannel:
         self._installation = installation
         self._proved: dict[bytes, Speaker | None] = {}
         self._refused = 0
-        self._children = context.socket(zmq.ROUTER)
+        self._children = open_socket(context, zmq.ROUTER, MEDIUM)
         self._children.setsockopt(zmq.RCVHWM, WAITING)
         self._children.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        self._children.bind(paths.endpoint("supervisor"))
-        self._gateway = context.socket(zmq.DEALER)
+        bind_own(self._children, paths.endpoint("supervisor"))
+        self._gateway = open_socket(context, zmq.DEALER, LARGE)
         self._gateway.setsockopt(zmq.IDENTITY, installation.identity("supervisor", 0))
         self._gateway.setsockopt(zmq.RECONNECT_IVL, 20)
         self._gateway.setsockopt(zmq.RECONNECT_IVL_MAX, 200)

@@ -1,4 +1,4 @@
-"""Verbs that change the strategies file."""
+"""Verbs that change the strategies file, and what lies beside it: symbols and keys."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -127,3 +127,14 @@ def pull_history(setup: Setup, names: tuple[str, ...], source: str | None) -> No
     from mt5crs_supervisor.commands.editing import history_pull
 
     history_pull.write_history(setup.config, names, source)
+
+
+@cli.command()
+@place_options()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="keys")
+@click.option("--for", "gateway", metavar="NAME", help="Of a gateway beside a terminal, too.")
+def keys(folder: Path, gateway: str | None) -> None:
+    """Make CURVE keys of this installation in FOLDER [keys], and show the public ones."""
+    from mt5crs_supervisor.commands.editing import key_files
+
+    key_files.make_keys(folder, gateway)

@@ -7,6 +7,7 @@ import click
 from mt5crs_supervisor.cli.group import cli
 from mt5crs_supervisor.cli.options import (
     Setup,
+    insecure_option,
     pass_setup,
     place_options,
     url_option,
@@ -21,6 +22,7 @@ def feed() -> None:
 @feed.command()
 @place_options()
 @url_option
+@insecure_option
 @click.option("--symbol", "symbols", multiple=True, help="Repeatable [those of the strategies].")
 @click.option("--seed", type=int, help="Same seed, same ticks [42].")
 @click.option("--ticks-per-second", type=float, help="Of each symbol, in event time [4].")
@@ -29,18 +31,21 @@ def feed() -> None:
 @click.option("--speed", type=float, help="Event time to real time; 0: as fast as possible [1].")
 @click.option("--start", help="Event time of the first tick, ISO 8601 [now].")
 @pass_setup
-def synthetic(setup: Setup, /, url: str | None, symbols: tuple[str, ...], **options: Any) -> None:
+def synthetic(
+    setup: Setup, /, url: str | None, insecure: bool, symbols: tuple[str, ...], **options: Any
+) -> None:
     """Publish a made-up market until Ctrl-C."""
     from mt5crs_supervisor.commands import feeds
 
     given = {key: value for key, value in options.items() if value is not None}
-    feeds.feed_synthetic(given, symbols, url, setup.config, setup.var_dir)
+    feeds.feed_synthetic(given, symbols, url, insecure, setup.config, setup.var_dir)
 
 
 @feed.command()
 @place_options()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @url_option
+@insecure_option
 @click.option("--speed", type=float, default=1.0, show_default=True, help="0: see --fast.")
 @click.option("--fast", is_flag=True, help="As fast as possible.")
 @click.option("--symbol", help="What all FILES hold [each is named after its own].")
@@ -49,6 +54,7 @@ def replay(
     setup: Setup,
     files: tuple[str, ...],
     url: str | None,
+    insecure: bool,
     speed: float,
     fast: bool,
     symbol: str | None,
@@ -57,4 +63,4 @@ def replay(
     from mt5crs_supervisor.commands import feeds
 
     options = {"files": list(files), "speed": 0.0 if fast else speed, "symbol": symbol}
-    feeds.feed_replay(options, url, setup.config, setup.var_dir)
+    feeds.feed_replay(options, url, insecure, setup.config, setup.var_dir)

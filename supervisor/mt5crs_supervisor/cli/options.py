@@ -103,4 +103,7 @@ since_option = click.option(
     "--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time."
 )
 why_option = click.option("--why", default="", help="A reason, for whoever asks later.")
+insecure_option = click.option(
+    "--insecure", is_flag=True, help="With --url: it may be heard on other machines."
+)
 url_option = click.option("--url", help="Where to publish [the configuration's zmq_market_url].")

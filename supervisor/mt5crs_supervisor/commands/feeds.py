@@ -17,6 +17,7 @@ from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market import rates, recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.sockets.opening import is_local
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 
 COMMAND = "mt5crs_services.feed.command:run_feed_command"
@@ -29,6 +30,7 @@ def feed_synthetic(
     options: Mapping[str, Any],
     symbols: Sequence[str],
     url: str | None,
+    insecure: bool,
     config_path: Path,
     var_dir: Path,
 ) -> None:
@@ -38,6 +40,7 @@ def feed_synthetic(
         options: Fields of `FeedConfig`.
         symbols: What to quote; none: the symbols of the strategies.
         url: Where to publish; None: where the configuration says.
+        insecure: `url` may be heard on other machines.
         config_path: The YAML file; its neighbour says what the symbols are.
         var_dir: The installation whose tape may ask for history.
     """
@@ -46,22 +49,23 @@ def feed_synthetic(
     else:
         config = loading.load_config(config_path)
         specs = {s.symbol: config.symbols[s.symbol] for s in config.strategies}
-    _publish({"kind": "synthetic", **options}, specs, url, config_path, var_dir)
+    _publish({"kind": "synthetic", **options}, specs, url, insecure, config_path, var_dir)
 
 
 def feed_replay(
-    options: Mapping[str, Any], url: str | None, config_path: Path, var_dir: Path
+    options: Mapping[str, Any], url: str | None, insecure: bool, config_path: Path, var_dir: Path
 ) -> None:
     """Publish recorded ticks; symbols are named by their files.
 
     Args:
         options: Fields of `FeedConfig`.
         url: Where to publish; None: where the configuration says.
+        insecure: `url` may be heard on other machines.
         config_path: The YAML file.
         var_dir: The installation whose tape may ask for lost ticks.
     """
     _warn_of_strangers(options["files"], options["symbol"], config_path)
-    _publish({"kind": "replay", **options}, {}, url, config_path, var_dir)
+    _publish({"kind": "replay", **options}, {}, url, insecure, config_path, var_dir)
 
 
 def _warn_of_strangers(files: Sequence[str], symbol: str | None, config_path: Path) -> None:
@@ -85,10 +89,14 @@ def _publish(
     fields: Mapping[str, Any],
     symbols: dict[str, SymbolSpec],
     url: str | None,
+    insecure: bool,
     config_path: Path,
     var_dir: Path,
 ) -> None:
     feed = _feed(fields)
+    if url is not None and not insecure and not is_local(url):
+        what = f"--url {url}: a feed of ours speaks no CURVE, and is heard on other machines there"
+        raise CommandError(f"{what}; --insecure allows it", ExitCode.USAGE)
     address = url or loading.load_config(config_path).globals.zmq_market_url
     run: Run = pkgutil.resolve_name(COMMAND)
     run(feed, symbols, address, var_dir, sys.stderr.isatty())

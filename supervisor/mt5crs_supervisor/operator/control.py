@@ -11,6 +11,7 @@ import zmq
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.opening import LARGE, MEDIUM, bind_own, open_socket
 from mt5crs_supervisor.operator.status_report import StatusReport
 
 logger = logging.getLogger(__name__)
@@ -178,10 +179,10 @@ class ControlServer:
     """
 
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", paths: VarPaths) -> None:
-        self.socket = context.socket(zmq.ROUTER)
+        self.socket = open_socket(context, zmq.ROUTER, MEDIUM)
         self.socket.setsockopt(zmq.LINGER, 200)
         self.socket.setsockopt(zmq.RCVHWM, WAITING)
-        self.socket.bind(paths.endpoint("control"))
+        bind_own(self.socket, paths.endpoint("control"))
         self._decode = msgspec.json.Decoder(Request).decode
 
     def requests(self) -> Iterator[tuple[bytes, Request]]:
@@ -245,7 +246,7 @@ class ControlClient:
     def _ask(self, request: Request) -> bytes:
         if not self._paths.socket_file("control").exists():
             self._check_alive()
-        with zmq.Context() as context, context.socket(zmq.REQ) as client:
+        with zmq.Context() as context, open_socket(context, zmq.REQ, LARGE) as client:
             client.setsockopt(zmq.LINGER, 0)
             client.connect(self._paths.endpoint("control"))
             client.send(msgspec.json.encode(request))

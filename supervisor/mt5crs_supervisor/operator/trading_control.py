@@ -9,6 +9,7 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import FromGateway
 from mt5crs_shared.process.installation import load_installation
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.opening import LARGE, open_socket
 from mt5crs_shared.trading.locks import OPERATOR
 from mt5crs_shared.trading.operator_requests import FromOperator, TradingReport
 from mt5crs_supervisor.children.lifecycle import State
@@ -51,7 +52,7 @@ class TradingControl:
             installation = load_installation(self._paths.installation)
         except FileNotFoundError:
             raise self._not_running() from None
-        with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        with zmq.Context() as context, open_socket(context, zmq.DEALER, LARGE) as socket:
             socket.setsockopt(zmq.LINGER, 0)
             # Of this question alone: a late answer to another one must not be taken for its own.
             socket.setsockopt(zmq.IDENTITY, installation.identity(OPERATOR, time.time_ns() >> 10))

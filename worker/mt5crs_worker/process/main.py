@@ -162,6 +162,7 @@ class Worker:
             needs=self._rates.needs,
             own_feed=self._config.globals.feed is not None,
             zone=self._config.globals.market.zone,
+            keys=self._config.globals.market_keys,
         )
         stream.register(self._child.poller)
         return stream

@@ -49,8 +49,8 @@ def of_market(
         rewound: Late ticks in a row.
         newest_us: Event time of the newest tick that was taken.
     """
-    if not stream.connected:
-        return f"not connected to {config.globals.zmq_market_url}"
+    if stream.absence:
+        return stream.absence
     (strategy,) = config.strategies
     if silent_for > REFUSED_AFTER and (refused := str(stream.refusals)):
         return f"frames come, but none is a tick of {strategy.symbol}: {refused}; see docs/wire.md"

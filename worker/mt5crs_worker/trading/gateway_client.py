@@ -24,6 +24,7 @@ from mt5crs_shared.messages import (
     Unregistered,
 )
 from mt5crs_shared.metrics import ORDER_BOUNDS
+from mt5crs_shared.sockets.opening import MEDIUM, open_socket
 from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position
 from mt5crs_worker.trading.bot import NOT_SENT
 from mt5crs_worker.trading.durations import DurationCounter
@@ -116,7 +117,7 @@ class GatewayClient:
         self._spent: list[tuple[float, float]] = []
         self.round_trips = DurationCounter(ORDER_BOUNDS)
         self._pause = SEND_AGAIN
-        self.socket = context.socket(zmq.DEALER)
+        self.socket = open_socket(context, zmq.DEALER, MEDIUM)
         self.socket.setsockopt(zmq.IDENTITY, identity)
         # Nothing is queued for a gateway that is away: what was not sent was not sent.
         self.socket.setsockopt(zmq.IMMEDIATE, 1)

@@ -13,6 +13,9 @@ from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.market_socket import SIMULATED
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.sockets.connection import Connection
+from mt5crs_shared.sockets.curve import KeyFileError, read_keys
+from mt5crs_shared.sockets.opening import MEDIUM, open_socket
 from mt5crs_shared.wording import nearest, shown
 from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine, warning
 
@@ -36,6 +39,7 @@ class Heard(msgspec.Struct):
         frame: One of those that are ticks, and one that is none, as text.
         leads: Seconds that ticks were ahead of this clock.
         simulated: It is a feed of ours, which says so; its clock is its own.
+        refusal: Why the handshake failed; empty: it did not.
     """
 
     ticks: Counter[str]
@@ -43,6 +47,7 @@ class Heard(msgspec.Struct):
     frame: dict[str, str]
     leads: list[float]
     simulated: bool = False
+    refusal: str = ""
 
 
 def look_at_market(config: Config, seconds: float, running: bool) -> Iterator[Finding]:
@@ -65,30 +70,46 @@ def look_at_market(config: Config, seconds: float, running: bool) -> Iterator[Fi
             "start the publisher (the bridge on MetaTrader), or set global.zmq_market_url",
         )
         return
-    yield from judged(config, listen(config, seconds), seconds)
+    try:
+        heard = listen(config, seconds)
+    except KeyFileError as error:
+        yield fault("market", str(error), "see global.secret_key and global.market.server_key")
+        return
+    yield from judged(config, heard, seconds)
 
 
 def listen(config: Config, seconds: float) -> Heard:
     """Everything that is published for a while."""
     heard = Heard(Counter(), Counter(), {}, [])
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    market = context.socket(zmq.SUB)
+    settings = config.globals
     try:
+        market = open_socket(context, zmq.SUB, MEDIUM)
         market.setsockopt(zmq.SUBSCRIBE, b"")
-        market.connect(config.globals.zmq_market_url)
+        connection = Connection(market, settings.zmq_market_url, read_keys(settings.market_keys))
+        poller = zmq.Poller()
+        for each in (market, connection.monitor):
+            poller.register(each, zmq.POLLIN)
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0.0:
-            if market.poll(round(left * 1000)):
+        while (left := min(until - time.monotonic(), connection.next_due())) >= 0.0:
+            if market in dict(poller.poll(round(left * 1000))):
                 _take(heard, market.recv_multipart(), config)
+            for _ in connection.changes():
+                pass  # It is the last refusal that counts.
+            connection.mend()
+        heard.refusal = connection.refusal
+        connection.close()
     finally:
-        market.close(0)
-        context.term()
+        context.destroy(linger=0)
     return heard
 
 
 def judged(config: Config, heard: Heard, seconds: float) -> Iterator[Finding]:
     """What was heard, against what the configuration needs."""
     url = config.globals.zmq_market_url
+    if heard.refusal and not heard.ticks:
+        yield fault("market", f"{url}: {heard.refusal}", "docs/windows.md: which key goes where")
+        return
     if not heard.ticks:
         yield from _no_tick(heard, url, seconds)
         return

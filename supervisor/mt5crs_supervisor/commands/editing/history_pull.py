@@ -15,6 +15,7 @@ from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.files import replace_file
+from mt5crs_shared.sockets.curve import KeyPlaces
 from mt5crs_supervisor.commands.editing.unchecked import UncheckedStrategy, unchecked_config
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.display.words import nearby
@@ -40,7 +41,10 @@ class FarBar(Protocol):
     spread: int
 
 
-Pull = Callable[[str, Sequence[tuple[str, str, int]]], list[list[FarBar] | str]]
+Asked = tuple[str, str, int]
+"""A symbol, a timeframe, and how many bars."""
+
+Pull = Callable[[str, Sequence[Asked], KeyPlaces | None], list[list[FarBar] | str]]
 
 
 def write_history(config: Path, names: Sequence[str], source: str | None) -> None:
@@ -69,7 +73,8 @@ def write_history(config: Path, names: Sequence[str], source: str | None) -> Non
         raise CommandError(f"no strategy names a file for its bars{what}")
     points = {name: 10.0**-spec.digits for name, spec in _specs(config).items()}
     ask: Pull = pkgutil.resolve_name(COMMAND)
-    answers = ask(source or found.address, [_asked(strategy) for strategy in wanted])
+    address, keys = found.gateway(source)
+    answers = ask(address, [_asked(strategy) for strategy in wanted], keys)
     failed = []
     for strategy, bars in zip(wanted, answers, strict=True):
         if isinstance(bars, str) or not bars:
@@ -90,7 +95,7 @@ def _hint(strategy: UncheckedStrategy) -> str:
     return f"`history: history/{strategy.symbol}-{strategy.timeframe}.csv` in its entry"
 
 
-def _asked(strategy: UncheckedStrategy) -> tuple[str, str, int]:
+def _asked(strategy: UncheckedStrategy) -> Asked:
     timeframe, parts = MADE_OF.get(strategy.timeframe, (strategy.timeframe, 1))
     return strategy.symbol, timeframe, BARS * parts
 

@@ -15,6 +15,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.files import replace_file
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.sockets.curve import KeyPlaces
 from mt5crs_supervisor.commands.editing import config_file
 from mt5crs_supervisor.commands.editing.symbols_text import (
     SpecChange,
@@ -31,7 +32,7 @@ from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, No
 COMMAND = "mt5crs_services.mt5_gateway.client:pull_symbols"
 """Who asks; by name only, since the supervisor imports no service."""
 
-Pull = Callable[[str, Sequence[str]], tuple[str, list[SymbolSpec], list[str]]]
+Pull = Callable[[str, Sequence[str], KeyPlaces | None], tuple[str, list[SymbolSpec], list[str]]]
 
 
 def pull(
@@ -58,7 +59,8 @@ def pull(
     if not asked:
         raise CommandError("name the symbols: there is no symbols.yaml yet, and no strategy")
     ask: Pull = pkgutil.resolve_name(COMMAND)
-    who, specs, refused = ask(source or wanted.address, asked)
+    address, keys = wanted.gateway(source)
+    who, specs, refused = ask(address, asked, keys)
     changes = symbol_changes(known, specs)
     for line in _told(who, known, specs, changes):
         click.echo(line)

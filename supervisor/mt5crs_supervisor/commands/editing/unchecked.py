@@ -5,8 +5,12 @@ from typing import Any
 
 import msgspec
 
+from mt5crs_shared.configuration import checks, loading
 from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport, read_yaml
 from mt5crs_shared.configuration.structs import GlobalConfig, StrategyConfig
+from mt5crs_shared.sockets.curve import KeyPlaces
+from mt5crs_shared.sockets.opening import is_local
+from mt5crs_supervisor.commands.failures import CommandError
 
 
 class UncheckedStrategy(msgspec.Struct, frozen=True):
@@ -30,16 +34,37 @@ class UncheckedConfig(msgspec.Struct, frozen=True):
 
     Attributes:
         address: Of the Windows gateway.
+        keys: Where the keys of the connection are; None: it is in the clear.
+        insecure: It may be that, to another machine.
         strategies: The entries that name a symbol.
     """
 
     address: str
+    keys: KeyPlaces | None
+    insecure: bool
     strategies: tuple[UncheckedStrategy, ...]
 
     @property
     def traded(self) -> tuple[str, ...]:
         """Symbols that strategies trade."""
         return tuple(dict.fromkeys(strategy.symbol for strategy in self.strategies))
+
+    def gateway(self, source: str | None) -> tuple[str, KeyPlaces | None]:
+        """Where to ask, and with which keys.
+
+        Args:
+            source: Address of another one; None: that of the configuration.
+
+        Raises:
+            CommandError: It is another machine, and nothing says that it may be in the clear.
+        """
+        address = source or self.address
+        if self.keys is None and not self.insecure and not is_local(address):
+            raise CommandError(
+                f"{address} is another machine: set global.execution.server_key, for which `keys`"
+                " makes keys; or global.execution.insecure: true on a network of your own"
+            )
+        return address, self.keys
 
 
 def unchecked_config(config: Path) -> UncheckedConfig:
@@ -49,11 +74,17 @@ def unchecked_config(config: Path) -> UncheckedConfig:
     shared, default = _table(whole.get("global")), GlobalConfig()
     host = shared.get("zmq_execution_host", default.zmq_execution_host)
     port = shared.get("zmq_execution_port", default.zmq_execution_port)
+    execution, keys = _table(shared.get("execution")), None
+    if server := execution.get("server_key"):
+        own = shared.get("secret_key", default.secret_key)
+        keys = KeyPlaces(_found(str(own), config), _found(str(server), config))
     strategies = whole.get("strategies")
     entries = map(_table, strategies if isinstance(strategies, list) else [])
     usual = StrategyConfig(name="usual", symbol="usual")
     return UncheckedConfig(
         f"tcp://{host}:{port}",
+        keys,
+        execution.get("insecure") is True,
         tuple(
             UncheckedStrategy(
                 name=str(entry.get("name") or ""),
@@ -65,6 +96,11 @@ def unchecked_config(config: Path) -> UncheckedConfig:
             if entry.get("symbol")
         ),
     )
+
+
+def _found(name: str, config: Path) -> str:
+    """A file where `loading` would find it; `name` where it is not: its reader says so."""
+    return checks.find_file(name, loading.folders_of(config, Path.cwd()), lambda *_said: None)
 
 
 def _table(found: object) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class MarketReader:
                 [paths.endpoint("tape")],
                 own_feed=config.globals.feed is not None,
                 zone=config.globals.market.zone,
+                keys=config.globals.market_keys,
             )
             stream.register(self._poller)
             self.series[key] = series

@@ -291,8 +291,7 @@ class BridgeBroker(FarBroker):
 
     def _away(self) -> str:
         away = self._link.away_for
-        told = f"not connected to the bridge for {away:.0f} s: nothing can be sent"
-        return told if away >= AWAY_AFTER else ""
+        return _away_in_words(away, self._link.refusal) if away >= AWAY_AFTER else ""
 
     def _unknown(self) -> str:
         """The oldest order that nobody has known the fate of for too long."""
@@ -310,6 +309,11 @@ def _doubled(config: Config) -> list[str]:
     """Symbols that several strategies trade."""
     traded = Counter(strategy.symbol for strategy in config.enabled)
     return [symbol for symbol, traders in traded.items() if traders > 1]
+
+
+def _away_in_words(seconds: float, refusal: str) -> str:
+    why = f" ({refusal})" if refusal else ""
+    return f"not connected to the bridge for {seconds:.0f} s{why}: nothing can be sent"
 
 
 def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect: Dialect) -> str:
@@ -334,8 +338,14 @@ def bridge_maker(
 
     def make(config: Config, market: Market, ledger: Ledger, account: Account) -> BridgeBroker:
         settings = config.globals
-        url = f"tcp://{settings.zmq_execution_host}:{settings.zmq_execution_port}"
-        link = BridgeLink(context, url, settings.execution.timeout, poller, monotonic)
+        link = BridgeLink(
+            context,
+            settings.execution_url,
+            settings.execution.timeout,
+            poller,
+            monotonic,
+            settings.execution_keys,
+        )
         kept = ledger.far_side()
         return BridgeBroker(
             config,

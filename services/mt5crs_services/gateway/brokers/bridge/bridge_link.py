@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 import zmq
 
+from mt5crs_shared.sockets.connection import Connection
+from mt5crs_shared.sockets.curve import KeyPlaces, read_keys
+from mt5crs_shared.sockets.opening import open_socket
+
 logger = logging.getLogger(__name__)
 
 LARGEST = 1 << 20
@@ -55,11 +59,11 @@ class BridgeMessage(msgspec.Struct, frozen=True):
 
 
 class _Asked(msgspec.Struct):
-    """A request that has left, and its socket."""
+    """A request that has left, and the line that it left by."""
 
     key: str
     deals: bool
-    socket: "zmq.Socket[bytes]"
+    line: Connection
     sent_at: float
     until: float
 
@@ -73,6 +77,10 @@ class BridgeLink:
         timeout: Seconds until an answer is given up.
         poller: Who waits for the process's sockets; those of this link are kept registered.
         monotonic: The monotonic clock, seconds.
+        keys: Where the keys of the connection are; None: it is in the clear.
+
+    Raises:
+        KeyFileError: The keys cannot be used.
     """
 
     def __init__(
@@ -82,21 +90,24 @@ class BridgeLink:
         timeout: float,
         poller: zmq.Poller,
         monotonic: Callable[[], float] = time.monotonic,
+        keys: KeyPlaces | None = None,
     ) -> None:
         self._context = context
         self._url = url
         self._timeout = timeout
         self._poller = poller
+        # Read once: whoever trades goes on where the files are moved.
+        self._keys = read_keys(keys)
         self._monotonic = monotonic
         self._current: _Asked | None = None
         self._late: deque[_Asked] = deque()
         self._connected_at = monotonic()
-        self._socket = self._open()
+        self._line = self._open()
 
     @property
     def connected(self) -> bool:
         """Somebody is there, as far as can be told; while an answer is awaited that is unknown."""
-        return self._current is not None or bool(self._socket.poll(0, zmq.POLLOUT))
+        return self._current is not None or bool(self._line.socket.poll(0, zmq.POLLOUT))
 
     @property
     def away_for(self) -> float:
@@ -111,6 +122,11 @@ class BridgeLink:
         """Nothing is being waited for, and somebody is there to be asked."""
         return self._current is None and self.connected
 
+    @property
+    def refusal(self) -> str:
+        """Why the last handshake failed, in words; empty: it did not."""
+        return self._line.refusal
+
     def send(self, key: str, body: bytes, deals: bool) -> bool:
         """Ask; only while it is ready.
 
@@ -124,11 +140,11 @@ class BridgeLink:
         """
         assert self._current is None, "one at a time"
         try:
-            self._socket.send_multipart([b"", body], zmq.DONTWAIT)
+            self._line.socket.send_multipart([b"", body], zmq.DONTWAIT)
         except zmq.Again:
             return False
         now = self._monotonic()
-        self._current = _Asked(key, deals, self._socket, now, now + self._timeout)
+        self._current = _Asked(key, deals, self._line, now, now + self._timeout)
         return True
 
     def listens_for(self, key: str) -> bool:
@@ -137,66 +153,72 @@ class BridgeLink:
 
     def turn(self) -> Iterator[BridgeMessage]:
         """What has come of requests since the last turn."""
+        self.tend()
         yield from self._hear_late()
         if self._current is not None:
             yield from self._hear_current(self._current)
 
+    def tend(self) -> None:
+        """See how the connection is, and connect anew where it was given up."""
+        for _ in self._line.changes():
+            pass  # What counts is whether a request can leave.
+        self._line.mend()
+
     def next_due(self) -> float:
-        """Seconds until `turn` has something to say without an answer."""
+        """Seconds until `turn` has something to do without an answer."""
+        due = self._line.next_due()
         if self._current is None:
-            return 3_600.0
-        return max(self._current.until - self._monotonic(), 0.0)
+            return due
+        return max(min(due, self._current.until - self._monotonic()), 0.0)
 
     def close(self) -> None:
         """Give the sockets back; what was not answered is not known."""
         for each in self._late:
-            self._drop(each.socket)
-        self._drop(self._socket)
+            self._drop(each.line)
+        self._drop(self._line)
 
-    def _open(self) -> "zmq.Socket[bytes]":
+    def _open(self) -> Connection:
         # A DEALER that speaks to a REP: unlike a REQ, it can be read after its answer was given up.
-        socket = self._context.socket(zmq.DEALER)
+        socket = open_socket(self._context, zmq.DEALER, LARGEST)
         socket.setsockopt(zmq.LINGER, 0)
         # Nothing is queued for a bridge that is away: it would be dealt when it comes back.
         socket.setsockopt(zmq.IMMEDIATE, 1)
-        socket.setsockopt(zmq.MAXMSGSIZE, LARGEST)
         socket.setsockopt(zmq.SNDHWM, 1)
         socket.setsockopt(zmq.RCVHWM, 8)
         socket.setsockopt(zmq.RECONNECT_IVL, 50)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
         socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2_000)
-        socket.connect(self._url)
         self._poller.register(socket, zmq.POLLIN)
-        return socket
+        return Connection(socket, self._url, self._keys, self._monotonic)
 
-    def _drop(self, socket: "zmq.Socket[bytes]") -> None:
-        self._poller.unregister(socket)
-        socket.close(0)
+    def _drop(self, line: Connection) -> None:
+        self._poller.unregister(line.socket)
+        line.close()
 
     def _hear_current(self, asked: _Asked) -> Iterator[BridgeMessage]:
-        body = _answer_in(asked.socket)
+        body = _answer_in(asked.line.socket)
         if body is not None:
             self._current = None
             yield BridgeMessage(asked.key, Arrival.ANSWERED, body, asked.sent_at)
         elif self._monotonic() >= asked.until:
             self._current = None
-            self._socket = self._open()
+            self._line = self._open()
             if asked.deals:
                 asked.until = self._monotonic() + LATE_FOR
                 self._late.append(asked)
             else:
-                self._drop(asked.socket)
+                self._drop(asked.line)
             yield BridgeMessage(asked.key, Arrival.TIMED_OUT, b"", asked.sent_at)
 
     def _hear_late(self) -> Iterator[BridgeMessage]:
         now = self._monotonic()
         for asked in list(self._late):
-            body = _answer_in(asked.socket)
+            body = _answer_in(asked.line.socket)
             if body is None and now < asked.until and len(self._late) <= LATE_SOCKETS:
                 continue
             self._late.remove(asked)
-            self._drop(asked.socket)
+            self._drop(asked.line)
             if body is not None:
                 logger.warning("a late answer to %s: %r", asked.key, body[:160])
                 yield BridgeMessage(asked.key, Arrival.LATE, body, asked.sent_at)

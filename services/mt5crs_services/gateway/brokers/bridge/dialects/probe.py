@@ -18,6 +18,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
 )
 from mt5crs_services.gateway.brokers.bridge.dialects.known import DIALECTS, dialect_named
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.sockets.curve import KeyFileError
 
 CONNECTED_WITHIN = 2.0
 """Seconds within which a bridge has to take a connection."""
@@ -44,15 +45,21 @@ class BridgeProbe(msgspec.Struct, frozen=True):
 def probe_bridge(config: Config) -> BridgeProbe:
     """Ask the bridge that orders would be sent to."""
     settings = config.globals
-    url = f"tcp://{settings.zmq_execution_host}:{settings.zmq_execution_port}"
+    url = settings.execution_url
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     poller = zmq.Poller()
-    link = BridgeLink(context, url, settings.execution.timeout, poller)
     try:
-        return _probe(config, url, _Asker(link, poller))
+        link = BridgeLink(
+            context, url, settings.execution.timeout, poller, keys=settings.execution_keys
+        )
+        try:
+            return _probe(config, url, _Asker(link, poller))
+        finally:
+            link.close()
+    except KeyFileError as error:
+        return BridgeProbe(url, str(error), "see global.secret_key and global.execution.server_key")
     finally:
-        link.close()
-        context.term()
+        context.destroy(linger=0)
 
 
 class _Asker:
@@ -67,8 +74,14 @@ class _Asker:
         while not self._link.ready:
             if time.monotonic() > end:
                 return False
+            self._link.tend()
             time.sleep(0.02)  # A connection that is made wakes nobody.
         return True
+
+    @property
+    def refusal(self) -> str:
+        """Why the last handshake failed; empty: it did not."""
+        return self._link.refusal
 
     def ask(self, body: bytes) -> bytes | None:
         """The answer; None: there is none in time."""
@@ -84,6 +97,8 @@ def _probe(config: Config, url: str, asker: _Asker) -> BridgeProbe:
     settings = config.globals
     wanted = settings.execution.dialect
     if not asker.connected():
+        if asker.refusal:
+            return BridgeProbe(url, asker.refusal, "docs/windows.md says which key goes where")
         advice = "start the bridge; see zmq_execution_host, zmq_execution_port and the firewall"
         return BridgeProbe(url, "nobody takes a connection there", advice)
     advisor = dialect_named(ADVISOR)
