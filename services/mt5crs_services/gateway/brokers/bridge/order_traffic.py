@@ -45,6 +45,9 @@ LOOK_EVERY = 1.0
 TRY_AGAIN = 0.2
 """Seconds before an order is sent once more whose price was not to be had."""
 
+FORGOTTEN_AFTER = 600.0
+"""Seconds after which an order that was to be sent once more, and was not, is forgotten."""
+
 CLOSE_AGAIN = 2.0
 """Seconds before a closing of the gateway's own that was refused is tried again."""
 
@@ -262,7 +265,10 @@ class OrderTraffic:
             sent.resend_at = self._monotonic() + after
             return
         self.orders.remove(sent.order.order_id)
-        self._ready_again[sent.order.order_id] = sent
+        # Those that the rules have refused meanwhile did not come back.
+        recent = self._monotonic() - FORGOTTEN_AFTER
+        again = {name: each for name, each in self._ready_again.items() if each.begun_at > recent}
+        self._ready_again = again | {sent.order.order_id: sent}
         yield SendAgain(sent.order.order_id)
 
     def refused(self, sent: SentOrder, code: Code, detail: str) -> Iterator[Word]:
@@ -271,7 +277,9 @@ class OrderTraffic:
         if code is Code.NOT_DEALT:
             self._given_up.add(sent)
         if sent.own:
-            self._own_again[sent.order.order_id] = self._monotonic() + CLOSE_AGAIN
+            now = self._monotonic()
+            waiting = {name: until for name, until in self._own_again.items() if until > now}
+            self._own_again = waiting | {sent.order.order_id: now + CLOSE_AGAIN}
             self.look_soon(CLOSE_AGAIN)
             logger.error("position %d could not be closed: %s", sent.order.ticket, detail)
             return

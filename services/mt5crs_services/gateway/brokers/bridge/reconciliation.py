@@ -138,6 +138,7 @@ class Reconciliation:
         yield from self._book_ended(snapshot)
         self.confirmed = not self.trouble
         self._close_strays(snapshot)
+        self._since = {t: at for t, at in self._since.items() if at >= snapshot.asked_at}
         settled = not self._orders.in_doubt and not self._missing
         if settled and not self.trouble:
             self._note(snapshot)
