@@ -68,10 +68,12 @@ class ConfigWatched(msgspec.Struct, frozen=True, tag="config_watched"):
     Attributes:
         pid: The process that does it; null: none does.
         problem: Why the newest change was not taken up; empty: it was, or there was none.
+        judged: `StatusReport.config_changed` of the file that has this problem.
     """
 
     pid: int | None = None
     problem: str = ""
+    judged: str | None = None
 
 
 class FieldChange(msgspec.Struct, frozen=True):

@@ -101,6 +101,7 @@ def report(
         _former(supervisor, m, held_back) for name, m in money.items() if name not in running
     )
     services = tuple(map(of, supervisor.roster.services))
+    changed = supervisor.roster.changed_at()
     return StatusReport(
         schema=SCHEMA_VERSION,
         pid=os.getpid(),
@@ -108,9 +109,10 @@ def report(
         stopping=supervisor.stopping,
         reloading=reloading,
         config=supervisor.roster.config.path,
-        config_changed=supervisor.roster.changed_at(),
+        config_changed=changed,
         config_differences=None,
-        config_problem=watched.problem,
+        # Of a file that was written since, nobody has said anything yet.
+        config_problem=watched.problem if watched.judged == changed else "",
         config_watcher=watched.pid,
         folder=os.getcwd(),  # noqa: PTH109 - a string is wanted
         var_dir=str(supervisor.paths.var),

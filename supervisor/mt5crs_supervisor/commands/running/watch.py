@@ -77,7 +77,7 @@ class Watch:
             return  # Somebody has been faster.
         if stamps_of(self._files) != now:
             return  # It was judged by what is no longer there.
-        self._client.request(ConfigWatched(os.getpid(), problem))
+        self._client.request(ConfigWatched(os.getpid(), problem, report.config_changed))
         self._files = files_of(report, self._files)
         self._before = stamps_of(self._files) | now
         self._done = self._before
