@@ -98,6 +98,10 @@ def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgePro
         assert (found["ticket"], found["lots"]) == (ticket, 0.2)
         told = system.said("adopt", str(ticket), "twin", "--yes")
         assert f"twin has position {ticket}" in told and "twin is RUNNING" in told
+        # Asked again it is done already; one that was stopped is not started by it.
+        system.said("stop", "twin")
+        assert "its next process will know of it" in system.said("adopt", str(ticket), "twin")
+        system.said("start", "twin")
         wait_for(
             lambda: (found := system.strategy("twin").metrics) and found.position_lots == 0.2,
             "its process to know",

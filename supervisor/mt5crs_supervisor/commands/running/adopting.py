@@ -10,7 +10,7 @@ from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.running import children
 from mt5crs_supervisor.commands.trading import user_name
 from mt5crs_supervisor.display.table import Cell, Column, column, table
-from mt5crs_supervisor.operator.control import NotRunning
+from mt5crs_supervisor.operator.control import ControlClient, NotRunning
 from mt5crs_supervisor.operator.trading_control import TradingControl
 
 
@@ -51,11 +51,20 @@ def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
     answer = gateway.ask(Adopt(ticket, strategy, user_name()))
     if answer.refused:
         raise CommandError(f"position {ticket}: {answer.refused}; nothing was changed")
-    click.echo(f"{strategy} has position {ticket}; its process is replaced, to know of it")
-    try:
+    if _has_process(paths, strategy):
+        click.echo(f"{strategy} has position {ticket}; its process is replaced, to know of it")
         children.act_on(paths, "restart", [strategy], click.echo)
+    else:
+        click.echo(f"{strategy} has position {ticket}; its next process will know of it")
+
+
+def _has_process(paths: VarPaths, strategy: str) -> bool:
+    """Whether one runs that a supervisor can replace."""
+    try:
+        child = ControlClient(paths.var).status().child(strategy)
     except NotRunning:
-        click.echo("no supervisor runs: the next process of it asks by itself")
+        return False
+    return child is not None and child.pid is not None
 
 
 def _foreign_of(report: TradingReport) -> tuple[Position, ...]:

@@ -37,7 +37,9 @@ class ForeignPositions:
             foreign: Tickets of positions that are not ours.
         """
         found = latest.positions if latest is not None else ()
-        return {each.ticket: each for each in found if each.ticket in foreign}
+        ours = {held.position.ticket for held in self._holdings.all}
+        tickets = set(foreign) - ours  # One that was adopted a moment ago is among both.
+        return {each.ticket: each for each in found if each.ticket in tickets}
 
     def adopted(
         self, listed: dict[int, FarPosition], ticket: int, strategy: StrategyConfig, who: str
