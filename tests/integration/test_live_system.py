@@ -42,6 +42,12 @@ def entry(name: str) -> dict[str, Any]:
     }
 
 
+def held_by(system: CommandLine, name: str) -> float:
+    """What the strategy's own process believes to hold."""
+    metrics = system.strategy(name).metrics
+    return metrics.position_lots if metrics is not None else 0.0
+
+
 def is_opening(order: dict[str, Any]) -> bool:
     return order["action"] == "OPEN" and order["status"] == "FILLED"
 
@@ -97,15 +103,15 @@ def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgePro
         (found,) = wait_for(lambda: system.json("adopt"), "what is nobody's")
         assert (found["ticket"], found["lots"]) == (ticket, 0.2)
         told = system.said("adopt", str(ticket), "twin", "--yes")
-        assert f"twin has position {ticket}" in told and "twin is RUNNING" in told
-        # Asked again it is done already; one that was stopped is not started by it.
-        system.said("stop", "twin")
-        assert "its next process will know of it" in system.said("adopt", str(ticket), "twin")
-        system.said("start", "twin")
-        wait_for(
-            lambda: (found := system.strategy("twin").metrics) and found.position_lots == 0.2,
-            "its process to know",
-        )
+        assert f"twin has position {ticket}" in told
+        pid = system.pid("twin")
+        wait_for(lambda: held_by(system, "twin") == 0.2, "its process to know")
+        assert system.pid("twin") == pid
+        assert f"twin has position {ticket}" in system.said("adopt", str(ticket), "twin")
+        epoch = system.strategy("twin").process.epoch
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: system.strategy("twin").process.epoch > epoch, "another process")
+        wait_for(lambda: held_by(system, "twin") == 0.2, "and that one to know")
         system.said("flatten", "twin")
         events = system.said("events", "--kind", "foreign,deal")
         assert f"position {ticket} (BUY 0.2 EURUSD) is not ours" in events

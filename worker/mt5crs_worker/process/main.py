@@ -178,8 +178,9 @@ class Worker:
         self._takeover.begin(self._register())
         while not self._child.stopping:
             events = self._child.poll(min(self._stream.timeout(), CHECKPOINT_EVERY))
-            if self._gateway.socket in events:
-                self._gateway.hear()
+            word = self._gateway.hear() if self._gateway.socket in events else None
+            if word is not None and self._takeover.adopt(word):
+                self._save()
             for batch in self._stream.read(events):
                 self._process(batch)
             if self._stream.caught_up:

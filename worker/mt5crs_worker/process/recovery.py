@@ -83,6 +83,16 @@ class Takeover:
         patient = now - self._caught_up_at <= self._stream.give_up
         return self._end_if(lambda: not (patient and self._is_behind()), register)
 
+    def adopt(self, word: Registered) -> bool:
+        """Take a position that somebody has made the strategy's own; whether there was one.
+
+        Between two ticks, with no order on its way: what the ledger has more is none of its own.
+        """
+        adopted = self.over and word.position is not None and self._instance.bot.position is None
+        if adopted:
+            self._believe(word)
+        return adopted
+
     def _end_if(self, ready: Callable[[], bool], register: Callable[[], Registered]) -> bool:
         """Believe the ledger, settle what was left, and write down how it stands, if it is time."""
         if not ready():

@@ -100,7 +100,7 @@ class GatewayClient:
         lease: Callable[[], Lease | None],
         age: Callable[[Tick], float],
         max_age: float,
-        introduce: Callable[[], object],
+        introduce: Callable[[], Registered],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._strategy = strategy
@@ -138,11 +138,17 @@ class GatewayClient:
             self._closed[ticket] = PositionClosed(self._strategy, ticket, word.closing)
         return word
 
-    def hear(self) -> None:
-        """Take what came unasked; a gateway that has begun anew calls for who trades."""
+    def hear(self) -> Registered | None:
+        """Take what came unasked; a gateway that has begun anew calls for who trades.
+
+        Returns:
+            What the ledger has, where it was asked for.
+        """
+        word = None
         while (message := self.read()) is not None:
             if isinstance(message, Unregistered):
-                self._introduce()
+                word = self._introduce()
+        return word
 
     def submit(self, order: Order) -> OrderResult:
         """Execute an order, or record it as missed; see `bot.OrderRoute`.

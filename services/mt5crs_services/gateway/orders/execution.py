@@ -281,6 +281,8 @@ class Execution:
             self._booker.book(dealt)
             if dealt.fill.entry == "OUT":
                 self._mail.closed(dealt.fill)
+            elif dealt.held is not None:
+                self._mail.has_more(dealt.fill)
             return
         self._mail.answer(order, self._conclude(order, Outcome(Status.FILLED, dealt=dealt)))
 

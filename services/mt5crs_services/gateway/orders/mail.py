@@ -1,6 +1,6 @@
 """What strategies are told without having asked just now."""
 
-from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed
+from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed, Unregistered
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult
 
 Mail = tuple[str, FromGateway]
@@ -22,6 +22,10 @@ class Outbound:
     def closed(self, fill: Fill) -> None:
         """The broker has closed a position, or a part of it."""
         self._own.append((fill.strategy, PositionClosed(fill.strategy, fill.ticket, fill)))
+
+    def has_more(self, fill: Fill) -> None:
+        """A position that it did not ask for is a strategy's: it is to look at the ledger."""
+        self._own.append((fill.strategy, Unregistered(fill.strategy)))
 
     def take(self) -> list[Mail]:
         """All since the last call."""

@@ -7,10 +7,8 @@ from mt5crs_shared.trading.operator_requests import Adopt, AskTrading, TradingRe
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
-from mt5crs_supervisor.commands.running import children
 from mt5crs_supervisor.commands.trading import user_name
 from mt5crs_supervisor.display.table import Cell, Column, column, table
-from mt5crs_supervisor.operator.control import ControlClient, NotRunning
 from mt5crs_supervisor.operator.trading_control import TradingControl
 
 
@@ -27,9 +25,7 @@ def show_foreign(paths: VarPaths, as_json: bool) -> None:
 
 
 def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
-    """Make a position that is nobody's a strategy's own, and have the strategy know of it.
-
-    Its process is replaced: a fresh one asks the gateway what it holds before it decides anything.
+    """Make a position that is nobody's a strategy's own; the gateway has the strategy know of it.
 
     Raises:
         CommandError: It cannot be, and why; nothing was changed.
@@ -51,20 +47,7 @@ def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
     answer = gateway.ask(Adopt(ticket, strategy, user_name()))
     if answer.refused:
         raise CommandError(f"position {ticket}: {answer.refused}; nothing was changed")
-    if _has_process(paths, strategy):
-        click.echo(f"{strategy} has position {ticket}; its process is replaced, to know of it")
-        children.act_on(paths, "restart", [strategy], click.echo)
-    else:
-        click.echo(f"{strategy} has position {ticket}; its next process will know of it")
-
-
-def _has_process(paths: VarPaths, strategy: str) -> bool:
-    """Whether one runs that a supervisor can replace."""
-    try:
-        child = ControlClient(paths.var).status().child(strategy)
-    except NotRunning:
-        return False
-    return child is not None and child.pid is not None
+    click.echo(f"{strategy} has position {ticket}; its process is told, now or when there is one")
 
 
 def _foreign_of(report: TradingReport) -> tuple[Position, ...]:
