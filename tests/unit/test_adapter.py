@@ -1,3 +1,4 @@
+import functools
 import hashlib
 import json
 import math
@@ -220,6 +221,9 @@ assert not {{"sklearn", "pandas"}} & sys.modules.keys()
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environment)
 
 
+adapter_of = functools.cache(LiveStrategyAdapter)
+
+
 def size(
     model: Path,
     risk: RiskConfig = RISK,
@@ -228,9 +232,7 @@ def size(
     symbol: SymbolSpec = EURUSD,
     rate: float = 1.0,
 ) -> tuple[float, float, str | None]:
-    answer = LiveStrategyAdapter(model, 0.55, risk).calculate_position_size(
-        equity, atr, symbol, rate
-    )
+    answer = adapter_of(model, 0.55, risk).calculate_position_size(equity, atr, symbol, rate)
     return answer.lots, answer.stop_distance, answer.reason
 
 

@@ -226,10 +226,15 @@ def test_numbers_out_of_arrays_and_signals_are_kept_as_plain_ones() -> None:
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+keys = st.text(max_size=8)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=12,
+)
 
 
-@given(st.dictionaries(st.text(), values))
+@given(st.dictionaries(keys, values, max_size=5))
 def test_a_plain_state_comes_back_as_it_was(state: dict[str, Any]) -> None:
     encoded = msgspec.msgpack.encode(plain_state(state))
     assert msgspec.msgpack.encode(msgspec.msgpack.decode(encoded)) == encoded
