@@ -1,4 +1,5 @@
 import ast
+import functools
 import graphlib
 import json
 import subprocess
@@ -21,13 +22,25 @@ MODULES = [
 HEAVY = ("numpy", "talib", "xgboost")
 
 
-def imported(source: str) -> set[str]:
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A source of ours."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def imports(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """Every import of a module, wherever it stands."""
+    return [n for n in ast.walk(parsed(path)) if isinstance(n, ast.Import | ast.ImportFrom)]
+
+
+def imported(path: Path) -> set[str]:
     """The top-level packages that a module imports by name."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in imports(path):
         if isinstance(node, ast.Import):
             found.update(alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        elif node.level == 0:
             found.add((node.module or "").split(".")[0])
     return found
 
@@ -36,7 +49,7 @@ def imported(source: str) -> set[str]:
     ("package", "path"), MODULES, ids=[str(path.relative_to(ROOT)) for _, path in MODULES]
 )
 def test_a_package_imports_only_itself_and_shared(package: str, path: Path) -> None:
-    ours = imported(path.read_text()) & PACKAGES.keys()
+    ours = imported(path) & PACKAGES.keys()
     assert ours <= {package, "mt5crs_shared"}
 
 
@@ -84,7 +97,7 @@ def arrows() -> dict[str, set[str]]:
         for path in folder.rglob("*.py"):
             parts = path.relative_to(folder.parent).with_suffix("").parts
             module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in imports(path):
                 if not isinstance(node, ast.ImportFrom) or node.module is None:
                     continue
                 for alias in node.names:
@@ -107,7 +120,7 @@ def definitions() -> list[tuple[str, ast.ClassDef | ast.FunctionDef]]:
     return [
         (str(path.relative_to(ROOT)), node)
         for _, path in MODULES
-        for node in ast.parse(path.read_text()).body
+        for node in parsed(path).body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
     ]
 
@@ -182,7 +195,7 @@ def test_every_socket_has_a_bound_on_what_it_receives() -> None:
     """All are opened by one function, which sets it."""
     opened: dict[str, list[str]] = {}
     for _, path in MODULES:
-        for call in called(ast.parse(path.read_text())):
+        for call in called(parsed(path)):
             words = ast.unparse(call)
             # `context.socket(zmq.SUB)`, `zmq.Socket(...)`; `socket.socket()` is none of ZMQ's.
             if ast.unparse(call.func) in ("zmq.Socket", "Socket") or (
@@ -196,7 +209,7 @@ def test_every_ipc_address_is_bound_for_this_user_alone() -> None:
     bound = {
         str(path.relative_to(ROOT))
         for _, path in MODULES
-        for call in called(ast.parse(path.read_text()))
+        for call in called(parsed(path))
         if isinstance(call.func, ast.Attribute) and call.func.attr == "bind"
     }
     assert bound == {
@@ -214,8 +227,8 @@ def test_nothing_that_arrives_can_become_code() -> None:
     builtins = {"eval", "exec", "compile", "__import__"}
     found = []
     for _, path in MODULES:
-        tree = ast.parse(path.read_text())
-        names = imported(path.read_text()) & modules
+        tree = parsed(path)
+        names = imported(path) & modules
         for call in called(tree):
             words = ast.unparse(call.func)
             if words in builtins or words in ("yaml.load", "yaml.unsafe_load", "yaml.full_load"):
