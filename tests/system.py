@@ -26,6 +26,9 @@ from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, StrategyStatus
 
 ROOT = Path(__file__).resolve().parents[1]
+BARS = str(ROOT / "tests" / "seconds.csv")
+"""Bars of a second at the prices of a `Pulse`: with this `history` nobody waits for 15 of them."""
+
 PATIENCE = 60.0
 """Seconds that a condition may take on a busy machine before the test fails."""
 
@@ -34,14 +37,17 @@ T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T | None], what: str, within: float = PATIENCE) -> T:
-    """The first true answer of a condition."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
+    """The first true answer of a condition.
+
+    A look costs what those need who are waited for: after half a second looks become rarer.
+    """
+    begun = time.monotonic()
+    while (waited := time.monotonic() - begun) < within:
         with contextlib.suppress(Mt5crsError):
             found = condition()
             if found:
                 return found
-        time.sleep(0.01)  # between two looks
+        time.sleep(min(max(waited / 50.0, 0.01), 0.05))  # between two looks
     raise AssertionError(f"not within {within:g} s: {what}")
 
 

@@ -10,7 +10,7 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_supervisor.operator.status_report import StrategyStatus
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import BUY, Signal, Strategy
-from tests.system import Pulse, System, wait_for
+from tests.system import BARS, Pulse, System, wait_for
 
 
 class Buyer(Strategy):
@@ -27,7 +27,7 @@ def entry(name: str, symbol: str, **changes: Any) -> dict[str, Any]:
     risk = {"stop_loss_atr_multiple": 20.0, "take_profit_risk_reward": 20.0}
     strategy = f"{__name__}:Buyer"
     fixed = {"timeframe": "S1", "strategy": strategy, "risk_config": risk}
-    return {"name": name, "symbol": symbol, **fixed, **changes}
+    return {"name": name, "symbol": symbol, "history": BARS, **fixed, **changes}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Signal, Strategy
 from tests.integration.test_cli_process import CommandLine
 from tests.integration.test_former_strategies import entry as holding
-from tests.system import Pulse, wait_for
+from tests.system import BARS, Pulse, wait_for
 
 
 class Restless(Strategy):
@@ -40,7 +40,7 @@ def entry(name: str, symbol: str) -> dict[str, Any]:
     risk = {"stop_loss_atr_multiple": 20.0, "take_profit_risk_reward": 20.0}
     strategy = f"{__name__}:Restless"
     fixed = {"timeframe": "S1", "strategy": strategy, "evaluate": "tick", "risk_config": risk}
-    return {"name": name, "symbol": symbol, **fixed}
+    return {"name": name, "symbol": symbol, "history": BARS, **fixed}
 
 
 @pytest.fixture
