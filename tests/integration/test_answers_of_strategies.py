@@ -11,7 +11,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_supervisor.deaths import crash_report
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import Signal, Strategy
-from tests.system import Pulse, System, running, wait_for
+from tests.system import BARS, Pulse, System, running, wait_for
 
 ANSWERS: dict[str, Any] = {
     "text": "BUY",
@@ -45,6 +45,7 @@ def entry(answer: str) -> dict[str, Any]:
         "name": answer,
         "symbol": "EURUSD",
         "timeframe": "S1",
+        "history": BARS,
         "strategy": f"{__name__}:Answers",
         "params": {"answer": answer},
         # Bars of a second move little: a stop of two ATR could lie within the spread.

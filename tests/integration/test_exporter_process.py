@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.integration.test_cli_process import STRATEGIES, CommandLine
-from tests.system import Pulse, free_port, wait_for
+from tests.system import BARS, Pulse, free_port, wait_for
 
 RESTLESS = """
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Strategy
@@ -37,6 +37,7 @@ DESK = [
         "symbol": "GBPUSD",
         "strategy": "restless:Restless",
         "timeframe": "S1",
+        "history": BARS,
         "evaluate": "tick",
         "risk_config": {"stop_loss_atr_multiple": 40.0},
     },

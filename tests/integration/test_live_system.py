@@ -11,7 +11,7 @@ import pytest
 from tests.bridges.office import BridgeProcess
 from tests.bridges.scripted_bridge import Faults
 from tests.integration.test_cli_process import CommandLine
-from tests.system import Pulse, wait_for
+from tests.system import BARS, Pulse, wait_for
 
 STRATEGY = """
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Strategy
@@ -36,6 +36,7 @@ def entry(name: str) -> dict[str, Any]:
         "symbol": "EURUSD",
         "strategy": "restless:Restless",
         "timeframe": "S1",
+        "history": BARS,
         "evaluate": "tick",
         # Bars of a second move little: a stop of two ATR could lie within the spread.
         "risk_config": {"stop_loss_atr_multiple": 20.0, "take_profit_risk_reward": 20.0},

@@ -217,7 +217,10 @@ def count(path: Path, table: str) -> int:
     return int(rows)
 
 
-def test_old_rows_are_pruned_and_what_is_still_asked_about_stays(path: Path) -> None:
+def test_old_rows_are_pruned_and_what_is_still_asked_about_stays(
+    memory: Path,
+) -> None:
+    path = memory / "s.db"
     journal = Journal(path, 1, RetentionConfig(rows=1_000))
     journal.intend(replace(ORDER, order_id="filled"))
     journal.settle(OrderResult("filled", "FILLED", Code.FILLED))

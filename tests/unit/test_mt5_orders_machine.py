@@ -17,6 +17,7 @@ from mt5crs_services.mt5_gateway.answers import OrderReport
 from mt5crs_services.mt5_gateway.protocol import order_token
 from mt5crs_services.mt5_gateway.requests import SendOrder
 from mt5crs_services.mt5_gateway.terminal.terminal import TerminalError
+from tests.memory import IN_MEMORY
 from tests.mt5_standin.package import CrashError, Fault
 from tests.unit.mt5_cases import Office
 
@@ -47,7 +48,7 @@ FAULTS = st.one_of(
 class Orders(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="mt5-orders-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="mt5-orders-", dir=IN_MEMORY))
         self.asked: dict[str, SendOrder] = {}
         self.final: dict[str, OrderReport] = {}
         self.steps_left = -1

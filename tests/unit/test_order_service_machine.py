@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mt5crs_shared.messages import Fence, OrderAnswer, QueryOrder, Touched
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.trading.orders import Code, Order, OrderResult, Side
+from tests.memory import IN_MEMORY
 from tests.unit.gateway_cases import Office, config, order, tick
 
 FIRST = 10_000.0
@@ -23,7 +24,7 @@ class DeskMachine(RuleBasedStateMachine):
 
     @initialize(commission=st.sampled_from([0.0, 7.0]))
     def begin(self, commission: float) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
         settings_ = config(FIRST, commission_per_lot=commission)
         self.office = Office(self.folder / "ledger.db", settings_)
         self.epoch = 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Fill
+from tests.memory import IN_MEMORY
 from tests.unit.gateway_cases import START_US, Office, Plan, Trader, config, order, tick
 
 STEP = 0.0005
@@ -60,7 +61,7 @@ def play(
 ) -> list[Fill]:
     """Run one market past a gateway and a strategy, which take turns as told."""
     ticks = make_ticks(moves)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         paper = {"latency_ms": latency_ms, "slippage_points": 1.0, "commission_per_lot": 3.0}
         office = Office(Path(folder) / "ledger.db", config(**paper))
         trader = Trader(office, ticks, list(itertools.islice(itertools.cycle(wishes), len(ticks))))

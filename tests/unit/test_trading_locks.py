@@ -322,6 +322,6 @@ class LockMachine(RuleBasedStateMachine):
         self.office.ledger.close()
 
 
-def test_no_order_passes_that_a_lock_forbids(tmp_path: Path) -> None:
-    machine = type("OfThisFolder", (LockMachine,), {"folder": tmp_path})
+def test_no_order_passes_that_a_lock_forbids(memory: Path) -> None:
+    machine = type("OfThisFolder", (LockMachine,), {"folder": memory})
     run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=25))
