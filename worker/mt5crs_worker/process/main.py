@@ -178,7 +178,8 @@ class Worker:
         self._takeover.begin(self._register())
         while not self._child.stopping:
             events = self._child.poll(min(self._stream.timeout(), CHECKPOINT_EVERY))
-            word = self._gateway.hear() if self._gateway.socket in events else None
+            called = self._gateway.called or self._gateway.socket in events
+            word = self._gateway.hear() if called else None
             if word is not None and self._takeover.adopt(word):
                 self._save()
             for batch in self._stream.read(events):

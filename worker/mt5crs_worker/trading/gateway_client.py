@@ -86,6 +86,7 @@ class GatewayClient:
     Attributes:
         waiting_since: Monotonic time since which an answer is waited for, seconds; None: none is.
         round_trips: How long orders took that left.
+        called: The gateway has called while an answer was waited for; `hear` has something to do.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class GatewayClient:
         self._monotonic = monotonic
         self._closed: dict[int, PositionClosed] = {}
         self.waiting_since: float | None = None
+        self.called = False
         self._spent: list[tuple[float, float]] = []
         self.round_trips = DurationCounter(ORDER_BOUNDS)
         self._pause = SEND_AGAIN
@@ -144,11 +146,10 @@ class GatewayClient:
         Returns:
             What the ledger has, where it was asked for.
         """
-        word = None
+        called, self.called = self.called, False
         while (message := self.read()) is not None:
-            if isinstance(message, Unregistered):
-                word = self._introduce()
-        return word
+            called = called or isinstance(message, Unregistered)
+        return self._introduce() if called else None
 
     def submit(self, order: Order) -> OrderResult:
         """Execute an order, or record it as missed; see `bot.OrderRoute`.
@@ -281,7 +282,9 @@ class GatewayClient:
                 continue
             while (message := self.read()) is not None:
                 if isinstance(message, Unregistered):
-                    # What was asked was not done; it is asked again after this.
+                    # What was asked was not done; it is asked again after this. What the ledger has
+                    # is looked at when nothing is on its way: now it may be half of something.
+                    self.called = True
                     self._introduce()
                     return None
                 found = match(message)
