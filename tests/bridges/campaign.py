@@ -205,7 +205,7 @@ def _unlike(order_id: str, fill: Fill, deal: BookedDeal, exact: bool) -> list[st
 
 def _positions_unlike(path: Path, book: TerminalBook, deals: Sequence[Fill]) -> list[str]:
     """What is open, and how much of each position was closed."""
-    with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, paper=False)) as ledger:
+    with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, book="account 7")) as ledger:
         held = [each.position for each in ledger.open_positions()]
     here = {position.ticket: (position.side, position.lots) for position in held}
     there = {position.ticket: (position.side, position.lots) for position in book.positions()}
@@ -225,7 +225,7 @@ def _positions_unlike(path: Path, book: TerminalBook, deals: Sequence[Fill]) -> 
 
 def _money_unlike(path: Path, book: TerminalBook) -> list[str]:
     """The balance, to the cent, with what the gateway says that it cannot explain."""
-    with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, paper=False)) as ledger:
+    with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, book="account 7")) as ledger:
         made = sum(total.made for total in ledger.totals().values()) / 10**MONEY_DIGITS
         state = msgspec.json.decode(ledger.far_side(), type=BridgeState)
     here, there = FIRST_BALANCE + made + (state.money.offset or 0.0), book.balance

@@ -122,7 +122,9 @@ class Desk:
         """What a trader does of whom it is asked: looks for the comment, and says what is there."""
         broker = self.office.core.broker
         assert isinstance(broker, BridgeBroker)
-        if "nobody knows" not in broker.trouble:
+        if "does not list position" in broker.trouble:
+            self._say_what_was_closed(broker)
+        if "nobody knows" not in broker.trouble and "may have opened" not in broker.trouble:
             return
         for sent in broker.in_doubt:
             if sent.doubted(time.monotonic()) < QUICK["unknown_after"]:
@@ -134,6 +136,15 @@ class Desk:
             said = (found[0].ticket, found[0].lots, found[0].price) if found else ()
             word = Settle(sent.order.order_id, bool(found), "trader", *said)
             self.office.core.handle(word, caught_up=True)
+
+    def _say_what_was_closed(self, broker: BridgeBroker) -> None:
+        """A closing that has moved no money is believed at somebody's word alone."""
+        closed = {d.ticket: d for d in self.office.bridge.book.deals() if d.entry == "OUT"}
+        for position in list(broker.positions().values()):
+            deal = closed.get(position.ticket)
+            if deal is not None:
+                word = Settle(str(position.ticket), True, "trader", 0, deal.lots, deal.price)
+                self.office.core.handle(word, caught_up=True)
 
     def _come_to_rest(self) -> None:
         """Wait until the books here have followed those of the terminal."""

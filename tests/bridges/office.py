@@ -148,7 +148,9 @@ class BridgeOffice(Office, Generic[B]):
 
     def start(self) -> None:
         """Begin on the ledger."""
-        self.ledger = Ledger(self.path, "USD", self.config.globals.default_balance, paper=False)
+        self.ledger = Ledger(
+            self.path, "USD", self.config.globals.default_balance, book="account 7"
+        )
         self.market = Market(self.config, self.ledger.streams())
         self.core = GatewayCore(
             self.config,

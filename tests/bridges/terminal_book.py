@@ -164,6 +164,16 @@ class TerminalBook:
         """It is another account, which never had that position."""
         self._db.execute("DELETE FROM positions WHERE ticket = ?", (ticket,))
 
+    def hide(self, ticket: int) -> tuple[object, ...]:
+        """It is listed no more, as by a terminal that is connecting; what `show` takes."""
+        row = self._db.execute("SELECT * FROM positions WHERE ticket = ?", (ticket,)).fetchone()
+        self.forget(ticket)
+        return tuple(row)
+
+    def show(self, hidden: tuple[object, ...]) -> None:
+        """It is listed again."""
+        self._db.execute(f"INSERT INTO positions VALUES ({', '.join('?' * len(hidden))})", hidden)
+
     def deposit(self, amount: float) -> None:
         """Money comes, or goes."""
         balance = round(self.balance + amount, 2)

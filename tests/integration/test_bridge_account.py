@@ -40,21 +40,70 @@ def test_another_account_is_not_traded(desk: Desk) -> None:
     assert result.code is Code.BRIDGE_AWAY
     assert "another account" in result.detail
     assert desk.position("euro") == held
-    # Or else it was closed, and money was paid in at the same time; somebody has looked.
-    assert f"`resolve {held.ticket} filled --price P`" in desk.trouble
+    # Or else money was paid in, and the position was closed for nothing: somebody has looked.
+    assert settled(desk, Settle("balance", True, "ann")) == ""
+    word = f"`resolve {held.ticket} filled --price P`"
+    desk.until(lambda: word in desk.trouble, "the closing that has moved no money")
     assert "no such position" in settled(desk, Settle("99", True, "ann"))
     assert "the broker lists it" in settled(desk, Settle(str(held.ticket), False, "ann"))
+    typo = Settle(str(held.ticket), True, "ann", price=held.open_price * 100_000)
+    assert "is not meant" in settled(desk, typo)
     for _ in range(2):  # The answer may be lost, and the same asked again.
-        word = Settle(str(held.ticket), True, "ann", price=held.open_price + 0.001)
-        assert settled(desk, word) == ""
+        assert settled(desk, Settle(str(held.ticket), True, "ann", price=held.open_price)) == ""
     assert desk.position("euro") is None
-    assert [(fill.code, fill.profit) for fill in desk.fills()[1:]] == [(Code.MANUAL, 10.0)]
-    desk.until(lambda: "`resolve balance accepted`" in desk.trouble, "the rest is no small sum")
-    assert settled(desk, Settle("balance", True, "ann")) == ""
+    assert [(fill.code, fill.profit) for fill in desk.fills()[1:]] == [(Code.MANUAL, 0.0)]
     desk.ready()
     assert "what was expected" in settled(desk, Settle("balance", True, "ann"))
     (told,) = noted(desk, events.BALANCE)
-    assert "+249,990.00 that no deal here explains" in told and "accepted by ann" in told
+    assert "+250,000.00 that no deal here explains" in told and "accepted by ann" in told
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_list_without_our_position_is_not_believed_while_no_money_has_moved(desk: Desk) -> None:
+    """As a terminal tells it that is connecting."""
+    desk.ready()
+    opened = desk.result(order(desk.quote(), stop_loss=1.0)).position
+    assert opened is not None
+    hidden = desk.bridge.book.hide(opened.ticket)
+    desk.until(lambda: "does not list position" in desk.trouble, "people are told")
+    assert not desk.core.broker.ready and desk.position("euro") == opened
+    desk.restart()
+    desk.until(lambda: "does not list position" in desk.trouble, "by another gateway, too")
+    desk.bridge.book.show(hidden)
+    desk.ready()
+    assert desk.position("euro") == opened and len(desk.fills()) == 1
+    # And one that was booked as closed, at somebody's word, is closed by nobody when it is back.
+    hidden = desk.bridge.book.hide(opened.ticket)
+    desk.until(lambda: "does not list position" in desk.trouble, "people are told")
+    assert settled(desk, Settle(str(opened.ticket), True, "ann")) == ""
+    desk.bridge.book.show(hidden)
+    desk.until(lambda: opened.ticket in desk.foreign, "it is nobody's")
+    desk.ready()
+    assert [p.ticket for p in desk.bridge.book.positions()] == [opened.ticket]
+    desk.quote()
+    assert settled(desk, Adopt(opened.ticket, "euro", "ann")) == ""
+    closing = order(desk.quote(), "SELL", ticket=opened.ticket)
+    assert desk.result(closing).code is Code.FILLED
+    assert [fill.entry for fill in desk.fills()] == ["IN", "OUT", "IN", "OUT"]
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_another_account_is_seen_also_while_the_fate_of_an_order_is_not_known(desk: Desk) -> None:
+    desk.ready()
+    restart(desk, Faults(loses=1.0))
+    lost, other = order(desk.quote()), order(desk.quote("USDJPY"), strategy="yen")
+    desk.send(lost)
+    desk.until(lambda: desk.bridge.book.deals(), "it is dealt")
+    desk.bridge.kill()
+    # The bridge comes back on an account with half of the money, and without the position.
+    (ours,) = desk.bridge.book.positions()
+    desk.bridge.book.hide(ours.ticket)
+    desk.bridge.book.deposit(-5_000.0)
+    desk.bridge.start(Faults())
+    desk.until(lambda: "another account" in desk.trouble, "it is seen")
+    assert desk.result(other).code is Code.BRIDGE_AWAY
+    assert lost.order_id not in desk.results
+    assert len(desk.bridge.book.deals()) == 1
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)

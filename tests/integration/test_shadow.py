@@ -17,6 +17,7 @@ from mt5crs_shared.trading.orders import Code
 from mt5crs_shared.trading.slippage import ComparedOrder
 from tests.bridges.office import BridgeOffice, BridgeProcess
 from tests.bridges.scripted_bridge import Faults
+from tests.integration.test_bridges import restart
 from tests.integration.test_cli_process import CommandLine
 from tests.integration.test_live_system import STRATEGY, entry
 from tests.system import Pulse, wait_for
@@ -88,14 +89,10 @@ def test_a_stop_at_the_broker_is_compared_with_its_level(desk: Desk) -> None:
 
 def test_a_refusal_and_a_lost_answer_with_a_restart_have_one_row_each(desk: Desk) -> None:
     desk.ready()
-    desk.bridge.kill()
-    desk.bridge.start(Faults(refuses=1.0))
-    desk.ready()
+    restart(desk, Faults(refuses=1.0))
     refused = order(desk.quote())
     assert desk.result(refused).code is Code.BROKER
-    desk.bridge.kill()
-    desk.bridge.start(Faults(loses=1.0))
-    desk.ready()
+    restart(desk, Faults(loses=1.0))
     lost = order(desk.quote())
     desk.send(lost)
     desk.until(lambda: desk.bridge.book.deals(), "the deal")

@@ -1,5 +1,6 @@
 """Our gateway on Linux, our program beside the terminal, and the stand-in of the terminal."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from mt5crs_services.mt5_gateway.answers import TicksReport
 from mt5crs_services.mt5_gateway.requests import AskTicks
 from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
+from mt5crs_shared.trading.operator_requests import ClosePositions
 from mt5crs_shared.trading.orders import Code
 from tests.bridges.office import BridgeOffice
 from tests.integration.test_bridge_account import noted
@@ -82,6 +84,23 @@ def test_a_position_is_opened_and_closed_on_the_account_that_is_named(desk: Desk
     (told,) = noted(desk, events.BALANCE)
     assert "+8,999.30 besides the deals here: commission of euro -0.70, paid in or out" in told
     assert "+9,000.00; the ledger's balance stays" in told and "nothing" not in told
+
+
+def test_a_closing_of_the_gateways_own_that_was_refused_can_be_tried_again(desk: Desk) -> None:
+    """The journal there answers a repeated id with its first answer: each attempt has its own."""
+    desk.ready()
+    held = desk.result(order(desk.quote(), stop_loss=1.0)).position
+    assert held is not None
+    desk.bridge.windows.faults({"retcode": 10018, "execute": False})
+    wanted = ClosePositions((held.ticket,), "ann")
+
+    def closed() -> bool:
+        desk.core.handle(wanted, caught_up=True)
+        return desk.position("euro") is None
+
+    desk.until(closed, "it is closed by a later attempt")
+    assert json.loads((desk.bridge.windows.folder / "faults.json").read_text()) == []
+    assert [fill.code for fill in desk.fills()] == [Code.FILLED, Code.MANUAL]
 
 
 def test_killed_after_it_has_dealt_its_answer_is_found(desk: Desk) -> None:

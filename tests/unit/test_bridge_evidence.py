@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mt5crs_services.gateway.brokers.bridge.account import closings
+from mt5crs_services.gateway.brokers.bridge.account import closings, evidence
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
 from mt5crs_services.gateway.brokers.bridge.account.evidence import (
     Comments,
@@ -50,9 +50,40 @@ def test_an_order_is_found_by_its_comment_whatever_else_is_open() -> None:
 def test_without_comments_by_magic_and_without_that_by_its_looks() -> None:
     plain = replaced(comment=None)
     assert opened_by(BUY, NAME, [plain, replaced(ticket=6, magic=9, comment=None)], set()) == plain
-    bare = replaced(magic=None, comment=None, lots=0.05)
+    bare = replaced(magic=None, comment=None)
     assert opened_by(BUY, NAME, [bare], set()) == bare
     assert opened_by(BUY, NAME, [bare], {5}) is None
+
+
+def test_a_part_is_known_by_its_magic_and_without_that_people_look() -> None:
+    part = replaced(comment=None, lots=0.05)
+    assert opened_by(BUY, NAME, [part], set()) == part
+    bare = replaced(magic=0, comment="", lots=0.05)
+    assert opened_by(BUY, NAME, [bare], set()) is None
+    with pytest.raises(ContradictionError, match=r"may have opened position 5 of 0\.05"):
+        evidence.refuse_to_guess(BUY, [bare], set())
+    evidence.refuse_to_guess(BUY, [bare], {5})
+    evidence.refuse_to_guess(BUY, [replaced(symbol="GBPUSD"), replaced(side="SELL")], set())
+
+
+def test_a_position_that_the_bridge_names_counts_with_the_lots_it_has() -> None:
+    larger = replaced(comment=None, magic=None, lots=1.0)
+    assert evidence.named(BUY, 5, [larger], set()) == larger
+    for ticket, known in ((6, set[int]()), (5, {5})):
+        assert evidence.named(BUY, ticket, [larger], known) is None
+    assert evidence.named(BUY, 5, [replaced(side="SELL")], set()) is None
+
+
+def test_what_somebody_names_is_looked_up_in_the_list() -> None:
+    for ticket, held, listed, said in (
+        (0, set[int](), [THERE], "is needed"),
+        (5, {5}, [THERE], "a strategy's already"),
+        (6, set(), [THERE], "lists no position 6"),
+        (5, set(), [replaced(side="SELL")], "is a SELL EURUSD, and BUY EURUSD was ordered"),
+    ):
+        assert said in evidence.why_not_opened(BUY, ticket, held, listed)
+    assert evidence.why_not_opened(BUY, 5, set(), [THERE]) == ""
+    assert evidence.why_not_opened(BUY, 5, set(), None) == ""
 
 
 @pytest.mark.parametrize(
@@ -135,6 +166,7 @@ MONEY = FarAccount(10.0, 10.0, 0.0, 10.0, "USD", 7, "Broker-Demo")
         ({}, False, (), ""),
         ({"login": 0, "server": ""}, True, (), ""),
         ({"login": 0, "server": ""}, False, (), "does not say which account"),
+        ({"currency": "JPY"}, False, (), "the account is in JPY, and account_currency says USD"),
         ({"login": 8}, True, (), "logged into account 8 of Broker-Demo"),
         ({"server": "Broker-Live"}, True, (), "logged into account 7 of Broker-Live"),
         ({"netting": True}, False, (), ""),
@@ -146,7 +178,7 @@ def test_which_account_may_be_traded(
     changed: dict[str, object], trusted: bool, doubled: tuple[str, ...], said: str
 ) -> None:
     found = msgspec.structs.replace(MONEY, **changed)
-    why = why_not(found, WANTED, trusted, doubled)
+    why = why_not(found, WANTED, trusted, doubled, "USD")
     assert (said in why, bool(why)) == (True, bool(said))
 
 

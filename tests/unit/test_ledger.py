@@ -7,7 +7,7 @@ import pytest
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerGoneError
 from mt5crs_shared.storage import ledger_queries, ledger_schema
-from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.storage.ledger_schema import PAPER, LedgerError
 from mt5crs_shared.trading.orders import Code
 from tests.unit.gateway_cases import Office, config, order, tick
 
@@ -178,3 +178,13 @@ def test_what_sqlite_rolled_back_by_itself_does_not_hide_the_cause(office: Offic
     assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)
     assert not db.in_transaction
     office.open(tick(0))
+
+
+def test_each_account_has_a_ledger_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    book = "account 7 at Broker-Demo"
+    for _ in range(2):
+        Ledger(path, "USD", 10_000.0, book=book).close()
+    for other in ("account 8 at Broker-Demo", "account 7 at Broker-Real", PAPER):
+        with pytest.raises(LedgerError, match=f"the ledger of {book}, .* says {other}; use"):
+            Ledger(path, "USD", 10_000.0, book=other)

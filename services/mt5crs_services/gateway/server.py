@@ -21,7 +21,7 @@ from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.permission import Leases
 from mt5crs_services.gateway.risk.loading import RuleError
 from mt5crs_services.service import BacklogServer, bind_router
-from mt5crs_shared.configuration.structs import Config, decode_config
+from mt5crs_shared.configuration.structs import Config, GlobalConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.stream import Batch, TickStream
@@ -41,7 +41,7 @@ from mt5crs_shared.process import installation, machine_trouble
 from mt5crs_shared.process.installation import Installation, InstallationError, epochs_of
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess, ChildReport
-from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.storage.ledger_schema import PAPER, LedgerError
 from mt5crs_shared.trading.locks import OPERATOR
 from mt5crs_shared.trading.operator_requests import (
     Adopt,
@@ -335,6 +335,14 @@ def broker_maker(
     return make_paper_broker if config.globals.paper_trading else bridge_maker(context, poller)
 
 
+def book_of(settings: GlobalConfig) -> str:
+    """Whose deals the ledger has: the paper book's, or those of one account."""
+    account = settings.account
+    if settings.paper_trading or account is None:
+        return PAPER
+    return f"account {account.login} at {account.server}"
+
+
 def run_gateway(spec: ChildSpec, preloaded: bool) -> None:
     """Entry point of the gateway's process.
 
@@ -354,7 +362,7 @@ def run_gateway(spec: ChildSpec, preloaded: bool) -> None:
             settings.default_balance,
             settings.retention,
             known.id,
-            settings.paper_trading,
+            book_of(settings),
         )
     except (FileNotFoundError, InstallationError) as error:
         child.failed(f"the installation's file: {error}", permanent=False, error=error)

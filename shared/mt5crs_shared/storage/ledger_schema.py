@@ -15,6 +15,12 @@ from mt5crs_shared.storage.store import Pruned, Schema
 INSTALLATION = "installation"
 """Key in `meta` of the id of the installation that the ledger belongs to."""
 
+BOOK = "book"
+"""Key in `meta` of whose deals a ledger has."""
+
+PAPER = "paper"
+"""They are the paper book's."""
+
 MONEY_DIGITS = 6
 """Decimal digits of an amount: finer than any currency's coin, so that a commission on 0.01 lots
 is not rounded away, and coarse enough that every sum of amounts is exact (see `total`)."""

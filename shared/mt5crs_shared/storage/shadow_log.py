@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mt5crs_shared.storage.ledger_queries import select
+from mt5crs_shared.storage.ledger_schema import BOOK, PAPER
 from mt5crs_shared.trading.slippage import ComparedOrder
 
 
@@ -98,4 +99,4 @@ def is_of_paper(db: sqlite3.Connection) -> bool:
     Raises:
         LedgerError: It cannot be read.
     """
-    return select(db, "SELECT value FROM meta WHERE key = 'book'") != [("bridge",)]
+    return select(db, "SELECT value FROM meta WHERE key = :key", {"key": BOOK}) in ([], [(PAPER,)])

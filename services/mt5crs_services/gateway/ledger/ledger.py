@@ -30,7 +30,7 @@ from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import account_log, ledger_queries
 from mt5crs_shared.storage.ledger_queries import DEAL_COLUMNS, POSITION_COLUMNS
-from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.storage.ledger_schema import PAPER, LedgerError
 from mt5crs_shared.storage.store import Durability
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult
@@ -50,7 +50,7 @@ class Ledger:
         first_balance: The account's first balance, used when the file is made.
         retention: How long orders and events are kept.
         installation: Id of the ``var`` folder; a ledger keeps that of its own.
-        paper: It has the paper book's deals; one of real deals is another file.
+        book: Whose deals it has: `PAPER`, or a real account; each has a file of its own.
 
     Attributes:
         beside: Writes something more beside each order, in its transaction.
@@ -67,16 +67,14 @@ class Ledger:
         first_balance: float,
         retention: RetentionConfig | None = None,
         installation: str = "",
-        paper: bool = True,
+        book: str = PAPER,
     ) -> None:
         self.path = path
         self.first_balance = first_balance
         self.installation = installation
         self.beside: Beside = lambda db, order, result: None
         kept = retention or RetentionConfig()
-        self._file = LedgerFile(
-            path, currency, first_balance, kept, installation, "paper" if paper else "bridge"
-        )
+        self._file = LedgerFile(path, currency, first_balance, kept, installation, book)
         self._db = self._file.db
 
     def epochs(self) -> dict[str, int]:

@@ -6,11 +6,8 @@ import time
 from pathlib import Path
 
 from mt5crs_shared.configuration.structs import RetentionConfig
-from mt5crs_shared.storage.ledger_schema import INSTALLATION, SCHEMA, LedgerError
+from mt5crs_shared.storage.ledger_schema import BOOK, INSTALLATION, PAPER, SCHEMA, LedgerError
 from mt5crs_shared.storage.store import Store
-
-BOOK = "book"
-"""Key in `meta` of whose deals a ledger has."""
 
 
 class LedgerTakenError(LedgerError):
@@ -116,14 +113,13 @@ class LedgerFile(Store):
         """What was made on paper, and what with money, are never added up."""
         # A ledger from before there was anything else is one of paper.
         fresh = self.db.execute("SELECT 1 FROM meta WHERE key = 'writer'").fetchone() is None
-        found = (BOOK, self._book if fresh else "paper")
+        found = (BOOK, self._book if fresh else PAPER)
         self.db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", found)
         book = self._meta(BOOK)
         if book != self._book:
-            says = "true" if self._book == "paper" else "false"
             raise LedgerError(
-                f"{self.path}: it is the ledger of the {book} account, and the configuration says"
-                f" paper_trading: {says}; use another --var-dir for the other account"
+                f"{self.path}: it is the ledger of {book}, and the configuration says"
+                f" {self._book}; use another --var-dir for another account"
             )
 
     def _meta(self, key: str) -> str:

@@ -42,6 +42,10 @@ class Booker:
             LedgerError: It could not be booked.
         """
         fill = dealt.fill
+        if order is None and self._ledger.find(fill.order_id) is not None:
+            logger.error("a deal of the gateway's own was booked already: %s", fill.order_id)
+            self._broker.on_booked(dealt)
+            return
         own = OrderResult(fill.order_id, "FILLED", fill.code, detail=dealt.reason, fill=fill)
         states = self._rules.after(fill)
         self._ledger.book(

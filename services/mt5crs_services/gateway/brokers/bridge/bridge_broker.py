@@ -28,6 +28,7 @@ from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
 from mt5crs_services.gateway.brokers.bridge.position_guard import PositionGuard
 from mt5crs_services.gateway.brokers.bridge.reconciliation import (
     BridgeState,
+    OwnBooks,
     Reconciliation,
 )
 from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
@@ -36,7 +37,6 @@ from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
-from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
@@ -57,9 +57,8 @@ class BridgeBroker(FarBroker):
         market: The gateway's own streams.
         held: The open positions, as an earlier process left them.
         state: What that process knew besides.
-        keep: Has such a state on the disk, with what people should know of it.
+        books: The ledger's side.
         comments: Names the orders at the broker.
-        balance: The ledger's, just now.
         link: The way to the bridge.
         dialect: What it speaks.
         monotonic: The monotonic clock, seconds.
@@ -74,9 +73,8 @@ class BridgeBroker(FarBroker):
         market: Market,
         held: Sequence[OpenPosition],
         state: BridgeState,
-        keep: Callable[[BridgeState, Sequence[AccountNote]], None],
+        books: OwnBooks,
         comments: Comments,
-        balance: Callable[[], float],
         link: BridgeLink,
         dialect: Dialect,
         monotonic: Callable[[], float] = time.monotonic,
@@ -87,7 +85,7 @@ class BridgeBroker(FarBroker):
         self._settings = settings
         self._account = config.globals.account
         self._market = market
-        self._balance = balance
+        self._balance = books.balance
         self._link = link
         self._dialect = dialect
         self._monotonic = monotonic
@@ -107,6 +105,7 @@ class BridgeBroker(FarBroker):
             self._deals,
             {s.name: s.max_signal_age for s in config.enabled},
             lambda own: self._books.keep_closing(own),
+            lambda: self._deals.tickets | set(self._books.state.foreign),
             monotonic,
         )
         self._lookup = OrderLookup(
@@ -122,13 +121,13 @@ class BridgeBroker(FarBroker):
             self._deals,
             self._traffic.orders,
             self._lookup,
-            balance,
+            books,
             config.globals.account,
             settings.trust_account,
             _doubled(config),
             _owners(config),
             state,
-            keep,
+            config.globals,
             monotonic,
         )
         self._foreign = ForeignPositions(self._holdings, self._deals, self._traffic.orders)
@@ -352,9 +351,14 @@ def bridge_maker(
             market,
             ledger.open_positions(),
             msgspec.json.decode(kept, type=BridgeState) if kept else BridgeState(),
-            lambda state, notes: ledger.keep_far_side(msgspec.json.encode(state).decode(), notes),
+            OwnBooks(
+                lambda: account.balance,
+                lambda state, notes: ledger.keep_far_side(
+                    msgspec.json.encode(state).decode(), notes
+                ),
+                lambda ticket: ledger.closed(ticket) is not None,
+            ),
             Comments(ledger.installation),
-            lambda: account.balance,
             link,
             dialect_named(settings.execution.dialect),
             monotonic,

@@ -18,6 +18,9 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Code, Order, Position, remaining
 
+FAR_OFF = 0.2
+"""Share of the newest quote by which a price that is typed in may differ from it."""
+
 
 class DealMaker:
     """Makes deals of what a bridge says.
@@ -86,8 +89,7 @@ class DealMaker:
         order = sent.order
         opening = msgspec.structs.replace(
             order,
-            # Of the lots that were there: it may go in parts of one size.
-            order_id=f"{stray.ticket}:{order.lots:g}:opened",
+            order_id=f"{order.order_id}:opened",
             side=stray.side,
             lots=stray.lots,
             action="OPEN",
@@ -127,7 +129,7 @@ class DealMaker:
             reason: For people.
         """
         order = Order(
-            order_id=f"{found.ticket}:{found.lots:g}:adopted",
+            order_id=f"{found.ticket}:{found.lots:g}:{uuid4().hex[:8]}:adopted",
             strategy=strategy.name,
             epoch=0,
             symbol=found.symbol,
@@ -195,6 +197,29 @@ class DealMaker:
         """The gateway's own order that closes a position which no strategy knows of."""
         position = msgspec.structs.replace(position_at(found), strategy=owner, magic=magic)
         return self.closing_order(position, Code.MANUAL)
+
+    @property
+    def tickets(self) -> set[int]:
+        """Of every strategy's position."""
+        return {held.position.ticket for held in self._holdings.all}
+
+    def odd_volume(self, found: FarPosition) -> str:
+        """Why a strategy could not close a position of that volume; empty: it could."""
+        spec = self._market.symbols[found.symbol].spec
+        steps = found.lots / spec.lot_step
+        if abs(steps - round(steps)) < 1e-6 and spec.lot_min <= found.lots <= spec.lot_max:
+            return ""
+        return (
+            f"its {found.lots:g} lots are no volume of {found.symbol} by symbols.yaml"
+            f" ({spec.lot_min:g} to {spec.lot_max:g} by {spec.lot_step:g}): no order could close it"
+        )
+
+    def far_off(self, symbol: str, price: float) -> str:
+        """Why a price that somebody has typed in cannot be meant; empty: it can."""
+        quote = self.newest(symbol)
+        if not price or quote is None or abs(price / quote.bid - 1.0) <= FAR_OFF:
+            return ""
+        return f"a price of {price:g} is not meant: {symbol} is quoted {quote.bid:g}"
 
     def watches(self, symbol: str) -> bool:
         """Whether a symbol has a stream here."""

@@ -64,6 +64,8 @@ class ForeignPositions:
             return f"it is one of {found.symbol}, and {strategy.name} trades {strategy.symbol}"
         if held is not None:
             return f"{strategy.name} holds position {held.position.ticket}; one at a time"
+        if why := self._deals.odd_volume(found):
+            return why
         quote = self._deals.newest(strategy.symbol)
         if quote is None:
             return f"no quote of {strategy.symbol} has come yet"

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -44,6 +44,7 @@ class OrderLookup:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.contradiction = ""
+        self._listed: Sequence[FarPosition] | None = None
         self._traffic = traffic
         self._orders = traffic.orders
         self._deals = deals
@@ -88,6 +89,7 @@ class OrderLookup:
             difference: By how much the balance has changed, but for deals that are known.
         """
         self.contradiction = ""
+        self._listed = snapshot.positions
         for sent in self._orders.all:
             if sent.ended:
                 # Its position's end is booked first, as what it is.
@@ -115,12 +117,22 @@ class OrderLookup:
         if deal is None:
             found = list(self._traffic.refused(sent, Code.NOT_DEALT, said))
             return found[0] if found else "it was given up"
-        if sent.order.action == "OPEN" and deal.ticket <= 0:
-            return "the ticket of the position is needed"
+        if far_off := self._deals.far_off(sent.order.symbol, deal.price):
+            return far_off
+        if sent.order.action == "OPEN" and (
+            why := evidence.why_not_opened(
+                sent.order, deal.ticket, self._deals.tickets, self._listed
+            )
+        ):
+            return why
         price = deal.price or self._deals.price(sent.order)
         ticket = deal.ticket or sent.order.ticket
         found = list(self._traffic.dealt(sent, ticket, deal.lots, price, said))
         return found[0] if found else "its position is closed already"
+
+    def look_again(self, after: float) -> None:
+        """Have the account looked at once more, after so many seconds."""
+        self._traffic.look_soon(after)
 
     def close_stray(self, found: FarPosition) -> bool:
         """Close a position that an order of ours has opened, and that is in no ledger.
@@ -148,14 +160,15 @@ class OrderLookup:
             yield from self._look_for_stray(sent, sent.stray, snapshot)
             return
         if sent.order.action == "OPEN":
-            found = evidence.opened_by(
-                sent.order, sent.instruction.comment, snapshot.positions, known
-            )
+            found = evidence.named(
+                sent.order, sent.named, snapshot.positions, known
+            ) or evidence.opened_by(sent.order, sent.instruction.comment, snapshot.positions, known)
             if found is not None:
                 yield from self._traffic.dealt(
                     sent, found.ticket, found.lots, found.open_price, "found in the account"
                 )
                 return
+            evidence.refuse_to_guess(sent.order, snapshot.positions, known)
         elif (done := self._closed(sent, snapshot, difference)) is not None:
             yield from done
             return

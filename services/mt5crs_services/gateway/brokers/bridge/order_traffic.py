@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from mt5crs_services.gateway.broker import (
     Answered,
@@ -65,6 +65,7 @@ class OrderTraffic:
         deals: Makes the deals.
         age_limits: Seconds that each strategy's orders may be old.
         keep: Has the gateway's own orders on the disk: what a restart forgets is sent twice.
+        taken: Tickets of positions that are a strategy's already, or nobody's.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -81,8 +82,10 @@ class OrderTraffic:
         deals: DealMaker,
         age_limits: Mapping[str, float],
         keep: Callable[[tuple[OwnClosing, ...]], None],
+        taken: Callable[[], Collection[int]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._taken = taken
         self._settings = settings
         self._look_every = min(LOOK_EVERY, settings.settle_after / LOOKS)
         self._dialect = dialect
@@ -98,7 +101,7 @@ class OrderTraffic:
         self.known = Outcomes()
         self._ready_again: dict[str, SentOrder] = {}
         self._given_up = GivenUp()
-        self._own_again: dict[str, float] = {}
+        self._own_again: dict[int, float] = {}
         self._own_deals: dict[str, Dealt] = {}
 
     def submit(self, order: Order) -> Outcome:
@@ -125,7 +128,7 @@ class OrderTraffic:
     ) -> bool:
         """Close a position by an order of the gateway's own; False: it is being closed already."""
         now = self._monotonic()
-        if self.orders.closes(order.strategy) or now < self._own_again.get(order.order_id, 0.0):
+        if self.orders.closes(order.strategy) or now < self._own_again.get(order.ticket, 0.0):
             return False
         instruction = self._deals.instruction(order)
         sent = SentOrder(order, instruction, now, code=code, own=True, reason=reason)
@@ -188,6 +191,8 @@ class OrderTraffic:
         found = self._given_up.opened(message.key, message.body, self._dialect)
         if found is not None:
             sent, stray = found
+            if stray.ticket in self._taken():
+                return  # It was adopted meanwhile.
             order = self._deals.stray_order(sent.order.strategy, sent.order.magic, stray)
             self.close(order, Code.MANUAL, f"order {message.key} was dealt too late", stray)
 
@@ -210,11 +215,13 @@ class OrderTraffic:
         """Do what follows from a bridge's word."""
         order = sent.order
         limits = self._age_limits.get(order.strategy, 0.0) - (self._monotonic() - sent.begun_at)
-        moved = self._deals.moved(order)
+        moved, taken = self._deals.moved(order), order.action == "OPEN" and self._taken()
         if word.verdict is DealVerdict.DONE and order.action == "CLOSE" and self._look_first:
             # The position may have ended a moment before, and this deal have opened another one.
             sent.closed_at, sent.closed_lots = word.price, word.lots
             self._doubt(sent, "the account is looked at before it is believed", denied=True)
+        elif word.verdict is DealVerdict.DONE and taken and word.ticket in taken:
+            self._doubt(sent, f"the bridge names position {word.ticket}, which is another's")
         elif word.verdict is DealVerdict.DONE:
             yield from self.dealt(sent, word.ticket, word.lots, word.price, word.detail)
         elif goes_again(sent, word, moved, (limits, self._settings.max_deviation)):
@@ -224,7 +231,10 @@ class OrderTraffic:
         ):
             yield from self.refused(sent, Code.BROKER, word.detail)
         else:
-            self._doubt(sent, word.detail, denied=word.verdict is DealVerdict.DENIED)
+            # "Time-out" in words is no refusal: it may be dealt still.
+            denied = word.verdict is DealVerdict.DENIED and "time" not in word.detail.lower()
+            sent.named = word.ticket
+            self._doubt(sent, word.detail, denied)
 
     def dealt(
         self, sent: SentOrder, ticket: int, lots: float, price: float, detail: str
@@ -277,9 +287,7 @@ class OrderTraffic:
         if code is Code.NOT_DEALT:
             self._given_up.add(sent)
         if sent.own:
-            now = self._monotonic()
-            waiting = {name: until for name, until in self._own_again.items() if until > now}
-            self._own_again = waiting | {sent.order.order_id: now + CLOSE_AGAIN}
+            self._own_again[sent.order.ticket] = self._monotonic() + CLOSE_AGAIN
             self.look_soon(CLOSE_AGAIN)
             logger.error("position %d could not be closed: %s", sent.order.ticket, detail)
             return

@@ -2,15 +2,20 @@
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
 from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState, looked_at
-from mt5crs_services.gateway.brokers.bridge.account.closings import Ended, ending_fill, shared_out
+from mt5crs_services.gateway.brokers.bridge.account.closings import (
+    PLAUSIBLE,
+    Ended,
+    ending_fill,
+    shared_out,
+)
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
@@ -22,6 +27,7 @@ from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
+from mt5crs_shared.configuration.structs import GlobalConfig
 from mt5crs_shared.trading.orders import Code, Position
 
 logger = logging.getLogger(__name__)
@@ -35,6 +41,18 @@ A_DAY = 86_400.0
 
 ACCEPTED = "balance"
 """What `settle` is told of where a balance that was not expected is right."""
+
+
+class Missing(NamedTuple):
+    """A position that snapshots in a row have not listed.
+
+    Attributes:
+        looks: How many.
+        since: When the first of them was asked for, monotonic, seconds.
+    """
+
+    looks: int
+    since: float
 
 
 class BridgeState(msgspec.Struct, frozen=True):
@@ -53,6 +71,20 @@ class BridgeState(msgspec.Struct, frozen=True):
     closing: tuple[OwnClosing, ...] = ()
 
 
+class OwnBooks(NamedTuple):
+    """What the ledger has, and keeps, for a broker that is far away.
+
+    Attributes:
+        balance: Its balance, just now.
+        keep: Has a state on the disk, with what people should know of it.
+        closed: Whether it has the deal that closed a position.
+    """
+
+    balance: Callable[[], float]
+    keep: Callable[[BridgeState, Sequence[AccountNote]], None]
+    closed: Callable[[int], bool]
+
+
 class Reconciliation:
     """Compares each snapshot with what is held here.
 
@@ -61,13 +93,13 @@ class Reconciliation:
         deals: Makes the deals.
         orders: Those on their way.
         lookup: Finds out about those whose fate is not known.
-        balance: The ledger's, just now.
+        books: The ledger's side.
         account: Which account it has to be.
         trusted: A bridge that does not say which one it is, is believed.
         doubled: Symbols that several strategies trade.
         owners: The strategy of each magic number.
         state: As an earlier process left it.
-        keep: Has a state on the disk, with what people should know of it.
+        settings: How long a bridge may be late, and in which currency the account has to be.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -84,13 +116,13 @@ class Reconciliation:
         deals: DealMaker,
         orders: SentOrders,
         lookup: OrderLookup,
-        balance: Callable[[], float],
+        books: OwnBooks,
         account: AccountConfig | None,
         trusted: bool,
         doubled: Collection[str],
         owners: Mapping[int, str],
         state: BridgeState,
-        keep: Callable[[BridgeState, Sequence[AccountNote]], None],
+        settings: GlobalConfig,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = state
@@ -101,15 +133,16 @@ class Reconciliation:
         self._deals = deals
         self._orders = orders
         self._lookup = lookup
-        self._balance = balance
+        self._own = books
+        self._settle_after = settings.execution.settle_after
+        self._currency = settings.account_currency
         self._account = account
         self._trusted = trusted
         self._doubled = doubled
         self._owners = owners
-        self._keep = keep
         self._monotonic = monotonic
         self._since: dict[int, float] = {}
-        self._missing: Counter[int] = Counter()
+        self._missing: dict[int, Missing] = {}
         self._jumped: FarAccount | None = None
 
     def opened(self, ticket: int) -> None:
@@ -123,13 +156,15 @@ class Reconciliation:
 
     def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
-        account, self._jumped = snapshot.account, None
-        self.trouble = why_not(account, self._account, self._trusted, self._doubled)
+        account = snapshot.account
+        self.trouble = why_not(
+            account, self._account, self._trusted, self._doubled, self._currency
+        ) or self._leap(snapshot)
         if self.trouble:
             self.confirmed = False
             return
         if self.state.money.offset is None:
-            offset = round(account.balance - self._balance(), 2)
+            offset = round(account.balance - self._own.balance(), 2)
             self._remember(money=msgspec.structs.replace(self.state.money, offset=offset))
         difference = self._difference(account)
         ours = {held.position.ticket for held in self._holdings.all}
@@ -143,11 +178,22 @@ class Reconciliation:
         if settled and not self.trouble:
             self._note(snapshot)
 
+    def _leap(self, snapshot: AccountSnapshot) -> str:
+        """Why a balance cannot be that of this account, whatever is open or on its way there."""
+        open_ = [self._deals.ended(held, held.position.lots) for held in self._holdings.all]
+        allowed = sum(abs(each.expected) + PLAUSIBLE * each.value for each in open_)
+        money = self.state.money.with_deals(snapshot.deals, self._owners)
+        leap = money.leap(snapshot.account, self._own.balance(), allowed)
+        self._jumped = snapshot.account if leap else None
+        return leap
+
     def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Positions, or parts of them, that the broker has no more."""
         ended = self._ended(snapshot)
         difference = self._difference(snapshot.account)
-        shares = shared_out(ended, difference) if ended else []
+        # A terminal that is connecting lists none, and its balance is what it was.
+        moved = not ended or abs(difference) >= evidence.SAME_MONEY
+        shares = shared_out(ended, difference) if ended and moved else None if ended else []
         if shares is None:
             names = ", ".join(str(each.held.position.ticket) for each in ended)
             self.trouble = (
@@ -162,15 +208,20 @@ class Reconciliation:
             yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
 
     def _ended(self, snapshot: AccountSnapshot) -> list[Ended]:
-        before, self._missing = self._missing, Counter()
+        before, self._missing = self._missing, {}
         ended = []
         for held in list(self._holdings.all):
             gone = self._gone(held, snapshot)
             ticket = held.position.ticket
-            if gone:
-                self._missing[ticket] = before[ticket] + 1
-            if self._missing[ticket] >= MISSED_LOOKS:
+            if not gone:
+                continue
+            looks, since = before.get(ticket, Missing(0, snapshot.asked_at))
+            self._missing[ticket] = Missing(looks + 1, since)
+            waited = self._monotonic() - since
+            if looks + 1 >= MISSED_LOOKS and waited >= self._settle_after:
                 ended.append(self._deals.ended(held, gone))
+            else:
+                self._lookup.look_again(self._settle_after)
         return ended
 
     def _gone(self, held: OpenPosition, snapshot: AccountSnapshot) -> float:
@@ -195,7 +246,9 @@ class Reconciliation:
         for found in snapshot.positions:
             comment = found.comment or ""
             newer = self._since.get(found.ticket, 0.0) >= snapshot.asked_at
-            if found.ticket not in ours and not newer and comment not in on_way:
+            # One that was booked as closed, and is there again, was never closed.
+            back = self._own.closed(found.ticket)
+            if found.ticket not in ours and not newer and comment not in on_way and not back:
                 self.strays |= self._lookup.close_stray(found)
 
     def _note(self, snapshot: AccountSnapshot) -> None:
@@ -209,11 +262,7 @@ class Reconciliation:
             for ticket, each in sorted(held.items())
             if ticket in listed and _lacks_stops(each, listed[ticket])
         )
-        money, told, self.trouble = looked_at(
-            self.state.money, snapshot, self._balance(), self._owners
-        )
-        if self.trouble:
-            self.confirmed, self._jumped = False, snapshot.account
+        money, told = looked_at(self.state.money, snapshot, self._own.balance(), self._owners)
         notes = [
             *(
                 foreign_note(listed[ticket])
@@ -251,8 +300,10 @@ class Reconciliation:
         held = next((h for h in self._holdings.all if h.position.ticket == int(what)), None)
         if held is None:
             return "no such position is open by the ledger"
-        if deal is None or self._missing[int(what)] < MISSED_LOOKS:
+        if deal is None or int(what) not in self._missing:
             return "the broker lists it; `flatten` closes it"
+        if far_off := self._deals.far_off(held.position.symbol, deal.price):
+            return far_off
         order = self._deals.closing_order(held.position, Code.MANUAL)
         reason = f"{who} has looked in the terminal"
         return self._deals.closed(order, held, deal.lots, deal.price, Code.MANUAL, reason)
@@ -263,18 +314,18 @@ class Reconciliation:
         if found is None:
             return "the balance is what was expected"
         self._jumped = None
-        money, note = self.state.money.accepted(found, self._balance())
+        money, note = self.state.money.accepted(found, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
         self._remember([note], money=money)
         return ""
 
     def _difference(self, account: FarAccount) -> float:
-        return self.state.money.difference(account, self._balance())
+        return self.state.money.difference(account, self._own.balance())
 
     def _remember(self, notes: Sequence[AccountNote] = (), **changes: object) -> None:
         state = msgspec.structs.replace(self.state, **changes)
         if state != self.state:
-            self._keep(state, notes)
+            self._own.keep(state, notes)
             self.state = state
         for note in notes:
             logger.warning("%s", note.detail)

@@ -65,6 +65,7 @@ class SentOrder(msgspec.Struct):
         closed_at: The bridge said that it closed a position at this price; 0.0: it did not say.
         closed_lots: And so much of it; 0.0: it did not say.
         ended: The broker has closed its position already; that is booked before it is answered.
+        named: The position that the bridge has named, in an answer that could not be believed.
         stray: It closes this position, which is in no ledger.
         kept: It is one of the gateway's own, and on the disk.
     """
@@ -85,6 +86,7 @@ class SentOrder(msgspec.Struct):
     closed_at: float = 0.0
     closed_lots: float = 0.0
     ended: bool = False
+    named: int = 0
     stray: FarPosition | None = None
     kept: bool = False
 

@@ -70,6 +70,25 @@ class BalanceState(msgspec.Struct, frozen=True):
             causes=_together(self.causes, causes_of(new, owners)),
         )
 
+    def leap(self, account: FarAccount, ledger: float, allowed: float) -> str:
+        """Why a balance cannot be that of this account, for people; empty: it can.
+
+        Args:
+            account: As it is now.
+            ledger: The ledger's balance.
+            allowed: What open positions may have made, had they just been closed.
+        """
+        difference = self.difference(account, ledger)
+        expected, rest = account.balance - difference, self.untold + difference
+        rest -= sum(self.causes.values())
+        if self.offset is None or abs(rest) <= JUMP * max(abs(expected), 1.0) + allowed:
+            return ""
+        return (
+            f"the broker's balance is {account.balance:,.2f}, and {expected:,.2f} was expected: is"
+            " the terminal logged into another account? Nothing is sent; where you know why,"
+            " `resolve balance accepted`"
+        )
+
     def accepted(self, account: FarAccount, ledger: float) -> tuple["BalanceState", AccountNote]:
         """What is known once a balance is right as it is, and what people should know of it."""
         difference = self.difference(account, ledger)
@@ -80,8 +99,8 @@ class BalanceState(msgspec.Struct, frozen=True):
 
 def looked_at(
     state: BalanceState, snapshot: AccountSnapshot, ledger: float, owners: Mapping[int, str]
-) -> tuple[BalanceState, AccountNote | None, str]:
-    """What follows from a snapshot.
+) -> tuple[BalanceState, AccountNote | None]:
+    """What follows from a snapshot of an account that is settled, and has made no leap.
 
     Args:
         state: What was known.
@@ -90,22 +109,15 @@ def looked_at(
         owners: The strategy of each magic number.
 
     Returns:
-        What is known now, what people should know of it, and why nothing may be sent.
+        What is known now, and what people should know of it.
     """
     account, state = snapshot.account, state.with_deals(snapshot.deals, owners)
     difference = state.difference(account, ledger)
     untold = round(state.untold + difference, 2)
-    expected = account.balance - difference
-    if abs(untold - sum(state.causes.values())) > JUMP * max(abs(expected), 1.0):
-        trouble = (
-            f"the broker's balance is {account.balance:,.2f}, and {expected:,.2f} was expected:"
-            " nothing is sent; where you know why, `resolve balance accepted`"
-        )
-        return state, None, trouble
-    if abs(untold) >= TOLD_FROM * account.balance:
-        return *state.accepted(account, ledger), ""
+    if abs(untold) >= max(TOLD_FROM * account.balance, SAME_MONEY):
+        return state.accepted(account, ledger)
     offset = round(account.balance - ledger, 2)
-    return msgspec.structs.replace(state, offset=offset, untold=untold), None, ""
+    return msgspec.structs.replace(state, offset=offset, untold=untold), None
 
 
 def causes_of(deals: Iterable[FarDeal], owners: Mapping[int, str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from uuid import uuid4
 
 import msgspec
 
@@ -120,8 +121,12 @@ def ending_fill(ended: Ended, profit: float) -> Fill:
 
 
 def own_id(position: Position, code: Code) -> str:
-    """The id of an order that nobody has sent; its volume tells parts of one position apart."""
-    return f"{position.ticket}:{position.lots:g}:{code.lower()}"
+    """The id of an order of the gateway's own, or of one that nobody has sent.
+
+    Each attempt has its own: a bridge may answer a repeated id with its first answer. And a ticket
+    may be closed twice, where it was adopted in between.
+    """
+    return f"{position.ticket}:{position.lots:g}:{uuid4().hex[:8]}:{code.lower()}"
 
 
 def reason_of(position: Position, price: float, lots: float) -> Code:

@@ -94,4 +94,65 @@ def _could_be(order: Order, found: FarPosition) -> bool:
     owned = found.magic in (None, 0, order.magic)
     anonymous = not found.comment or not _OURS.search(found.comment)
     same = found.symbol == order.symbol and found.side == order.side
-    return owned and anonymous and same and found.lots <= order.lots + SAME_LOTS
+    # A part of it is told from a stranger's position by its magic number alone.
+    most = order.lots + SAME_LOTS
+    least = 0.0 if found.magic == order.magic else order.lots - SAME_LOTS
+    return owned and anonymous and same and least <= found.lots <= most
+
+
+def named(
+    order: Order, ticket: int, listed: Sequence[FarPosition], known: Collection[int]
+) -> FarPosition | None:
+    """The position that a bridge has named, where it is one that the order can have opened.
+
+    With other lots than were ordered: what is there counts.
+    """
+    wanted = ticket, order.symbol, order.side
+    fitting = (p for p in listed if (p.ticket, p.symbol, p.side) == wanted)
+    return next((p for p in fitting if p.ticket not in known), None)
+
+
+def refuse_to_guess(order: Order, listed: Sequence[FarPosition], known: Collection[int]) -> None:
+    """See that there is no position that an order may have opened with another volume.
+
+    Raises:
+        ContradictionError: There is one; people look.
+    """
+    for found in listed:
+        if (
+            found.ticket not in known
+            and (found.symbol, found.side) == (order.symbol, order.side)
+            and found.magic in (None, 0, order.magic)
+            and not _OURS.search(found.comment or "")
+        ):
+            raise ContradictionError(
+                f"order {order.order_id} ({order.lots:g} lots) may have opened position"
+                f" {found.ticket} of {found.lots:g}: look in the terminal, and say `resolve"
+                f" {order.order_id} filled --ticket {found.ticket}` or `not-filled`"
+            )
+
+
+def why_not_opened(
+    order: Order, ticket: int, held: Collection[int], listed: Sequence[FarPosition] | None
+) -> str:
+    """Why an order cannot have opened the position that somebody names; empty: it can.
+
+    Args:
+        order: The order.
+        ticket: The position.
+        held: Those of strategies.
+        listed: What is open; None: the bridge does not say.
+    """
+    if ticket <= 0:
+        return "the ticket of the position is needed"
+    if ticket in held:
+        return f"position {ticket} is a strategy's already"
+    if listed is None:
+        return ""
+    found = next((p for p in listed if p.ticket == ticket), None)
+    if found is None:
+        return f"the broker lists no position {ticket}"
+    if (found.symbol, found.side) != (order.symbol, order.side):
+        wanted = f"{order.side} {order.symbol}"
+        return f"position {ticket} is a {found.side} {found.symbol}, and {wanted} was ordered"
+    return ""

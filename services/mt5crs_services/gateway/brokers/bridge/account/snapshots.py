@@ -189,7 +189,11 @@ def _same_account(first: FarAccount, second: FarAccount) -> bool:
 
 
 def why_not(
-    found: FarAccount, wanted: AccountConfig | None, trusted: bool, doubled: Collection[str]
+    found: FarAccount,
+    wanted: AccountConfig | None,
+    trusted: bool,
+    doubled: Collection[str],
+    currency: str,
 ) -> str:
     """Why an account may not be traded; empty: it may.
 
@@ -198,7 +202,13 @@ def why_not(
         wanted: Which one it has to be.
         trusted: A bridge that does not say which one it is, is believed.
         doubled: Symbols that several strategies trade.
+        currency: In which the books here are.
     """
+    if found.currency not in ("", currency):
+        return (
+            f"the account is in {found.currency}, and account_currency says {currency}: nothing is"
+            " sent"
+        )
     if not found.login and not trusted:
         return (
             "the bridge does not say which account it trades: nothing is sent;"
