@@ -194,6 +194,8 @@ def test_keys_are_found_and_looked_at_before_anything_starts(desk: Path) -> None
     both = "  market: {server_key: keys/gateway.key, insecure: true}\n"
     assert "true beside a server_key" in refused(desk, both)
     assert "a feed of ours" in refused(desk, f"{with_key}  feed: {{kind: synthetic}}\n")
+    wrong = "  market: {server_key: keys/supervisor.key_secret}\n"
+    assert "name the file that ends in .key" in refused(desk, wrong)
     secret = desk / "keys" / "supervisor.key_secret"
     secret.chmod(0o604)
     assert "may be read by others: chmod 600" in refused(desk, with_key)

@@ -81,9 +81,15 @@ def read_public(path: Path) -> bytes:
     """The public key in a file.
 
     Raises:
-        KeyFileError: There is none, or it cannot be read.
+        KeyFileError: There is none, it cannot be read, or a secret one stands beside it.
     """
-    return _read(path)[0]
+    public, secret = _read(path)
+    if secret is not None:
+        raise KeyFileError(
+            f"{path} has a secret key, which belongs to its own machine alone: name the file that"
+            f" ends in {PUBLIC}"
+        )
+    return public
 
 
 def read_pair(path: Path) -> CurvePair:
