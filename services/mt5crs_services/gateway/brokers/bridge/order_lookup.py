@@ -164,8 +164,11 @@ class OrderLookup:
                 sent.order, sent.named, snapshot.positions, known
             ) or evidence.opened_by(sent.order, sent.instruction.comment, snapshot.positions, known)
             if found is not None:
+                detail = "found in the account"
+                if found.lots > sent.order.lots + evidence.SAME_LOTS:
+                    detail += f", with more lots than the {sent.order.lots:g} that were ordered"
                 yield from self._traffic.dealt(
-                    sent, found.ticket, found.lots, found.open_price, "found in the account"
+                    sent, found.ticket, found.lots, found.open_price, detail
                 )
                 return
             evidence.refuse_to_guess(sent.order, snapshot.positions, known)
