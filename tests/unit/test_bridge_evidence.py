@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from mt5crs_services.gateway.broker import HandDeal
 from mt5crs_services.gateway.brokers.bridge.account import closings, evidence
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
 from mt5crs_services.gateway.brokers.bridge.account.evidence import (
@@ -81,9 +82,9 @@ def test_what_somebody_names_is_looked_up_in_the_list() -> None:
         (6, set(), [THERE], "lists no position 6"),
         (5, set(), [replaced(side="SELL")], "is a SELL EURUSD, and BUY EURUSD was ordered"),
     ):
-        assert said in evidence.why_not_opened(BUY, ticket, held, listed)
-    assert evidence.why_not_opened(BUY, 5, set(), [THERE]) == ""
-    assert evidence.why_not_opened(BUY, 5, set(), None) == ""
+        assert said in evidence.why_not_opened(BUY, HandDeal(ticket), held, listed)
+    for seen, listing in ((HandDeal(5), [THERE]), (HandDeal(5), None), (HandDeal(6, 0.1, 1.1), [])):
+        assert evidence.why_not_opened(BUY, seen, set(), listing) == ""
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,7 @@ class OrderLookup:
         if far_off := self._deals.far_off(sent.order.symbol, deal.price):
             return far_off
         if sent.order.action == "OPEN" and (
-            why := evidence.why_not_opened(
-                sent.order, deal.ticket, self._deals.tickets, self._listed
-            )
+            why := evidence.why_not_opened(sent.order, deal, self._deals.tickets, self._listed)
         ):
             return why
         price = deal.price or self._deals.price(sent.order)

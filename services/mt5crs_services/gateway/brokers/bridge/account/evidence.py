@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
+from mt5crs_services.gateway.broker import HandDeal
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.trading.orders import Order, Position
@@ -133,16 +134,17 @@ def refuse_to_guess(order: Order, listed: Sequence[FarPosition], known: Collecti
 
 
 def why_not_opened(
-    order: Order, ticket: int, held: Collection[int], listed: Sequence[FarPosition] | None
+    order: Order, deal: HandDeal, held: Collection[int], listed: Sequence[FarPosition] | None
 ) -> str:
     """Why an order cannot have opened the position that somebody names; empty: it can.
 
     Args:
         order: The order.
-        ticket: The position.
+        deal: What was found in the terminal.
         held: Those of strategies.
         listed: What is open; None: the bridge does not say.
     """
+    ticket = deal.ticket
     if ticket <= 0:
         return "the ticket of the position is needed"
     if ticket in held:
@@ -150,8 +152,13 @@ def why_not_opened(
     if listed is None:
         return ""
     found = next((p for p in listed if p.ticket == ticket), None)
+    if found is None and deal.lots and deal.price:
+        return ""  # It may have been closed since; who says so much has seen it.
     if found is None:
-        return f"the broker lists no position {ticket}"
+        return (
+            f"the broker lists no position {ticket}; where it was closed since, say with --lots and"
+            " --price what it was"
+        )
     if (found.symbol, found.side) != (order.symbol, order.side):
         wanted = f"{order.side} {order.symbol}"
         return f"position {ticket} is a {found.side} {found.symbol}, and {wanted} was ordered"
