@@ -87,6 +87,24 @@ def test_a_list_without_our_position_is_not_believed_while_no_money_has_moved(de
     assert [fill.entry for fill in desk.fills()] == ["IN", "OUT", "IN", "OUT"]
 
 
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_a_position_that_may_be_an_orders_with_another_volume_is_for_people(desk: Desk) -> None:
+    desk.ready()
+    restart(desk, Faults(dies=2.0))
+    lost = order(desk.quote(), lots=0.5)
+    desk.send(lost)
+    desk.until(lambda: desk.bridge.died, "the bridge has died with it")
+    ticket, _, _ = desk.bridge.book.deal("EURUSD", "BUY", 0.03, 0, "by hand")
+    desk.bridge.start(Faults())
+    desk.until(lambda: f"may have opened position {ticket}" in desk.trouble, "people are asked")
+    desk.bridge.book.hide(ticket)
+    desk.until(lambda: "is listed no more" in desk.trouble, "and asked on, once it is gone")
+    assert lost.order_id not in desk.results
+    assert settled(desk, Settle(lost.order_id, False, "ann")) == ""
+    desk.until(lambda: lost.order_id in desk.results, "the strategy is told")
+    assert desk.results[lost.order_id].code is Code.NOT_DEALT
+
+
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
 def test_another_account_is_seen_also_while_the_fate_of_an_order_is_not_known(desk: Desk) -> None:
     desk.ready()

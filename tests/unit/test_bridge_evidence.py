@@ -61,10 +61,10 @@ def test_a_part_is_known_by_its_magic_and_without_that_people_look() -> None:
     assert opened_by(BUY, NAME, [part], set()) == part
     bare = replaced(magic=0, comment="", lots=0.05)
     assert opened_by(BUY, NAME, [bare], set()) is None
-    with pytest.raises(ContradictionError, match=r"may have opened position 5 of 0\.05"):
-        evidence.refuse_to_guess(BUY, [bare], set())
-    evidence.refuse_to_guess(BUY, [bare], {5})
-    evidence.refuse_to_guess(BUY, [replaced(symbol="GBPUSD"), replaced(side="SELL")], set())
+    assert evidence.suspected(BUY, [bare], set()) == bare
+    assert evidence.suspected(BUY, [bare], {5}) is None
+    others = [replaced(symbol="GBPUSD"), replaced(side="SELL"), replaced(magic=9)]
+    assert evidence.suspected(BUY, others, set()) is None
 
 
 def test_a_position_that_the_bridge_names_counts_with_the_lots_it_has() -> None:

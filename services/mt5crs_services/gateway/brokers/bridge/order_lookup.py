@@ -169,7 +169,7 @@ class OrderLookup:
                     sent, found.ticket, found.lots, found.open_price, detail
                 )
                 return
-            evidence.refuse_to_guess(sent.order, snapshot.positions, known)
+            _ask_people(sent, evidence.suspected(sent.order, snapshot.positions, known))
         elif (done := self._closed(sent, snapshot, difference)) is not None:
             yield from done
             return
@@ -221,6 +221,9 @@ class OrderLookup:
         self, sent: SentOrder, snapshot: AccountSnapshot, difference: float
     ) -> Iterator[Word]:
         sent.looked_at(snapshot.asked_at)
+        if sent.suspect:
+            sent.detail = f"position {sent.suspect} may have been its, and is listed no more"
+            return
         if not sent.surely_not_dealt(self._monotonic(), self._settle_after):
             return
         if (
@@ -255,3 +258,19 @@ class OrderLookup:
             self._traffic.look_soon(0.0)
             return
         yield from self._traffic.looked_at(sent)
+
+
+def _ask_people(sent: SentOrder, found: FarPosition | None) -> None:
+    """Have people asked whether an order has opened a position with another volume.
+
+    Raises:
+        ContradictionError: There is such a position.
+    """
+    if found is None:
+        return
+    order, sent.suspect = sent.order, found.ticket
+    raise ContradictionError(
+        f"order {order.order_id} ({order.lots:g} lots) may have opened position"
+        f" {found.ticket} of {found.lots:g}: look in the terminal, and say `resolve"
+        f" {order.order_id} filled --ticket {found.ticket}` or `not-filled`"
+    )

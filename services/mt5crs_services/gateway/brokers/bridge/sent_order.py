@@ -66,6 +66,7 @@ class SentOrder(msgspec.Struct):
         closed_lots: And so much of it; 0.0: it did not say.
         ended: The broker has closed its position already; that is booked before it is answered.
         named: The position that the bridge has named, in an answer that could not be believed.
+        suspect: A position that may be its, with another volume; people were asked.
         stray: It closes this position, which is in no ledger.
         kept: It is one of the gateway's own, and on the disk.
     """
@@ -87,6 +88,7 @@ class SentOrder(msgspec.Struct):
     closed_lots: float = 0.0
     ended: bool = False
     named: int = 0
+    suspect: int = 0
     stray: FarPosition | None = None
     kept: bool = False
 

@@ -113,24 +113,21 @@ def named(
     return next((p for p in fitting if p.ticket not in known), None)
 
 
-def refuse_to_guess(order: Order, listed: Sequence[FarPosition], known: Collection[int]) -> None:
-    """See that there is no position that an order may have opened with another volume.
-
-    Raises:
-        ContradictionError: There is one; people look.
-    """
-    for found in listed:
-        if (
-            found.ticket not in known
+def suspected(
+    order: Order, listed: Sequence[FarPosition], known: Collection[int]
+) -> FarPosition | None:
+    """A position that an order may have opened with another volume; None: there is none."""
+    return next(
+        (
+            found
+            for found in listed
+            if found.ticket not in known
             and (found.symbol, found.side) == (order.symbol, order.side)
             and found.magic in (None, 0, order.magic)
             and not _OURS.search(found.comment or "")
-        ):
-            raise ContradictionError(
-                f"order {order.order_id} ({order.lots:g} lots) may have opened position"
-                f" {found.ticket} of {found.lots:g}: look in the terminal, and say `resolve"
-                f" {order.order_id} filled --ticket {found.ticket}` or `not-filled`"
-            )
+        ),
+        None,
+    )
 
 
 def why_not_opened(
