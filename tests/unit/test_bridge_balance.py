@@ -2,8 +2,7 @@
 
 import msgspec
 
-from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState, looked_at
-from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
+from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarDeal
 
 OWNERS = {7: "euro", 9: "yen"}
@@ -15,11 +14,11 @@ def seen(
     state: BalanceState, balance: float, *deals: FarDeal, told: bool = True
 ) -> tuple[BalanceState, str, str]:
     account = FarAccount(balance, balance, 0.0, balance)
-    snapshot = AccountSnapshot(0.0, account, (), deals if told else None)
-    trouble = state.with_deals(snapshot.deals, OWNERS).leap(account, LEDGER, allowed=0.0)
+    state = state.with_deals(deals if told else None, OWNERS)
+    trouble = state.leap(account, LEDGER, allowed=0.0)
     if trouble:
         return state, "", trouble
-    state, note = looked_at(state, snapshot, LEDGER, OWNERS)
+    state, note = state.settled(account, LEDGER)
     return state, note.detail if note is not None else "", ""
 
 

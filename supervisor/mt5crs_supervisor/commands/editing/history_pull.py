@@ -71,7 +71,7 @@ def write_history(config: Path, names: Sequence[str], source: str | None) -> Non
         some = found.strategies[0] if found.strategies else None
         what = f", such as {_hint(some)}" if some is not None else ""
         raise CommandError(f"no strategy names a file for its bars{what}")
-    points = {name: 10.0**-spec.digits for name, spec in _specs(config).items()}
+    points = {name: spec.point for name, spec in _specs(config).items()}
     ask: Pull = pkgutil.resolve_name(COMMAND)
     address, keys = found.gateway(source)
     answers = ask(address, [_asked(strategy) for strategy in wanted], keys)

@@ -5,7 +5,6 @@ looked up, and not sent again; one whose fate cannot be found out stays UNKNOWN 
 looked in the terminal. Deals carry the own stream's time, so that they are in order with its ticks.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,8 +41,6 @@ from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Order, Position
-
-logger = logging.getLogger(__name__)
 
 AWAY_AFTER = 2.0
 """Seconds without a connection after which people are told."""

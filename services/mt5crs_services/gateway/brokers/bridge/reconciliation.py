@@ -9,7 +9,7 @@ import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
 from mt5crs_services.gateway.brokers.bridge.account import evidence
-from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState, looked_at
+from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState
 from mt5crs_services.gateway.brokers.bridge.account.closings import (
     PLAUSIBLE,
     Ended,
@@ -143,7 +143,7 @@ class Reconciliation:
         self._monotonic = monotonic
         self._since: dict[int, float] = {}
         self._missing: dict[int, Missing] = {}
-        self._jumped: FarAccount | None = None
+        self._jumped: tuple[BalanceState, FarAccount] | None = None
 
     def opened(self, ticket: int) -> None:
         """A position is ours from now on; earlier snapshots cannot have it."""
@@ -157,15 +157,17 @@ class Reconciliation:
     def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
         account = snapshot.account
+        money = self.state.money.with_deals(snapshot.deals, self._owners)
         self.trouble = why_not(
             account, self._account, self._trusted, self._doubled, self._currency
-        ) or self._leap(snapshot)
+        ) or self._leap(money, account)
         if self.trouble:
             self.confirmed = False
             return
-        if self.state.money.offset is None:
+        if money.offset is None:
             offset = round(account.balance - self._own.balance(), 2)
-            self._remember(money=msgspec.structs.replace(self.state.money, offset=offset))
+            money = msgspec.structs.replace(money, offset=offset)
+            self._remember(money=money)
         difference = self._difference(account)
         ours = {held.position.ticket for held in self._holdings.all}
         known = ours | set(self.state.foreign)
@@ -176,24 +178,25 @@ class Reconciliation:
         self._since = {t: at for t, at in self._since.items() if at >= snapshot.asked_at}
         settled = not self._orders.in_doubt and not self._missing
         if settled and not self.trouble:
-            self._note(snapshot)
+            self._note(snapshot, money)
 
-    def _leap(self, snapshot: AccountSnapshot) -> str:
+    def _leap(self, money: BalanceState, account: FarAccount) -> str:
         """Why a balance cannot be that of this account, whatever is open or on its way there."""
         open_ = [self._deals.ended(held, held.position.lots) for held in self._holdings.all]
         allowed = sum(abs(each.expected) + PLAUSIBLE * each.value for each in open_)
-        money = self.state.money.with_deals(snapshot.deals, self._owners)
-        leap = money.leap(snapshot.account, self._own.balance(), allowed)
-        self._jumped = snapshot.account if leap else None
+        leap = money.leap(account, self._own.balance(), allowed)
+        self._jumped = (money, account) if leap else None
         return leap
 
     def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Positions, or parts of them, that the broker has no more."""
         ended = self._ended(snapshot)
+        if not ended:
+            return
         difference = self._difference(snapshot.account)
         # A terminal that is connecting lists none, and its balance is what it was.
-        moved = not ended or abs(difference) >= evidence.SAME_MONEY
-        shares = shared_out(ended, difference) if ended and moved else None if ended else []
+        moved = abs(difference) >= evidence.SAME_MONEY
+        shares = shared_out(ended, difference) if moved else None
         if shares is None:
             names = ", ".join(str(each.held.position.ticket) for each in ended)
             self.trouble = (
@@ -246,12 +249,13 @@ class Reconciliation:
         for found in snapshot.positions:
             comment = found.comment or ""
             newer = self._since.get(found.ticket, 0.0) >= snapshot.asked_at
+            if found.ticket in ours or newer or comment in on_way:
+                continue
             # One that was booked as closed, and is there again, was never closed.
-            back = self._own.closed(found.ticket)
-            if found.ticket not in ours and not newer and comment not in on_way and not back:
+            if not self._own.closed(found.ticket):
                 self.strays |= self._lookup.close_stray(found)
 
-    def _note(self, snapshot: AccountSnapshot) -> None:
+    def _note(self, snapshot: AccountSnapshot, money: BalanceState) -> None:
         """What is somebody else's, what is not guarded, and a balance that nobody can explain."""
         listed = {found.ticket: found for found in snapshot.positions}
         held = {each.position.ticket: each for each in self._holdings.all}
@@ -262,7 +266,7 @@ class Reconciliation:
             for ticket, each in sorted(held.items())
             if ticket in listed and _lacks_stops(each, listed[ticket])
         )
-        money, told = looked_at(self.state.money, snapshot, self._own.balance(), self._owners)
+        money, told = money.settled(snapshot.account, self._own.balance())
         notes = [
             *(
                 foreign_note(listed[ticket])
@@ -310,11 +314,11 @@ class Reconciliation:
 
     def _accept(self, who: str) -> str:
         """The broker's balance is right as it is, whatever is expected."""
-        found = self._jumped
-        if found is None:
+        if self._jumped is None:
             return "the balance is what was expected"
+        before, account = self._jumped
         self._jumped = None
-        money, note = self.state.money.accepted(found, self._own.balance())
+        money, note = before.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
         self._remember([note], money=money)
         return ""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_MONEY
-from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarDeal
 from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_shared import events
@@ -89,35 +88,27 @@ class BalanceState(msgspec.Struct, frozen=True):
             " `resolve balance accepted`"
         )
 
+    def settled(
+        self, account: FarAccount, ledger: float
+    ) -> tuple["BalanceState", AccountNote | None]:
+        """What is known once nothing is on its way, and what people should know of it.
+
+        Args:
+            account: As it is now; it has made no leap.
+            ledger: The ledger's balance.
+        """
+        untold = round(self.untold + self.difference(account, ledger), 2)
+        if abs(untold) >= max(TOLD_FROM * account.balance, SAME_MONEY):
+            return self.accepted(account, ledger)
+        offset = round(account.balance - ledger, 2)
+        return msgspec.structs.replace(self, offset=offset, untold=untold), None
+
     def accepted(self, account: FarAccount, ledger: float) -> tuple["BalanceState", AccountNote]:
         """What is known once a balance is right as it is, and what people should know of it."""
         difference = self.difference(account, ledger)
         note = _note_of(account, self.untold + difference, self.causes)
         offset = round(account.balance - ledger, 2)
         return msgspec.structs.replace(self, offset=offset, untold=0.0, causes={}), note
-
-
-def looked_at(
-    state: BalanceState, snapshot: AccountSnapshot, ledger: float, owners: Mapping[int, str]
-) -> tuple[BalanceState, AccountNote | None]:
-    """What follows from a snapshot of an account that is settled, and has made no leap.
-
-    Args:
-        state: What was known.
-        snapshot: The account.
-        ledger: The ledger's balance.
-        owners: The strategy of each magic number.
-
-    Returns:
-        What is known now, and what people should know of it.
-    """
-    account, state = snapshot.account, state.with_deals(snapshot.deals, owners)
-    difference = state.difference(account, ledger)
-    untold = round(state.untold + difference, 2)
-    if abs(untold) >= max(TOLD_FROM * account.balance, SAME_MONEY):
-        return state.accepted(account, ledger)
-    offset = round(account.balance - ledger, 2)
-    return msgspec.structs.replace(state, offset=offset, untold=untold), None
 
 
 def causes_of(deals: Iterable[FarDeal], owners: Mapping[int, str]) -> dict[str, float]:
