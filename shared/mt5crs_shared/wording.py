@@ -18,6 +18,9 @@ ERROR_LENGTH: Final = 500
 VALUE_LENGTH: Final = 120
 """Characters of a value that is shown."""
 
+TOLD: Final = frozenset(10**n for n in range(12))
+"""Of what happens again and again the log tells the first, the tenth, the hundredth ..."""
+
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
 

@@ -52,14 +52,12 @@ from mt5crs_shared.trading.operator_requests import (
     Settle,
     Unlock,
 )
+from mt5crs_shared.wording import TOLD
 
 logger = logging.getLogger(__name__)
 
 REQUESTS_AT_ONCE = 64
 """Requests answered before the loop looks at the market again."""
-
-TOLD = frozenset(10**n for n in range(12))
-"""Of requests that are ignored the log tells the first, the tenth, the hundredth ..."""
 
 SAVE_EVERY = 1.0
 """Seconds between two records of where the streams stand."""

@@ -22,6 +22,7 @@ from mt5crs_shared.sockets.curve import (
     require_curve,
 )
 from mt5crs_shared.sockets.opening import SMALL, open_socket
+from mt5crs_shared.wording import TOLD
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +34,6 @@ ENDPOINT: Final = "inproc://zeromq.zap.01"
 
 OWN: Final = "gateway"
 """Name of the listening side's own key."""
-
-TOLD: Final = frozenset(10**n for n in range(12))
-"""Of clients that are refused the log tells the first, the tenth, the hundredth ..."""
 
 
 class KnownKeys(NamedTuple):

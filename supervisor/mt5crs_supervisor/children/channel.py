@@ -13,6 +13,7 @@ from mt5crs_shared.process.installation import Installation, Speaker
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.sockets.opening import LARGE, MEDIUM, bind_own, open_socket
 from mt5crs_shared.trading.operator_requests import ClosePositions
+from mt5crs_shared.wording import TOLD
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +26,6 @@ NOW, MORE = int(zmq.DONTWAIT), int(zmq.SNDMORE)
 
 PROVED = 10_000
 """Senders that are remembered, so that not each of their beats has to be proved anew."""
-
-TOLD = frozenset(10**n for n in range(12))
-"""Of messages that are ignored the log tells the first, the tenth, the hundredth ..."""
 
 WAITING = 256
 """Messages that wait of one child; one that floods is held back, and nobody else."""

@@ -7,11 +7,9 @@ from abc import ABC, abstractmethod
 from mt5crs_services.gateway.ledger.shadow_rows import ShadowDeal, ShadowRequest, insert_shadow
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Order, OrderResult
+from mt5crs_shared.wording import TOLD
 
 logger = logging.getLogger(__name__)
-
-TOLD = frozenset(10**n for n in range(12))
-"""Of failures the log tells the first, the tenth, the hundredth ..."""
 
 
 class Shadow(ABC):
