@@ -1,5 +1,6 @@
 """The newest ticks of one symbol in memory, and the answer to "what came after this one?"."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal
 
@@ -37,6 +38,8 @@ class TickRing:
         self._keep = keep
         self._generation = generation
         self._ticks: list[Tick] = []
+        # The latest time so far at each tick: before it, none of that time can be.
+        self._latest_us: list[int] = []
         # Of all that are kept, since the first one may be of a clock that had run ahead.
         self._oldest_us: int | None = None
         self._first_seq = 1
@@ -64,6 +67,8 @@ class TickRing:
             known_before: It only says where the ring begins: what lies before it, nobody has lost.
         """
         self._ticks.append(tick)
+        latest_us = self._latest_us[-1] if self._latest_us else tick.time_us
+        self._latest_us.append(max(tick.time_us, latest_us))
         if not known_before:
             self._oldest_us = min(self._oldest_us or tick.time_us, tick.time_us)
         if history:
@@ -73,6 +78,7 @@ class TickRing:
         if len(self._ticks) > 2 * self._keep:
             self._first_seq += len(self._ticks) - self._keep
             del self._ticks[: -self._keep]
+            del self._latest_us[: -self._keep]
             self._oldest_us = min(tick.time_us for tick in self._ticks)
             self._breaks = [seq for seq in self._breaks if seq >= self._first_seq]
 
@@ -210,9 +216,11 @@ class TickRing:
         key, last = tuple(wanted), tail[-1]
         best, best_length = None, 0
         searched = max(self._absent.get(key, 0) - self._first_seq + 1, 0)
+        if last.timed:
+            searched = max(searched, bisect_left(self._latest_us, last.time_us))
         for index in range(len(self._ticks) - 1, searched - 1, -1):
             if last.timed and self._ticks[index].time_us != last.time_us:
-                continue  # Nearly all of them; looked at first, since there are many.
+                continue
             length = self._match(index, wanted)
             if length > best_length or (last.timed and length == best_length > 0):
                 best, best_length = index, length

@@ -1,7 +1,8 @@
 """What gateway, tape and feed share: answering backlog questions on a ROUTER socket."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -19,8 +20,11 @@ logger = logging.getLogger(__name__)
 _decode = msgspec.msgpack.Decoder(BacklogRequest).decode
 _encode = msgspec.msgpack.Encoder().encode
 
-ANSWERS_AT_ONCE = 64
-"""Questions answered before the owner's loop gets its turn again."""
+ANSWER_FOR = 0.05
+"""Seconds of answering before the owner's loop gets its turn again."""
+
+WAITING = 64
+"""Questions that are read before they are answered; more wait in the socket."""
 
 
 def bind_router(
@@ -39,15 +43,19 @@ def bind_router(
 class BacklogServer:
     """Answers "what came after X?" from rings.
 
+    Who has had no answer for a while asks again. Of one reader's questions about a symbol only the
+    newest is answered: on a busy machine they would otherwise come faster than they go.
+
     Args:
         context: The process's ZMQ context.
         paths: Where the socket is.
         name: The socket's name.
         rings: By symbol. The owner appends to them between two calls.
         stream: What they are filled from, where others than the market fill it too.
+        monotonic: The monotonic clock, seconds.
 
     Attributes:
-        asked: Questions read so far; the first one shows that somebody is connected.
+        asked: Questions answered so far; the first one shows that somebody is connected.
         answered: Those about a symbol that has a ring; nobody asks on once all is well.
     """
 
@@ -58,22 +66,46 @@ class BacklogServer:
         name: str,
         rings: Mapping[str, TickRing],
         stream: TickStream | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.socket = bind_router(context, paths, name)
         self.asked = 0
         self.answered = 0
         self._rings = rings
         self._stream = stream
+        self._monotonic = monotonic
+        self._waiting: dict[tuple[bytes, str], BacklogRequest] = {}
+
+    def timeout(self) -> float:
+        """Seconds until there is something to do without the socket being ready."""
+        return 0.0 if self._waiting else 3_600.0
 
     def serve(self, answering: bool = True, live: bool = True, simulated: bool = False) -> None:
-        """Answer what waits.
+        """Answer what waits, at least one question; the others at the next turns.
 
         Args:
             answering: False: say "unknown, not yet".
             live: The rings follow the market.
             simulated: That market is a feed of ours.
         """
-        for _ in range(ANSWERS_AT_ONCE):
+        until = self._monotonic() + ANSWER_FOR
+        self._read()
+        while self._waiting:
+            oldest = next(iter(self._waiting))
+            request = self._waiting.pop(oldest)
+            try:
+                reply = replace(self._answer(request, answering), live=live)
+                answer = _encode(replace(reply, simulated=simulated))
+                self.socket.send_multipart([oldest[0], answer], zmq.DONTWAIT)
+            except Exception as error:
+                # Whatever it is that cannot be answered: it is that question's fault alone.
+                logger.warning("a question that cannot be answered was ignored: %s", error)
+            if self._monotonic() >= until:
+                return
+            self._read()
+
+    def _read(self) -> None:
+        while len(self._waiting) < WAITING:
             try:
                 sender, body = self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
@@ -82,12 +114,12 @@ class BacklogServer:
                 logger.warning("a question that is not one frame was ignored")
                 continue
             try:
-                reply = replace(self._answer(_decode(body), answering), live=live)
-                answer = _encode(replace(reply, simulated=simulated))
-                self.socket.send_multipart([sender, answer], zmq.DONTWAIT)
+                request = _decode(body)
             except Exception as error:
-                # Whatever it is that cannot be answered: it is that question's fault alone.
-                logger.warning("a question that cannot be answered was ignored: %s", error)
+                logger.warning("a question that cannot be read was ignored: %s", error)
+                continue
+            # One that was asked again keeps its place.
+            self._waiting[sender, request.symbol] = request
 
     def _answer(self, request: BacklogRequest, answering: bool) -> BacklogReply:
         self.asked += 1

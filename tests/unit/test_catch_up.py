@@ -55,6 +55,18 @@ def test_live_ticks_that_the_tape_had_already_are_dropped_when_they_come_late() 
     assert live == stream[10:15]
 
 
+def test_an_answer_counts_for_all_questions_about_its_place_and_no_other() -> None:
+    stream = ticks(20)
+    reader, ring = CatchUp("EURUSD"), ring_of(stream[:10])
+    early, late = reader.request(), reader.request()
+    assert reader.on_backlog(ring.answer(early)) == stream[:10]
+    assert reader.on_backlog(ring.answer(late)) == [], "it begins before what was just taken"
+    before = reader.request()
+    reader.rejoin()
+    assert reader.on_backlog(ring_of(stream).answer(before)) == []
+    assert ask(ring_of(stream), reader) == stream[10:]
+
+
 def test_a_tape_that_lags_behind_the_live_stream_is_asked_until_it_is_there() -> None:
     stream = ticks(12)
     reader = CatchUp("EURUSD")

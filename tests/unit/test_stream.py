@@ -276,6 +276,26 @@ def test_patience_ends_though_each_question_is_waited_for(market: Market) -> Non
     assert market.taken == [tick(YEN, 1)]
 
 
+def test_an_answer_that_comes_after_it_was_asked_again_is_taken(market: Market) -> None:
+    # On a busy machine the tape took longer for each answer than readers waited before they asked
+    # again, and none was ever taken: everything stood still.
+    later = 0.0
+    stream = market.stream
+    stream._monotonic = stream._queue._monotonic = lambda: time.monotonic() + later
+    market.record(tick(YEN, 0), tick(YEN, 1))
+    market.publish(tick(YEN, 1))
+    market.until(lambda: YEN in market.questions and stream._readers[YEN].live_waits)
+    first = market.questions[YEN]
+    for _ in range(3):
+        asked = market.questions[YEN][1].request_id
+        later += 1.1 * ANSWER_WITHIN
+        market.until(lambda before=asked: market.questions[YEN][1].request_id > before)
+    market.questions[YEN] = first
+    market.answer(YEN)
+    market.until(lambda: len(market.taken) == 2)
+    assert market.taken == [tick(YEN, 0), tick(YEN, 1)]
+
+
 def test_nobodys_ignorance_throws_away_what_somebody_said(market: Market) -> None:
     market.record(tick(YEN, 0), tick(CROSS, 1))
     market.answer(YEN)

@@ -79,7 +79,7 @@ def _publish(publisher: Publisher, server: BacklogServer, bar: Progress) -> None
     wait, begun, shown, told = 0.0, False, 0.0, False
     opened = time.monotonic()
     while not publisher.over:
-        poller.poll(round(min(wait, SHOW_EVERY) * 1000))
+        poller.poll(round(min(wait, server.timeout(), SHOW_EVERY) * 1000))
         publisher.read_subscriptions()
         server.serve(simulated=True)
         begun = begun or publisher.may_begin(server.asked > 0)
@@ -102,7 +102,7 @@ def _answer_the_rest(publisher: Publisher, server: BacklogServer) -> None:
     begun = since = time.monotonic()
     while time.monotonic() - since < SILENCE and time.monotonic() - begun < FLUSH:
         before = server.answered
-        server.socket.poll(round(SILENCE * 100))
+        server.socket.poll(round(min(server.timeout(), SILENCE / 10.0) * 1000))
         publisher.read_subscriptions()
         server.serve(simulated=True)
         if server.answered > before:

@@ -62,7 +62,7 @@ class Feed:
     def _loop(self) -> None:
         wait = 0.0
         while not self._child.stopping:
-            self._child.poll(wait)
+            self._child.poll(min(wait, self._server.timeout()))
             self._publisher.read_subscriptions()
             self._server.serve(simulated=True)
             self._begun = self._begun or self._publisher.may_begin(self._server.asked > 0)

@@ -149,13 +149,11 @@ class Gateway:
         self._child.ready()
         while not self._child.stopping:
             self._core.broker.simulated = self._stream.simulated
-            events = self._child.poll(
-                min(self._stream.timeout(), self._core.execution.next_due(), SAVE_EVERY)
-            )
+            due = (self._core.execution.next_due(), self._backlog.timeout(), SAVE_EVERY)
+            events = self._child.poll(min(self._stream.timeout(), *due))
             for batch in self._stream.read(events):
                 self._watch(batch)
-            if self._backlog.socket in events:
-                self._backlog.serve(live=self._stream.joined, simulated=self._stream.simulated)
+            self._backlog.serve(live=self._stream.joined, simulated=self._stream.simulated)
             if self._router in events:
                 self._serve()
             self._turn()

@@ -79,14 +79,13 @@ class Tape:
         """Record and answer until asked to stop."""
         self._child.ready()
         while not self._child.stopping:
-            events = self._child.poll(self._stream.timeout())
+            events = self._child.poll(min(self._stream.timeout(), self._server.timeout()))
             for batch in self._stream.read(events):
                 self._record(batch)
             self._flush()
-            if self._server.socket in events:
-                self._server.serve(
-                    self._whole(), live=self._stream.joined, simulated=self._stream.simulated
-                )
+            self._server.serve(
+                self._whole(), live=self._stream.joined, simulated=self._stream.simulated
+            )
             if self._stream.caught_up != self._told_whole:
                 self._told_whole = self._stream.caught_up
                 self._child.beat_soon()

@@ -108,6 +108,7 @@ class CatchUp:
         """
         self._joined = False
         self._exhausted = False
+        self._answered = self._requests  # What was asked before was about another place.
         self._expected.clear()
         self._ambiguous = 0
         self._live.clear()
@@ -134,12 +135,10 @@ class CatchUp:
 
     def on_backlog(self, reply: BacklogReply) -> list[Tick]:
         """Take the tape's answer; what may be processed now is returned, in order."""
-        if (
-            reply.request_id != self._requests
-            or reply.request_id <= self._answered
-            or self._joined
-            or reply.status == "unknown"
-        ):
+        # A late answer is as good as one to the newest question, which asked about the same place
+        # again: who is slow would otherwise never have said anything.
+        fits = self._answered < reply.request_id <= self._requests
+        if not fits or self._joined or reply.status == "unknown":
             return []
         if reply.ticks:
             # Several sources are asked at once; the first that has something is believed.
