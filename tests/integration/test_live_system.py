@@ -84,7 +84,8 @@ def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgePro
         wait_for(lambda: len(bridge.book.deals()) > 4, "deals at the broker")
         assert "LIVE  balance" in system.said("status")
         for name in ("euro", "twin"):
-            first, *others = [o["lots"] for o in system.json("orders", name) if is_opening(o)]
+            orders = system.json("orders", name, "-n", "10000")
+            first, *others = [order["lots"] for order in orders if is_opening(order)]
             assert first == 0.01 and all(lots > 0.01 for lots in others), (first, others)
         # The paper shadow: one row for each deal, whatever is killed.
         os.kill(system.pid("gateway"), signal.SIGKILL)
