@@ -7,11 +7,13 @@ import pytest
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.market import rates
+from mt5crs_shared.storage.ledger_queries import OrderRecord
+from mt5crs_shared.trading.orders import Code
 from mt5crs_supervisor.chaos import campaign, verdict
 from mt5crs_supervisor.chaos.campaign import MEANINGS, Fault, Kind
 from mt5crs_supervisor.chaos.faults import ACTS, FaultResult
 from mt5crs_supervisor.chaos.replay_run import ReplayRun
-from mt5crs_supervisor.chaos.run_logs import Line, RunLogs
+from mt5crs_supervisor.chaos.run_logs import Line, RunLogs, order_lines
 from mt5crs_supervisor.commands.chaos import with_cross_pair
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,18 @@ def outcome(found: RunLogs, faults: int = 2, others: tuple[str, ...] = ()) -> Re
 def judge(struck: ReplayRun) -> verdict.CampaignVerdict:
     untouched = outcome(logs(LINES), faults=0)
     return verdict.judge(untouched, struck, {"EURUSD": 10}, {"s": "EURUSD"}, planned=2)
+
+
+def order(order_id: str, time_us: int) -> OrderRecord:
+    how = ("CLOSE", "BUY", 0.1, time_us, "", "FILLED", Code.FILLED, "", 7, 0.0, 1.1)
+    return OrderRecord(order_id, "s", 1, "EURUSD", *how)
+
+
+def test_orders_are_compared_by_their_ticks_and_not_as_they_reached_the_gateway() -> None:
+    close, open_, stop = order("s:10:0:CLOSE", 10), order("s:10:0:OPEN", 10), order("1:stop", 12)
+    paced, fast = [close, open_, stop], [stop, close, open_]
+    assert order_lines(paced) == order_lines(fast)
+    assert [line[0] for line in order_lines(fast)] == [o.order_id for o in paced]
 
 
 def test_a_campaign_is_a_function_of_its_arguments() -> None:

@@ -9,6 +9,7 @@ import msgspec
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.decision_log import read_decisions
+from mt5crs_shared.storage.ledger_queries import OrderRecord
 
 SHOWN = 5
 """Differing lines that are shown of each log."""
@@ -80,18 +81,23 @@ def gather(paths: VarPaths, ticks: Mapping[str, int]) -> RunLogs:
             name: [msgspec.structs.astuple(d.fill) for d in deals if d.fill.strategy == name]
             for name in ticks
         },
-        orders={
-            name: [
-                (o.order_id, o.action, o.side, o.lots, o.time_us, o.status, o.code, o.ticket)
-                for o in orders
-                if o.strategy == name
-            ]
-            for name in ticks
-        },
+        orders={name: order_lines(o for o in orders if o.strategy == name) for name in ticks},
         ticks=dict(ticks),
         balance=balances.balance,
         books_agree=abs(last - balances.balance) < 10.0**-ledger_schema.MONEY_DIGITS,
     )
+
+
+def order_lines(orders: Iterable[OrderRecord]) -> list[Line]:
+    """Orders by the ticks that they belong to.
+
+    The ledger has them as they came: a stop that was touched while an order was on its way stands
+    before it or after it, by how far the gateway's own stream had come.
+    """
+    return [
+        (o.order_id, o.action, o.side, o.lots, o.time_us, o.status, o.code, o.ticket)
+        for o in sorted(orders, key=lambda o: (o.time_us, o.order_id))
+    ]
 
 
 def decisions(journal: Path) -> list[Line]:
