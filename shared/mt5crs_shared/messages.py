@@ -208,7 +208,7 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         strategy: Its name.
         position: Its open position.
-        realised: Realised profit less commission.
+        realised: Realised profit less commission and swap.
         refused: Why this spawn may not trade; empty: it may.
         deal_us: Event time of its last deal, us since the epoch; 0: it has none.
         closing: The deal by which a broker has closed what it believes to hold; None: none has.

@@ -58,7 +58,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         last_tick_age: Seconds since a tick was processed, by the monotonic clock; -1: none yet.
         last_signal: -1 SELL, 0 HOLD, 1 BUY.
         position_lots: Open volume, negative when short.
-        realised: Realised profit less commission, in the account's currency.
+        realised: Realised profit less commission and swap, in the account's currency.
     """
 
     ticks_received: int = 0
@@ -134,7 +134,7 @@ class StrategyMoney(msgspec.Struct, frozen=True):
 
     Attributes:
         strategy: Its name.
-        realised: Profit of closed deals less commission.
+        realised: Profit of closed deals less commission and swap.
         floating: Profit of the open position at the last quote.
         deals: Deals so far.
         position: The open position.
@@ -154,7 +154,7 @@ class AccountReport(msgspec.Struct, frozen=True):
 
     Attributes:
         currency: The account's currency.
-        balance: First balance, realised profit, commission.
+        balance: First balance, realised profit, commission, swap.
         equity: Balance and floating profit.
         margin: Held by open positions.
         free_margin: Equity less margin.

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.mt5_gateway.answers import TicksReport
 from mt5crs_services.mt5_gateway.requests import AskTicks
 from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.trading.operator_requests import ClosePositions
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.trading.orders import Charge, Code
+from mt5crs_shared.trading.trades import Trade
 from tests.bridges.office import BridgeOffice
 from tests.integration.test_bridge_account import noted
 from tests.integration.test_mt5_gateway_process import Windows, wait_for
@@ -32,12 +35,33 @@ class WindowsBridge:
     def book(self) -> "WindowsBridge":
         return self
 
+    @property
+    def balance(self) -> float:
+        """The account's, by the broker's own books."""
+        return float(self.windows.book()["balance"])
+
     def bid(self, symbol: str) -> float:
         since = round((time.time() - 3.0) * 1e6)
         return self.windows.client.ask(AskTicks(symbol, since), TicksReport).ticks[-1].bid
 
 
 Desk = BridgeOffice[WindowsBridge]
+
+
+class Killed(BaseException):
+    """As a `kill -9` at that place."""
+
+
+def charged(desk: Desk) -> list[Charge]:
+    """What the ledger has charged."""
+    with ledger_schema.open_ledger(desk.path) as db:
+        return ledger_queries.charges(db)
+
+
+def traded(desk: Desk) -> list[Trade]:
+    """What was closed."""
+    with ledger_schema.open_ledger(desk.path) as db:
+        return ledger_queries.trades(db)
 
 
 def office(tmp_path: Path, bridge: WindowsBridge, login: int = 5001) -> Desk:
@@ -72,18 +96,72 @@ def test_a_position_is_opened_and_closed_on_the_account_that_is_named(desk: Desk
     closed = desk.result(order(desk.quote(), "SELL", ticket=held.ticket))
     assert closed.code is Code.FILLED, closed
     assert desk.position("euro") is None
-    # What the broker charged is in the balance, and in no deal of ours.
-    desk.until(lambda: desk.offset == -0.7, "two commissions are taken note of")
-    assert desk.far_side.money.causes == {"commission of euro": -0.7}
+    profit = desk.fills()[-1].profit
+    desk.until(lambda: len(charged(desk)) == 2, "two commissions are charged")
+    assert [(c.strategy, c.ticket) for c in charged(desk)] == [("euro", held.ticket)] * 2
+    account = desk.core.account
+    assert account.realised("euro") == pytest.approx(profit - 0.7)
+    assert account.balance == pytest.approx(desk.bridge.balance)
+    (trade,) = traded(desk)
+    assert (trade.commission, trade.net) == (0.7, pytest.approx(profit - 0.7))
     desk.restart()
     desk.ready()
+    assert len(charged(desk)) == 2
     # What is paid in is no jump that nobody knows the reason of.
     (desk.bridge.windows.folder / "paying").write_text("9000")
     (desk.bridge.windows.folder / "paying").rename(desk.bridge.windows.folder / "paid")
-    desk.until(lambda: desk.offset == 8_999.3, "no jump, since the broker says what it is")
+    desk.until(lambda: desk.offset == 9_000.0, "no jump, since the broker says what it is")
     (told,) = noted(desk, events.BALANCE)
-    assert "+8,999.30 besides the deals here: commission of euro -0.70, paid in or out" in told
-    assert "+9,000.00; the ledger's balance stays" in told and "nothing" not in told
+    assert "+9,000.00 besides the deals here: paid in or out +9,000.00; the ledger's" in told
+
+
+def test_a_position_that_was_closed_by_hand_has_its_costs_and_its_price(desk: Desk) -> None:
+    """The closing deal in the terminal has no number of ours, and its swap comes with it."""
+    desk.ready()
+    held = desk.result(order(desk.quote(), stop_loss=1.0)).position
+    assert held is not None
+    windows = desk.bridge.windows
+    (windows.folder / "closing").write_text(json.dumps([held.ticket, -1.5]))
+    (windows.folder / "closing").rename(windows.folder / "closed")
+    desk.until(lambda: desk.position("euro") is None, "it is seen that it is gone")
+    desk.until(lambda: len(charged(desk)) == 2, "both deals are charged")
+    closing = desk.fills()[-1]
+    (deal,) = [d for d in windows.book()["deals"] if d["entry"] == 1]
+    assert (closing.code, closing.profit) == (Code.MANUAL, pytest.approx(deal["profit"]))
+    assert closing.price == pytest.approx(deal["price"])
+    (trade,) = traded(desk)
+    assert (trade.commission, trade.swap) == (0.7, -1.5)
+    assert desk.core.account.balance == pytest.approx(desk.bridge.balance)
+    assert (desk.far_side.money.untold, desk.far_side.money.causes) == (0.0, {})
+
+
+def test_killed_before_and_after_a_charge_is_booked_it_is_booked_once(desk: Desk) -> None:
+    desk.ready()
+    keep = Ledger.keep_far_side
+    killed = []
+
+    def dies(self: Ledger, state: str, notes: object = (), charges: object = ()) -> None:
+        if charges and not killed:
+            killed.append("before")
+            raise Killed
+        keep(self, state, notes, charges)  # type: ignore[arg-type]
+        if charges and len(killed) == 1:
+            killed.append("after")
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "keep_far_side", dies)
+        assert desk.result(order(desk.quote())).code is Code.FILLED
+        for _ in range(2):
+            with pytest.raises(Killed):
+                desk.until(lambda: False, "it is killed as it charges")
+            desk.restart()
+        desk.ready()
+    assert killed == ["before", "after"]
+    (charge,) = charged(desk)
+    assert (charge.strategy, charge.commission) == ("euro", 0.35)
+    desk.until(lambda: desk.core.account.balance == desk.bridge.balance, "the books are alike")
+    assert desk.offset == 0.0
 
 
 def test_a_closing_of_the_gateways_own_that_was_refused_can_be_tried_again(desk: Desk) -> None:

@@ -166,8 +166,10 @@ class Broker:
         self.save()
         return Executed(10010 if left else 10009, number, deal, volume, price)
 
-    def close_by_hand(self, ticket: int, reason: int = 0, comment: str = "") -> None:
-        """What the trader, a stop or a target does."""
+    def close_by_hand(
+        self, ticket: int, reason: int = 0, comment: str = "", swap: float = 0.0
+    ) -> None:
+        """What the trader, a stop or a target does; `swap` has come together until then."""
         held = next(p for p in self.positions if p["ticket"] == ticket)
         request = {
             "action": 1,
@@ -177,6 +179,7 @@ class Broker:
             "position": ticket,
             "comment": comment,
             "reason": reason,
+            "swap": swap,
         }
         self.execute(request)
 
@@ -291,7 +294,8 @@ class Broker:
             elif not held["volume"]:
                 self.positions.remove(held)
         charged = -round(volume * self.commission_a_lot, 2)
-        self.balance = round(self.balance + made + charged, 2)
+        swap = request.get("swap", 0.0)
+        self.balance = round(self.balance + made + charged + swap, 2)
         number, stamp = self._number(), self.server_ms()
         self.deals.append(
             {
@@ -307,6 +311,7 @@ class Broker:
                 "volume": volume,
                 "price": price,
                 "commission": charged,
+                "swap": swap,
                 "profit": made,
                 "symbol": request["symbol"],
                 "comment": request.get("comment", ""),

@@ -2,7 +2,8 @@
 
 ``book.json`` is the broker's book; ``faults.json`` what is wrong with the next orders, the first of
 them first; while there is a file ``down`` the terminal is gone, while ``offline`` it has no
-connection. What stands in ``paid`` is paid in.
+connection. What stands in ``paid`` is paid in; the ticket in ``closed`` is closed by hand, with the
+swap that stands beside it.
 """
 
 import json
@@ -50,6 +51,10 @@ class FolderStandIn(StandIn):
             amount = float(paid.read_text())
             paid.unlink()
             self.broker.pay(amount)
+        if (closed := self._folder / "closed").exists():
+            ticket, swap = json.loads(closed.read_text())
+            closed.unlink()
+            self.broker.close_by_hand(ticket, swap=swap)
 
     def order_send(self, request: dict[str, Any]) -> Any:
         file = self._folder / "faults.json"

@@ -2,13 +2,14 @@ import math
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.ledger_file import LedgerGoneError
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import PAPER, LedgerError
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.trading.orders import Charge, Code
 from tests.unit.gateway_cases import Office, config, order, tick
 
 
@@ -39,6 +40,31 @@ def test_the_sum_of_the_deals_is_the_balance_exactly(office: Office) -> None:
     assert math.fsum(s.realised for s in balances.strategies) == pytest.approx(
         balances.balance - balances.first_balance, abs=1e-9
     )
+
+
+def test_a_charge_is_booked_with_the_word_that_it_is_known_or_not_at_all(office: Office) -> None:
+    trade(office, 2)
+    ticket = office.open(tick(9_000)).ticket
+    assert (office.ledger.owner_of(ticket), office.ledger.owner_of(1)) == ("euro", None)
+    before, deals = office.ledger.totals(), office.ledger.deals()
+    charge = Charge(31, "euro", ticket, 5, commission=0.35, swap=-0.1)
+    twice = [charge, msgspec.structs.replace(charge, swap=-0.2)]
+    with pytest.raises(LedgerError):
+        office.ledger.keep_far_side("31", charges=twice)
+    assert (office.ledger.far_side(), office.ledger.totals()) == ("", before)
+    office.ledger.keep_far_side("31", charges=[charge])
+    office.restart()
+    assert office.ledger.far_side() == "31"
+    with ledger_schema.open_ledger(office.path) as db:
+        balances = ledger_queries.balances(db)
+        assert ledger_queries.charges(db) == [charge]
+    assert office.core.account.balance == balances.balance
+    made = before["euro"].made / 1e6 - 0.45
+    assert {s.strategy: s.realised for s in balances.strategies}["euro"] == pytest.approx(made)
+    assert office.core.account.realised("euro") == pytest.approx(made)
+    assert office.register().realised == pytest.approx(made)
+    assert office.ledger.deals() == deals
+    assert office.core.account.deals("euro") == before["euro"].deals
 
 
 def test_everything_comes_back(office: Office) -> None:

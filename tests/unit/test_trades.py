@@ -12,11 +12,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.messages import Submit
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.trading import trades
-from mt5crs_shared.trading.orders import Code, Fill
+from mt5crs_shared.trading.orders import Charge, Code, Fill
 from mt5crs_supervisor.cli import cli
 from tests.unit.gateway_cases import Office, order, tick
 
@@ -55,6 +56,20 @@ def test_a_trade_is_an_opening_and_a_closing() -> None:
     (trade,) = trades.trades_of([opening, closing])
     assert (trade.entry, trade.exit, trade.profit, trade.commission) == (1.1, 1.2, 50.0, 6.0)
     assert (trade.net, trade.seconds, trade.code) == (44.0, 9.0, Code.STOP_LOSS)
+
+
+def test_what_a_broker_has_charged_since_is_a_cost_of_the_trade() -> None:
+    deals = [deal(7, "IN", 0), deal(7, "OUT", 1, profit=50.0), deal(8, "IN", 2)]
+    charges = [
+        Charge(1, "euro", 7, 0, commission=3.0, swap=0.0),
+        Charge(2, "euro", 7, 0, commission=3.5, swap=-1.25),
+        Charge(3, "euro", 8, 0, commission=9.0, swap=0.0),
+        Charge(4, "other", 7, 0, commission=9.0, swap=9.0),
+    ]
+    (trade,) = trades.trades_of(deals, charges)
+    assert (trade.profit, trade.commission, trade.swap, trade.net) == (50.0, 6.5, -1.25, 42.25)
+    together = trades.performance([trade])
+    assert (together.commission, together.swap, together.net) == (6.5, -1.25, 42.25)
 
 
 def test_one_that_is_closed_in_parts_is_one_trade() -> None:
@@ -144,10 +159,25 @@ def test_the_figures_of_the_verbs_are_the_ledgers(var: Path) -> None:
     (row,) = json.loads(run(var, "pnl", "--json").output)
     assert row["net"] == pytest.approx(made_by_ledger)
     (trade,) = json.loads(run(var, "trades", "--json").output)
-    assert trade["profit"] - trade["commission"] == pytest.approx(made_by_ledger)
+    net = trade["profit"] - trade["commission"] + trade["swap"]
+    assert net == pytest.approx(made_by_ledger)
     (line,) = csv.DictReader(io.StringIO(run(var, "trades", "--csv").output))
     assert float(line["net"]) == pytest.approx(made_by_ledger)
     assert line["opened_us"].endswith("Z")
+
+
+def test_the_verbs_have_what_the_broker_has_charged(var: Path) -> None:
+    assert "SWAP" not in run(var, "trades").output + run(var, "pnl").output
+    ledger = Ledger(VarPaths(var).ledger, "USD", 10_000.0)
+    ticket = ledger.deals()[0].fill.ticket
+    ledger.keep_far_side("{}", charges=[Charge(9, "euro", ticket, 0, commission=0.7, swap=-2.5)])
+    ledger.close()
+    test_the_figures_of_the_verbs_are_the_ledgers(var)
+    (trade,) = json.loads(run(var, "trades", "--json").output)
+    assert (trade["commission"], trade["swap"]) == (0.7, -2.5)
+    (row,) = json.loads(run(var, "pnl", "--json").output)
+    assert (row["commission"], row["swap"]) == (0.7, -2.5)
+    assert "after 0.70 commission and -2.50 swap" in run(var, "events", "--summary").output
 
 
 def test_what_people_are_shown(var: Path) -> None:

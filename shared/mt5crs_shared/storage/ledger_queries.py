@@ -12,7 +12,8 @@ import msgspec
 from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS, LedgerError
-from mt5crs_shared.trading.orders import Code, Fill, Position
+from mt5crs_shared.trading.orders import Charge, Code, Fill, Position
+from mt5crs_shared.trading.trades import Trade, trades_of
 
 DEAL_COLUMNS = (
     "order_id, strategy, symbol, ticket, entry, side, lots, price, time_us, code, profit,"
@@ -90,7 +91,7 @@ class OrderRecord(msgspec.Struct, frozen=True):
 
 
 class StrategyBalance(msgspec.Struct, frozen=True):
-    """What one strategy has made: profit less commission, and the number of its deals."""
+    """What one strategy has made less commission and swap, and the number of its deals."""
 
     strategy: str
     realised: float
@@ -98,12 +99,12 @@ class StrategyBalance(msgspec.Struct, frozen=True):
 
 
 class Balances(msgspec.Struct, frozen=True):
-    """The account's money, made of its deals.
+    """The account's money, made of its deals and of what was charged for them.
 
     Attributes:
         currency: The account's currency.
         first_balance: Where it began.
-        balance: First balance and what all deals made.
+        balance: First balance and what all deals made less commission and swap.
         strategies: One entry for each strategy with a deal, by name.
     """
 
@@ -151,6 +152,64 @@ def deals(
         LedgerError: The ledger cannot be read.
     """
     return [_deal(row) for row in _newest(db, _DEAL_COLUMNS, "deals", limit, strategy=strategy)]
+
+
+def charges(db: sqlite3.Connection, strategy: str | None = None) -> list[Charge]:
+    """What the broker has charged for deals, in the order of its numbers.
+
+    Args:
+        db: The ledger.
+        strategy: Only this one's.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    rows = select(
+        db,
+        "SELECT deal, strategy, ticket, time_us, commission, swap FROM charges"
+        " WHERE :strategy IS NULL OR strategy = :strategy ORDER BY deal",
+        {"strategy": strategy},
+    )
+    return [Charge(*row) for row in rows]  # type: ignore[arg-type]  # as declared in the DDL
+
+
+def trades(db: sqlite3.Connection, strategy: str | None = None) -> list[Trade]:
+    """The trades that were closed, in the order of their last closings.
+
+    Args:
+        db: The ledger.
+        strategy: Only this one's.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    booked = (deal.fill for deal in deals(db, strategy))
+    return list(trades_of(booked, charges(db, strategy)))
+
+
+def closing_of(db: sqlite3.Connection, ticket: int) -> Fill | None:
+    """The deal that closed a position; of several, the last; None: none did.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    query = (
+        f"SELECT {DEAL_COLUMNS} FROM deals WHERE ticket = :ticket AND entry = 'OUT'"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    found = select(db, query, {"ticket": ticket})
+    return fill_of(found[0]) if found else None
+
+
+def owner_of(db: sqlite3.Connection, ticket: int) -> str | None:
+    """Whose a position is, or was last; None: no strategy's.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    query = "SELECT strategy FROM deals WHERE ticket = :ticket ORDER BY id DESC LIMIT 1"
+    found = select(db, query, {"ticket": ticket})
+    return str(found[0][0]) if found else None
 
 
 def deals_after(db: sqlite3.Connection, number: int) -> Iterator[Deal]:
@@ -215,7 +274,7 @@ def _order(row: tuple[object, ...]) -> OrderRecord:
 
 
 def balances(db: sqlite3.Connection) -> Balances:
-    """The account's balance and each strategy's share in it, added up from the deals.
+    """The account's balance and each strategy's share in it, added up from deals and charges.
 
     Raises:
         LedgerError: The ledger cannot be read.
@@ -226,13 +285,16 @@ def balances(db: sqlite3.Connection) -> Balances:
         db, "SELECT strategy, profit, commission FROM deals ORDER BY strategy, id"
     ):
         amounts.setdefault(str(strategy), []).extend((profit, -commission))  # type: ignore[arg-type,operator]
+    deals_of = {strategy: len(made) // 2 for strategy, made in amounts.items()}
+    for charge in charges(db):
+        amounts[charge.strategy].extend((charge.swap, -charge.commission))
     first = float(meta["first_balance"])
     return Balances(
         currency=meta["currency"],
         first_balance=first,
         balance=total([first, *(amount for made in amounts.values() for amount in made)]),
         strategies=tuple(
-            StrategyBalance(name, total(made), len(made) // 2) for name, made in amounts.items()
+            StrategyBalance(name, total(made), deals_of[name]) for name, made in amounts.items()
         ),
     )
 

@@ -58,10 +58,10 @@ CREATE TABLE events (
 """
 """`orders` holds what strategies asked for and what the book did by itself (then `request` is
 empty and `action` is CLOSE); `result` is NULL while an order waits for its tick. `totals` (in units
-of the last money digit) and `tickets` follow from `deals`. They, `streams` and the last four
-columns of `positions` are what the gateway goes on from. `symbols` has what symbols.yaml said of
-each symbol that could be traded, so that a position can be guarded and valued when the
-configuration names its symbol no more."""
+of the last money digit) and `tickets` follow from `deals`, and `totals` from `charges` too. They,
+`streams` and the last four columns of `positions` are what the gateway goes on from. `symbols` has
+what symbols.yaml said of each symbol that could be traded, so that a position can be guarded and
+valued when the configuration names its symbol no more."""
 
 _FOR_ANY_BROKER = """
 UPDATE orders SET status = 'NEW' WHERE status = 'PENDING' AND result IS NULL;
@@ -118,6 +118,14 @@ CREATE TABLE shadow_requests (
 those of a paper account."""
 
 
+_CHARGES = """
+CREATE TABLE charges (
+    deal INTEGER PRIMARY KEY, strategy TEXT NOT NULL, ticket INTEGER NOT NULL,
+    time_us INTEGER NOT NULL, commission REAL NOT NULL, swap REAL NOT NULL, recorded REAL NOT NULL);
+"""
+"""What a broker has charged for deals, by its own number of each."""
+
+
 class LedgerError(Mt5crsError):
     """The ledger is missing, damaged, or cannot be read or written; the message says which.
 
@@ -137,6 +145,7 @@ SCHEMA = Schema(
         _LAST_DEALS,
         _LOCKS,
         _SHADOWS,
+        _CHARGES,
     ),
     mark="SELECT max(epoch) FROM epochs",
     unnumbered="SELECT 1 FROM meta WHERE key = 'version' AND value = '3'",
@@ -150,7 +159,7 @@ SCHEMA = Schema(
         Pruned("shadow_requests", "recorded"),
     ),
 )
-"""Every deal, and what waits, stays for good."""
+"""Every deal, what was charged for it, and what waits, stays for good."""
 
 
 def open_ledger(path: Path, older: bool = False) -> sqlite3.Connection:

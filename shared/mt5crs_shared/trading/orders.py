@@ -200,6 +200,34 @@ class Fill(msgspec.Struct, frozen=True):
     take_profit: float = 0.0
 
 
+class Charge(msgspec.Struct, frozen=True):
+    """What a broker has charged a strategy for one of its deals; on paper there is none.
+
+    It comes after the deal, whose `Fill` stays as it was booked. Amounts are in the account's
+    currency.
+
+    Attributes:
+        deal: The deal's number at the broker: each is charged once.
+        strategy: Name of the strategy.
+        ticket: The position.
+        time_us: When the deal was, by the broker, us since the epoch.
+        commission: With fees; >= 0 is a cost, as in `Fill`.
+        swap: As the broker has it: negative is a cost.
+    """
+
+    deal: int
+    strategy: str
+    ticket: int
+    time_us: int
+    commission: float
+    swap: float
+
+    @property
+    def made(self) -> float:
+        """What it adds to the balance: `swap` - `commission`."""
+        return self.swap - self.commission
+
+
 class Position(msgspec.Struct, frozen=True):
     """An open position as the ledger holds it.
 

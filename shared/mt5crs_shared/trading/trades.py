@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from mt5crs_shared.trading.orders import Code, Fill, Side
+from mt5crs_shared.trading.orders import Charge, Code, Fill, Side
 
 LOTS = 1e-9
 """Less than any volume: what two sums of lots may differ by."""
@@ -34,7 +34,8 @@ class Trade(msgspec.Struct, frozen=True):
         entry: Price of the opening.
         exit: Price of the closing; of several, their mean weighted by lots.
         profit: Realised by the closings, commission not deducted.
-        commission: Of all its deals.
+        commission: Of all its deals, with what a broker has charged for them since (`Charge`).
+        swap: As a broker has it: negative is a cost. 0 on paper.
         code: Why the last part was closed: FILLED by the strategy, or STOP_LOSS and the like.
     """
 
@@ -49,12 +50,13 @@ class Trade(msgspec.Struct, frozen=True):
     exit: float
     profit: float
     commission: float
+    swap: float
     code: Code
 
     @property
     def net(self) -> float:
-        """`profit` - `commission`."""
-        return self.profit - self.commission
+        """`profit` - `commission` + `swap`."""
+        return self.profit - self.commission + self.swap
 
     @property
     def seconds(self) -> float:
@@ -69,6 +71,7 @@ class Performance(msgspec.Struct, frozen=True):
         trades: How many.
         net: Sum of their `net`.
         commission: Sum of their commissions.
+        swap: Sum of their swaps.
         won: Sum of `net` over those with `net` > 0.
         lost: Sum of `net` over the others, <= 0.
         wins: How many have `net` > 0.
@@ -82,6 +85,7 @@ class Performance(msgspec.Struct, frozen=True):
     trades: int
     net: float
     commission: float
+    swap: float
     won: float
     lost: float
     wins: int
@@ -106,12 +110,17 @@ class Performance(msgspec.Struct, frozen=True):
         return self.net / self.trades
 
 
-def trades_of(deals: Iterable[Fill]) -> Iterator[Trade]:
+def trades_of(deals: Iterable[Fill], charges: Iterable[Charge] = ()) -> Iterator[Trade]:
     """The trades that were closed, in the order of their last closings.
 
     Args:
         deals: In the order they were booked. A closing whose opening is not among them is left out.
+        charges: What a broker has charged for them. Where a position was adopted anew after it had
+            been closed, its first trade has all of them.
     """
+    charged: dict[tuple[str, int], list[Charge]] = {}
+    for charge in charges:
+        charged.setdefault((charge.strategy, charge.ticket), []).append(charge)
     opened: dict[tuple[str, int], list[Fill]] = {}
     for deal in deals:
         key = deal.strategy, deal.ticket
@@ -123,7 +132,7 @@ def trades_of(deals: Iterable[Fill]) -> Iterator[Trade]:
             continue
         parts.append(deal)
         if math.fsum(part.lots for part in parts[1:]) >= parts[0].lots - LOTS:
-            yield _trade(parts[0], parts[1:])
+            yield _trade(parts[0], parts[1:], charged.pop(key, ()))
             del opened[key]
 
 
@@ -144,6 +153,7 @@ def performance(trades: Sequence[Trade]) -> Performance:
         trades=len(trades),
         net=math.fsum(nets),
         commission=math.fsum(trade.commission for trade in trades),
+        swap=math.fsum(trade.swap for trade in trades),
         won=math.fsum(won),
         lost=math.fsum(lost),
         wins=len(won),
@@ -168,7 +178,7 @@ def grouped_by(trades: Iterable[Trade], span: Span) -> dict[str, list[Trade]]:
     return dict(sorted(found.items()))
 
 
-def _trade(opening: Fill, closings: Sequence[Fill]) -> Trade:
+def _trade(opening: Fill, closings: Sequence[Fill], charges: Sequence[Charge]) -> Trade:
     lots = math.fsum(part.lots for part in closings)
     return Trade(
         ticket=opening.ticket,
@@ -181,7 +191,13 @@ def _trade(opening: Fill, closings: Sequence[Fill]) -> Trade:
         entry=opening.price,
         exit=math.fsum(part.price * part.lots for part in closings) / lots,
         profit=math.fsum(part.profit for part in closings),
-        commission=math.fsum(part.commission for part in (opening, *closings)),
+        commission=math.fsum(
+            (
+                *(part.commission for part in (opening, *closings)),
+                *(charge.commission for charge in charges),
+            )
+        ),
+        swap=math.fsum(charge.swap for charge in charges),
         code=closings[-1].code,
     )
 

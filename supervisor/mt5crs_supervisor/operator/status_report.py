@@ -68,7 +68,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
         last_tick_age: Seconds since it processed a tick; null before the first.
         metrics: Its counters by the last beat; null before the first.
         position_lots: Open volume by the ledger, negative when short.
-        realised: Profit of closed deals less commission, account currency, by the ledger.
+        realised: Profit of closed deals less commission and swap, account currency, by the ledger.
         floating: Profit of the open position, account currency, by the ledger.
         deals: Deals so far, by the ledger.
         timings: How long ticks and orders took, by the last beat; null before the first.

@@ -65,7 +65,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         occurrences: How often each quote has come at the time of the last tick:
             (time_us, {(bid, ask): count}).
         position: The open position.
-        realised: Realised profit less commission.
+        realised: Realised profit less commission and swap.
         last_signal: The last signal.
         state: The strategy's own.
         metrics: Counters.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
-from mt5crs_shared.trading.orders import Fill
+from mt5crs_shared.trading.orders import Charge, Fill
 
 _UNIT = int(10**MONEY_DIGITS)
 POSITIONS = 1_000_000
@@ -16,7 +16,7 @@ class Total(msgspec.Struct):
     """What a strategy has made, in units of the last digit that the ledger keeps.
 
     Attributes:
-        made: Realised profit less commission.
+        made: Realised profit less commission and swap.
         deals: How many deals that took.
         deal_us: Event time of the last of them, us since the epoch.
     """
@@ -30,7 +30,7 @@ class Account:
     """Balance and each strategy's share in it.
 
     Amounts are counted in whole units of the last digit that the ledger keeps, so that the
-    balance is the sum of the deals exactly, in whatever order they came.
+    balance is the sum of deals and charges exactly, in whatever order they came.
 
     Args:
         first_balance: In the account's currency.
@@ -43,7 +43,7 @@ class Account:
 
     @property
     def balance(self) -> float:
-        """First balance, realised profit, less commission."""
+        """First balance and realised profit less commission and swap."""
         return self._balance / _UNIT
 
     @property
@@ -52,7 +52,7 @@ class Account:
         return list(self._strategies)
 
     def realised(self, strategy: str) -> float:
-        """A strategy's realised profit less commission."""
+        """A strategy's realised profit less commission and swap."""
         made = self._strategies.get(strategy)
         return made.made / _UNIT if made is not None else 0.0
 
@@ -78,6 +78,11 @@ class Account:
         made.deal_us = fill.time_us
         self._balance += made_by(fill)
 
+    def charge(self, charge: Charge) -> None:
+        """Take a booked charge into account; the strategy has a deal."""
+        self._strategies[charge.strategy].made += charged_by(charge)
+        self._balance += charged_by(charge)
+
 
 def parts_of(ticket: int) -> tuple[int, int]:
     """The magic number and the count that a ticket of the paper book is made of."""
@@ -91,3 +96,8 @@ def _units(amount: float) -> int:
 def made_by(fill: Fill) -> int:
     """Profit less commission of a deal, in units of the last digit that the ledger keeps."""
     return _units(fill.profit) - _units(fill.commission)
+
+
+def charged_by(charge: Charge) -> int:
+    """What a charge adds, in units of the last digit that the ledger keeps."""
+    return _units(charge.swap) - _units(charge.commission)

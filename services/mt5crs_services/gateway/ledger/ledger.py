@@ -29,11 +29,11 @@ from mt5crs_shared import events
 from mt5crs_shared.configuration.structs import RetentionConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import account_log, ledger_queries
-from mt5crs_shared.storage.ledger_queries import DEAL_COLUMNS, POSITION_COLUMNS
+from mt5crs_shared.storage.ledger_queries import POSITION_COLUMNS
 from mt5crs_shared.storage.ledger_schema import PAPER, LedgerError
 from mt5crs_shared.storage.store import Durability
 from mt5crs_shared.trading.locks import TradingLock, in_words
-from mt5crs_shared.trading.orders import Fill, Order, OrderResult
+from mt5crs_shared.trading.orders import Charge, Fill, Order, OrderResult
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
@@ -226,21 +226,24 @@ class Ledger:
 
     def closed(self, ticket: int) -> Fill | None:
         """The deal that closed a position, whoever held it; of several, the last."""
-        row = self._select(
-            f"SELECT {DEAL_COLUMNS} FROM deals WHERE ticket = ? AND entry = 'OUT'"
-            " ORDER BY id DESC LIMIT 1",
-            ticket,
-        )
-        return ledger_queries.fill_of(row) if row is not None else None
+        return ledger_queries.closing_of(self._db, ticket)
 
     def far_side(self) -> str:
         """What a broker that is far away has to remember; empty: nothing yet."""
         row = self._select("SELECT value FROM meta WHERE key = 'far_side'")
         return str(row[0]) if row is not None else ""
 
-    def keep_far_side(self, state: str, notes: Iterable[AccountNote] = ()) -> None:
-        """Record what a broker that is far away has to remember, and what people should know."""
+    def owner_of(self, ticket: int) -> str | None:
+        """Whose a position is, or was last; None: no strategy's."""
+        return ledger_queries.owner_of(self._db, ticket)
+
+    def keep_far_side(
+        self, state: str, notes: Iterable[AccountNote] = (), charges: Iterable[Charge] = ()
+    ) -> None:
+        """Record what a broker that is far away has to remember and has charged, all or nothing."""
         with self._writing():
+            for charge in charges:
+                writing.insert_charge(self._db, charge)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('far_side', ?)", (state,))
             for note in notes:
                 writing.insert_event(self._db, note.kind, note.detail, note.name)

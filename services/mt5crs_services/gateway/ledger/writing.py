@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mt5crs_services.gateway.ledger.account import made_by, parts_of
+from mt5crs_services.gateway.ledger.account import charged_by, made_by, parts_of
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import Booking, OrderState, StreamUpdate
 from mt5crs_shared.trading.locks import TradingLock
-from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult
+from mt5crs_shared.trading.orders import Charge, Code, Fill, Order, OrderResult
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -105,6 +105,16 @@ def add_up(db: sqlite3.Connection, fill: Fill) -> None:
             " number = max(number, excluded.number)",
             parts_of(fill.ticket),
         )
+
+
+def insert_charge(db: sqlite3.Connection, charge: Charge) -> None:
+    """What was charged for a deal, and its share in the totals."""
+    values = (*msgspec.structs.astuple(charge), time.time())
+    db.execute(f"INSERT INTO charges VALUES (?{', ?' * (len(values) - 1)})", values)
+    db.execute(
+        "UPDATE totals SET made = made + ? WHERE strategy = ?",
+        (charged_by(charge), charge.strategy),
+    )
 
 
 def insert_position(db: sqlite3.Connection, held: OpenPosition) -> None:

@@ -32,6 +32,7 @@ class Earned(msgspec.Struct, frozen=True):
     trades: int
     net: float
     commission: float
+    swap: float
     win_rate: float
     profit_factor: float | None
     mean: float
@@ -87,12 +88,12 @@ def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:
     with books.ledger_of(var_dir) as ledger:
         if ledger is None:
             return []
-        deals = [deal.fill for deal in ledger_queries.deals(ledger, name)]
-        if name is not None and not deals:
+        found = ledger_queries.trades(ledger, name)
+        if name is not None and not found:
             known = {deal.fill.strategy for deal in ledger_queries.deals(ledger)}
-            if known:
+            if known and name not in known:
                 raise unknown_name(name, known, "strategy with a deal")
-    return [trade for trade in trading.trades_of(deals) if trade.closed_us >= begin_us]
+    return [trade for trade in found if trade.closed_us >= begin_us]
 
 
 def _nothing(var_dir: Path, name: str | None) -> str:
@@ -105,6 +106,7 @@ def _earned(name: str, found: Performance) -> Earned:
         trades=found.trades,
         net=found.net,
         commission=found.commission,
+        swap=found.swap,
         win_rate=found.win_rate,
         profit_factor=found.profit_factor,
         mean=found.mean,
@@ -116,6 +118,7 @@ def _earned(name: str, found: Performance) -> Earned:
 
 
 def _earned_columns(rows: Sequence[Earned], span: Span) -> list[Column]:
+    swaps = [column(rows, "SWAP", lambda r: money(r.swap), 4)] if any(r.swap for r in rows) else []
     return [
         column(rows, span.upper(), lambda r: Cell(r.name), right=False, least=8),
         column(rows, "TRADES", lambda r: Cell(f"{r.trades:,}")),
@@ -127,6 +130,7 @@ def _earned_columns(rows: Sequence[Earned], span: Span) -> list[Column]:
         column(rows, "WORST", lambda r: money(r.worst), 3),
         column(rows, "DRAWDOWN", lambda r: Cell(f"{r.drawdown:,.2f}"), 1),
         column(rows, "COMMISSION", lambda r: Cell(f"{r.commission:,.2f}"), 4),
+        *swaps,
         column(rows, "OPEN FOR", lambda r: Cell(duration(r.seconds)), 5),
     ]
 
@@ -136,6 +140,7 @@ def _factor(factor: float | None) -> str:
 
 
 def _trade_columns(rows: Sequence[Trade]) -> list[Column]:
+    swaps = [column(rows, "SWAP", lambda t: money(t.swap), 4)] if any(t.swap for t in rows) else []
     return [
         column(rows, "CLOSED (UTC)", lambda t: books.moment(t.closed_us), right=False),
         column(rows, "STRATEGY", lambda t: Cell(t.strategy), right=False, least=8),
@@ -146,6 +151,7 @@ def _trade_columns(rows: Sequence[Trade]) -> list[Column]:
         column(rows, "EXIT", lambda t: books.price(t.exit), 2),
         column(rows, "NET", lambda t: money(t.net)),
         column(rows, "COMMISSION", lambda t: Cell(f"{t.commission:.2f}"), 4),
+        *swaps,
         column(rows, "OPEN FOR", lambda t: Cell(duration(t.seconds)), 3),
         column(rows, "CLOSED BY", lambda t: Cell(_by(t)), right=False),
         column(rows, "TICKET", lambda t: Cell(str(t.ticket)), 5),

@@ -114,6 +114,7 @@ def show_summary(var_dir: Path, since: str | None) -> None:
             refused = reaching_back(lambda n: _refused(db, n), None, begin or _FIRST)
             written = Books(
                 deals=ledger_queries.deals(db),
+                charges=ledger_queries.charges(db),
                 refused=[order for order in refused if order.recorded >= since_wall],
                 held=ledger_queries.read_positions(db),
                 changes=account_log.read_account_events(db, since=since_wall),

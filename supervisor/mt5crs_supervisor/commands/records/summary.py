@@ -28,7 +28,7 @@ from mt5crs_shared.storage.event_files import NumberedEvent
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.locks import TradingLock, in_words
-from mt5crs_shared.trading.orders import Position
+from mt5crs_shared.trading.orders import Charge, Position
 from mt5crs_supervisor.display.table import plain
 from mt5crs_supervisor.display.words import duration
 
@@ -41,6 +41,7 @@ class Books(msgspec.Struct, frozen=True):
 
     Attributes:
         deals: Every deal, since a trade may have been opened before.
+        charges: Whatever the broker has charged for them.
         refused: Orders that were refused.
         held: The open positions.
         changes: What was locked and unlocked, and what the broker's account has shown.
@@ -48,6 +49,7 @@ class Books(msgspec.Struct, frozen=True):
     """
 
     deals: Sequence[Deal] = ()
+    charges: Sequence[Charge] = ()
     refused: Sequence[OrderRecord] = ()
     held: Sequence[Position] = ()
     changes: Sequence[AccountEvent] = ()
@@ -73,7 +75,7 @@ def morning_page(
     lines = [f"from {since} to {until}", ""]
     lines += _deaths(events) or ["nobody died"]
     lines += [*_supervisor(events), *_degraded(events), *_given_up(events)]
-    lines += ["", *_earned(begin, books.deals), *_refusals(books.refused)]
+    lines += ["", *_earned(begin, books), *_refusals(books.refused)]
     lines += [*_locked(books), ""]
     return lines + ([_position(held) for held in books.held] or ["nothing is open"])
 
@@ -154,20 +156,21 @@ def _given_up(events: Sequence[NumberedEvent]) -> list[str]:
     ]
 
 
-def _earned(begin: datetime | None, deals: Sequence[Deal]) -> list[str]:
+def _earned(begin: datetime | None, books: Books) -> list[str]:
     since = begin.timestamp() if begin is not None else 0.0
-    booked = {(d.fill.strategy, d.fill.ticket) for d in deals if d.recorded >= since}
+    booked = {(d.fill.strategy, d.fill.ticket) for d in books.deals if d.recorded >= since}
     closed = [
         trade
-        for trade in trading.trades_of(deal.fill for deal in deals)
+        for trade in trading.trades_of((deal.fill for deal in books.deals), books.charges)
         if (trade.strategy, trade.ticket) in booked
     ]
     if not closed:
         return ["no trade was closed"]
     every = trading.performance(closed)
+    swap = f" and {every.swap:+,.2f} swap" if every.swap else ""
     lines = [
         f"{_counted(every.trades, 'trade')} closed: {every.net:+,.2f} after"
-        f" {every.commission:,.2f} commission, {every.win_rate:.0%} won,"
+        f" {every.commission:,.2f} commission{swap}, {every.win_rate:.0%} won,"
         f" drawdown {every.drawdown:,.2f}"
     ]
     for name, of_one in trading.grouped_by(closed, "strategy").items():

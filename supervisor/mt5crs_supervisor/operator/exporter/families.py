@@ -93,7 +93,7 @@ MONEY = (
     ),
     Figure(
         "realised_profit",
-        "Profit of closed deals less commission, in the account's currency.",
+        "Profit of closed deals less commission and swap, in the account's currency.",
         lambda s: s.realised,
     ),
     Figure(
@@ -106,7 +106,11 @@ MONEY = (
 """Of every strategy that the ledger knows, whether it has a process or not."""
 
 ACCOUNT = (
-    Figure("balance", "First balance, realised profit, commission.", lambda a: a.balance),
+    Figure(
+        "balance",
+        "First balance, realised profit, commission, swap.",
+        lambda a: a.balance,
+    ),
     Figure("equity", "Balance and floating profit.", lambda a: a.equity),
     Figure("margin", "Held by open positions.", lambda a: a.margin),
     Figure("free_margin", "Equity less margin.", lambda a: a.free_margin),

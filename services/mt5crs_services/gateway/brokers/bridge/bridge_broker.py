@@ -36,11 +36,12 @@ from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Order, Position
+from mt5crs_shared.trading.orders import Charge, Order, Position
 
 AWAY_AFTER = 2.0
 """Seconds without a connection after which people are told."""
@@ -122,7 +123,7 @@ class BridgeBroker(FarBroker):
             config.globals.account,
             settings.trust_account,
             _doubled(config),
-            _owners(config),
+            _owners(config).keys(),
             state,
             config.globals,
             monotonic,
@@ -319,6 +320,20 @@ def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect
     return f"{kind}{whose}, dialect {dialect.name}"
 
 
+def _own_books(ledger: Ledger, account: Account) -> OwnBooks:
+    def keep(state: BridgeState, notes: Sequence[AccountNote], charges: Sequence[Charge]) -> None:
+        ledger.keep_far_side(msgspec.json.encode(state).decode(), notes, charges)
+        for charge in charges:
+            account.charge(charge)
+
+    return OwnBooks(
+        lambda: account.balance,
+        keep,
+        lambda ticket: ledger.closed(ticket) is not None,
+        ledger.owner_of,
+    )
+
+
 def bridge_maker(
     context: "zmq.Context[zmq.Socket[bytes]]",
     poller: zmq.Poller,
@@ -348,13 +363,7 @@ def bridge_maker(
             market,
             ledger.open_positions(),
             msgspec.json.decode(kept, type=BridgeState) if kept else BridgeState(),
-            OwnBooks(
-                lambda: account.balance,
-                lambda state, notes: ledger.keep_far_side(
-                    msgspec.json.encode(state).decode(), notes
-                ),
-                lambda ticket: ledger.closed(ticket) is not None,
-            ),
+            _own_books(ledger, account),
             Comments(ledger.installation),
             link,
             dialect_named(settings.execution.dialect),

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,10 +12,10 @@ from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState
 from mt5crs_services.gateway.brokers.bridge.account.closings import (
     PLAUSIBLE,
-    Ended,
     ending_fill,
     shared_out,
 )
+from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
@@ -28,31 +28,15 @@ from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import GlobalConfig
-from mt5crs_shared.trading.orders import Code, Position
+from mt5crs_shared.trading.orders import Charge, Code, Position
 
 logger = logging.getLogger(__name__)
-
-MISSED_LOOKS = 2
-"""Snapshots in a row that lack a position before it is taken for closed: a terminal that is
-connecting lists none for a moment."""
 
 A_DAY = 86_400.0
 """Seconds back from which on deals are asked for at first: the newest one is all that is wanted."""
 
 ACCEPTED = "balance"
 """What `settle` is told of where a balance that was not expected is right."""
-
-
-class Missing(NamedTuple):
-    """A position that snapshots in a row have not listed.
-
-    Attributes:
-        looks: How many.
-        since: When the first of them was asked for, monotonic, seconds.
-    """
-
-    looks: int
-    since: float
 
 
 class BridgeState(msgspec.Struct, frozen=True):
@@ -76,13 +60,23 @@ class OwnBooks(NamedTuple):
 
     Attributes:
         balance: Its balance, just now.
-        keep: Has a state on the disk, with what people should know of it.
+        keep: Has a state on the disk, with what people should know of it, and what is charged.
         closed: Whether it has the deal that closed a position.
+        owner_of: Whose a position is, or was last; None: no strategy's.
     """
 
     balance: Callable[[], float]
-    keep: Callable[[BridgeState, Sequence[AccountNote]], None]
+    keep: Callable[[BridgeState, Sequence[AccountNote], Sequence[Charge]], None]
     closed: Callable[[int], bool]
+    owner_of: Callable[[int], str | None]
+
+
+class _Jump(NamedTuple):
+    """A balance that nobody expected, with what is known of it."""
+
+    money: BalanceState
+    charges: Sequence[Charge]
+    account: FarAccount
 
 
 class Reconciliation:
@@ -97,7 +91,7 @@ class Reconciliation:
         account: Which account it has to be.
         trusted: A bridge that does not say which one it is, is believed.
         doubled: Symbols that several strategies trade.
-        owners: The strategy of each magic number.
+        magics: The strategies' magic numbers.
         state: As an earlier process left it.
         settings: How long a bridge may be late, and in which currency the account has to be.
         monotonic: The monotonic clock, seconds.
@@ -120,11 +114,12 @@ class Reconciliation:
         account: AccountConfig | None,
         trusted: bool,
         doubled: Collection[str],
-        owners: Mapping[int, str],
+        magics: Collection[int],
         state: BridgeState,
         settings: GlobalConfig,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        settle_after = settings.execution.settle_after
         self.state = state
         self.confirmed = False
         self.trouble = ""
@@ -134,20 +129,20 @@ class Reconciliation:
         self._orders = orders
         self._lookup = lookup
         self._own = books
-        self._settle_after = settings.execution.settle_after
         self._currency = settings.account_currency
         self._account = account
         self._trusted = trusted
         self._doubled = doubled
-        self._owners = owners
+        self._magics = magics
         self._monotonic = monotonic
-        self._since: dict[int, float] = {}
-        self._missing: dict[int, Missing] = {}
-        self._jumped: tuple[BalanceState, FarAccount] | None = None
+        self._missing = MissingPositions(
+            holdings, deals.ended, orders.closes, lookup.look_again, settle_after, monotonic
+        )
+        self._jumped: _Jump | None = None
 
     def opened(self, ticket: int) -> None:
         """A position is ours from now on; earlier snapshots cannot have it."""
-        self._since[ticket] = self._monotonic()
+        self._missing.opened(ticket)
 
     @property
     def deals_from_us(self) -> int:
@@ -157,17 +152,19 @@ class Reconciliation:
     def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
         account = snapshot.account
-        money = self.state.money.with_deals(snapshot.deals, self._owners)
+        money, charges = self.state.money.with_deals(
+            snapshot.deals, self._own.owner_of, self._magics
+        )
         self.trouble = why_not(
             account, self._account, self._trusted, self._doubled, self._currency
-        ) or self._leap(money, account)
+        ) or self._leap(_Jump(money, charges, account))
         if self.trouble:
             self.confirmed = False
             return
         if money.offset is None:
-            offset = round(account.balance - self._own.balance(), 2)
-            money = msgspec.structs.replace(money, offset=offset)
-            self._remember(money=money)
+            money = money.compared(account, self._own.balance())
+        # First of all: what is left of a difference is what positions have made.
+        self._remember(charges=charges, money=money)
         difference = self._difference(account)
         ours = {held.position.ticket for held in self._holdings.all}
         known = ours | set(self.state.foreign)
@@ -175,22 +172,24 @@ class Reconciliation:
         yield from self._book_ended(snapshot)
         self.confirmed = not self.trouble
         self._close_strays(snapshot)
-        self._since = {t: at for t, at in self._since.items() if at >= snapshot.asked_at}
-        settled = not self._orders.in_doubt and not self._missing
+        self._missing.forget_before(snapshot)
+        settled = not self._orders.in_doubt and not self._missing.tickets
         if settled and not self.trouble:
-            self._note(snapshot, money)
+            self._note(snapshot)
 
-    def _leap(self, money: BalanceState, account: FarAccount) -> str:
+    def _leap(self, jump: "_Jump") -> str:
         """Why a balance cannot be that of this account, whatever is open or on its way there."""
         open_ = [self._deals.ended(held, held.position.lots) for held in self._holdings.all]
         allowed = sum(abs(each.expected) + PLAUSIBLE * each.value for each in open_)
-        leap = money.leap(account, self._own.balance(), allowed)
-        self._jumped = (money, account) if leap else None
+        money, charges, account = jump
+        leap = money.leap(account, self._own.balance(), allowed, charges)
+        self._jumped = jump if leap else None
         return leap
 
     def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Positions, or parts of them, that the broker has no more."""
-        ended = self._ended(snapshot)
+        ended = self._missing.ended(snapshot)
+        self.trouble = self._missing.contradiction
         if not ended:
             return
         difference = self._difference(snapshot.account)
@@ -210,37 +209,6 @@ class Reconciliation:
             fill = ending_fill(each, profit)
             yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
 
-    def _ended(self, snapshot: AccountSnapshot) -> list[Ended]:
-        before, self._missing = self._missing, {}
-        ended = []
-        for held in list(self._holdings.all):
-            gone = self._gone(held, snapshot)
-            ticket = held.position.ticket
-            if not gone:
-                continue
-            looks, since = before.get(ticket, Missing(0, snapshot.asked_at))
-            self._missing[ticket] = Missing(looks + 1, since)
-            waited = self._monotonic() - since
-            if looks + 1 >= MISSED_LOOKS and waited >= self._settle_after:
-                ended.append(self._deals.ended(held, gone))
-            else:
-                self._lookup.look_again(self._settle_after)
-        return ended
-
-    def _gone(self, held: OpenPosition, snapshot: AccountSnapshot) -> float:
-        """Lots of a position that a snapshot has no more."""
-        position = held.position
-        newer = self._since.get(position.ticket, 0.0) >= snapshot.asked_at
-        if newer or self._orders.closes(position.strategy):
-            return 0.0
-        listed = evidence.listed_as(position, snapshot.positions)
-        if listed is None:
-            return position.lots
-        if listed.side != position.side or listed.lots > position.lots + evidence.SAME_LOTS:
-            self.trouble = _another(held, listed)
-            return 0.0
-        return round(position.lots - listed.lots, 8)
-
     def _close_strays(self, snapshot: AccountSnapshot) -> None:
         """Close what orders of ours have opened that are not on their way any more."""
         self.strays = False
@@ -248,14 +216,14 @@ class Reconciliation:
         on_way = {sent.instruction.comment for sent in self._orders.all}
         for found in snapshot.positions:
             comment = found.comment or ""
-            newer = self._since.get(found.ticket, 0.0) >= snapshot.asked_at
+            newer = self._missing.newer(found.ticket, snapshot)
             if found.ticket in ours or newer or comment in on_way:
                 continue
             # One that was booked as closed, and is there again, was never closed.
             if not self._own.closed(found.ticket):
                 self.strays |= self._lookup.close_stray(found)
 
-    def _note(self, snapshot: AccountSnapshot, money: BalanceState) -> None:
+    def _note(self, snapshot: AccountSnapshot) -> None:
         """What is somebody else's, what is not guarded, and a balance that nobody can explain."""
         listed = {found.ticket: found for found in snapshot.positions}
         held = {each.position.ticket: each for each in self._holdings.all}
@@ -266,7 +234,10 @@ class Reconciliation:
             for ticket, each in sorted(held.items())
             if ticket in listed and _lacks_stops(each, listed[ticket])
         )
-        money, told = money.settled(snapshot.account, self._own.balance())
+        money = self._claimed()
+        money, told = (money if on_way else money.disowned()).settled(
+            snapshot.account, self._own.balance()
+        )
         notes = [
             *(
                 foreign_note(listed[ticket])
@@ -281,6 +252,12 @@ class Reconciliation:
             *([told] if told is not None else ()),
         ]
         self._remember(notes, foreign=foreign, unguarded=unguarded, money=money)
+
+    def _claimed(self) -> BalanceState:
+        """What is known of the balance, with what was charged for orders that were just found."""
+        money, charges = self.state.money.with_deals(None, self._own.owner_of, self._magics)
+        self._remember(charges=charges, money=money)
+        return money
 
     def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
         """Have the gateway's own orders on the disk."""
@@ -304,7 +281,7 @@ class Reconciliation:
         held = next((h for h in self._holdings.all if h.position.ticket == int(what)), None)
         if held is None:
             return "no such position is open by the ledger"
-        if deal is None or int(what) not in self._missing:
+        if deal is None or int(what) not in self._missing.tickets:
             return "the broker lists it; `flatten` closes it"
         if far_off := self._deals.far_off(held.position.symbol, deal.price):
             return far_off
@@ -316,9 +293,10 @@ class Reconciliation:
         """The broker's balance is right as it is, whatever is expected."""
         if self._jumped is None:
             return "the balance is what was expected"
-        before, account = self._jumped
+        money, charges, account = self._jumped
         self._jumped = None
-        money, note = before.accepted(account, self._own.balance())
+        self._remember(charges=charges, money=money)
+        money, note = money.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
         self._remember([note], money=money)
         return ""
@@ -326,22 +304,25 @@ class Reconciliation:
     def _difference(self, account: FarAccount) -> float:
         return self.state.money.difference(account, self._own.balance())
 
-    def _remember(self, notes: Sequence[AccountNote] = (), **changes: object) -> None:
+    def _remember(
+        self,
+        notes: Sequence[AccountNote] = (),
+        charges: Sequence[Charge] = (),
+        **changes: object,
+    ) -> None:
         state = msgspec.structs.replace(self.state, **changes)
         if state != self.state:
-            self._own.keep(state, notes)
+            self._own.keep(state, notes, charges)
             self.state = state
+        for charge in charges:
+            logger.info("%s was charged %s", charge.strategy, _charged(charge))
         for note in notes:
             logger.warning("%s", note.detail)
 
 
-def _another(held: OpenPosition, listed: FarPosition) -> str:
-    position = held.position
-    return (
-        f"position {position.ticket} of {position.strategy} is a {position.side} of"
-        f" {position.lots:g} lots in the ledger, and a {listed.side} of {listed.lots:g} at the"
-        " broker: somebody else trades it; nothing is sent"
-    )
+def _charged(charge: Charge) -> str:
+    swap = f", swap {charge.swap:+,.2f}" if charge.swap else ""
+    return f"{charge.commission:,.2f} commission{swap} for deal {charge.deal}"
 
 
 def _unguarded(position: Position) -> AccountNote:

@@ -1,7 +1,7 @@
 """What has moved a broker's balance besides the deals that are in the ledger: pure functions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -9,6 +9,8 @@ from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_MONEY
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarDeal
 from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_shared import events
+from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
+from mt5crs_shared.trading.orders import Charge
 
 JUMP = 0.10
 """A balance that changes by more than this share of it, and nobody knows why, stops everything."""
@@ -30,6 +32,8 @@ class BalanceState(msgspec.Struct, frozen=True):
         causes: What is known of that, by what it was.
         deal: Number of the newest deal; 0: there is none; -1: they were never told.
         deal_us: Its time, us since the epoch.
+        unclaimed: Deals of our magic numbers in positions that the ledger does not have, or not
+            yet: one may be that of an order whose fate is not known.
     """
 
     offset: float | None = None
@@ -37,6 +41,16 @@ class BalanceState(msgspec.Struct, frozen=True):
     causes: dict[str, float] = {}
     deal: int = -1
     deal_us: int = 0
+    unclaimed: tuple[FarDeal, ...] = ()
+
+    def compared(self, account: FarAccount, ledger: float) -> "BalanceState":
+        """The same, with the balances as they are now.
+
+        Args:
+            account: As it is now.
+            ledger: The ledger's balance.
+        """
+        return msgspec.structs.replace(self, offset=self._beyond(account, ledger))
 
     def difference(self, account: FarAccount, ledger: float) -> float:
         """By how much a balance is another one than is known here, to the cent.
@@ -45,41 +59,63 @@ class BalanceState(msgspec.Struct, frozen=True):
             account: As it is now.
             ledger: The ledger's balance.
         """
-        return 0.0 if self.offset is None else round(account.balance - ledger - self.offset, 2)
+        return 0.0 if self.offset is None else round(self._beyond(account, ledger) - self.offset, 2)
 
     def with_deals(
-        self, deals: Sequence[FarDeal] | None, owners: Mapping[int, str]
-    ) -> "BalanceState":
-        """The same, with what new deals explain.
+        self,
+        deals: Sequence[FarDeal] | None,
+        owner_of: Callable[[int], str | None],
+        magics: Collection[int],
+    ) -> tuple["BalanceState", tuple[Charge, ...]]:
+        """The same with what new deals explain, and what is to be charged for them.
 
         Args:
             deals: Some of them may be known; None: they are not told.
-            owners: The strategy of each magic number.
+            owner_of: Whose a position is by the ledger; None: no strategy's.
+            magics: The strategies' magic numbers.
         """
-        if deals is None:
-            return self
+        told = deals or ()
         # What came before the first look is in the offset.
-        new = [deal for deal in deals if deal.number > self.deal >= 0]
-        number = max((deal.number for deal in deals), default=0)
-        time_us = max((deal.time_us for deal in deals), default=0)
-        return msgspec.structs.replace(
+        new = [deal for deal in told if deal.number > self.deal >= 0]
+        charges, others, unclaimed = [], [], []
+        for deal in (*self.unclaimed, *new):
+            owner = owner_of(deal.position) if deal.trade else None
+            if owner is not None:
+                charges.append(_charge_of(deal, owner))
+            elif deal.trade and deal.magic in magics:
+                unclaimed.append(deal)
+            else:
+                others.append(deal)
+        number = max((deal.number for deal in told), default=self.deal if deals is None else 0)
+        time_us = max((deal.time_us for deal in told), default=0)
+        state = msgspec.structs.replace(
             self,
             deal=max(number, self.deal),
             deal_us=max(time_us, self.deal_us),
-            causes=_together(self.causes, causes_of(new, owners)),
+            causes=_together(self.causes, causes_of(others)),
+            unclaimed=tuple(unclaimed),
         )
+        return state, tuple(each for each in charges if each.commission or each.swap)
 
-    def leap(self, account: FarAccount, ledger: float, allowed: float) -> str:
+    def disowned(self) -> "BalanceState":
+        """The same once no order is on its way: what nobody has claimed is of others."""
+        causes = _together(self.causes, causes_of(self.unclaimed))
+        return msgspec.structs.replace(self, causes=causes, unclaimed=())
+
+    def leap(
+        self, account: FarAccount, ledger: float, allowed: float, charges: Sequence[Charge] = ()
+    ) -> str:
         """Why a balance cannot be that of this account, for people; empty: it can.
 
         Args:
             account: As it is now.
             ledger: The ledger's balance.
             allowed: What open positions may have made, had they just been closed.
+            charges: What is not in the ledger yet.
         """
         difference = self.difference(account, ledger)
         expected, rest = account.balance - difference, self.untold + difference
-        rest -= sum(self.causes.values())
+        rest -= sum(self.causes.values()) + sum(charge.made for charge in charges)
         if self.offset is None or abs(rest) <= JUMP * max(abs(expected), 1.0) + allowed:
             return ""
         return (
@@ -100,34 +136,36 @@ class BalanceState(msgspec.Struct, frozen=True):
         untold = round(self.untold + self.difference(account, ledger), 2)
         if abs(untold) >= max(TOLD_FROM * account.balance, SAME_MONEY):
             return self.accepted(account, ledger)
-        offset = round(account.balance - ledger, 2)
-        return msgspec.structs.replace(self, offset=offset, untold=untold), None
+        return msgspec.structs.replace(self.compared(account, ledger), untold=untold), None
 
     def accepted(self, account: FarAccount, ledger: float) -> tuple["BalanceState", AccountNote]:
         """What is known once a balance is right as it is, and what people should know of it."""
         difference = self.difference(account, ledger)
         note = _note_of(account, self.untold + difference, self.causes)
-        offset = round(account.balance - ledger, 2)
-        return msgspec.structs.replace(self, offset=offset, untold=0.0, causes={}), note
+        known = self.compared(account, ledger)
+        return msgspec.structs.replace(known, untold=0.0, causes={}), note
+
+    def _beyond(self, account: FarAccount, ledger: float) -> float:
+        """A balance less the ledger's, and less what will be charged there by and by."""
+        costs = sum(deal.commission + deal.swap for deal in self.unclaimed)
+        return round(account.balance - ledger - costs, 2)
 
 
-def causes_of(deals: Iterable[FarDeal], owners: Mapping[int, str]) -> dict[str, float]:
-    """What deals have moved, by what it was, in the account's currency.
-
-    The profit of a strategy's deal is in the ledger, and is none of this.
-    """
+def causes_of(deals: Iterable[FarDeal]) -> dict[str, float]:
+    """What deals that are no strategy's have moved, by what it was, in the account's currency."""
     sums: dict[str, float] = defaultdict(float)
     for deal in deals:
-        owner, whole = owners.get(deal.magic), deal.profit + deal.commission + deal.swap
-        if not deal.trade:
-            what = "paid in or out" if deal.kind in PAID else deal.kind.lower().replace("_", " ")
-            sums[what] += whole
-        elif owner is None:
-            sums["deals of others"] += whole
-        else:
-            sums[f"commission of {owner}"] += deal.commission
-            sums[f"swap of {owner}"] += deal.swap
+        paid = "paid in or out" if deal.kind in PAID else deal.kind.lower().replace("_", " ")
+        what = "deals of others" if deal.trade else paid
+        sums[what] += deal.profit + deal.commission + deal.swap
     return _together(sums, {})
+
+
+def _charge_of(deal: FarDeal, owner: str) -> Charge:
+    # Adding zero makes no cost of "-0.0".
+    commission = round(-deal.commission, MONEY_DIGITS) + 0.0
+    swap = round(deal.swap, MONEY_DIGITS) + 0.0
+    return Charge(deal.number, owner, deal.position, deal.time_us, commission, swap)
 
 
 def _together(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What an account has at one moment, asked in three questions that must fit; and whose it is."""
+"""What an account has at one moment, asked in questions that must fit; and whose it is."""
 
 import enum
 import logging
@@ -49,16 +49,15 @@ class _Step(enum.Enum):
     NONE = enum.auto()
     ACCOUNT = enum.auto()
     POSITIONS = enum.auto()
-    ACCOUNT_AGAIN = enum.auto()
     DEALS = enum.auto()
+    ACCOUNT_AGAIN = enum.auto()
 
 
 class Snapshots:
-    """Asks for the account, its positions, and the account again.
+    """Asks for the account, its positions, its deals where the dialect tells them, and once more.
 
-    Where a deal of ours leaves in between, or the balance is another one at the end, the three do
-    not fit, and are asked again. Where the dialect tells deals, these are asked for at last: they
-    explain, and decide nothing.
+    Where a deal of ours leaves in between, or the balance is another one at the end, they do not
+    fit, and are asked again: so a deal that is told has moved the balance that is told with it.
 
     Args:
         dialect: What the bridge speaks.
@@ -92,6 +91,7 @@ class Snapshots:
         self._asked_at = 0.0
         self._first: FarAccount | None = None
         self._positions: tuple[FarPosition, ...] = ()
+        self._deals: tuple[FarDeal, ...] | None = None
 
     @property
     def wanted(self) -> bool:
@@ -113,7 +113,7 @@ class Snapshots:
         return max(self._due - self._monotonic(), 0.0)
 
     def ask(self) -> None:
-        """Ask the next of the three questions, where one is due and the link is ready."""
+        """Ask the next of the questions, where one is due and the link is ready."""
         if not self.wanted or not self._link.ready:
             return
         if self._step is _Step.NONE:
@@ -145,37 +145,35 @@ class Snapshots:
     def _take(self, body: bytes) -> AccountSnapshot | None:
         if self._step is _Step.POSITIONS:
             self._positions = tuple(self._dialect.read_positions(body))
-            self._step = _Step.ACCOUNT_AGAIN
+            tells = isinstance(self._dialect, TellsDeals)
+            self._step = _Step.DEALS if tells else _Step.ACCOUNT_AGAIN
             return None
         if self._step is _Step.DEALS:
-            self._step = _Step.NONE
-            return self._with_deals(body)
+            self._deals = self._read_deals(body)
+            self._step = _Step.ACCOUNT_AGAIN
+            return None
         account = self._dialect.read_account(body)
         if self._step is _Step.ACCOUNT:
             self._first = account
             self._step = _Step.POSITIONS
             return None
-        tells = isinstance(self._dialect, TellsDeals)
-        self._step = _Step.DEALS if tells else _Step.NONE
+        self._step = _Step.NONE
         first, self._first = self._first, None
         if first is None or not _same_account(first, account):
-            self._step = _Step.NONE
             self._due = self._monotonic()
             return None
         self.trouble = ""
-        self.latest = AccountSnapshot(self._asked_at, account, self._positions)
-        return None if tells else self.latest
+        self.latest = AccountSnapshot(self._asked_at, account, self._positions, self._deals)
+        return self.latest
 
-    def _with_deals(self, body: bytes) -> AccountSnapshot | None:
-        assert self.latest is not None and isinstance(self._dialect, TellsDeals)
+    def _read_deals(self, body: bytes) -> tuple[FarDeal, ...] | None:
+        assert isinstance(self._dialect, TellsDeals), "it was asked before"
         try:
-            deals = tuple(self._dialect.read_deals(body))
+            return tuple(self._dialect.read_deals(body))
         except BadReplyError as error:
             # The account is known without them.
             logger.info("the deals are not told: %s", error)
-            return self.latest
-        self.latest = msgspec.structs.replace(self.latest, deals=deals)
-        return self.latest
+            return None
 
     def _fail(self, trouble: str) -> None:
         self._step = _Step.NONE

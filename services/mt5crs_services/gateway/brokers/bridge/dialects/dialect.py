@@ -157,6 +157,7 @@ class FarDeal(msgspec.Struct, frozen=True):
         time_us: When it was.
         trade: It is a deal in a symbol; otherwise `kind` says what it is.
         kind: In the broker's words.
+        position: Ticket of the position that it opened, changed or closed; 0: none.
         magic: Of its order.
         profit: Realised by it, or what was paid in or out.
         commission: With fees.
@@ -167,6 +168,7 @@ class FarDeal(msgspec.Struct, frozen=True):
     time_us: int
     trade: bool
     kind: str
+    position: int
     magic: int
     profit: float
     commission: float

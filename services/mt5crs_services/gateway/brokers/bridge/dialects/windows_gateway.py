@@ -90,6 +90,7 @@ class WindowsGatewayDialect:
                 time_us=each.time_us,
                 trade=each.kind in ("BUY", "SELL"),
                 kind=each.kind,
+                position=each.position,
                 magic=each.magic,
                 profit=each.profit,
                 commission=each.commission + each.fee,

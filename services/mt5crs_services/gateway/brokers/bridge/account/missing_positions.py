@@ -1,0 +1,117 @@
+"""Positions that the broker lists no more, and since when."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mt5crs_services.gateway.brokers.bridge.account import evidence
+from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+
+MISSED_LOOKS = 2
+"""Snapshots in a row that lack a position before it is taken for closed: a terminal that is
+connecting lists none for a moment."""
+
+
+class Missing(NamedTuple):
+    """A position that snapshots in a row have not listed.
+
+    Attributes:
+        looks: How many.
+        since: When the first of them was asked for, monotonic, seconds.
+    """
+
+    looks: int
+    since: float
+
+
+class MissingPositions:
+    """Tells which of the positions here have been closed by the broker, from snapshot to snapshot.
+
+    Args:
+        holdings: The open positions.
+        estimate: What has become of so many lots of one, as far as the quotes tell.
+        closes: Whether an order on its way closes a strategy's position.
+        look_again: Has the account looked at once more, in so many seconds.
+        settle_after: Seconds that a bridge may be late.
+        monotonic: The monotonic clock, seconds.
+
+    Attributes:
+        tickets: Those that the newest snapshot lacks.
+        contradiction: What the broker has instead of one, for people; empty: nothing.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        estimate: Callable[[OpenPosition, float], Ended],
+        closes: Callable[[str], bool],
+        look_again: Callable[[float], None],
+        settle_after: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.tickets: dict[int, Missing] = {}
+        self.contradiction = ""
+        self._holdings = holdings
+        self._estimate = estimate
+        self._closes = closes
+        self._look_again = look_again
+        self._settle_after = settle_after
+        self._monotonic = monotonic
+        self._since: dict[int, float] = {}
+
+    def opened(self, ticket: int) -> None:
+        """A position is ours from now on; earlier snapshots cannot have it."""
+        self._since[ticket] = self._monotonic()
+
+    def newer(self, ticket: int, snapshot: AccountSnapshot) -> bool:
+        """Whether a position was opened after a snapshot was asked for."""
+        return self._since.get(ticket, 0.0) >= snapshot.asked_at
+
+    def forget_before(self, snapshot: AccountSnapshot) -> None:
+        """What was opened before a snapshot is in it, and in all later ones."""
+        self._since = {t: at for t, at in self._since.items() if at >= snapshot.asked_at}
+
+    def ended(self, snapshot: AccountSnapshot) -> list[Ended]:
+        """What is gone for so long that the broker must have closed it."""
+        self.contradiction = ""
+        before, self.tickets = self.tickets, {}
+        ended = []
+        for held in list(self._holdings.all):
+            gone = self._gone(held, snapshot)
+            ticket = held.position.ticket
+            if not gone:
+                continue
+            looks, since = before.get(ticket, Missing(0, snapshot.asked_at))
+            self.tickets[ticket] = Missing(looks + 1, since)
+            waited = self._monotonic() - since
+            if looks + 1 >= MISSED_LOOKS and waited >= self._settle_after:
+                ended.append(self._estimate(held, gone))
+            else:
+                self._look_again(self._settle_after)
+        return ended
+
+    def _gone(self, held: OpenPosition, snapshot: AccountSnapshot) -> float:
+        """Lots of a position that a snapshot has no more."""
+        position = held.position
+        if self.newer(position.ticket, snapshot) or self._closes(position.strategy):
+            return 0.0
+        listed = evidence.listed_as(position, snapshot.positions)
+        if listed is None:
+            return position.lots
+        if listed.side != position.side or listed.lots > position.lots + evidence.SAME_LOTS:
+            self.contradiction = _another(held, listed)
+            return 0.0
+        return round(position.lots - listed.lots, 8)
+
+
+def _another(held: OpenPosition, listed: FarPosition) -> str:
+    position = held.position
+    return (
+        f"position {position.ticket} of {position.strategy} is a {position.side} of"
+        f" {position.lots:g} lots in the ledger, and a {listed.side} of {listed.lots:g} at the"
+        " broker: somebody else trades it; nothing is sent"
+    )
