@@ -19,6 +19,9 @@ from mt5crs_shared.trading.trades import Trade
 from tests.bridges.office import BridgeOffice
 from tests.integration.test_bridge_account import noted
 from tests.integration.test_mt5_gateway_process import Windows, wait_for
+from tests.mt5_standin.module import ZONE_S
+from tests.system import System
+from tests.system import wait_for as wait_system
 from tests.unit.gateway_cases import order
 
 
@@ -162,6 +165,50 @@ def test_killed_before_and_after_a_charge_is_booked_it_is_booked_once(desk: Desk
     assert (charge.strategy, charge.commission) == ("euro", 0.35)
     desk.until(lambda: desk.core.account.balance == desk.bridge.balance, "the books are alike")
     assert desk.offset == 0.0
+
+
+def begun_with(system: System) -> int:
+    """Bars of its history file that the strategy has begun with."""
+    metrics = system.strategy("euro").metrics
+    return metrics.history_bars if metrics is not None else 0
+
+
+def test_a_start_begins_with_the_terminals_bars(tmp_path: Path) -> None:
+    """Nobody has pulled anything; and a start later on needs no terminal."""
+    (tmp_path / "windows").mkdir()
+    step = 900
+    newest = int(time.time()) // step * step + ZONE_S
+    rates = [
+        [newest - (300 - n) * step, 1.1, 1.101, 1.099, 1.1 + n * 1e-6, 9, 2, 0] for n in range(300)
+    ]
+    (tmp_path / "windows" / "rates.json").write_text(json.dumps(rates))
+    windows = Windows(tmp_path / "windows")
+    windows.start()
+    entry = {"name": "euro", "symbol": "EURUSD", "timeframe": "M15", "history": "bars/euro.csv"}
+    strategy = {"strategy": "mt5crs_worker.examples.ma_cross:MovingAverageCross"}
+    execution = {"dialect": "windows_gateway"}
+    where = {"zmq_execution_host": "127.0.0.1", "zmq_execution_port": windows.orders}
+    system = System(tmp_path, [entry | strategy], {"execution": execution, **where})
+    system.port = windows.ticks
+    system.write_config([entry | strategy], {"execution": execution, **where})
+    try:
+        wait_for(lambda: windows.hello().server_zone)
+        system.start()
+        wait_system(lambda: begun_with(system) == 256, "the terminal's bars in its window")
+        said = (tmp_path / "supervisor.out").read_text()
+        assert "history: euro: 300 bars of EURUSD M15" in said
+        assert len((tmp_path / "bars" / "euro.csv").read_text().splitlines()) == 301
+        wait_system(lambda: system.processed("euro") > 5, "ticks of the terminal")
+        system.stop()
+        windows.end()
+        system.start()
+        wait_system(lambda: begun_with(system) == 256, "the next one goes on with them")
+        assert (tmp_path / "supervisor.out").read_text().count("history:") == 1
+    finally:
+        system.stop()
+        windows.client.close()
+        if windows.process is not None and windows.process.poll() is None:
+            windows.end()
 
 
 def test_a_closing_of_the_gateways_own_that_was_refused_can_be_tried_again(desk: Desk) -> None:

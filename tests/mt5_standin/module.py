@@ -3,7 +3,7 @@
 ``book.json`` is the broker's book; ``faults.json`` what is wrong with the next orders, the first of
 them first; while there is a file ``down`` the terminal is gone, while ``offline`` it has no
 connection. What stands in ``paid`` is paid in; the ticket in ``closed`` is closed by hand, with the
-swap that stands beside it.
+swap that stands beside it. The bars of EURUSD, of whatever timeframe, are those of ``rates.json``.
 """
 
 import json
@@ -34,6 +34,8 @@ class FolderStandIn(StandIn):
         broker.interval_s = 0.1
         super().__init__(broker)
         self._folder = folder
+        if (rates := folder / "rates.json").exists():
+            broker.instruments["EURUSD"].rates = json.loads(rates.read_text())
 
     def initialize(self, *path: str, **options: Any) -> bool:
         self._look()

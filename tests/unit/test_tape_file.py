@@ -33,6 +33,22 @@ def test_ticks_come_back_and_new_symbols_do_not_rename_old_ones(tmp_path: Path) 
     assert (tmp_path / "symbols.txt").read_text().split() == ["EURUSD", "GBPUSD", "AUDUSD"]
 
 
+def test_from_when_on_nothing_is_missing(tmp_path: Path) -> None:
+    assert tape_file.unbroken_since(tmp_path) == {}
+    write(tmp_path)
+    assert tape_file.unbroken_since(tmp_path) == {"EURUSD": 1_000_000, "GBPUSD": 2_000_000}
+    tape = TapeFiles(tmp_path, ["EURUSD", "GBPUSD"], 1_000)
+    later = Tick("EURUSD", 5_000_000, 1.1, 1.2)
+    tape.append(TapeRecord(later, False, broken=True))
+    tape.append(TapeRecord(Tick("EURUSD", 6_000_000, 1.1, 1.2), False, False))
+    tape.close()
+    current = tmp_path / "current.tape"
+    current.write_bytes(current.read_bytes() + b"torn")
+    assert tape_file.unbroken_since(tmp_path)["EURUSD"] == 5_000_000
+    current.write_bytes(b"something else")
+    assert tape_file.unbroken_since(tmp_path) == {}
+
+
 @pytest.mark.parametrize("left", [None, "", "EURUSD\n"])
 def test_a_tape_whose_symbols_nobody_can_name_is_set_aside(
     tmp_path: Path, left: str | None

@@ -226,3 +226,36 @@ class TapeFiles:
     @staticmethod
     def _count(path: Path) -> int:
         return (path.stat().st_size - len(_HEADER)) // _RECORD.size
+
+
+def unbroken_since(folder: Path) -> dict[str, int]:
+    """From which moment on a tape has every tick, us since the epoch, by symbol.
+
+    Reads what is on disk, and changes nothing; a file that is no tape has no ticks.
+
+    Args:
+        folder: Where its files are; another process may be writing them.
+    """
+    found: dict[int, int] = {}
+    for path in (folder / "previous.tape", folder / "current.tape"):
+        data = _records_of(path)
+        for time_us, _, _, _, number, flags in _RECORD.iter_unpack(data):
+            if number not in found or flags & _BROKEN:
+                found[number] = time_us
+    try:
+        names = (folder / "symbols.txt").read_text().split()
+    except (OSError, UnicodeDecodeError):
+        names = []
+    return {names[number]: at for number, at in found.items() if number < len(names)}
+
+
+def _records_of(path: Path) -> bytes:
+    """The whole records of a file; none where it is no tape, or not there."""
+    try:
+        data = b"" if is_irregular(path) else path.read_bytes()
+    except OSError:
+        return b""
+    if not data.startswith(_HEADER):
+        return b""
+    whole = (len(data) - len(_HEADER)) // _RECORD.size * _RECORD.size
+    return data[len(_HEADER) : len(_HEADER) + whole]

@@ -6,7 +6,7 @@ import msgspec
 
 from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport, read_yaml
 from mt5crs_shared.configuration.parsing.yaml_structs import Parsed, parse_struct, unknown_key
-from mt5crs_shared.errors import Mark
+from mt5crs_shared.errors import ConfigError, Mark
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 
 FILE_NAME = "symbols.yaml"
@@ -34,6 +34,34 @@ def possible_places(config_file: Path, cwd: Path) -> tuple[Path, ...]:
     folder = config_file.parent
     folders = (folder, folder / "config", folder.parent / "config", cwd / "config")
     return tuple(dict.fromkeys(place / FILE_NAME for place in folders))
+
+
+def find_symbols(config_file: Path, cwd: Path) -> Path:
+    """The symbols file, or where it would be best.
+
+    Args:
+        config_file: Absolute path of the strategies file.
+        cwd: Absolute path of the working folder.
+    """
+    tried = possible_places(config_file, cwd)
+    return next((place for place in tried if place.exists()), tried[0])
+
+
+def read_symbols(file: Path, shown: str) -> dict[str, SymbolSpec]:
+    """The symbols of a file without a mistake.
+
+    Args:
+        file: Absolute path.
+        shown: What people call it.
+
+    Raises:
+        ConfigError: It has a mistake, or cannot be read.
+    """
+    report = ProblemReport(shown)
+    symbols = load_symbols(file, report)
+    if report.problems or symbols is None:
+        raise ConfigError(tuple(report.problems))
+    return symbols.specs
 
 
 def load_symbols(file: Path, report: ProblemReport) -> Symbols | None:

@@ -121,12 +121,15 @@ def history() -> None:
 @place_options()
 @names_argument()
 @click.option("--from", "source", help="Address [global.zmq_execution_host and _port].")
+@click.option("--if-needed", is_flag=True, help="Only for who would begin with too few bars.")
 @pass_setup
-def pull_history(setup: Setup, names: tuple[str, ...], source: str | None) -> None:
+def pull_history(setup: Setup, names: tuple[str, ...], source: str | None, if_needed: bool) -> None:
     """Write the broker's bars into the history files of NAMES, by way of a Windows gateway."""
-    from mt5crs_supervisor.commands.editing import history_pull
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.editing.history import history_pull
 
-    history_pull.write_history(setup.config, names, source)
+    missing_in = VarPaths(setup.running) if if_needed else None
+    history_pull.write_history(setup.config, names, source, missing_in)
 
 
 @cli.command()

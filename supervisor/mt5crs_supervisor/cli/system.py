@@ -58,6 +58,11 @@ def start(
 
         children.act_on(VarPaths(setup.running), "start", names, click.echo)
         return
+    if not quiet and feed_json is None:
+        from mt5crs_supervisor.commands.editing.history import history_start
+
+        # Whoever starts it quietly, as `--detach` does, has done so already.
+        history_start.pull_history(setup.config, setup.var_dir, _to_stderr)
     if detach:
         from mt5crs_supervisor.commands.running import background
 
@@ -151,9 +156,13 @@ def restart(setup: Setup, names: tuple[str, ...]) -> None:
 def reload(setup: Setup, dry_run: bool, keep: bool, flatten: bool) -> None:
     """Take up the changes of the configuration file; what is untouched notices nothing."""
     from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.editing.history import history_start
     from mt5crs_supervisor.commands.running import reload as reloading
 
-    reloading.reload(VarPaths(setup.running), dry_run, keep, flatten)
+    paths = VarPaths(setup.running)
+    if not dry_run:
+        history_start.pull_for_running(paths, _to_stderr)
+    reloading.reload(paths, dry_run, keep, flatten)
 
 
 @cli.command()
@@ -265,3 +274,7 @@ def chaos(
 
     if not campaign.run_campaign(setup.config, faults, every, seed, only, as_json):
         raise click.exceptions.Exit(1)
+
+
+def _to_stderr(line: str) -> None:
+    click.echo(line, err=True)

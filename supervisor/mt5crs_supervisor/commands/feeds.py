@@ -11,7 +11,6 @@ import click
 import msgspec
 
 from mt5crs_shared.configuration import loading, symbols_file
-from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.configuration.parsing.yaml_structs import describe
 from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.errors import ConfigError
@@ -116,13 +115,9 @@ def _feed(fields: Mapping[str, Any]) -> FeedConfig:
 
 
 def _specs(names: Sequence[str], config_path: Path) -> dict[str, SymbolSpec]:
-    tried = symbols_file.possible_places(config_path.absolute(), Path.cwd())
-    file = next((place for place in tried if place.exists()), tried[0])
-    report = ProblemReport(str(file))
-    symbols = symbols_file.load_symbols(file, report)
-    if symbols is None or report.problems:
-        raise ConfigError(tuple(report.problems))
+    file = symbols_file.find_symbols(config_path.absolute(), Path.cwd())
+    known = symbols_file.read_symbols(file, str(file))
     for name in names:
-        if name not in symbols.specs:
-            raise unknown_name(name, symbols.specs, "symbol")
-    return {name: symbols.specs[name] for name in names}
+        if name not in known:
+            raise unknown_name(name, known, "symbol")
+    return {name: known[name] for name in names}

@@ -52,8 +52,7 @@ def pull(
         CommandError: The gateway cannot be asked, or a symbol cannot be had.
     """
     wanted = unchecked_config(config)
-    tried = symbols_file.possible_places(config.absolute(), Path.cwd())
-    file = next((place for place in tried if place.exists()), tried[0]).resolve()
+    file = symbols_file.find_symbols(config.absolute(), Path.cwd()).resolve()
     before, known = _read(file)
     asked = tuple(names) or tuple(dict.fromkeys((*known, *wanted.traded)))
     if not asked:
@@ -89,11 +88,10 @@ def _read(file: Path) -> tuple[bytes, dict[str, SymbolSpec]]:
     if not file.exists():
         return b"", {}
     report = ProblemReport(nearby(str(file)))
-    symbols = symbols_file.load_symbols(file, report)
     raw = read_raw(file, report)
-    if report.problems or symbols is None or raw is None:
+    if raw is None:
         raise ConfigError(tuple(report.problems))
-    return raw, symbols.specs
+    return raw, symbols_file.read_symbols(file, report.file)
 
 
 def _told(

@@ -12,6 +12,9 @@ from mt5crs_shared.sockets.curve import KeyPlaces
 from mt5crs_shared.sockets.opening import is_local
 from mt5crs_supervisor.commands.failures import CommandError
 
+WINDOWS_GATEWAY = "windows_gateway"
+"""The dialect of the program that has a terminal's history, too."""
+
 
 class UncheckedStrategy(msgspec.Struct, frozen=True):
     """An entry.
@@ -20,13 +23,16 @@ class UncheckedStrategy(msgspec.Struct, frozen=True):
         name: Its name; empty: it has none.
         symbol: Its symbol.
         timeframe: Of its bars.
-        history: Its file of bars, as it is written; empty: it names none.
+        enabled: It is to run.
+        history: Its file of bars where `loading` finds it, or where it is to be made: beside the
+            strategies file. None: it names none.
     """
 
     name: str
     symbol: str
     timeframe: str
-    history: str
+    enabled: bool
+    history: Path | None
 
 
 class UncheckedConfig(msgspec.Struct, frozen=True):
@@ -36,12 +42,14 @@ class UncheckedConfig(msgspec.Struct, frozen=True):
         address: Of the Windows gateway.
         keys: Where the keys of the connection are; None: it is in the clear.
         insecure: It may be that, to another machine.
+        asks_terminal: Orders go by way of a Windows gateway, and no feed of ours is the market.
         strategies: The entries that name a symbol.
     """
 
     address: str
     keys: KeyPlaces | None
     insecure: bool
+    asks_terminal: bool
     strategies: tuple[UncheckedStrategy, ...]
 
     @property
@@ -77,7 +85,7 @@ def unchecked_config(config: Path) -> UncheckedConfig:
     execution, keys = _table(shared.get("execution")), None
     if server := execution.get("server_key"):
         own = shared.get("secret_key", default.secret_key)
-        keys = KeyPlaces(_found(str(own), config), _found(str(server), config))
+        keys = KeyPlaces(find_named(str(own), config), find_named(str(server), config))
     strategies = whole.get("strategies")
     entries = map(_table, strategies if isinstance(strategies, list) else [])
     usual = StrategyConfig(name="usual", symbol="usual")
@@ -85,12 +93,14 @@ def unchecked_config(config: Path) -> UncheckedConfig:
         f"tcp://{host}:{port}",
         keys,
         execution.get("insecure") is True,
+        execution.get("dialect") == WINDOWS_GATEWAY and shared.get("feed") is None,
         tuple(
             UncheckedStrategy(
                 name=str(entry.get("name") or ""),
                 symbol=str(entry["symbol"]),
                 timeframe=str(entry.get("timeframe") or usual.timeframe),
-                history=str(entry.get("history") or ""),
+                enabled=entry.get("enabled", usual.enabled) is True,
+                history=_file_of(entry.get("history"), config),
             )
             for entry in entries
             if entry.get("symbol")
@@ -98,7 +108,13 @@ def unchecked_config(config: Path) -> UncheckedConfig:
     )
 
 
-def _found(name: str, config: Path) -> str:
+def _file_of(name: object, config: Path) -> Path | None:
+    if not name:
+        return None
+    return config.absolute().parent / Path(find_named(str(name), config)).expanduser()
+
+
+def find_named(name: str, config: Path) -> str:
     """A file where `loading` would find it; `name` where it is not: its reader says so."""
     return checks.find_file(name, loading.folders_of(config, Path.cwd()), lambda *_said: None)
 

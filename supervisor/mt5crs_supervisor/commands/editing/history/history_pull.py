@@ -11,11 +11,10 @@ from typing import Protocol
 import click
 
 from mt5crs_shared.configuration import symbols_file
-from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
-from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.files import replace_file
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.sockets.curve import KeyPlaces
+from mt5crs_supervisor.commands.editing.history.history_needed import COLUMNS, lacking
 from mt5crs_supervisor.commands.editing.unchecked import UncheckedStrategy, unchecked_config
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.display.words import nearby
@@ -47,13 +46,16 @@ Asked = tuple[str, str, int]
 Pull = Callable[[str, Sequence[Asked], KeyPlaces | None], list[list[FarBar] | str]]
 
 
-def write_history(config: Path, names: Sequence[str], source: str | None) -> None:
+def write_history(
+    config: Path, names: Sequence[str], source: str | None, missing_in: VarPaths | None = None
+) -> None:
     """Write the history files of strategies anew, and tell what they hold.
 
     Args:
         config: The strategies file.
         names: Strategies, also with * and ?; none: all that name a history file.
         source: Address of a Windows gateway; None: that of the configuration.
+        missing_in: Only where a strategy that begins on this installation lacks bars; None: all.
 
     Raises:
         ConfigError: The symbols file has a mistake.
@@ -64,6 +66,10 @@ def write_history(config: Path, names: Sequence[str], source: str | None) -> Non
     wanted = [known[name] for name in (matching(known, names, "strategy") if names else known)]
     if not names:
         wanted = [strategy for strategy in wanted if strategy.history]
+    if missing_in is not None:
+        wanted = lacking(wanted, missing_in, click.echo)
+        if not wanted:
+            return
     for strategy in wanted:
         if not strategy.history:
             raise CommandError(f"{strategy.name} names no file: {_hint(strategy)}")
@@ -71,7 +77,9 @@ def write_history(config: Path, names: Sequence[str], source: str | None) -> Non
         some = found.strategies[0] if found.strategies else None
         what = f", such as {_hint(some)}" if some is not None else ""
         raise CommandError(f"no strategy names a file for its bars{what}")
-    points = {name: spec.point for name, spec in _specs(config).items()}
+    place = symbols_file.find_symbols(config.absolute(), Path.cwd())
+    specs = symbols_file.read_symbols(place, nearby(str(place))) if place.exists() else {}
+    points = {name: spec.point for name, spec in specs.items()}
     ask: Pull = pkgutil.resolve_name(COMMAND)
     address, keys = found.gateway(source)
     answers = ask(address, [_asked(strategy) for strategy in wanted], keys)
@@ -81,7 +89,8 @@ def write_history(config: Path, names: Sequence[str], source: str | None) -> Non
             why = bars if isinstance(bars, str) else "the terminal has none"
             failed.append(f"{strategy.name}: {strategy.symbol} {strategy.timeframe}: {why}")
             continue
-        file = config.absolute().parent / Path(strategy.history).expanduser()
+        file = strategy.history
+        assert file is not None, "it was looked at above"
         _write(file, bars, points.get(strategy.symbol, 0.0))
         first, last = (f"{_moment(bar.time_us):%Y-%m-%d %H:%M}" for bar in (bars[0], bars[-1]))
         timeframe = _asked(strategy)[1]
@@ -100,23 +109,6 @@ def _asked(strategy: UncheckedStrategy) -> Asked:
     return strategy.symbol, timeframe, BARS * parts
 
 
-def _specs(config: Path) -> dict[str, SymbolSpec]:
-    """The symbols, for their points.
-
-    Raises:
-        ConfigError: The file has a mistake.
-    """
-    tried = symbols_file.possible_places(config.absolute(), Path.cwd())
-    file = next((place for place in tried if place.exists()), None)
-    if file is None:
-        return {}
-    report = ProblemReport(nearby(str(file)))
-    symbols = symbols_file.load_symbols(file, report)
-    if report.problems or symbols is None:
-        raise ConfigError(tuple(report.problems))
-    return symbols.specs
-
-
 def _write(file: Path, bars: Sequence[FarBar], point: float) -> None:
     """Write a history file, whole or not at all; its prices are mids.
 
@@ -125,11 +117,11 @@ def _write(file: Path, bars: Sequence[FarBar], point: float) -> None:
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["timestamp", "open", "high", "low", "close"])
+    rows.writerow(COLUMNS)
     for bar in bars:
         half = bar.spread * point / 2
         prices = (round(bid + half, 10) for bid in (bar.open, bar.high, bar.low, bar.close))
-        rows.writerow([_moment(bar.time_us).isoformat(), *prices])
+        rows.writerow([_moment(bar.time_us).isoformat(), *prices, bar.spread])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, text.getvalue().encode(), synced=True)

@@ -1,0 +1,1 @@
+"""The bars that strategies begin with, fetched from a terminal."""
