@@ -47,3 +47,11 @@ RETCODES: Final = {
     10044: "CLOSE_ONLY",
     10045: "FIFO_CLOSE",
 }
+
+REFRESH: Final = frozenset({10004, 10020, 10021})
+"""Refused for its price: nothing was done, and at another price something may be."""
+
+ASK_FIRST: Final = frozenset({10012, 10024, 10025, 10031})
+"""Whether something was done, the code does not tell: an answer that came too late or not at all, a
+request too many beside one that was taken, nothing to change. The books are asked, and nothing is
+sent again before. The same holds for a code that nobody knows."""

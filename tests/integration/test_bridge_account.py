@@ -59,6 +59,22 @@ def test_another_account_is_not_traded(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_an_account_without_money_of_its_own_opens_nothing(desk: Desk) -> None:
+    desk.ready()
+    held = desk.result(order(desk.quote())).position
+    assert held is not None
+    desk.bridge.book.deposit(-desk.bridge.book.balance)
+    desk.until(lambda: "was expected" in desk.trouble, "it is seen")
+    assert settled(desk, Settle("balance", True, "ann")) == ""
+    desk.ready()
+    refused = desk.result(order(desk.quote("USDJPY"), strategy="yen", magic=9))
+    assert refused.code is Code.NO_MARGIN, refused
+    assert "the account's balance is 0.00 USD: nothing is opened before money" in refused.detail
+    closed = desk.result(order(desk.quote(), "SELL", ticket=held.ticket))
+    assert closed.code is Code.FILLED, closed
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
 def test_a_list_without_our_position_is_not_believed_while_no_money_has_moved(desk: Desk) -> None:
     """As a terminal tells it that is connecting."""
     desk.ready()

@@ -83,7 +83,7 @@ class Listener:
         self.socket = self.context.socket(self.kind)
         if folder is not None:
             known = read_known(folder)
-            self.clients = ClientList(self.context, known.clients)
+            self.clients = ClientList(self.context, folder, known)
             serve_curve(self.socket, known.own, DOMAIN)
         self.socket.bind(self.url)
 

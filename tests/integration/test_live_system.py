@@ -70,7 +70,7 @@ def test_it_trades_only_where_it_is_said_twice(tmp_path: Path, bridge: BridgePro
         {
             "paper_trading": False,
             "zmq_execution_port": bridge.port,
-            "account": {"login": 7, "server": "Broker-Demo"},
+            "account": {"login": 7, "server": "Broker-Demo", "hedging": True},
             # Nobody can say which account a bridge of this kind trades.
             "execution": {"dialect": "open_close", "trust_account": True},
             "risk": [loss],

@@ -16,6 +16,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     Instruction,
 )
 from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
+from mt5crs_services.mt5_gateway.orders.order_checks import retcode_class
 
 TRADE, OPEN_CLOSE, ORDER_SEND, ADVISOR = map(
     dialect_named, ("trade", "open_close", "order_send", "expert_advisor")
@@ -100,6 +101,7 @@ def test_an_answer_for_another_order_is_none() -> None:
         (10020, DealVerdict.RETRY),
         (10021, DealVerdict.RETRY),
         (10012, DealVerdict.UNKNOWN),
+        (10024, DealVerdict.UNKNOWN),
         (10031, DealVerdict.UNKNOWN),
         (10019, DealVerdict.REFUSED),
         (10018, DealVerdict.REFUSED),
@@ -115,6 +117,17 @@ def test_return_codes_by_what_follows(code: int, verdict: DealVerdict) -> None:
     if code > 0:
         assert rejected.verdict is verdict
         assert said(TRADE, status="error", message=f"failed: {code}").verdict is verdict
+
+
+def test_a_code_is_the_same_to_a_bridge_and_to_our_own_gateway() -> None:
+    means = {
+        DealVerdict.RETRY: "REFRESH",
+        DealVerdict.UNKNOWN: "ASK",
+        DealVerdict.REFUSED: "REFUSED",
+    }
+    for code in range(10_000, 10_060):
+        verdict = return_codes.verdict_of(code)
+        assert retcode_class(code) == means.get(verdict, "DONE"), code
 
 
 def test_an_error_that_says_done_tells_nothing() -> None:

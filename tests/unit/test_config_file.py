@@ -147,6 +147,33 @@ def test_a_live_account_needs_no_shadow_mode_it_has_one(house: Path) -> None:
     assert load_text(house, swap("paper_trading: true", paper)).globals.execution.shadow
 
 
+def test_a_first_order_is_a_small_one(house: Path) -> None:
+    (found,) = problems_of(house, swap("paper_trading: true", "execution: {max_first_lots: 100}"))
+    assert found.path == "global.execution.max_first_lots"
+    assert "100 lots" in str(found) and "a mistake in it costs little" in str(found)
+    load_text(house, swap("paper_trading: true", "execution: {max_first_lots: 1}"))
+
+
+@pytest.mark.parametrize("dialect", ["open_close", "expert_advisor"])
+def test_two_on_one_symbol_need_a_word_where_the_bridge_says_none(
+    house: Path, dialect: str
+) -> None:
+    live = (
+        "paper_trading: false\n  account: {login: 7, server: Demo}\n"
+        f"  execution: {{dialect: {dialect}, trust_account: true}}\n"
+        "  risk: [{rule: max_loss, params: {most: 3, unit: per_cent}}]"
+    )
+    text = swap("paper_trading: true", live)
+    load_text(house, text)
+    other = "  - {name: twin, symbol: EURUSD, strategy: 'a:B'}\n  - name: "
+    twin = text.replace("  - name: ", other, 1)
+    (found,) = problems_of(house, twin)
+    assert "EURUSD, which twin trades too" in str(found)
+    assert "hedging: true in global.account" in str(found)
+    load_text(house, twin.replace("server: Demo", "server: Demo, hedging: true"))
+    load_text(house, twin.replace(dialect, "windows_gateway"))
+
+
 def test_a_shared_magic_number_is_refused_also_against_a_derived_one(house: Path) -> None:
     derived = load_text(house, YAML).strategies[0].magic_number
     text = swap("threshold: 0.50", f"magic: {derived}")

@@ -115,6 +115,7 @@ class Terms(msgspec.Struct, frozen=True):
         rate: Price of the quote currency in the account's; None: not known.
         needed_margin: Margin that the position would hold, in the account's currency.
         free_margin: Margin that is free, in the account's currency.
+        balance: Of a real account, as far as it is known; None: it is made of paper.
     """
 
     held: Position | None
@@ -122,6 +123,7 @@ class Terms(msgspec.Struct, frozen=True):
     rate: float | None
     needed_margin: float
     free_margin: float
+    balance: float | None = None
 
 
 class Worth(msgspec.Struct, frozen=True):

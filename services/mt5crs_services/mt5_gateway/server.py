@@ -68,7 +68,8 @@ class WindowsGateway:
     ) -> None:
         self._config = config
         self._terminal = terminal
-        known = None if config.keys is None else read_known(Path(config.keys))
+        keys = None if config.keys is None else Path(config.keys)
+        known = None if keys is None else read_known(keys)
         self._router = open_socket(context, zmq.ROUTER, protocol.MAX_REQUEST)
         self._router.setsockopt(zmq.LINGER, 500)
         self._router.setsockopt(zmq.TCP_KEEPALIVE, 1)
@@ -76,7 +77,9 @@ class WindowsGateway:
         self._ticks.setsockopt(zmq.SNDHWM, UNSENT)
         self._ticks.setsockopt(zmq.LINGER, 0)
         self._ticks.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        self._clients = None if known is None else ClientList(context, known.clients)
+        self._clients = None
+        if keys is not None and known is not None:
+            self._clients = ClientList(context, keys, known)
         try:
             if known is not None:
                 for listening in (self._router, self._ticks):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from mt5crs_shared.configuration.checks import Strategies
+from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.configuration.parsing.yaml_structs import Parsed
 from mt5crs_shared.configuration.structs import GlobalConfig
@@ -12,6 +13,12 @@ from mt5crs_shared.errors import Mark
 
 NETTING = ("trade", "order_send")
 """Dialects that close by a deal of the other side, and so need a netting account."""
+
+SILENT = ("open_close", "expert_advisor")
+"""Dialects that close by ticket, and do not say whether the account nets."""
+
+MOST_FIRST_LOTS = 1.0
+"""A first order is there to find out, for little money, what a change has done."""
 
 BLIND = ("order_send", "expert_advisor")
 """Dialects that cannot say which account they trade, nor what is open there."""
@@ -24,6 +31,14 @@ def check_execution(
     globals_: Parsed[GlobalConfig], strategies: Strategies, report: ProblemReport
 ) -> None:
     """With `paper_trading: false`: which account, how much it may lose, one strategy a symbol."""
+    execution = globals_.get("execution")
+    if execution is not UNSET and execution.max_first_lots > MOST_FIRST_LOTS:
+        expected = (
+            f"at most {MOST_FIRST_LOTS:g}: a strategy's first order after a change is small, so"
+            " that a mistake in it costs little"
+        )
+        found = f"{execution.max_first_lots:g} lots"
+        report.add(*_place(globals_, "max_first_lots"), found, expected)
     if globals_.get("paper_trading") is not False:
         return
     missing = list(_missing(globals_))
@@ -32,7 +47,6 @@ def check_execution(
         expected = ", ".join(expected for _, expected in missing)
         mark, where = globals_.mark("paper_trading"), globals_.where("paper_trading")
         report.add(mark, where, found, f"{expected}; or true")
-    execution = globals_.get("execution")
     if execution is not UNSET:
         if execution.dialect in BLIND and not execution.trust_account:
             found = f"{execution.dialect}, which cannot say which account it trades"
@@ -43,7 +57,20 @@ def check_execution(
             expected = "to be left out: a live account keeps its paper shadow always, see `compare`"
             report.add(*_place(globals_, "shadow"), found, expected)
         if execution.dialect in NETTING:
-            _check_one_each(strategies, execution.dialect, report)
+            expected = (
+                f"one strategy a symbol with the dialect {execution.dialect}: it needs a netting"
+                " account, which holds one position a symbol"
+            )
+            _check_one_each(strategies, expected, report)
+        account = globals_.get("account")
+        if execution.dialect in SILENT and isinstance(account, AccountConfig):
+            expected = (
+                "hedging: true in global.account, where the account holds a position for each order"
+                f" ({execution.dialect} does not tell, and on a netting account the two would trade"
+                " each other's position); or one strategy a symbol"
+            )
+            if not account.hedging:
+                _check_one_each(strategies, expected, report)
 
 
 def _missing(globals_: Parsed[GlobalConfig]) -> Iterator[tuple[str, str]]:
@@ -58,7 +85,7 @@ def _missing(globals_: Parsed[GlobalConfig]) -> Iterator[tuple[str, str]]:
         yield "but a made-up market (global.feed) to trade on", "no global.feed"
 
 
-def _check_one_each(strategies: Strategies, dialect: str, report: ProblemReport) -> None:
+def _check_one_each(strategies: Strategies, expected: str, report: ProblemReport) -> None:
     """On a netting account two strategies would close each other's positions."""
     first: dict[str, str] = {}
     for parsed in strategies:
@@ -67,10 +94,6 @@ def _check_one_each(strategies: Strategies, dialect: str, report: ProblemReport)
             continue
         if symbol in first:
             found = f"{symbol}, which {first[symbol]} trades too"
-            expected = (
-                f"one strategy a symbol with the dialect {dialect}: it needs a netting account,"
-                " which holds one position a symbol"
-            )
             report.add(parsed.mark("symbol"), parsed.where("symbol"), found, expected)
         first.setdefault(symbol, name)
 

@@ -38,10 +38,14 @@ class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         login: Its number.
         server: The broker's server, as the terminal shows it.
+        hedging: It holds a position for each order. To be said where several strategies trade one
+            symbol through a bridge that does not tell: on a netting account they would trade each
+            other's position.
     """
 
     login: Annotated[int, Meta(ge=1)]
     server: Annotated[str, Meta(min_length=1)]
+    hedging: bool = False
 
 
 class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +61,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         max_deviation: Points by which the price may have gone against an order that the broker
             asks to be sent again; beyond, it is refused.
         max_first_lots: Lots of each strategy's first order, and of its first after a change of its
-            settings, model or code, at most; the symbol's smallest volume is allowed always.
+            settings, model or code, 1 at most; the symbol's smallest volume is allowed always.
         trust_account: The dialect cannot say which account it is; trade it all the same.
         shadow: With `paper_trading: true`: write down what would be sent for each deal; see
             ``docs/live.md``.

@@ -4,9 +4,9 @@ libzmq asks over ZAP (rfc.zeromq.org/spec/27) for each handshake. ``zmq.auth`` h
 answers, on asyncio, which needs a further package for that on Windows, where this has to run.
 """
 
+import contextlib
 import logging
 import threading
-from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -56,7 +56,7 @@ def read_known(folder: Path) -> KnownKeys:
     """
     require_curve()
     own = read_pair(folder / f"{OWN}{SECRET}")
-    files = sorted(folder.glob(f"*{PUBLIC}"))
+    files = _public_files(folder)
     clients = {key: file.stem for file in files if (key := read_public(file)) != own.public}
     if not clients:
         raise KeyFileError(
@@ -69,15 +69,23 @@ def read_known(folder: Path) -> KnownKeys:
 class ClientList:
     """Answers libzmq, in a thread of its own, who may connect to a context's sockets.
 
+    A client is known from the moment on that its key is in the folder, and no more once it is gone
+    from there; what is connected stays so until it connects again.
+
     Args:
         context: The process's ZMQ context.
-        clients: Those that may: by public key, in Z85.
+        folder: Where the keys are.
+        known: What it holds.
     """
 
     def __init__(
-        self, context: "zmq.Context[zmq.Socket[bytes]]", clients: Collection[bytes]
+        self, context: "zmq.Context[zmq.Socket[bytes]]", folder: Path, known: KnownKeys
     ) -> None:
-        self._clients = {_binary(key) for key in clients}
+        self._folder = folder
+        self._own = known.own.public
+        self._seen = _fingerprint(folder)
+        self._names = known.clients
+        self._clients = {_binary(key) for key in known.clients}
         self._refused = 0
         self._socket = open_socket(context, zmq.REP, SMALL)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -94,8 +102,28 @@ class ClientList:
     def _run(self) -> None:
         while not self._over.is_set():
             if self._socket.poll(200):
+                self._look_again()
                 self._socket.send_multipart(self._answer(self._socket.recv_multipart()))
         self._socket.close()
+
+    def _look_again(self) -> None:
+        """Take up what has changed in the folder."""
+        seen = _fingerprint(self._folder)
+        if seen == self._seen:
+            return
+        names: dict[bytes, str] = {}
+        for file in _public_files(self._folder):
+            try:
+                key = read_public(file)
+            except KeyFileError as error:
+                logger.warning("a client is not let in: %s", error)
+                continue
+            if key != self._own:
+                names[key] = file.stem
+        if names != self._names:
+            logger.warning("clients are now: %s", ", ".join(names.values()) or "none")
+        self._seen, self._names = seen, names
+        self._clients = {_binary(key) for key in names}
 
     def _answer(self, asked: list[bytes]) -> list[bytes]:
         """200 or 400, as ZAP has it."""
@@ -117,6 +145,20 @@ class ClientList:
                 )
         status = [b"200", b"OK"] if known else [b"400", b"not among the clients"]
         return [version, request, *status, b"", b""]
+
+
+def _public_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{PUBLIC}"))
+
+
+def _fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What is another one when a public key was brought, replaced or removed."""
+    found = []
+    for file in _public_files(folder):
+        with contextlib.suppress(OSError):
+            stat = file.stat()
+            found.append((file.name, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
 
 
 def _binary(key: bytes) -> bytes:

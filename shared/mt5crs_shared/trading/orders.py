@@ -76,7 +76,9 @@ MEANINGS: dict[Code, str] = {
     Code.BAD_PRICE: "The order's quote has a price that is not positive and finite.",
     Code.BAD_STOPS: "Stop or target is on the wrong side of the price.",
     Code.CROSSED_QUOTE: "The order's quote is crossed (ask < bid); nothing is decided on it.",
-    Code.NO_MARGIN: "The account's free margin is too small.",
+    Code.NO_MARGIN: (
+        "The account's free margin is too small; or a real account's balance is not above zero."
+    ),
     Code.POSITION_EXISTS: "The strategy holds a position already; one at a time.",
     Code.NO_POSITION: "There is no open position with that ticket.",
     Code.NO_RATE: "No price yet to convert the profit's currency into the account's.",

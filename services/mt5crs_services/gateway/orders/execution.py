@@ -321,6 +321,7 @@ def _proposal(
         rate=terms.rate,
         needed_margin=terms.needed_margin,
         free_margin=terms.free_margin,
+        balance=terms.balance,
         currency=currency,
         first_balance=first_balance,
         exposure=lambda: net_lots(

@@ -105,10 +105,17 @@ class ConvertibleProfit(Rule[NoState], frozen=True):
 
 
 class EnoughMargin(Rule[NoState], frozen=True):
-    """NO_MARGIN where the free margin is less than the position would hold."""
+    """NO_MARGIN where the free margin is less than the position would hold.
+
+    Also where a real account has no money of its own: what is free then is credit, or the profit
+    of what is open.
+    """
 
     def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
         """See the class."""
+        if proposal.balance is not None and proposal.balance <= 0.0:
+            found = f"the account's balance is {proposal.balance:,.2f} {proposal.currency}"
+            return Refusal(Code.NO_MARGIN, f"{found}: nothing is opened before money is paid in")
         if proposal.needed_margin <= proposal.free_margin:
             return None
         needed, free = f"{proposal.needed_margin:.2f}", f"{proposal.free_margin:.2f}"

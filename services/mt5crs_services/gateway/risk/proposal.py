@@ -39,6 +39,7 @@ class Proposal(msgspec.Struct, frozen=True):
         rate: Price of the quote currency in the account's; None: not known.
         needed_margin: Margin that the position would hold, in the account's currency.
         free_margin: Margin that is free, in the account's currency.
+        balance: Of a real account; None: it is made of paper.
         currency: The account's currency.
         max_lots: The strategy's `max_position_size`; None: it does not matter here.
         first_balance: What the account began with.
@@ -54,6 +55,7 @@ class Proposal(msgspec.Struct, frozen=True):
     rate: float | None = None
     needed_margin: float = 0.0
     free_margin: float = 0.0
+    balance: float | None = None
     currency: str = ""
     max_lots: float | None = None
     first_balance: float = 0.0

@@ -8,15 +8,10 @@ import msgspec
 from mt5crs_services.mt5_gateway.protocol import order_token
 from mt5crs_services.mt5_gateway.requests import COMMENT_SIZE, SendOrder
 from mt5crs_services.mt5_gateway.terminal_records import TerminalSymbol
+from mt5crs_services.retcodes import ASK_FIRST, REFRESH, RETCODES
 
 DONE: Final = frozenset({10008, 10009, 10010})
 """The broker has it; what it came to stands in the books."""
-
-REFRESH: Final = frozenset({10004, 10020, 10021})
-"""Refused for its price: once more with a fresh one, where that is not too far away."""
-
-ASK_FIRST: Final = frozenset({10012, 10024, 10025, 10031})
-"""Nobody knows whether it was executed; the books are asked, and nothing is sent again."""
 
 ACTION_DEAL: Final = 1
 ACTION_SLTP: Final = 6
@@ -53,8 +48,7 @@ def retcode_class(retcode: int) -> Literal["DONE", "REFRESH", "ASK", "REFUSED"]:
         return "DONE"
     if retcode in REFRESH:
         return "REFRESH"
-    known = 10_004 <= retcode <= 10_045 and retcode not in (10_005, 10_037)
-    return "REFUSED" if known and retcode not in ASK_FIRST else "ASK"
+    return "REFUSED" if retcode in RETCODES and retcode not in ASK_FIRST else "ASK"
 
 
 def order_comment(request: SendOrder) -> str:

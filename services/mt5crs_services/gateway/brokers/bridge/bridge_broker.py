@@ -179,6 +179,7 @@ class BridgeBroker(FarBroker):
             rate=rate,
             needed_margin=pricing.margin(self._paper, market.spec, order.lots, price, rate or 0.0),
             free_margin=latest.account.free_margin if latest is not None else own_free,
+            balance=latest.account.balance if latest is not None else self._balance(),
         )
 
     def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:

@@ -113,5 +113,6 @@ def _another(held: OpenPosition, listed: FarPosition) -> str:
     return (
         f"position {position.ticket} of {position.strategy} is a {position.side} of"
         f" {position.lots:g} lots in the ledger, and a {listed.side} of {listed.lots:g} at the"
-        " broker: somebody else trades it; nothing is sent"
+        " broker: somebody else trades it, or the account nets what two strategies of one symbol"
+        " deal; nothing is sent. Close it in the terminal, and give each symbol one strategy"
     )

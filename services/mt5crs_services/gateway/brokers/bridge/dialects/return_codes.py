@@ -1,20 +1,14 @@
 """MetaTrader's return codes of trade requests, by what follows from them."""
 
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import DealVerdict, DealWord
-from mt5crs_services.retcodes import RETCODES
+from mt5crs_services.retcodes import ASK_FIRST, REFRESH, RETCODES
 
 _VERDICTS = {
-    10004: DealVerdict.RETRY,
-    10020: DealVerdict.RETRY,
-    10021: DealVerdict.RETRY,
+    **dict.fromkeys(REFRESH, DealVerdict.RETRY),
     10008: DealVerdict.PLACED,
     10009: DealVerdict.DONE,
     10010: DealVerdict.DONE,
-    # The terminal gave its request up, or lost its connection: the server may have dealt.
-    10012: DealVerdict.UNKNOWN,
-    10031: DealVerdict.UNKNOWN,
-    # Nothing was to be changed; of a deal that says nothing.
-    10025: DealVerdict.UNKNOWN,
+    **dict.fromkeys(ASK_FIRST, DealVerdict.UNKNOWN),
 }
 
 _REMEDIES = {
