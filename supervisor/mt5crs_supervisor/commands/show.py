@@ -4,16 +4,20 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import msgspec
 
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.display import render, screen
+from mt5crs_supervisor.display.table import Column, table
 from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.status_report import StatusReport
+
+T = TypeVar("T")
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -101,6 +105,30 @@ def print_lines(lines: list[str]) -> None:
 def print_json(value: object) -> None:
     """Print a struct, or a list of them, as JSON for people and programs."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_rows(
+    rows: Sequence[T],
+    columns: Callable[[Sequence[T]], list[Column]],
+    nothing: str,
+    as_json: bool,
+    below: str = "",
+) -> None:
+    """Print what was found: as JSON, as a table, or, where it is nothing, as a sentence.
+
+    Args:
+        rows: What was found.
+        columns: Of the table; asked for where there is one.
+        nothing: The sentence.
+        as_json: All of it as a list, also where it is nothing.
+        below: A line below the table; empty: none.
+    """
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_lines([*table(columns(rows), width()), *([below] if below else [])])
+    else:
+        click.echo(nothing)
 
 
 def width() -> int:

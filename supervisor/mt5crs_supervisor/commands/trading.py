@@ -32,7 +32,7 @@ from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import end_of
 from mt5crs_supervisor.display.notes import way_out
-from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
@@ -207,12 +207,7 @@ def show_kill_switch(paths: VarPaths) -> None:
 def show_locks(paths: VarPaths, as_json: bool) -> None:
     """Print what holds orders back, by the ledger, whether anything runs or not."""
     found = _recorded(paths)
-    if as_json:
-        show.print_json(found)
-    elif found:
-        show.print_lines(table(_columns(found), show.width()))
-    else:
-        click.echo("Nothing is held back.")
+    show.print_rows(found, _columns, "Nothing is held back.", as_json)
 
 
 def _recorded(paths: VarPaths) -> list[TradingLock]:

@@ -5,8 +5,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import click
-
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.wire import format_iso
@@ -18,7 +16,7 @@ from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.display import words
-from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
 
 STATUS_COLOURS = {"FILLED": "green", "PARTIAL": "green", "REJECTED": "red"}
@@ -30,12 +28,12 @@ def show_positions(var_dir: Path, as_json: bool) -> None:
     with ledger_of(var_dir) as ledger:
         if ledger is not None:
             found = ledger_queries.read_positions(ledger)
-    if as_json:
-        show.print_json(found)
-    elif found:
-        show.print_lines(table(position_columns(found, _money_of(var_dir)), show.width()))
-    else:
-        click.echo("There are no open positions." if ledger is not None else _no_ledger(var_dir))
+    show.print_rows(
+        found,
+        lambda rows: position_columns(rows, _money_of(var_dir)),
+        "There are no open positions." if ledger is not None else _no_ledger(var_dir),
+        as_json,
+    )
 
 
 def show_orders(
@@ -50,14 +48,9 @@ def show_orders(
                 _check_name(name, config, ledger_queries.read_orders(ledger))
         elif name is not None:
             _check_name(name, config, [])
-    if as_json:
-        show.print_json(found)
-    elif found:
-        show.print_lines(table(order_columns(found), show.width()))
-    elif ledger is None:
-        click.echo(_no_ledger(var_dir))
-    else:
-        click.echo(f"There are no orders{f' of {name}' if name else ''} yet.")
+    none_yet = f"There are no orders{f' of {name}' if name else ''} yet."
+    nothing = none_yet if ledger is not None else _no_ledger(var_dir)
+    show.print_rows(found, order_columns, nothing, as_json)
 
 
 def _money_of(var_dir: Path) -> dict[int, StrategyMoney]:

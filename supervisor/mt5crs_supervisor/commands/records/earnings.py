@@ -16,7 +16,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
-from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.display.words import duration, money
 
 
@@ -54,12 +54,8 @@ def show_trades(
     found = _closed(var_dir, name, since)
     if as_csv:
         click.echo(_csv(found), nl=False)
-    elif as_json:
-        show.print_json(found[-limit:])
-    elif found:
-        show.print_lines(table(_trade_columns(found[-limit:]), show.width()))
     else:
-        click.echo(_nothing(var_dir, name))
+        show.print_rows(found[-limit:], _trade_columns, _nothing(var_dir, name), as_json)
 
 
 def show_earnings(
@@ -71,14 +67,13 @@ def show_earnings(
     rows = [
         _earned(group, trading.performance(group_trades)) for group, group_trades in groups.items()
     ]
-    if as_json:
-        show.print_json(rows)
-    elif rows:
-        if len(rows) > 1:
-            rows.append(_earned("together", trading.performance(found)))
-        show.print_lines(table(_earned_columns(rows, span), show.width()))
-    else:
-        click.echo(_nothing(var_dir, name))
+    all_of_them = [_earned("together", trading.performance(found))] if len(rows) > 1 else []
+    show.print_rows(
+        rows,
+        lambda rows: _earned_columns([*rows, *all_of_them], span),
+        _nothing(var_dir, name),
+        as_json,
+    )
 
 
 def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:

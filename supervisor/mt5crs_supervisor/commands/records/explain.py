@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.errors import ConfigError
@@ -19,7 +17,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.display.notes import last_reason, way_out
-from mt5crs_supervisor.display.table import Cell, Column, column, plain, table
+from mt5crs_supervisor.display.table import Cell, Column, column, plain
 from mt5crs_supervisor.display.words import duration
 from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.status_report import ChildStatus, StrategyStatus
@@ -68,12 +66,9 @@ def show_decisions(var_dir: Path, name: str, limit: int, as_json: bool) -> None:
             raise CommandError(f"no strategy has run in {var_dir} yet")
         raise unknown_name(name, known, "strategy that has run")
     found = decision_log.read_decisions(journal, limit)
-    if as_json:
-        show.print_json(found)
-    elif found:
-        show.print_lines(table(_columns(found), show.width()))
-    else:
-        click.echo(f"{name} has decided nothing yet; see `explain {name}`.")
+    show.print_rows(
+        found, _columns, f"{name} has decided nothing yet; see `explain {name}`.", as_json
+    )
 
 
 def explained(

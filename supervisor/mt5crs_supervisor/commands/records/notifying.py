@@ -13,7 +13,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.outbox_file import OutboxMessage, read_messages
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column
 
 COMMAND = "mt5crs_services.notifier.command:send_each"
 """Who sends; by name only, since the supervisor imports no service."""
@@ -43,12 +43,7 @@ def send_test(config_path: Path, paths: VarPaths) -> None:
 def show_sent(paths: VarPaths, limit: int, as_json: bool) -> None:
     """Print the newest messages, the newest last."""
     found = read_messages(paths.outbox, limit)
-    if as_json:
-        show.print_json(found)
-    elif found:
-        show.print_lines(table(_columns(found), show.width()))
-    else:
-        click.echo(f"Nobody was told anything yet in {paths.var}.")
+    show.print_rows(found, _columns, f"Nobody was told anything yet in {paths.var}.", as_json)
 
 
 def _columns(rows: Sequence[OutboxMessage]) -> list[Column]:

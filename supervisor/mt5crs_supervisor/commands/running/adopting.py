@@ -1,5 +1,7 @@
 """Positions at the broker that are nobody's here: which ones there are, and whose they become."""
 
+from collections.abc import Sequence
+
 import click
 
 from mt5crs_shared.process.paths import VarPaths
@@ -8,20 +10,20 @@ from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.trading import user_name
-from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.trading_control import TradingControl
 
 
 def show_foreign(paths: VarPaths, as_json: bool) -> None:
     """Print the positions of the broker's account that are no strategy's."""
     found = _foreign_of(TradingControl(paths).ask(AskTrading()))
-    if as_json:
-        show.print_json(found)
-    elif found:
-        show.print_lines(table(_columns(found), show.width()))
-        click.echo("They are left alone. `adopt TICKET STRATEGY` makes one a strategy's own.")
-    else:
-        click.echo("Every open position of the account is a strategy's.")
+    show.print_rows(
+        found,
+        _columns,
+        "Every open position of the account is a strategy's.",
+        as_json,
+        "They are left alone. `adopt TICKET STRATEGY` makes one a strategy's own.",
+    )
 
 
 def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
@@ -66,7 +68,7 @@ def _in_words(position: Position) -> str:
     return f"{what}, {stop}, {target}"
 
 
-def _columns(rows: tuple[Position, ...]) -> list[Column]:
+def _columns(rows: Sequence[Position]) -> list[Column]:
     def price(value: float) -> Cell:
         return Cell(f"{value:g}" if value else "-")
 

@@ -1,5 +1,7 @@
 """Orders whose fate nobody knows: which ones there are, and what somebody has found out."""
 
+from collections.abc import Sequence
+
 import click
 
 from mt5crs_shared.process.paths import VarPaths
@@ -10,7 +12,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.trading import user_name
-from mt5crs_supervisor.display.table import Cell, Column, column, table
+from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.trading_control import TradingControl
 
 OPEN = ("SENT", "PENDING", "UNKNOWN")
@@ -20,13 +22,13 @@ OPEN = ("SENT", "PENDING", "UNKNOWN")
 def show_open(paths: VarPaths, as_json: bool) -> None:
     """Print the orders that have been sent and have no end yet, by the ledger."""
     found = _open_orders(paths)
-    if as_json:
-        show.print_json(found)
-    elif found:
-        show.print_lines(table(_columns(found), show.width()))
-        click.echo("Look in the terminal, and say `resolve ORDER filled` or `not-filled`.")
-    else:
-        click.echo("The fate of every order is known.")
+    show.print_rows(
+        found,
+        _columns,
+        "The fate of every order is known.",
+        as_json,
+        "Look in the terminal, and say `resolve ORDER filled` or `not-filled`.",
+    )
 
 
 def resolve(paths: VarPaths, what: str, fate: str, ticket: int, lots: float, price: float) -> None:
@@ -64,7 +66,7 @@ def _open_orders(paths: VarPaths) -> list[OrderRecord]:
         ]
 
 
-def _columns(rows: list[OrderRecord]) -> list[Column]:
+def _columns(rows: Sequence[OrderRecord]) -> list[Column]:
     return [
         column(rows, "ORDER", lambda o: Cell(o.order_id), right=False),
         column(rows, "STRATEGY", lambda o: Cell(o.strategy), 2, right=False),
