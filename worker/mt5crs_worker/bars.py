@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from mt5crs_shared.configuration.values import Timeframe
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market.recorded import read_rows
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.storage.recorded import read_rows
 
 WINDOW: Final = 256
 """Closed bars that features are computed over."""

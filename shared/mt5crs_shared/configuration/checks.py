@@ -32,8 +32,9 @@ from mt5crs_shared.configuration.structs import (
 from mt5crs_shared.configuration.symbols_file import Symbols
 from mt5crs_shared.configuration.values import Address
 from mt5crs_shared.errors import Mark
-from mt5crs_shared.market import rates, recorded
+from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.storage import recorded
 from mt5crs_shared.wording import nearest
 
 Strategies = Sequence[Parsed[StrategyConfig]]

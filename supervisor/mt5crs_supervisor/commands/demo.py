@@ -10,16 +10,18 @@ from pathlib import Path
 import click
 import msgspec
 
+from mt5crs_shared import wording
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import FeedConfig
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_money
 from mt5crs_supervisor.commands.running import background
-from mt5crs_supervisor.display import render, words
-from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
-from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_supervisor.display import render
+from mt5crs_supervisor.operator.control import ControlClient
 
 FEED = FeedConfig(kind="synthetic", speed=10.0, history_minutes=300)
 PLAIN_EVERY = 5.0
@@ -108,7 +110,7 @@ class Demo:
         speed = "" if self._own_feed() else f" at {FEED.speed:g} times real speed"
         click.echo(
             f"demo: {len(report.strategies)} strategies on {market}{speed}, paper orders\n"
-            f"  logs    {words.nearby(str(self._paths.log))}/\n"
+            f"  logs    {wording.nearby(str(self._paths.log))}/\n"
             f"  try     kill -9 {first or '<pid>'}   in a second terminal, then: {command} status\n"
             f"  stop    Ctrl-C\n"
         )
@@ -125,7 +127,7 @@ class Demo:
             told.update((e.time, e.name, e.kind, e.detail) for e in fresh)
             for event in fresh:
                 click.echo(f"{event.time}  {event.name}  {event.kind}  {event.detail}")
-            click.echo(f"{words.duration(report.uptime):>6}  {render.summary(report)}")
+            click.echo(f"{wording.duration(report.uptime):>6}  {render.summary(report)}")
             going = self._pause(PLAIN_EVERY)
 
     def _ask(self) -> StatusReport:
@@ -167,7 +169,7 @@ class Demo:
         ticks = sum(s.metrics.ticks_processed for s in report.strategies if s.metrics is not None)
         totals = report.totals
         click.echo(
-            f"demo over after {words.duration(report.uptime)}: {ticks:,} ticks, "
+            f"demo over after {wording.duration(report.uptime)}: {ticks:,} ticks, "
             f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
             f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating"
         )

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.display import render, screen
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.status_report import StatusReport
 
 EVERY = 1.0
 """Seconds between two looks."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.notes import way_out
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import account_log
 from mt5crs_shared.storage.story import deal_in_words
@@ -31,9 +33,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import end_of
-from mt5crs_supervisor.display.notes import way_out
 from mt5crs_supervisor.display.table import Cell, Column, column, table
-from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 15.0

@@ -9,6 +9,8 @@ import msgspec
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.control.asking import StatusRequest
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.events import SUPERVISOR, NotTakenUp, Reloaded, Restart, StartAsked, StopAsked
 from mt5crs_supervisor.children import plans
@@ -26,13 +28,11 @@ from mt5crs_supervisor.operator.control import (
     ReloadRequest,
     Reply,
     Request,
-    StatusRequest,
     StopRequest,
 )
 from mt5crs_supervisor.operator.difference import difference, left_open
 from mt5crs_supervisor.operator.reload import Reload
 from mt5crs_supervisor.operator.reporting import Reported
-from mt5crs_supervisor.operator.status_report import StatusReport
 from mt5crs_supervisor.processes import descriptors
 from mt5crs_supervisor.processes.descriptors import TooFewFilesError
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from mt5crs_shared.control.states import State
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.operator.control import ConfigDifference
 from mt5crs_supervisor.roster import Roster

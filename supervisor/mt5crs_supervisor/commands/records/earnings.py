@@ -12,12 +12,13 @@ from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.trades import Performance, Span, Trade
+from mt5crs_shared.wording import duration
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.display.table import Cell, Column, column, table
-from mt5crs_supervisor.display.words import duration, money
+from mt5crs_supervisor.display.words import money
 
 
 class Earned(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from setproctitle import setproctitle
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config, FeedConfig
+from mt5crs_shared.control.status_report import EventLine
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
@@ -23,7 +24,6 @@ from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
-from mt5crs_supervisor.operator.status_report import EventLine
 from mt5crs_supervisor.processes import lifeline
 from mt5crs_supervisor.processes.service_manager import ServiceManager
 from mt5crs_supervisor.supervisor import Supervisor

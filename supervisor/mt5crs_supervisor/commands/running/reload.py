@@ -11,11 +11,13 @@ import click
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.control.asking import ControlTimeout
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.locks import OPERATOR, TradingState
 from mt5crs_shared.trading.operator_requests import AskTrading
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
@@ -26,13 +28,11 @@ from mt5crs_supervisor.operator.control import (
     ChangedStrategy,
     ConfigDifference,
     ControlClient,
-    ControlTimeout,
     Planned,
     Refused,
     ReloadRequest,
 )
 from mt5crs_supervisor.operator.difference import left_open
-from mt5crs_supervisor.operator.status_report import StatusReport
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 60.0
