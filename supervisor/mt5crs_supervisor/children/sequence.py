@@ -8,7 +8,7 @@ from mt5crs_supervisor.children.child import Child
 FEED_PATIENCE = 5.0
 """Seconds that a feed of our own waits for strategies that take long to boot."""
 
-UNAWAITED = ("notifier", "metrics")
+UNAWAITED = ("notifier", "metrics", "page")
 """Kinds of children that only look on: a feed does not wait for them."""
 
 _BOOTING = frozenset({State.STARTING, State.RECOVERING})

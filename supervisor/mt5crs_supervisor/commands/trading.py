@@ -10,6 +10,7 @@ import click
 
 from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.control.notes import way_out
+from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import account_log
 from mt5crs_shared.storage.story import deal_in_words
@@ -225,9 +226,10 @@ def _recorded(paths: VarPaths) -> list[TradingLock]:
 def user_name() -> str:
     """Who acts, for those who ask later."""
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):  # In a container a user may have a number only.
-        return f"user {os.getuid()}"
+        name = f"user {os.getuid()}"
+    return f"{name} ({who})" if (who := asked_for()) else name
 
 
 def _columns(rows: Sequence[TradingLock]) -> list[Column]:

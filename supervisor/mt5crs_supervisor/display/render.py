@@ -150,7 +150,7 @@ def _service_columns(rows: Sequence[ChildStatus]) -> list[Column]:
 
 
 def _progress(row: ChildStatus) -> Cell:
-    return Cell("-" if row.kind in ("notifier", "metrics") else f"{row.progress:,}")
+    return Cell("-" if row.kind in ("notifier", "metrics", "page") else f"{row.progress:,}")
 
 
 def _errors(rows: Sequence[ChildStatus]) -> Column:

@@ -32,10 +32,12 @@ class ChildRequest(msgspec.Struct, frozen=True, tag="child"):
     Attributes:
         action: RESTART gives a fresh process and a clean record.
         names: Whom; a service can be restarted only.
+        who: For whom it is asked, where that is not who runs the command.
     """
 
     action: Literal["start", "stop", "restart"]
     names: tuple[str, ...]
+    who: str = ""
 
 
 class ReloadRequest(msgspec.Struct, frozen=True, tag="reload"):
@@ -46,12 +48,14 @@ class ReloadRequest(msgspec.Struct, frozen=True, tag="reload"):
         models: By strategy, BLAKE2b-256 of its model's file, hexadecimal.
         dry_run: Only say what would change.
         keep: Strategies that are to be stopped may leave a position open.
+        who: As in `ChildRequest`.
     """
 
     digest: str
     models: dict[str, str]
     dry_run: bool = False
     keep: bool = False
+    who: str = ""
 
 
 class ConfigWatched(msgspec.Struct, frozen=True, tag="config_watched"):

@@ -153,7 +153,7 @@ class Story:
                 end = story.ledger_cursor(db)
                 deals = reaching_back(lambda n: ledger_queries.deals(db, strategy, n), limit, since)
                 refused = reaching_back(lambda n: _refused(db, n, strategy), limit, since)
-                lines += map(story.line_of_deal, deals)
+                lines += story.lines_of_deals(db, deals)
                 lines += map(story.line_of_refusal, refused)
                 lines += map(story.line_of_account, account_log.read_account_events(db))
         found = EventReader(self._paths.events)

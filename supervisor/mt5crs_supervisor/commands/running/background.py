@@ -197,6 +197,7 @@ def start_detached(
     duration: float | None,
     watch_config: bool = False,
     metrics: str | None = None,
+    page: str | None = None,
     live: bool = False,
 ) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
@@ -207,6 +208,7 @@ def start_detached(
         duration: Seconds after which it stops; None: when asked to.
         watch_config: Changes of the configuration are taken up by themselves.
         metrics: Where to serve figures, instead of ``global.metrics``.
+        page: Where to show everything in a browser, instead of ``global.page``.
         live: A configuration that is not of paper is meant.
 
     Raises:
@@ -223,6 +225,7 @@ def start_detached(
     options += ["--watch-config"] if watch_config else []
     options += ["--live"] if live else []
     options += [] if metrics is None else ["--metrics", metrics]
+    options += [] if page is None else ["--page", page]
     process = launch(config, paths, options)
     report = wait_until_up(process, paths)
     # It is no longer ours to wait for: not reaping it here would only earn a warning.

@@ -7,6 +7,7 @@ from mt5crs_shared.control.asking import ControlTimeout
 from mt5crs_shared.control.notes import changed_note
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import ChildStatus, StatusReport
+from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running.background import wait_until
@@ -34,7 +35,7 @@ def act_on(
     report = client.status()
     before = {child.name: child for child in report.children}
     names = matching(before, patterns, "child")
-    reply = client.request(ChildRequest(action, tuple(names)))
+    reply = client.request(ChildRequest(action, tuple(names), asked_for()))
     if isinstance(reply, Refused):
         raise CommandError(f"nothing was done: {reply.reason}")
 

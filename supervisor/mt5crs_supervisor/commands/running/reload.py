@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
@@ -15,6 +16,7 @@ from mt5crs_shared.control.asking import ControlTimeout
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.locks import OPERATOR, TradingState
 from mt5crs_shared.trading.operator_requests import AskTrading
@@ -60,7 +62,8 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     if dry_run or not planned.count:
         return
     with _leaving_held(paths, planned.removed, keep, flatten):
-        asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
+        meant = msgspec.structs.replace(request, dry_run=False, keep=keep or flatten)
+        asked(client, meant)
         _wait(client, planned, time.monotonic)
 
 
@@ -79,7 +82,7 @@ def tried(report: StatusReport) -> ReloadRequest:
     config = loading.load_config(path)
     if problems := validate.problems_of(config, path):
         raise ConfigError(tuple(problems))
-    return ReloadRequest(digest_of(config), _models(config), dry_run=True)
+    return ReloadRequest(digest_of(config), _models(config), dry_run=True, who=asked_for())
 
 
 def _models(config: Config) -> dict[str, str]:
