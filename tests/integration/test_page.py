@@ -254,6 +254,28 @@ def test_a_reload_shows_the_difference_first(browsing: Browsing) -> None:
     assert fresh == {"quiet", "gateway"}, "whoever it does not touch goes on"
 
 
+def test_one_strategy_with_all_that_it_did(browsing: Browsing) -> None:
+    page, system = browsing.page, browsing.system
+    page.goto(f"{browsing.address}/#/strategy/cable")
+    chart = page.locator(".chart.tall canvas")
+    chart.wait_for()
+    wait_for(lambda: "trades; the tables" in (chart.get_attribute("aria-label") or ""), "candles")
+    page.get_by_role("tab", name="Trades").click()
+    page.locator("#panel-trades table").wait_for()
+    page.get_by_role("tab", name="Settings").click()
+    settings = page.locator("#panel-settings").inner_text()
+    lines = system.config.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if "restless:Restless" in line)
+    assert f"strategies.yaml:{number}" in settings
+    assert page.locator(".strip .stretch").count() > 0
+    page.goto(f"{browsing.address}/#/strategy/euro")
+    page.get_by_role("tab", name="Deaths").click()
+    death = page.locator("#panel-deaths details")
+    wait_for(lambda: death.count() == 1, "the black box of the kill")
+    assert "signal" in death.inner_text()
+    page.goto(f"{browsing.address}/#/")
+
+
 def test_a_name_that_is_not_ours_is_refused(browsing: Browsing) -> None:
     port = urlsplit(browsing.address).port
     hosts, complaints = {*browsing.hosts}, [*browsing.complaints]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mt5crs_services.page.desk import figures, patches
-from mt5crs_services.page.desk.figures import TradeFigures, running_net, sums_of, thinned
+from mt5crs_services.page.desk.figures import TradeFigures, day_curve, sums_of, thinned
 from mt5crs_services.page.desk.patches import merge_patch, pruned
 from mt5crs_services.page.desk.view import desk_of, exposure_of
 from mt5crs_services.page.desk.viewers import MOST, QUEUED, Audience, TooManyViewers
@@ -95,7 +95,7 @@ def test_sums_are_those_of_trades() -> None:
     assert found.drawdown_today == performance(days[day]).drawdown
     assert found.day[-1] == pytest.approx(found.today)
     assert sums_of(trades, "1999-01-01").today == 0.0
-    assert running_net([]) == []
+    assert day_curve([]) == []
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:

@@ -1,8 +1,10 @@
 """The routes of the page: its files, the stream, what is asked for once, and actions."""
 
+import asyncio
 import importlib.resources
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +17,17 @@ from mt5crs_services.page.access.attempts import Attempts
 from mt5crs_services.page.access.guard import Guard
 from mt5crs_services.page.access.token import Sessions, TokenError
 from mt5crs_services.page.acting import ActionOutcome, DeskAction, Hand, arguments_of
+from mt5crs_services.page.desk.figures import TradeFigures
 from mt5crs_services.page.desk.viewers import TooManyViewers
 from mt5crs_services.page.desk.watching import DeskWatch
+from mt5crs_services.page.history.view import AskedTrades, HistoryView, history_of, meant
+from mt5crs_services.page.strategy.view import read_strategy
 from mt5crs_shared.configuration.notify_structs import PageConfig
 from mt5crs_shared.process.installation import Installation
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage.ledger_schema import LedgerError
+from mt5crs_shared.trading.trade_table import trades_csv
+from mt5crs_shared.trading.trades import Trade
 
 LARGEST: Final = 10_000
 """Bytes of the largest request."""
@@ -83,6 +91,9 @@ class Pages:
         self._cookie = cookie
         self._sessions = sessions
         self._attempts = Attempts(time.monotonic)
+        # One at a time: whatever many viewers ask for, the page takes one core at most.
+        self._reading = asyncio.Lock()
+        self._figures = TradeFigures(paths.ledger)
         self._static = load_static()
 
     def routes(self) -> list[BaseRoute]:
@@ -93,6 +104,9 @@ class Pages:
             Route("/api/session", self.session),
             Route("/api/session", self.open_session, methods=["POST"]),
             Route("/api/stream", self.stream),
+            Route("/api/strategy/{name}", self.strategy),
+            Route("/api/history", self.history),
+            Route("/api/trades.csv", self.trades),
             Route("/api/act", self.act, methods=["POST"]),
         ]
 
@@ -109,7 +123,7 @@ class Pages:
         if body is None:
             return failure(404, "there is no such file")
         kind = TYPES[f".{path.rpartition('.')[2]}"]
-        # Asked for again each time: after an upgrade nobody looks at half of an old page.
+        # AskedTrades for again each time: after an upgrade nobody looks at half of an old page.
         return Response(body, media_type=kind, headers={"cache-control": "no-cache"})
 
     async def session(self, request: Request) -> Response:
@@ -160,6 +174,47 @@ class Pages:
             _after(first, stream), media_type="text/event-stream", headers=headers
         )
 
+    async def strategy(self, request: Request) -> Response:
+        """All of one strategy."""
+        report = await self._watch.fresh_report()
+        if report is None:
+            return failure(503, "no word from the supervisor")
+        name = request.path_params["name"]
+        rows = {row.process.name: row for row in (*report.strategies, *report.former)}
+        if name not in rows:
+            return failure(404, f"there is no strategy {name!r}")
+        places = Path(report.config), Path(report.folder)
+        async with self._reading:
+            found = await asyncio.to_thread(
+                read_strategy, self._paths, name, rows[name].symbol, *places
+            )
+        return json_answer(found)
+
+    async def history(self, request: Request) -> Response:
+        """What was earned over a span."""
+        asked = asked_in(request)
+        async with self._reading:
+            return json_answer(await asyncio.to_thread(self._history, asked))
+
+    async def trades(self, request: Request) -> Response:
+        """The same trades, all of them, as a file."""
+        asked = asked_in(request)
+        async with self._reading:
+            text = await asyncio.to_thread(lambda: trades_csv(meant(self._every(), asked)))
+        name = f'attachment; filename="trades-{self._paths.title}.csv"'
+        return Response(
+            text,
+            media_type="text/csv; charset=utf-8",
+            headers={"content-disposition": name, "cache-control": "no-store"},
+        )
+
+    def _history(self, asked: AskedTrades) -> HistoryView:
+        return history_of(self._every(), asked)
+
+    def _every(self) -> list[Trade]:
+        self._figures.read("")
+        return self._figures.trades
+
     async def act(self, request: Request) -> Response:
         """Do something, and say what came of it."""
         wanted = msgspec.json.decode(await body_of(request), type=DeskAction)
@@ -198,6 +253,15 @@ async def body_of(request: Request) -> bytes:
     return body
 
 
+def asked_in(request: Request) -> AskedTrades:
+    """Which trades a request means.
+
+    Raises:
+        msgspec.ValidationError: Something in it is none.
+    """
+    return msgspec.convert(dict(request.query_params), AskedTrades, strict=False)
+
+
 def source_of(request: Request) -> str:
     """Whence it was asked."""
     return request.client.host if request.client is not None else "somebody"
@@ -234,6 +298,7 @@ def make_page_application(
     bad: Mapping[Any, Any] = {
         BadRequest: _bad,
         msgspec.MsgspecError: _bad,
+        LedgerError: _bad,
     }
     application = Starlette(routes=pages.routes(), exception_handlers=bad)
     return Guard(application, config, sessions, cookie)

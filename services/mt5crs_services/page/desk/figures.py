@@ -10,7 +10,7 @@ import msgspec
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.trading.orders import Fill
-from mt5crs_shared.trading.trades import Trade, grouped_by, performance, trades_of
+from mt5crs_shared.trading.trades import Trade, grouped_by, net_curve, performance, trades_of
 
 DAY_POINTS = 60
 """Points of a day's curve at most: more are thinned out, the newest stays."""
@@ -120,17 +120,14 @@ def sums_of(trades: Sequence[Trade], day: str) -> TradeSums:
         drawdown=found.drawdown,
         today=today.net if today is not None else 0.0,
         drawdown_today=today.drawdown if today is not None else 0.0,
-        day=thinned(running_net(of_day), DAY_POINTS),
+        day=thinned(day_curve(of_day), DAY_POINTS),
     )
 
 
-def running_net(trades: Sequence[Trade]) -> list[float]:
-    """What trades had made after each of them, from 0."""
-    reached, curve = 0.0, [0.0]
-    for trade in trades:
-        reached += trade.net
-        curve.append(round(reached, 2))
-    return curve if trades else []
+def day_curve(trades: Sequence[Trade]) -> list[float]:
+    """What trades had made after each of them, from 0; nothing where there are none."""
+    curve = [round(point.net, 2) for point in net_curve(trades)]
+    return [0.0, *curve] if curve else []
 
 
 def thinned(curve: Sequence[float], most: int) -> tuple[float, ...]:

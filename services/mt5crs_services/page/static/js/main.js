@@ -3,13 +3,16 @@
 import { Actions } from "./act.js";
 import { DeskView } from "./desk.js";
 import { el, fill, mark, say, tips } from "./dom.js";
+import { EventsView } from "./events.js";
 import { pulse } from "./head.js";
+import { HistoryView } from "./history.js";
+import { StrategyView } from "./strategy.js";
 import { Stream } from "./stream.js";
 
 const view = document.getElementById("view");
 const stream = new Stream();
 const actions = new Actions(stream);
-const views = { desk: new DeskView(actions) };
+const views = { desk: new DeskView(actions), strategy: new StrategyView(actions), events: new EventsView(), history: new HistoryView() };
 let current = null;
 
 /** Which view an address means: #/, #/strategy/NAME, #/events, #/history. */
@@ -45,6 +48,7 @@ function draw() {
   document.title = `${stale ? "(stale) " : wrong ? `(${wrong}) ` : ""}${title}`;
   pulse(document.getElementById("pulse"), stream.desk, now);
   actions.draw();
+  views.events.take(stream.stories);
   current.draw(stream.desk, now);
 }
 
