@@ -276,6 +276,32 @@ def test_one_strategy_with_all_that_it_did(browsing: Browsing) -> None:
     page.goto(f"{browsing.address}/#/")
 
 
+def test_events_are_found_by_words(browsing: Browsing) -> None:
+    page = browsing.page
+    page.goto(f"{browsing.address}/#/events")
+    page.locator(".events tbody tr").first.wait_for()
+    page.get_by_label("Search events").fill("died euro")
+    found = page.locator(".events tbody tr")
+    wait_for(lambda: found.count() == 1, "the death alone")
+    assert "SIGKILL" in found.inner_text()
+    page.get_by_label("Search events").fill("")
+
+
+def test_history_is_that_of_the_ledger_and_of_pnl(browsing: Browsing) -> None:
+    page, system = browsing.page, browsing.system
+    system.said("pause", "--all", "--halt")
+    page.goto(f"{browsing.address}/#/history")
+    trades = system.json("trades", "-n", "100000")
+    facts = page.locator("dl.facts")
+    wait_for(lambda: f"\n{len(trades):,}\n" in facts.inner_text(), "all trades")
+    assert signed(sum(t["profit"] - t["commission"] for t in trades)) in facts.inner_text()
+    with page.expect_download() as waited:
+        page.get_by_role("link", name="CSV").click()
+    assert Path(waited.value.path()).read_text() == system.said("trades", "--csv")
+    system.said("resume", "--all")
+    page.goto(f"{browsing.address}/#/")
+
+
 def test_a_name_that_is_not_ours_is_refused(browsing: Browsing) -> None:
     port = urlsplit(browsing.address).port
     hosts, complaints = {*browsing.hosts}, [*browsing.complaints]

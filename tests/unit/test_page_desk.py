@@ -7,14 +7,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mt5crs_services.page.desk import figures, patches
+from mt5crs_services.page.desk import figures, patches, watching
 from mt5crs_services.page.desk.figures import TradeFigures, day_curve, sums_of, thinned
 from mt5crs_services.page.desk.patches import merge_patch, pruned
+from mt5crs_services.page.desk.rows import Desk
+from mt5crs_services.page.desk.story import StoryTail
 from mt5crs_services.page.desk.view import desk_of, exposure_of
 from mt5crs_services.page.desk.viewers import MOST, QUEUED, Audience, TooManyViewers
+from mt5crs_services.page.desk.watching import DeskReader, DeskWatch
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.metrics import StrategyMoney
+from mt5crs_shared.storage.story import StoryLine
 from mt5crs_shared.trading.orders import Position
 from mt5crs_shared.trading.trades import grouped_by, performance
 from tests.unit.test_render import child, report, strategy
@@ -133,3 +137,60 @@ def test_there_are_only_so_many_viewers() -> None:
         audience.join()
 
     asyncio.run(scene())
+
+
+class CountingReader(DeskReader):
+    """Counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def read(self) -> tuple[StatusReport, Desk]:
+        self.asked += 1
+        told = report(strategy(child("euro")), uptime=float(self.asked))
+        figures_ = TradeFigures(Path("/nowhere"))
+        desk = desk_of(told, figures_, 1_000.0, "desk", lambda *_: None, lambda _: None)
+        return told, desk
+
+
+class NoStory(StoryTail):
+    """Nothing ever happens."""
+
+    def __init__(self) -> None:
+        self._lines = ()
+
+    def read(self) -> list[StoryLine]:
+        return []
+
+
+def test_it_asks_once_for_everybody_and_not_at_all_for_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "EVERY", 0.2)
+    reader = CountingReader()
+
+    async def hear(watch: DeskWatch, messages: int) -> list[bytes]:
+        stream = watch.stream()
+        heard = [await anext(stream) for _ in range(messages)]
+        await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+        return heard
+
+    async def scene() -> tuple[int, int, int]:
+        watch = DeskWatch(reader, NoStory())
+        running = asyncio.create_task(watch.run())
+        await asyncio.sleep(0)
+        unwatched = reader.asked
+        heard = await asyncio.gather(*(hear(watch, 4) for _ in range(5)))
+        assert all(b"event: desk" in one[0] for one in heard)
+        watched = reader.asked
+        while watch._wanted.is_set():
+            await asyncio.sleep(0.05)
+        left = reader.asked
+        await asyncio.sleep(3 * watching.EVERY)
+        running.cancel()
+        return unwatched, watched, reader.asked - left
+
+    unwatched, watched, afterwards = asyncio.run(scene())
+    assert unwatched == 0
+    assert watched <= 5 + 5, "the first look of each, and one a turn for all"
+    assert afterwards == 0
