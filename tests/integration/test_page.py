@@ -21,8 +21,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs the packag
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}"),
-    # One system and one browser for all of them, in this order.
-    pytest.mark.xdist_group("page"),
+    pytest.mark.timeout(400),
 ]
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -83,9 +82,10 @@ class Browsing:
         return self.system.said("events")
 
 
-@pytest.fixture(scope="module")
-def browsing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browsing]:
-    folder = tmp_path_factory.mktemp("desk")
+@pytest.fixture
+def browsing(tmp_path: Path) -> Iterator[Browsing]:
+    folder = tmp_path / "desk"
+    folder.mkdir()
     (folder / "restless.py").write_text(RESTLESS)
     system = CommandLine(folder, [*DESK, {**STRATEGIES[1], "name": "quiet", "timeframe": "M1"}])
     pulse = Pulse(system.port, ["EURUSD", "GBPUSD"])
@@ -108,7 +108,7 @@ def signed(amount: float) -> str:
     return text if text == "0.00" else f"{'−' if amount < 0 else '+'}{text}"  # noqa: RUF001
 
 
-def test_figures_are_those_of_the_status_and_of_the_ledger(browsing: Browsing) -> None:
+def figures_are_those_of_the_status_and_of_the_ledger(browsing: Browsing) -> None:
     system = browsing.system
     wait_for(lambda: system.json("pnl", "--by", "strategy"), "a trade")
     # Nothing is dealt any more, and nothing floats.
@@ -131,7 +131,7 @@ def test_figures_are_those_of_the_status_and_of_the_ledger(browsing: Browsing) -
     browsing.page.locator(".trouble .killed").wait_for(state="detached")
 
 
-def test_a_death_and_the_recovery_are_seen(browsing: Browsing) -> None:
+def a_death_and_the_recovery_are_seen(browsing: Browsing) -> None:
     browsing.wait_cell("euro", "restarts", "0")
     old = browsing.system.pid("euro")
     os.kill(old, signal.SIGKILL)
@@ -142,7 +142,7 @@ def test_a_death_and_the_recovery_are_seen(browsing: Browsing) -> None:
     assert re.fullmatch(r"[\d,]+ ms", took)
 
 
-def test_the_page_dies_and_nobody_else_notices(browsing: Browsing) -> None:
+def the_page_dies_and_nobody_else_notices(browsing: Browsing) -> None:
     before = browsing.system.pids()
     os.kill(browsing.system.pid("page"), signal.SIGKILL)
     browsing.system.wait_back("page", before["page"] or 0)
@@ -156,7 +156,7 @@ def test_the_page_dies_and_nobody_else_notices(browsing: Browsing) -> None:
     browsing.complaints.clear()
 
 
-def test_it_says_when_what_it_shows_is_old(browsing: Browsing) -> None:
+def it_says_when_what_it_shows_is_old(browsing: Browsing) -> None:
     supervisor = browsing.system.status().pid
     stale = browsing.page.locator("#stale")
     os.kill(supervisor, signal.SIGSTOP)
@@ -168,7 +168,7 @@ def test_it_says_when_what_it_shows_is_old(browsing: Browsing) -> None:
     stale.wait_for(state="hidden")
 
 
-def test_without_the_token_nothing_can_be_done(browsing: Browsing) -> None:
+def without_the_token_nothing_can_be_done(browsing: Browsing) -> None:
     assert not browsing.page.get_by_label("Act on quiet").is_visible()
     request = urllib.request.Request(
         f"{browsing.address}/api/act",
@@ -180,7 +180,7 @@ def test_without_the_token_nothing_can_be_done(browsing: Browsing) -> None:
     assert refused.value.code == 401
 
 
-def test_pause_and_resume(browsing: Browsing) -> None:
+def pause_and_resume(browsing: Browsing) -> None:
     token = browsing.system.said("page").strip()
     assert token.startswith(f"{browsing.address}/#token=")
     mode = (browsing.system.var / "run" / "token").stat().st_mode
@@ -201,12 +201,12 @@ def test_pause_and_resume(browsing: Browsing) -> None:
     assert all("(page, 127.0.0.1)" in line for line in locked)
 
 
-def test_a_restart_is_told_with_its_source(browsing: Browsing) -> None:
+def a_restart_is_told_with_its_source(browsing: Browsing) -> None:
     assert "quiet is RUNNING" in browsing.act("quiet", "Restart")
     assert "asked by the operator (page, 127.0.0.1)" in browsing.told()
 
 
-def test_the_kill_switch(browsing: Browsing) -> None:
+def the_kill_switch(browsing: Browsing) -> None:
     page, system = browsing.page, browsing.system
     page.get_by_role("button", name="Kill switch", exact=True).click()
     assert "Every order of all 3 strategies" in page.locator("dialog").inner_text()
@@ -222,7 +222,7 @@ def test_the_kill_switch(browsing: Browsing) -> None:
     page.locator(".trouble .killed").wait_for(state="detached")
 
 
-def test_a_flattened_position_says_by_whom(browsing: Browsing) -> None:
+def a_flattened_position_says_by_whom(browsing: Browsing) -> None:
     system = browsing.system
 
     def holds_still() -> bool:
@@ -240,7 +240,7 @@ def test_a_flattened_position_says_by_whom(browsing: Browsing) -> None:
     system.said("resume", "cable")
 
 
-def test_a_reload_shows_the_difference_first(browsing: Browsing) -> None:
+def a_reload_shows_the_difference_first(browsing: Browsing) -> None:
     page, system = browsing.page, browsing.system
     text = system.config.read_text()
     system.config.write_text(text.replace("slow: 6", "slow: 7"))
@@ -254,7 +254,8 @@ def test_a_reload_shows_the_difference_first(browsing: Browsing) -> None:
     assert fresh == {"quiet", "gateway"}, "whoever it does not touch goes on"
 
 
-def test_one_strategy_with_all_that_it_did(browsing: Browsing) -> None:
+def one_strategy_with_all_that_it_did(browsing: Browsing) -> None:
+    """After `a_death_and_the_recovery_are_seen`: it looks for the black box."""
     page, system = browsing.page, browsing.system
     page.goto(f"{browsing.address}/#/strategy/cable")
     chart = page.locator(".chart.tall canvas")
@@ -276,7 +277,7 @@ def test_one_strategy_with_all_that_it_did(browsing: Browsing) -> None:
     page.goto(f"{browsing.address}/#/")
 
 
-def test_events_are_found_by_words(browsing: Browsing) -> None:
+def events_are_found_by_words(browsing: Browsing) -> None:
     page = browsing.page
     page.goto(f"{browsing.address}/#/events")
     page.locator(".events tbody tr").first.wait_for()
@@ -287,7 +288,7 @@ def test_events_are_found_by_words(browsing: Browsing) -> None:
     page.get_by_label("Search events").fill("")
 
 
-def test_history_is_that_of_the_ledger_and_of_pnl(browsing: Browsing) -> None:
+def history_is_that_of_the_ledger_and_of_pnl(browsing: Browsing) -> None:
     page, system = browsing.page, browsing.system
     system.said("pause", "--all", "--halt")
     page.goto(f"{browsing.address}/#/history")
@@ -302,7 +303,33 @@ def test_history_is_that_of_the_ledger_and_of_pnl(browsing: Browsing) -> None:
     page.goto(f"{browsing.address}/#/")
 
 
-def test_a_name_that_is_not_ours_is_refused(browsing: Browsing) -> None:
+def nobody_is_kept_from_using_it(browsing: Browsing, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
+    script = (Path(axe.__file__).parent / "axe.min.js").read_text()
+    # The page's own policy would keep the script out that looks at it.
+    context = browsing.context.browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    for view, awaited in (
+        ("#/", ".desk tbody tr"),
+        ("#/strategy/cable", "#panel-decisions table"),
+        ("#/events", ".events tbody tr"),
+        ("#/history", "table.bars"),
+    ):
+        page.goto(f"{browsing.address}/{view}")
+        page.locator(awaited).first.wait_for()
+        page.evaluate(script)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        grave = [
+            (fault["id"], [node["html"] for node in fault["nodes"]])
+            for fault in found["violations"]
+            if fault["impact"] in ("serious", "critical")
+        ]
+        assert grave == [], view
+    context.close()
+
+
+def a_name_that_is_not_ours_is_refused(browsing: Browsing) -> None:
     port = urlsplit(browsing.address).port
     hosts, complaints = {*browsing.hosts}, [*browsing.complaints]
     page = browsing.open(f"http://evil.example:{port}/")
@@ -311,7 +338,7 @@ def test_a_name_that_is_not_ours_is_refused(browsing: Browsing) -> None:
     browsing.hosts, browsing.complaints = hosts, complaints
 
 
-def test_another_sites_script_cannot_act(browsing: Browsing) -> None:
+def another_sites_script_cannot_act(browsing: Browsing) -> None:
     cookies = browsing.context.cookies()
     (own,) = (c for c in cookies if c["name"].startswith("mt5crs_"))
     assert (own["httpOnly"], own["sameSite"]) == (True, "Strict")
@@ -330,7 +357,7 @@ def test_another_sites_script_cannot_act(browsing: Browsing) -> None:
     assert "not from this page" in json.loads(refused.value.read())["error"]
 
 
-def test_wrong_tokens_are_refused_and_soon_not_even_looked_at(browsing: Browsing) -> None:
+def wrong_tokens_are_refused_and_soon_not_even_looked_at(browsing: Browsing) -> None:
     codes = []
     for _ in range(7):
         request = urllib.request.Request(
@@ -344,6 +371,34 @@ def test_wrong_tokens_are_refused_and_soon_not_even_looked_at(browsing: Browsing
     assert codes == [403] * 5 + [429] * 2
 
 
-def test_no_complaint_and_no_other_host(browsing: Browsing) -> None:
+def no_complaint_and_no_other_host(browsing: Browsing) -> None:
     assert browsing.complaints == []
     assert browsing.hosts == {urlsplit(browsing.address).netloc}
+
+
+def test_looking(browsing: Browsing) -> None:
+    """One system and one browser for all of it, in this order: each start takes seconds."""
+    figures_are_those_of_the_status_and_of_the_ledger(browsing)
+    a_death_and_the_recovery_are_seen(browsing)
+    the_page_dies_and_nobody_else_notices(browsing)
+    it_says_when_what_it_shows_is_old(browsing)
+    without_the_token_nothing_can_be_done(browsing)
+    one_strategy_with_all_that_it_did(browsing)
+    events_are_found_by_words(browsing)
+    history_is_that_of_the_ledger_and_of_pnl(browsing)
+    nobody_is_kept_from_using_it(browsing, "light")
+    nobody_is_kept_from_using_it(browsing, "dark")
+    no_complaint_and_no_other_host(browsing)
+
+
+def test_acting(browsing: Browsing) -> None:
+    pause_and_resume(browsing)
+    a_restart_is_told_with_its_source(browsing)
+    the_kill_switch(browsing)
+    a_flattened_position_says_by_whom(browsing)
+    a_reload_shows_the_difference_first(browsing)
+    another_sites_script_cannot_act(browsing)
+    a_name_that_is_not_ours_is_refused(browsing)
+    no_complaint_and_no_other_host(browsing)
+    # Last: for a minute nobody from here is let in any more.
+    wrong_tokens_are_refused_and_soon_not_even_looked_at(browsing)

@@ -19,8 +19,8 @@ const COLUMNS = [
   ["total", "Total", (row) => row.total, true, "Profit of closed deals less commission, by the ledger."],
   ["trades", "Trades", (row) => row.trades ?? 0, true, "Trades that were closed."],
   ["won", "Won", (row) => row.win_rate ?? -1, true, "Share of the closed trades whose net is above 0."],
-  ["signal", "Last signal", (row) => row.signal?.time ?? 0, false, "The last decision with the model's probability, and what became of it."],
-  ["restarts", "Restarts", (row) => row.restarts ?? 0, true, "Respawns after a death since the supervisor began; below, how long the last took until its first tick."],
+  ["signal", "Signal", (row) => row.signal?.time ?? 0, false, "The last decision with the model's probability, and what became of it."],
+  ["restarts", "RST", (row) => row.restarts ?? 0, true, "Restarts: respawns after a death since the supervisor began; below, how long the last took until its first tick."],
   ["memory", "Memory", (row) => row.memory ?? 0, true, "Resident memory."],
   ["cpu", "CPU", (row) => row.cpu ?? 0, true, "Percent of one core over its last beats."],
 ];

@@ -21,7 +21,7 @@ export class EventsView {
     this.known = new Map();
     this.node = el("section", { class: "card events", "aria-label": "Events" },
       el("div", { class: "head" }, el("h2", {}, "Events"), el("span", { class: "faint" }, "the newest first"), el("span", { class: "tools right" }, this.search, this.kind)),
-      el("div", { class: "listing" }, el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...["Time", "Who", "What", ""].map((head) => el("th", { scope: "col" }, head)))), this.body)), this.none);
+      el("div", { class: "listing" }, el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...["Time", "Who", "What", "Details"].map((head) => el("th", { scope: "col" }, head)))), this.body)), this.none);
   }
 
   /** The lines to draw from; set by whoever has them. */

@@ -11,7 +11,7 @@ export function bars(groups, head) {
   const size = high - low || 1;
   const place = (value) => ((value - low) / size) * 100;
   return el("table", { class: "plain bars" },
-    el("thead", {}, el("tr", {}, ...[head, "", "Net", "Trades", "Won"].map((word, at) => el("th", { scope: "col", class: at > 1 ? "num" : undefined }, word)))),
+    el("thead", {}, el("tr", {}, ...[head, "Bar", "Net", "Trades", "Won"].map((word, at) => el("th", { scope: "col", class: at > 1 ? "num" : undefined }, word)))),
     el("tbody", {}, ...groups.map((group) => {
       const begin = Math.min(place(0), place(group.net));
       const long = Math.max(Math.abs(place(group.net) - place(0)), 0.4);

@@ -100,8 +100,11 @@ export class CandleChart {
     this.along(context, colour, first, x, right, height);
     context.save();
     context.beginPath(); context.rect(0, 0, right, height - BOTTOM); context.clip();
+    context.save();
+    context.beginPath(); context.rect(0, 0, right, bottom + 2); context.clip();
     this.drawCandles(context, colour, shown, first, x, y);
-    const hits = this.drawTrades(context, colour, x, y, right, bottom);
+    const hits = this.drawTrades(context, colour, x, y, right);
+    context.restore();
     if (lower) hits.push(...this.drawProbability(context, colour, x, bottom + 14, height - BOTTOM - 4, right));
     context.restore();
     if (lower) this.labelProbability(context, colour, bottom + 14, height - BOTTOM - 4, right);
