@@ -23,7 +23,10 @@ RECORD_TYPE = np.dtype(
 """A record of `tape_file`, as numpy reads many at once."""
 
 NEWEST = 500_000
-"""Records of a file that are looked at, 18 MB, the newest."""
+"""Records of a file that are looked at, the newest."""
+
+AT_ONCE = 20_000
+"""Records that are read in one go, 0.7 MB."""
 
 _MOST_NAMES = 100_000
 """Bytes of the largest list of symbols."""
@@ -55,15 +58,18 @@ def read_newest_ticks(folder: Path, symbol: str, span_us: int) -> Iterator[Tick]
 
 def _records(path: Path, number: int) -> npt.NDArray[np.void]:
     """The newest records of a file that are of one symbol; its last one may be half written."""
+    found: list[npt.NDArray[np.void]] = [np.empty(0, RECORD_TYPE)]
     size = RECORD_TYPE.itemsize
     try:
         with open_regular(path) as file:
-            end = file.seek(0, 2) - len(HEADER)
-            first = max(end // size - NEWEST, 0)
+            count = max(file.seek(0, 2) - len(HEADER), 0) // size
+            first = max(count - NEWEST, 0)
             file.seek(len(HEADER) + first * size)
-            data = file.read(max(end // size - first, 0) * size)
+            # In parts: what is of other symbols need not lie in memory beside it.
+            for begin in range(first, count, AT_ONCE):
+                data = file.read(min(count - begin, AT_ONCE) * size)
+                part = np.frombuffer(data[: len(data) // size * size], RECORD_TYPE)
+                found.append(part[part["number"] == number])
     except OSError:
-        data = b""
-    found = np.frombuffer(data[: len(data) // size * size], RECORD_TYPE)
-    own: npt.NDArray[np.void] = found[found["number"] == number]
-    return own
+        return found[0]
+    return np.concatenate(found)

@@ -93,6 +93,8 @@ class DeskWatch:
         self._story = story
         self._wanted = asyncio.Event()
         self._audience = Audience(self._wanted.set)
+        self._one = asyncio.Lock()
+        self._asked = float("-inf")
         self._state: Json = {}
         self._heard = 0.0
         self._trouble = ""
@@ -101,14 +103,19 @@ class DeskWatch:
         """Ask as long as somebody looks; for ever."""
         while True:
             await self._wanted.wait()
-            begun = time.monotonic()
             await self.look()
             if not len(self._audience):
                 self._wanted.clear()
-            await asyncio.sleep(max(EVERY - (time.monotonic() - begun), 0.1))
+            await asyncio.sleep(max(self._asked + EVERY - time.monotonic(), 0.1))
 
     async def look(self) -> None:
-        """Ask once, and tell everybody what differs."""
+        """Ask, and tell everybody what differs; not where somebody has asked just now."""
+        async with self._one:
+            if time.monotonic() - self._asked >= EVERY:
+                self._asked = time.monotonic()
+                await self._ask()
+
+    async def _ask(self) -> None:
         try:
             report, desk = await asyncio.to_thread(self._reader.read)
             lines = await asyncio.to_thread(self._story.read)
@@ -125,9 +132,8 @@ class DeskWatch:
             self._audience.tell(_message("story", lines), self._everything)
 
     async def fresh_report(self) -> StatusReport | None:
-        """What the supervisor said last, asked for where nobody looks."""
-        if not len(self._audience) or self.report is None:
-            await self.look()
+        """What the supervisor said last, and asked for where that is long ago; None: nothing."""
+        await self.look()
         return self.report
 
     async def stream(self) -> AsyncIterator[bytes]:
@@ -136,8 +142,7 @@ class DeskWatch:
         Raises:
             TooManyViewers: There are too many.
         """
-        if not len(self._audience):
-            await self.look()
+        await self.look()
         viewer = self._audience.join()
         try:
             viewer.give(self._everything())

@@ -3,7 +3,7 @@
 import { AccountStrip, ServiceStrip, TroubleList } from "./head.js";
 import { el, fill, mark, say, state } from "./dom.js";
 import { figure, megabytes, percent, price, signed, span, tone, utc, moment } from "./format.js";
-import { draw, spark } from "./spark.js";
+import { draw, spark } from "./charts/spark.js";
 
 const GRAVE = ["QUARANTINED", "BACKOFF", "KILLING", "DEGRADED", "STARTING", "RECOVERING", "STOPPING", "STOPPED", "RUNNING", "DISABLED", "REMOVED"];
 

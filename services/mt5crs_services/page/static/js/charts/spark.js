@@ -1,6 +1,6 @@
 /** A sparkline: what a strategy has made since the market's day began, its open profit at the end. */
 
-import { mark, svg } from "./dom.js";
+import { mark, svg } from "../dom.js";
 
 const WIDTH = 96;
 const HEIGHT = 30;
