@@ -126,6 +126,12 @@ def test_an_action_that_is_not_the_pages_own_is_refused(
     assert desk.ask("POST", "/api/act", **{**desk.own, **change})[0] == status
 
 
+def test_another_site_takes_no_viewers_place(desk: Desk) -> None:
+    assert desk.ask("GET", "/api/stream", sec_fetch_site="cross-site")[0] == 403
+    assert desk.ask("GET", "/api/stream", sec_fetch_site="same-origin")[0] == 200
+    assert desk.ask("GET", "/", sec_fetch_site="cross-site")[0] == 200, "a link that leads here"
+
+
 def test_every_answer_says_that_nothing_comes_from_elsewhere(desk: Desk) -> None:
     for status, headers, _ in (desk.ask("GET", "/"), desk.ask("GET", "/", host="evil.example")):
         assert headers["content-security-policy"] == POLICY, status

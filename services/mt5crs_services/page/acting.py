@@ -75,7 +75,7 @@ def arguments_of(wanted: DeskAction, known: Collection[str], installation: str) 
         return f"there is no {name!r}"
     # A name of digits alone would be taken for a ticket.
     target = [f"[{name[0]}]{name[1:]}" if name.isdigit() else name] if name else ["--all"]
-    why = ["--why", wanted.why[:200]] if wanted.why else []
+    why = [f"--why={wanted.why[:200]}"] if wanted.why else []
     match wanted.verb:
         case "restart" | "start" | "stop" if name:
             return [wanted.verb, name]

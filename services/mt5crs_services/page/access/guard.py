@@ -38,6 +38,10 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 OWN_SCRIPT: Final = "x-mt5crs"
 """Header in which the page's own script proves itself."""
 
+SITE: Final = "sec-fetch-site"
+OWN_SITE: Final = "same-origin"
+"""Whence a browser says that a request comes; ``none``: somebody has typed the address."""
+
 OPEN: Final = ("/", "/api/session")
 """What everybody may ask: the page's own files, which are the same everywhere, and to be let in."""
 
@@ -114,6 +118,9 @@ class Guard:
             return Denied(
                 421, f"this page is not called {host!r}; names that it has: global.page.hosts"
             )
+        if path.startswith("/api/") and headers.get(SITE, OWN_SITE) not in (OWN_SITE, "none"):
+            # It could not read the answer; but it must not take the place of a viewer either.
+            return Denied(403, "the request comes from another site")
         if method not in SAFE and (denied := _foreign(host, headers)):
             return denied
         try:
@@ -144,8 +151,6 @@ def _foreign(host: str, headers: dict[str, str]) -> Denied | None:
     origin = headers.get("origin", "")
     if urlsplit(origin).netloc.lower() != host.lower() or not origin.startswith("http"):
         return Denied(403, f"the request comes from {origin or 'nowhere'!r}, not from this page")
-    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        return Denied(403, "the request comes from another site")
     if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         return Denied(415, "expected JSON")
     return None
