@@ -11,7 +11,7 @@ import click
 
 from tests.system import ROOT
 
-BENCHMARKS = ("prediction", "recovery", "many", "idle", "scrape", "old_installation")
+BENCHMARKS = ("prediction", "recovery", "many", "idle", "scrape", "page", "old_installation")
 
 
 @click.command()

@@ -20,9 +20,9 @@ import click
 from benchmarks.tables import machine, table, write
 from mt5crs_services.feed.files import read_ticks
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market import recorded
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import recorded
 from mt5crs_supervisor.chaos import campaign, replay_run, scenario, verdict
 from mt5crs_supervisor.chaos.campaign import Kind
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError

@@ -19,8 +19,8 @@ import psutil
 from benchmarks.contestants import Ours
 from benchmarks.jobs import LATE_US
 from benchmarks.tables import report
-from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StatusReport
 from tests.system import Pulse, System, free_port, wait_for
 
 RATE = 2.0

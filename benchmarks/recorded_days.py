@@ -19,7 +19,7 @@ import msgspec
 
 from benchmarks.equivalence import CROSS, DATA, STRATEGIES, with_cross_pair
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market import recorded
+from mt5crs_shared.storage import recorded
 from mt5crs_supervisor.chaos import replay_run, scenario
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from tests.system import shipped_symbols

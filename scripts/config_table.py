@@ -22,6 +22,7 @@ from mt5crs_shared.configuration.notify_structs import (
     DestinationConfig,
     NotifyConfig,
     NotifyRuleConfig,
+    PageConfig,
     QuietHoursConfig,
 )
 from mt5crs_shared.configuration.parsing.yaml_structs import PATTERNS
@@ -63,6 +64,7 @@ SECTIONS: dict[type[msgspec.Struct], str] = {
     DestinationConfig: "global.notify.to",
     NotifyRuleConfig: "global.notify.rules",
     QuietHoursConfig: "global.notify.quiet_hours",
+    PageConfig: "global.page",
     FeedConfig: "global.feed",
     SymbolSpec: "symbols",
 }

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 
+from mt5crs_shared.control.status_report import StatusReport, StrategyStatus, Totals
 from mt5crs_shared.metrics import AccountReport, Durations, StrategyMetrics, Timings
 from mt5crs_shared.trading.locks import KILL_SWITCH, TradingLock, TradingState
 from mt5crs_supervisor.operator.exporter.counters import SteadyCounters
 from mt5crs_supervisor.operator.exporter.families import families, recovery_family
 from mt5crs_supervisor.operator.exporter.recoveries import BOUNDS, Observed
 from mt5crs_supervisor.operator.reporting import NO_PROCESS
-from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatus, Totals
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"

@@ -12,6 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+from mt5crs_shared.control.status_report import (
+    SCHEMA_VERSION,
+    ChildStatus,
+    EventLine,
+    StatusReport,
+    StrategyStatus,
+    Totals,
+)
 from mt5crs_shared.metrics import (
     AccountReport,
     Durations,
@@ -21,14 +29,6 @@ from mt5crs_shared.metrics import (
 )
 from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Position
-from mt5crs_supervisor.operator.status_report import (
-    SCHEMA_VERSION,
-    ChildStatus,
-    EventLine,
-    StatusReport,
-    StrategyStatus,
-    Totals,
-)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "status-schema.md"
 STRUCTS: tuple[type[msgspec.Struct], ...] = (

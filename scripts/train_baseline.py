@@ -28,12 +28,13 @@ from mt5crs_shared.configuration.structs import FeedConfig, RiskConfig
 from mt5crs_shared.configuration.symbols_file import load_symbols
 from mt5crs_shared.configuration.values import Timeframe
 from mt5crs_shared.errors import ConfigError, Mt5crsError
+from mt5crs_shared.market.bars import TIMEFRAME_US, Bar, BarBuilder
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso, parse_iso
 from mt5crs_worker.adapter import LiveStrategyAdapter
-from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarBuilder, BarWindow
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import FEATURES, WINDOW, compute
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,12 +18,12 @@ import yaml
 import zmq
 from msgspec.structs import replace
 
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport, StrategyStatus
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, StrategyStatus
 
 ROOT = Path(__file__).resolve().parents[1]
 BARS = str(ROOT / "tests" / "seconds.csv")

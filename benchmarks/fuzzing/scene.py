@@ -12,11 +12,12 @@ import yaml
 import zmq
 
 from benchmarks.fuzzing import valid
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport
 from mt5crs_shared.market import wire
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError, wait_for
 from mt5crs_supervisor.chaos.scenario import free_port
-from mt5crs_supervisor.operator.control import ChildRequest, ControlTimeout, NotRunning
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
+from mt5crs_supervisor.operator.control import ChildRequest
 from tests.system import ROOT, shipped_symbols
 
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"

@@ -24,9 +24,8 @@ from benchmarks.operating.desk import KILLED, RECORDERS, SYMBOLS, TOUCHED, Desk,
 from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
 from mt5crs_shared.configuration.symbols_file import load_symbols
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market import recorded
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.storage import outbox_file, store
+from mt5crs_shared.storage import outbox_file, recorded, store
 from mt5crs_shared.storage.story import StoryCursor, StoryLine, StoryReader
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
 from mt5crs_supervisor.chaos.run_logs import Line, RunLogs

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from mt5crs_shared.control.status_report import StrategyStatus
 from mt5crs_supervisor.chaos import scenario
 from mt5crs_supervisor.chaos.campaign_system import COMMAND, CampaignSystem, wait_for
-from mt5crs_supervisor.operator.status_report import StrategyStatus
 from tests.system import shipped_symbols
 
 ROOT = Path(__file__).resolve().parents[2]

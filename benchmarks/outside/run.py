@@ -14,13 +14,13 @@ from benchmarks.outside import account
 from benchmarks.outside.account import Account
 from benchmarks.outside.publisher import Plan, read_log
 from benchmarks.outside.stream import Event
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, replay_run, run_logs, scenario
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError
 from mt5crs_supervisor.chaos.faults import FaultResult, do_fault
 from mt5crs_supervisor.chaos.run_logs import RunLogs
-from mt5crs_supervisor.operator.status_report import StatusReport
 from tests.system import ROOT, shipped_symbols
 
 KINDS = tuple(kind for kind in Kind if "feed" not in kind)

@@ -14,7 +14,7 @@ from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings, Usage
 from mt5crs_shared.trading.operator_requests import FromOperator, TradingReport
 from mt5crs_shared.trading.orders import Epoch, Fill, Order, OrderResult, Position, Whole
 
-Kind = Literal["strategy", "gateway", "tape", "feed", "notifier", "metrics"]
+Kind = Literal["strategy", "gateway", "tape", "feed", "notifier", "metrics", "page"]
 Phase = Literal["booting", "recovering", "running", "waiting", "holding", "stopping"]
 
 
@@ -23,7 +23,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
 
     Attributes:
         name: The child's name: a strategy's, or ``gateway``, ``tape``, ``feed``, ``notifier``,
-            ``metrics``.
+            ``metrics``, ``page``.
         kind: What it is.
         entry: ``package.module:function`` that runs it.
         epoch: Number of this spawn, higher than that of every earlier one.

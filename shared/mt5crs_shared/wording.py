@@ -5,6 +5,7 @@ endless, of many lines, or raise when it is asked for its words; what is made of
 """
 
 import difflib
+import os
 import reprlib
 import traceback
 from collections.abc import Callable, Iterable
@@ -98,3 +99,38 @@ def utc_now(timespec: str = "milliseconds") -> str:
         timespec: How fine, as `datetime.isoformat` takes it.
     """
     return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: 0.4s, 42s, 3m05s, 2h07m, 4d03h."""
+    if seconds < 10.0:
+        return f"{max(seconds, 0.0):.1f}s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
+
+
+def nearby(path: str) -> str:
+    """A path as seen from the working folder, where it lies below it."""
+    here = Path.cwd()
+    return os.path.relpath(path, here) if Path(path).is_relative_to(here) else path
+
+
+def local_time(iso: str) -> str:
+    """HH:MM:SS of this place."""
+    return datetime.fromisoformat(iso).astimezone().strftime("%H:%M:%S")
+
+
+def plain(text: str) -> str:
+    """The text on one line, and safe to print."""
+    return safe(" ".join(text.split()))
+
+
+def safe(text: str) -> str:
+    """The text with a mark for each character that a terminal would obey instead of showing it."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -10,22 +10,18 @@ from typing import Any
 import msgspec
 
 from mt5crs_shared.configuration import loading
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StatusReport, StrategyStatus
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands.failures import refuse_unmeant
 from mt5crs_supervisor.deaths import restart_in_place
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans, reporting
-from mt5crs_supervisor.operator.control import (
-    ControlClient,
-    ControlTimeout,
-    NotRunning,
-    StopRequest,
-)
-from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatus
+from mt5crs_supervisor.operator.control import ControlClient, StopRequest
 from mt5crs_supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from random import Random
 import zmq
 
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.control.status_report import EventLine, still_open
 from mt5crs_shared.events import SUPERVISOR, BeganAgain, Started, Stopped, Stopping
 from mt5crs_shared.messages import Beat, Failed, FirstTick, FromChild, Hello, Ready, Stop
 from mt5crs_shared.process.paths import UMASK, VarPaths
@@ -26,7 +27,6 @@ from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.operator.actions import Operator
 from mt5crs_supervisor.operator.control import ControlServer
 from mt5crs_supervisor.operator.event_log import EventLog
-from mt5crs_supervisor.operator.status_report import EventLine, still_open
 from mt5crs_supervisor.processes import descriptors, epochs
 from mt5crs_supervisor.processes.instance_lock import InstanceLock
 from mt5crs_supervisor.processes.launcher import ForkserverLauncher

@@ -13,8 +13,8 @@ import pytest
 
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.deaths import crash_report
-from mt5crs_supervisor.deaths.crash_report import CrashReport
+from mt5crs_shared.storage import crash_report
+from mt5crs_shared.storage.crash_report import CrashReport
 from tests.chaos.scene import SYMBOLS, Scene, entry, playing
 from tests.system import System, wait_for
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from mt5crs_shared.control.status_report import StrategyStatus
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, send_signal, wait_for
-from mt5crs_supervisor.operator.status_report import StrategyStatus
 from tests.chaos import crosses
 from tests.chaos.crosses import SPEC, TICKS
 

@@ -8,7 +8,7 @@ import pytest
 
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_supervisor.deaths import crash_report
+from mt5crs_shared.storage import crash_report
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import Signal, Strategy
 from tests.system import BARS, Pulse, System, running, wait_for

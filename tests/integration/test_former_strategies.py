@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mt5crs_shared.control.status_report import StrategyStatus
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_supervisor.operator.status_report import StrategyStatus
 from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import BUY, Signal, Strategy
 from tests.system import BARS, Pulse, System, wait_for

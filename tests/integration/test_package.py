@@ -141,6 +141,10 @@ def test_the_wheel_has_all_that_is_promised(wheel: Path) -> None:
         assert f"{package}/py.typed" in names
     for file in FILES:
         assert f"mt5crs_supervisor/starter/{file.source or file.target}" in names
+    static = ROOT / "services" / "mt5crs_services" / "page" / "static"
+    shown = {str(path.relative_to(ROOT / "services")) for path in static.rglob("*.*")}
+    assert len(shown) > 15
+    assert shown <= names, "what runs in the browser"
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     modules = {str(path.relative_to(path.parents[1])) for path in ROOT.glob("*/mt5crs_*/*.py")}
     assert modules <= names

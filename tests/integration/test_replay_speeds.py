@@ -14,10 +14,10 @@ import pytest
 
 from mt5crs_services.feed.files import read_ticks
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market import recorded
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.storage import recorded
 from mt5crs_supervisor.chaos import replay_run, run_logs, scenario
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from mt5crs_supervisor.chaos.run_logs import RunLogs

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mt5crs_shared.storage import crash_report
 from mt5crs_supervisor import MultiStrategyRunner
-from mt5crs_supervisor.deaths import crash_report
 from mt5crs_supervisor.deaths.restart_in_place import MOST
 from mt5crs_supervisor.operator.actions import Operator
 from mt5crs_supervisor.operator.orphans import described, living_orphans

@@ -217,7 +217,7 @@ def test_every_ipc_address_is_bound_for_this_user_alone() -> None:
         "shared/mt5crs_shared/sockets/client_list.py",  # inproc
         "services/mt5crs_services/mt5_gateway/server.py",  # TCP, with keys
         "supervisor/mt5crs_supervisor/chaos/scenario.py",  # a port that is given back at once
-        "shared/mt5crs_shared/methods.py",  # a signature
+        "shared/mt5crs_shared/trading/methods.py",  # a signature
     }
 
 

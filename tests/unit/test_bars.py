@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mt5crs_shared.market.bars import TIMEFRAME_US, Bar, BarBuilder
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_worker.bars import (
-    TIMEFRAME_US,
-    WINDOW,
-    Bar,
-    BarBuilder,
-    BarWindow,
-    HistoryError,
-    load_history,
-)
+from mt5crs_worker.bars import WINDOW, BarWindow, HistoryError, load_history
 
 MINUTE = TIMEFRAME_US["M1"]
 

@@ -14,9 +14,10 @@ from hypothesis.stateful import (
 )
 
 from mt5crs_shared.configuration.structs import RestartConfig
+from mt5crs_shared.control.states import State
 from mt5crs_shared.messages import Beat, Failed, FirstTick, Phase
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import ALIVE, State
+from mt5crs_supervisor.children.lifecycle import ALIVE
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import RestartPolicy
 from mt5crs_supervisor.processes.handle import ExitStatus

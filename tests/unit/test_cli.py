@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_shared.configuration import loading
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.errors import ConfigError, Mt5crsError, Problem
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, exit_code, unknown_name
 from mt5crs_supervisor.commands.records import logview
-from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / "config" / "strategies.yaml")

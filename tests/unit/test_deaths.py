@@ -7,13 +7,13 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mt5crs_shared.control.states import State
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process import flight_recorder
 from mt5crs_shared.process.flight_recorder import SLOTS, FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.deaths import crash_report
-from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
+from mt5crs_shared.storage import crash_report
+from mt5crs_shared.storage.crash_report import CrashReport, CrashTimes
 from mt5crs_supervisor.deaths.incident import QUIET, STAGGER, IncidentWatch
 from mt5crs_supervisor.deaths.poison import PoisonWatch
 from mt5crs_supervisor.deaths.post_mortem import PostMortem

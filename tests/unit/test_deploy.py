@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mt5crs_shared.configuration.structs import SupervisorConfig
-from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_shared.control.states import State
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.operator.exporter.counters import ORDERS
 from scripts import metrics_table

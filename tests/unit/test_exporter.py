@@ -14,18 +14,18 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
+from mt5crs_shared.control.asking import ControlTimeout
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.events import Died, Recovered
 from mt5crs_shared.metrics import AccountReport, Durations, StrategyMetrics, Timings
 from mt5crs_shared.storage import event_files
 from mt5crs_shared.storage.event_files import EventWriter
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_supervisor.operator.control import ControlTimeout
 from mt5crs_supervisor.operator.exporter import recoveries
 from mt5crs_supervisor.operator.exporter.collecting import StatusCollector
 from mt5crs_supervisor.operator.exporter.counters import COUNTED, SteadyCounters
 from mt5crs_supervisor.operator.exporter.families import families
 from mt5crs_supervisor.operator.exporter.recoveries import BOUNDS, RecoveryTimes
-from mt5crs_supervisor.operator.status_report import StatusReport
 from scripts import metrics_table
 from tests.unit.test_render import child, report, strategy
 

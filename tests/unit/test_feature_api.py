@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from mt5crs_shared.configuration.structs import FeatureApiConfig, StrategyConfig
+from mt5crs_shared.market.bars import Bar
 from mt5crs_shared.market.wire import format_iso
-from mt5crs_worker.bars import Bar, BarWindow
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import compute
 from mt5crs_worker.features.api_source import ApiFeatures, bar_key
 from mt5crs_worker.features.breaker import FAILURES, FIRST_PAUSE

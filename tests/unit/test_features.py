@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarWindow
+from mt5crs_shared.market.bars import TIMEFRAME_US, Bar
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import FEATURES, WINDOW, FeatureError, compute
 
 Array = npt.NDArray[np.float64]

@@ -13,12 +13,13 @@ from mt5crs_services.feed.synthetic import SyntheticMarket
 from mt5crs_services.gateway.brokers import fills
 from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
+from mt5crs_shared.market.bars import Bar
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, touched
-from mt5crs_worker.bars import Bar, BarWindow
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import BUY, EXIT, HOLD, SELL, Signal, Strategy, StrategyError
 

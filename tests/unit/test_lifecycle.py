@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mt5crs_supervisor.children.lifecycle import ALIVE, TABLE, LifecycleEvent, State, following
+from mt5crs_shared.control.states import State
+from mt5crs_supervisor.children.lifecycle import ALIVE, TABLE, LifecycleEvent, following
 
 ROOT = Path(__file__).resolve().parents[2]
 

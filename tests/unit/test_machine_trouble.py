@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import zmq
 
+from mt5crs_shared.control.states import State
 from mt5crs_shared.messages import Failed
 from mt5crs_shared.process import machine_trouble
 from mt5crs_shared.process.machine_trouble import EXIT_CODE
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.processes.handle import ExitStatus
 from tests.unit.child_cases import Bench
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mt5crs_shared.methods import fault_of_methods, own_module
+from mt5crs_shared.trading.methods import fault_of_methods, own_module
 
 
 class Base:

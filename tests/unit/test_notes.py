@@ -2,7 +2,8 @@
 
 import pytest
 
-from mt5crs_supervisor.display.notes import Note, note_lines
+from mt5crs_shared.control.notes import Note
+from mt5crs_supervisor.display.notes import note_lines
 
 LONG = "yen: QUARANTINED after ValueError: a very long story of what went wrong in it, " * 2
 REMEDY = "mend it, then `restart yen`"

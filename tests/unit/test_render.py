@@ -4,17 +4,18 @@ import click
 import msgspec
 import pytest
 
-from mt5crs_shared.metrics import AccountReport, StrategyMetrics
-from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_supervisor.display import render, words
-from mt5crs_supervisor.display.table import Cell, Column, cells_of, clip, table
-from mt5crs_supervisor.operator.status_report import (
+from mt5crs_shared import wording
+from mt5crs_shared.control.status_report import (
     ChildStatus,
     EventLine,
     StatusReport,
     StrategyStatus,
     Totals,
 )
+from mt5crs_shared.metrics import AccountReport, StrategyMetrics
+from mt5crs_shared.trading.locks import TradingLock, TradingState
+from mt5crs_supervisor.display import render
+from mt5crs_supervisor.display.table import Cell, Column, cells_of, clip, table
 
 
 def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:
@@ -256,7 +257,7 @@ def test_events_are_aligned_and_cut() -> None:
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert words.duration(seconds) == text
+    assert wording.duration(seconds) == text
 
 
 def test_clip_counts_wide_characters() -> None:

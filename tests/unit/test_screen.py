@@ -4,11 +4,11 @@ import click
 import msgspec
 import pytest
 
+from mt5crs_shared.control.status_report import EventLine, StatusReport, StrategyStatus
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics
 from mt5crs_shared.trading.locks import ACCOUNT, KILL_SWITCH, TradingLock, TradingState
 from mt5crs_supervisor.display.screen import screen_lines
 from mt5crs_supervisor.display.table import cells_of
-from mt5crs_supervisor.operator.status_report import EventLine, StatusReport, StrategyStatus
 from tests.unit.test_render import child, report, strategy
 
 GIVEN_UP = child("last_one", state="QUARANTINED", pid=None, last_error="boom", degraded="")

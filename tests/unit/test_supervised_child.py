@@ -6,10 +6,10 @@ import signal
 import pytest
 
 from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig
+from mt5crs_shared.control.states import State
 from mt5crs_shared.events import Died, Quarantined
 from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children.health import STARVING
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.pauses import Pauses
 from mt5crs_supervisor.children.restart_policy import Cause
 from mt5crs_supervisor.children.spawn import SURVIVED

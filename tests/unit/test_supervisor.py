@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
+from mt5crs_shared.control.states import State
 from mt5crs_shared.messages import Beat, FromChild, Ready
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.supervisor import Supervisor
 from tests.unit.child_cases import Bench, FakeHandle
 

@@ -4,6 +4,7 @@ import click
 import msgspec
 import pytest
 
+from mt5crs_shared.control.status_report import EventLine, StatusReport, StrategyStatus
 from mt5crs_shared.metrics import AccountReport
 from mt5crs_shared.trading.locks import ACCOUNT, KILL_SWITCH, OPERATOR, TradingLock, TradingState
 from mt5crs_supervisor.display.table import cells_of
@@ -11,7 +12,6 @@ from mt5crs_supervisor.display.top import keys
 from mt5crs_supervisor.display.top.actions import Action, KeyOutcome
 from mt5crs_supervisor.display.top.equity import BLOCKS, EVERY, SAMPLES, EquityRing, sparkline
 from mt5crs_supervisor.display.top.model import TopModel
-from mt5crs_supervisor.operator.status_report import EventLine, StatusReport, StrategyStatus
 from tests.unit.test_render import child, report, strategy
 
 WINDOWS = [(80, 24), (60, 12), (200, 60)]

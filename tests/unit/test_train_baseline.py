@@ -14,10 +14,10 @@ from model_figures import area_under_curve, score
 
 from mt5crs_services.feed.synthetic import MINUTE_US, SyntheticMarket
 from mt5crs_shared.configuration.structs import RiskConfig
+from mt5crs_shared.market.bars import Bar
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_worker.adapter import LiveStrategyAdapter
-from mt5crs_worker.bars import Bar
 from mt5crs_worker.features import FEATURES, WINDOW
 from scripts.train_baseline import Quoted, cut_of, main, make_rows
 

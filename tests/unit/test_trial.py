@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.market.bars import Bar
 from mt5crs_worker.answers import AnswerError, StateError
-from mt5crs_worker.bars import Bar, BarWindow
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Signal, Strategy
 from mt5crs_worker.testing import StrategyTrial, UnknownEntryError, bars_of

@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running import reload as reloading
 from mt5crs_supervisor.commands.running.watch import Watch, files_of
 from mt5crs_supervisor.operator.control import ConfigDifference, ConfigWatched, ReloadRequest
-from mt5crs_supervisor.operator.status_report import StatusReport
 from tests.unit.editing_cases import SHIPPED, furnish
 from tests.unit.test_render import report
 

@@ -6,6 +6,7 @@ import msgspec
 
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
+from mt5crs_shared.market.bars import TIMEFRAME_US, Bar
 from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -19,7 +20,7 @@ from mt5crs_worker.answers import (
     ask_tick,
     plain_state,
 )
-from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarFeed, BarWindow
+from mt5crs_worker.bars import BarFeed, BarWindow
 from mt5crs_worker.strategy import ModelStrategy, Strategy, load_strategy
 from mt5crs_worker.trading.bot import OrderRoute, TradingBot
 from mt5crs_worker.trading.decider import Decider

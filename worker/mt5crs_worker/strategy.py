@@ -11,7 +11,7 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.methods import fault_of_methods, own_module
+from mt5crs_shared.trading.methods import fault_of_methods, own_module
 from mt5crs_shared.trading.orders import Fill
 from mt5crs_shared.wording import nearest, shown
 from mt5crs_worker import features

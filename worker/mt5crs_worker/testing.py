@@ -11,9 +11,10 @@ import msgspec
 from mt5crs_shared.configuration.loading import load_config
 from mt5crs_shared.configuration.values import Timeframe
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.market.bars import TIMEFRAME_US, Bar
 from mt5crs_shared.wording import nearest
 from mt5crs_worker.answers import Signal, ask_bar, plain_state
-from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarWindow
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.strategy import Strategy, load_strategy
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market import recorded
 from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.storage import recorded
 
 BAR_OFFSETS_US: Final = (0, 20_000_000, 40_000_000, 59_000_000)
 """When the four ticks that stand for a one-minute bar come, in us after its start."""

@@ -26,8 +26,13 @@ AT_ONCE = 1_000
 WAITING = 100_000
 """Records that wait for a disk that takes none, 3.6 MB; more are dropped, and a break noted."""
 
-_HEADER = b"MT5CRSTAPE1\n"
-_TIMED, _HISTORY, _BROKEN = 1, 2, 4
+HEADER = b"MT5CRSTAPE1\n"
+"""What each file begins with."""
+
+SYMBOLS = "symbols.txt"
+"""The file that has the symbols, each on the line of its number."""
+
+TIMED, _HISTORY, _BROKEN = 1, 2, 4
 
 _MOST_NAMES = 100_000
 """Bytes of the largest list of symbols."""
@@ -87,11 +92,11 @@ class TapeFiles:
         for path in (self._previous, self._current):
             if not path.exists():
                 continue
-            data = path.read_bytes()[len(_HEADER) :]
+            data = path.read_bytes()[len(HEADER) :]
             for time_us, bid, ask, volume, number, flags in _RECORD.iter_unpack(data):
                 name = self._names.get(number)
                 if name is not None:
-                    tick = Tick(name, time_us, bid, ask, volume, bool(flags & _TIMED))
+                    tick = Tick(name, time_us, bid, ask, volume, bool(flags & TIMED))
                     yield TapeRecord(tick, bool(flags & _HISTORY), bool(flags & _BROKEN))
 
     def append(self, recorded: TapeRecord) -> None:
@@ -101,7 +106,7 @@ class TapeFiles:
             self._pending.clear()
             self._dropped = True
         tick = recorded.tick
-        flags = (_TIMED if tick.timed else 0) | (_HISTORY if recorded.history else 0)
+        flags = (TIMED if tick.timed else 0) | (_HISTORY if recorded.history else 0)
         flags |= _BROKEN if recorded.broken or self._dropped else 0
         self._dropped = False
         number = self._numbers[tick.symbol]
@@ -150,13 +155,13 @@ class TapeFiles:
 
     def _cut(self) -> None:
         """Take away a part of a record: all that follow it would be read shifted."""
-        os.truncate(self._current, len(_HEADER) + self._records * _RECORD.size)
+        os.truncate(self._current, len(HEADER) + self._records * _RECORD.size)
         self._torn = False
 
     def _rotate(self) -> None:
         """Begin a new file; where there is no room for one, the old one grows a little longer."""
         fresh = self._folder / "next.tape"
-        fresh.write_bytes(_HEADER)
+        fresh.write_bytes(HEADER)
         opened = fresh.open("ab", buffering=0)
         self._current.replace(self._previous)
         fresh.replace(self._current)
@@ -164,7 +169,7 @@ class TapeFiles:
         self._file, self._records = opened, 0
 
     def _known_symbols(self) -> list[str]:
-        path = self._folder / "symbols.txt"
+        path = self._folder / SYMBOLS
         if is_irregular(path) or (path.exists() and path.stat().st_size > _MOST_NAMES):
             self._set_aside(path, "is no list of symbols")
         try:
@@ -181,7 +186,7 @@ class TapeFiles:
                 file.writelines(f"{name}\n" for name in names)
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(self._folder / "symbols.txt")
+            fresh.replace(self._folder / SYMBOLS)
         return {symbol: number for number, symbol in enumerate(names)}
 
     @staticmethod
@@ -195,13 +200,13 @@ class TapeFiles:
         if path.exists() and path.stat().st_size > 0:
             fault = TapeFiles._fault(path, symbols)
             if fault is None:
-                excess = (path.stat().st_size - len(_HEADER)) % _RECORD.size
+                excess = (path.stat().st_size - len(HEADER)) % _RECORD.size
                 if excess:
                     os.truncate(path, path.stat().st_size - excess)
                 return
             TapeFiles._set_aside(path, fault)
         if path.name.startswith("current"):
-            path.write_bytes(_HEADER)
+            path.write_bytes(HEADER)
 
     @staticmethod
     def _set_aside(path: Path, fault: str) -> None:
@@ -213,11 +218,11 @@ class TapeFiles:
     def _fault(path: Path, symbols: int) -> str | None:
         with path.open("rb") as file:
             # Looked at before the rest is read: it may be a gigabyte of something else.
-            if file.read(len(_HEADER)) != _HEADER:
+            if file.read(len(HEADER)) != HEADER:
                 return "is no tape of this version"
         data = path.read_bytes()
         # Every record's number at once: there can be a million, and the tape is waited for.
-        first = len(_HEADER) + _NUMBER_AT
+        first = len(HEADER) + _NUMBER_AT
         low, high = data[first :: _RECORD.size], data[first + 1 :: _RECORD.size]
         if max(high, default=0) or max(low, default=-1) >= symbols:
             return "has symbols that symbols.txt does not name"
@@ -225,7 +230,7 @@ class TapeFiles:
 
     @staticmethod
     def _count(path: Path) -> int:
-        return (path.stat().st_size - len(_HEADER)) // _RECORD.size
+        return (path.stat().st_size - len(HEADER)) // _RECORD.size
 
 
 def unbroken_since(folder: Path) -> dict[str, int]:
@@ -243,7 +248,7 @@ def unbroken_since(folder: Path) -> dict[str, int]:
             if number not in found or flags & _BROKEN:
                 found[number] = time_us
     try:
-        names = (folder / "symbols.txt").read_text().split()
+        names = (folder / SYMBOLS).read_text().split()
     except (OSError, UnicodeDecodeError):
         names = []
     return {names[number]: at for number, at in found.items() if number < len(names)}
@@ -255,7 +260,7 @@ def _records_of(path: Path) -> bytes:
         data = b"" if is_irregular(path) else path.read_bytes()
     except OSError:
         return b""
-    if not data.startswith(_HEADER):
+    if not data.startswith(HEADER):
         return b""
-    whole = (len(data) - len(_HEADER)) // _RECORD.size * _RECORD.size
-    return data[len(_HEADER) : len(_HEADER) + whole]
+    whole = (len(data) - len(HEADER)) // _RECORD.size * _RECORD.size
+    return data[len(HEADER) : len(HEADER) + whole]

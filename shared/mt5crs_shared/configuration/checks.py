@@ -32,8 +32,9 @@ from mt5crs_shared.configuration.structs import (
 from mt5crs_shared.configuration.symbols_file import Symbols
 from mt5crs_shared.configuration.values import Address
 from mt5crs_shared.errors import Mark
-from mt5crs_shared.market import rates, recorded
+from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.storage import recorded
 from mt5crs_shared.wording import nearest
 
 Strategies = Sequence[Parsed[StrategyConfig]]
@@ -120,6 +121,10 @@ def check_globals(parsed: Parsed[GlobalConfig], report: ProblemReport) -> None:
     metrics = parsed.get("metrics")
     if metrics is not UNSET and metrics is not None:
         _check_metrics(parsed, metrics, report)
+    page = parsed.nested.get("page")
+    address = UNSET if page is None else page.get("address")
+    if page is not None and address is not UNSET and (problem := page_problem(address)):
+        report.add(page.mark("address"), page.where("address"), address, problem)
     check_zone(parsed.nested.get("market"), report)
     supervisor = parsed.nested.get("supervisor")
     if supervisor is not None:
@@ -136,12 +141,22 @@ def _check_metrics(parsed: Parsed[GlobalConfig], address: str, report: ProblemRe
 
 def metrics_problem(address: str) -> str:
     """What would have to be otherwise for figures to be served there; empty: nothing."""
+    return _address_problem(address, "metrics", "prometheus_client")
+
+
+def page_problem(address: str) -> str:
+    """What would have to be otherwise for the page to be served there; empty: nothing."""
+    return _address_problem(address, "page", "starlette", "uvicorn")
+
+
+def _address_problem(address: str, extra: str, *needed: str) -> str:
     if not _ADDRESS.fullmatch(address):
         return PATTERNS[_ADDRESS.pattern]
     if int(address.rpartition(":")[2]) > 65_535:
         return "a port of 1 to 65535"
-    if importlib.util.find_spec("prometheus_client") is None:
-        return "the package prometheus_client: pip install 'mt5crs-supervisor[metrics]'"
+    for package in needed:
+        if importlib.util.find_spec(package) is None:
+            return f"the package {package}: pip install 'mt5crs-supervisor[{extra}]'"
     return ""
 
 

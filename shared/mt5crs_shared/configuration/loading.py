@@ -39,6 +39,7 @@ _NOT_OF_GLOBALS: Final = frozenset(
         "risk",
         "notify",
         "metrics",
+        "page",
     }
 )
 _NOT_OF_SUPERVISOR: Final = frozenset({"hang_after", "start_timeout", "stop_timeout", "restart"})

@@ -42,6 +42,7 @@ def check_security(
     if host is not UNSET and asked:
         # The port is the same machine's, and may be a mistake of its own.
         _check_link(globals_, "execution", "zmq_execution_host", f"tcp://{host}:1", report)
+    _check_page(globals_, folders, report)
     named = [name for name in _PEERS if _read_server_key(globals_, name, folders, report)]
     if not named:
         return
@@ -70,6 +71,47 @@ def _check_link(
             " a network that nobody else is on"
         )
         report.add(globals_.mark(field), globals_.where(field), found, expected)
+
+
+def _check_page(
+    globals_: Parsed[GlobalConfig], folders: Sequence[Path], report: ProblemReport
+) -> None:
+    """The page has a certificate, or stays on this machine, or may be in the clear."""
+    parsed = globals_.nested.get("page")
+    if parsed is None or parsed.get("address") is UNSET:
+        return
+    files = {name: parsed.get(name) for name in ("certificate", "key")}
+    for name, other in (("certificate", "key"), ("key", "certificate")):
+        if files[name] and not files[other]:
+            found, expected = f"none beside the {name}", f"the PEM file with the {other}"
+            report.add(parsed.mark(other), parsed.where(other), found, expected)
+        if isinstance(place := files[name], str):
+            parsed.fields[name] = _find_pem(place, folders, parsed, name, report)
+    address, insecure = parsed.get("address"), parsed.get("insecure") is True
+    if files["certificate"] and insecure:
+        expected = "one of them: with a certificate nothing is in the clear"
+        report.add(
+            parsed.mark("insecure"), parsed.where("insecure"), "true beside a certificate", expected
+        )
+    elif not files["certificate"] and not insecure and not is_local(f"tcp://{address}"):
+        found = f"{address}, which other machines reach, without a certificate"
+        expected = (
+            "global.page.certificate and key; or an address of this machine alone, with a proxy"
+            " before it that has a certificate (global.page.hosts); or global.page.insecure: true,"
+            " on a network that nobody else is on"
+        )
+        report.add(parsed.mark("address"), parsed.where("address"), found, expected)
+
+
+def _find_pem(
+    name: str, folders: Sequence[Path], parsed: Parsed[Any], field: str, report: ProblemReport
+) -> str:
+    """The absolute path of a PEM file; `name` after refusing it."""
+    missing: list[str] = []
+    path = find_file(name, folders, lambda *said: missing.append(said[1]))
+    if missing:
+        report.add(parsed.mark(field), parsed.where(field), f"no file {name!r}", missing[0])
+    return path
 
 
 def _refuse_own_feed(globals_: Parsed[GlobalConfig], report: ProblemReport) -> None:

@@ -15,7 +15,7 @@ from mt5crs_shared.configuration.execution_structs import (
     ExecutionConfig,
     MarketConfig,
 )
-from mt5crs_shared.configuration.notify_structs import NotifyConfig
+from mt5crs_shared.configuration.notify_structs import NotifyConfig, PageConfig
 from mt5crs_shared.configuration.values import (
     Address,
     Heartbeat,
@@ -30,7 +30,9 @@ from mt5crs_shared.configuration.values import (
 from mt5crs_shared.market.symbol_spec import NotNegative, Positive, Symbol, SymbolSpec
 from mt5crs_shared.sockets.curve import KeyPlaces
 
-RESERVED = frozenset({"supervisor", "gateway", "tape", "feed", "notifier", "metrics", "operator"})
+RESERVED = frozenset(
+    {"supervisor", "gateway", "tape", "feed", "notifier", "metrics", "page", "operator"}
+)
 """Names of our own processes, whose files a strategy of that name would overwrite, and the one
 under which the gateway hears the command line."""
 
@@ -128,7 +130,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: Unique name, of a-z 0-9 _ -; not supervisor, gateway, tape, feed, notifier,
-            metrics or operator.
+            metrics, page or operator.
         symbol: The symbol it trades, listed in ``symbols.yaml``.
         model_path: XGBoost model (JSON or UBJ). Required unless `strategy` names a class that
             needs none. Absolute once loaded.
@@ -324,6 +326,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         risk: Risk rules of the gateway, besides those that every order must pass.
         notify: Who is told what has happened; None: nobody.
         metrics: Where figures are served to Prometheus, e.g. ``127.0.0.1:9464``; None: nowhere.
+        page: Where everything is shown in a browser; None: nowhere.
         feed: A feed of our own; None: somebody else publishes.
     """
 
@@ -345,6 +348,7 @@ class GlobalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     risk: list[RiskRuleConfig] = []
     notify: NotifyConfig | None = None
     metrics: Address | None = None
+    page: PageConfig | None = None
     feed: FeedConfig | None = None
 
     @property

@@ -99,3 +99,23 @@ def read_flight(path: Path, symbol: str, epoch: int) -> Flight:
         time_us, bid, ask, timed = _SLOT.unpack_from(data, at)
         ticks.append(Tick(symbol, time_us, bid, ask, timed=timed))
     return Flight(tuple(ticks), ticks[-1] if begun > ended and ticks else None)
+
+
+def read_newest(path: Path, symbol: str) -> Tick | None:
+    """The tick that a process has begun last; None: none, or its recorder cannot be read.
+
+    The process may be writing: a tick that is half written is one of two neighbours in each part,
+    which is good enough to look at.
+    """
+    try:
+        data = read_regular(path, _SIZE + 1)
+    except OSError:
+        return None
+    if len(data) != _SIZE:
+        return None
+    _, begun, _ = _HEADER.unpack_from(data)
+    if begun < 1:
+        return None
+    at = _HEADER.size + (begun - 1) % SLOTS * _SLOT.size
+    time_us, bid, ask, timed = _SLOT.unpack_from(data, at)
+    return Tick(symbol, time_us, bid, ask, timed=timed)

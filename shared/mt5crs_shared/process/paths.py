@@ -51,6 +51,7 @@ class VarPaths:
         self.pid_file = self.var / "supervisor.pid"
         self.registry = self.state / "processes.json"
         self.outbox = self.state / "notifier.outbox"
+        self.token = self.run / "token"
         self.recoveries = self.state / "recoveries.json"
         self.feed_state = self.state / "feed.json"
         self.running = self.run / "running.json"
@@ -133,7 +134,7 @@ class VarPaths:
 
     def remove_traces(self, names: Iterable[str]) -> None:
         """Remove the sockets, and what the processes of these names used while they ran."""
-        traces = [self.running, *(self.socket_file(socket) for socket in SOCKETS)]
+        traces = [self.running, self.token, *(self.socket_file(socket) for socket in SOCKETS)]
         for name in names:
             traces += [self.stacks_file(name), self.flight_file(name)]
             traces += [self.stderr_file(name), self.words_file(name)]

@@ -1,6 +1,6 @@
 """The side of a child process that its supervisor sees: beats, leases, stopping, orphanhood.
 
-Every child (strategy, gateway, tape, feed, notifier, metrics) runs one loop on one poller::
+Every child (strategy, gateway, tape, feed, notifier, metrics, page) runs one loop on one poller::
 
     while not child.stopping:
         ready = child.poll(timeout)

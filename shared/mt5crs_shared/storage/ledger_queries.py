@@ -251,6 +251,16 @@ def read_orders(
     return [_order(row) for row in rows]
 
 
+def order_reason(db: sqlite3.Connection, order_id: str) -> str:
+    """What led to an order, for people; empty: nobody said, or it was long ago.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    found = select(db, "SELECT reason FROM orders WHERE order_id = :id", {"id": order_id})
+    return str(found[0][0]) if found else ""
+
+
 def refused_between(db: sqlite3.Connection, after: int, last: int) -> list[OrderRecord]:
     """Refused orders in the order they came.
 

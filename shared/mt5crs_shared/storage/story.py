@@ -6,7 +6,7 @@ Events stand in files, deals, refused orders and locks in the ledger; see `event
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -141,7 +141,7 @@ def ledger_cursor(db: sqlite3.Connection) -> StoryCursor:
 def _lines_between(
     db: sqlite3.Connection, begin: StoryCursor, end: StoryCursor
 ) -> Iterator[StoryLine]:
-    yield from map(line_of_deal, ledger_queries.deals_after(db, begin.deal))
+    yield from lines_of_deals(db, ledger_queries.deals_after(db, begin.deal))
     yield from map(line_of_refusal, ledger_queries.refused_between(db, begin.order, end.order))
     yield from map(line_of_account, account_log.read_account_events(db, begin.lock))
 
@@ -152,14 +152,32 @@ def line_of_event(numbered: NumberedEvent) -> StoryLine:
     return StoryLine(numbered.time, event.name, event.kind, event.detail)
 
 
-def line_of_deal(deal: Deal) -> StoryLine:
-    """``SELL 0.10 EURUSD at 1.08321 closes: profit -3.21 (STOP_LOSS), balance 9,996.79``."""
+def lines_of_deals(db: sqlite3.Connection, deals: Iterable[Deal]) -> Iterator[StoryLine]:
+    """Deals; of those that somebody has made by hand it is said who that was.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    for deal in deals:
+        by_hand = deal.fill.code is Code.MANUAL
+        reason = ledger_queries.order_reason(db, deal.fill.order_id) if by_hand else ""
+        yield line_of_deal(deal, reason)
+
+
+def line_of_deal(deal: Deal, reason: str = "") -> StoryLine:
+    """``SELL 0.10 EURUSD at 1.08321 closes: profit -3.21 (STOP_LOSS), balance 9,996.79``.
+
+    Args:
+        deal: The deal.
+        reason: What led to it, where that is worth telling: whose hand closed it.
+    """
     fill = deal.fill
     detail = f"{fill.side} {fill.lots:g} {fill.symbol} at {fill.price:g} "
     if fill.entry == "IN":
         detail += "is adopted" if fill.code is Code.ADOPTED else "opens"
     else:
         detail += f"closes: {deal_in_words(fill)}, balance {deal.balance:,.2f}"
+    detail += f"; {reason}" if reason else ""
     return StoryLine(_time(deal.recorded), fill.strategy, DEAL, detail)
 
 

@@ -7,7 +7,7 @@ amounts are in the account's currency.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,7 @@ from mt5crs_shared.trading.orders import Charge, Code, Fill, Side
 LOTS = 1e-9
 """Less than any volume: what two sums of lots may differ by."""
 
-Span = Literal["strategy", "symbol", "exit", "hour", "day", "week", "month"]
+Span = Literal["strategy", "symbol", "exit", "hour", "weekday", "day", "week", "month"]
 """What trades can be put together by."""
 
 
@@ -136,6 +136,33 @@ def trades_of(deals: Iterable[Fill], charges: Iterable[Charge] = ()) -> Iterator
             del opened[key]
 
 
+class CurvePoint(NamedTuple):
+    """Where the running net of trades was after one of them.
+
+    Attributes:
+        time_us: Event time of its closing.
+        net: Sum of `net` up to it, from 0.
+        below: How far that is below its highest value before, which begins at 0; >= 0.
+    """
+
+    time_us: int
+    net: float
+    below: float
+
+
+def net_curve(trades: Iterable[Trade]) -> Iterator[CurvePoint]:
+    """The running net of trades, and how far it is below its height, after each of them.
+
+    Args:
+        trades: In the order they were closed.
+    """
+    running = peak = 0.0
+    for trade in trades:
+        running += trade.net
+        peak = max(peak, running)
+        yield CurvePoint(trade.closed_us, running, peak - running)
+
+
 def performance(trades: Sequence[Trade]) -> Performance:
     """What trades come to.
 
@@ -144,11 +171,6 @@ def performance(trades: Sequence[Trade]) -> Performance:
     """
     nets = [trade.net for trade in trades]
     won, lost = [net for net in nets if net > 0.0], [net for net in nets if net <= 0.0]
-    running = peak = drawdown = 0.0
-    for net in nets:
-        running += net
-        peak = max(peak, running)
-        drawdown = max(drawdown, peak - running)
     return Performance(
         trades=len(trades),
         net=math.fsum(nets),
@@ -159,7 +181,7 @@ def performance(trades: Sequence[Trade]) -> Performance:
         wins=len(won),
         best=max(nets),
         worst=min(nets),
-        drawdown=drawdown,
+        drawdown=max(point.below for point in net_curve(trades)),
         seconds=math.fsum(trade.seconds for trade in trades) / len(trades),
     )
 
@@ -169,7 +191,8 @@ def grouped_by(trades: Iterable[Trade], span: Span) -> dict[str, list[Trade]]:
 
     Args:
         trades: In the order they were closed.
-        span: What is looked at. A day is a date, a week its Monday, an hour one of 24.
+        span: What is looked at. A day is a date, a week its Monday, an hour one of 24, a
+            weekday ``1 Mon`` to ``7 Sun``.
     """
     name = _NAMES[span]
     found: dict[str, list[Trade]] = {}
@@ -206,6 +229,9 @@ def _closed(trade: Trade) -> datetime:
     return datetime.fromtimestamp(trade.closed_us / 1e6, UTC)
 
 
+_WEEKDAYS = ("1 Mon", "2 Tue", "3 Wed", "4 Thu", "5 Fri", "6 Sat", "7 Sun")
+
+
 def _week(trade: Trade) -> str:
     closed = _closed(trade)
     return f"{closed - timedelta(days=closed.weekday()):%Y-%m-%d}"
@@ -216,6 +242,7 @@ _NAMES: dict[Span, Callable[[Trade], str]] = {
     "symbol": lambda trade: trade.symbol,
     "exit": lambda trade: str(trade.code),
     "hour": lambda trade: f"{_closed(trade):%H}:00",
+    "weekday": lambda trade: _WEEKDAYS[_closed(trade).weekday()],
     "day": lambda trade: f"{_closed(trade):%Y-%m-%d}",
     "week": _week,
     "month": lambda trade: f"{_closed(trade):%Y-%m}",

@@ -13,10 +13,10 @@ from typing import TypeVar
 import msgspec
 import psutil
 
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.operator.control import Asking, ControlClient, Reply
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.registry import Entry, Listing
 

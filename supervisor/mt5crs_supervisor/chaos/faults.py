@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport
 from mt5crs_supervisor.chaos import campaign, scenario
 from mt5crs_supervisor.chaos.campaign import Fault, Kind
 from mt5crs_supervisor.chaos.campaign_system import (
@@ -15,7 +16,6 @@ from mt5crs_supervisor.chaos.campaign_system import (
     send_signal,
     wait_for,
 )
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
 from mt5crs_supervisor.processes.identity import birth, is_alive
 
 SLOW = 1.0

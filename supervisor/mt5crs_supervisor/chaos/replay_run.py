@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_supervisor.chaos import run_logs
 from mt5crs_supervisor.chaos.campaign import Fault
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError
 from mt5crs_supervisor.chaos.faults import FaultResult, do_fault
 from mt5crs_supervisor.chaos.run_logs import RunLogs
-from mt5crs_supervisor.operator.status_report import StatusReport
 
 SETTLED = 10.0
 """Seconds without any progress after which ticks that are still missing count as lost."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from mt5crs_shared.configuration.structs import LimitsConfig, SupervisorConfig
+from mt5crs_shared.control.states import State
 from mt5crs_shared.events import (
     AnyEvent,
     BootTimeout,
@@ -25,7 +26,7 @@ from mt5crs_shared.events import (
 )
 from mt5crs_shared.messages import Beat, Failed, FirstTick
 from mt5crs_supervisor.children import causes, health
-from mt5crs_supervisor.children.lifecycle import ALIVE, LifecycleEvent, State, following
+from mt5crs_supervisor.children.lifecycle import ALIVE, LifecycleEvent, following
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.children.restart_policy import Cause, RestartDecision, RestartPolicy, Verdict
 from mt5crs_supervisor.children.spawn import Death, Spawn, Times

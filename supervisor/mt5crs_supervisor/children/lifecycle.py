@@ -2,18 +2,7 @@
 
 import enum
 
-
-class State(enum.StrEnum):
-    """Where a child is in its life; the table in ``docs/lifecycle.md`` explains each."""
-
-    STARTING = "STARTING"
-    RECOVERING = "RECOVERING"
-    RUNNING = "RUNNING"
-    BACKOFF = "BACKOFF"
-    QUARANTINED = "QUARANTINED"
-    KILLING = "KILLING"
-    STOPPING = "STOPPING"
-    STOPPED = "STOPPED"
+from mt5crs_shared.control.states import State
 
 
 class LifecycleEvent(enum.StrEnum):

@@ -21,6 +21,7 @@ ENTRIES = {
     "feed": "mt5crs_services.feed.server:run_feed",
     "notifier": "mt5crs_services.notifier.server:run_notifier",
     "metrics": "mt5crs_supervisor.operator.exporter.server:run_exporter",
+    "page": "mt5crs_services.page.server:run_page",
 }
 """Entry points of the services, by name only: the supervisor imports none of them."""
 
@@ -54,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def services(config: Config, ledger: Path) -> list[Plan]:
-    """The services that a configuration needs; feed, notifier and metrics where it says so.
+    """The services that a configuration needs; feed, notifier, metrics and page where it says so.
 
     Args:
         config: The configuration.
@@ -63,7 +64,7 @@ def services(config: Config, ledger: Path) -> list[Plan]:
     own = symbols_of(config, config.enabled)
     notify = config.globals.notify
     # A change of what is told, or shown, is nobody's business but of whoever does it.
-    shared = msgspec.structs.replace(config.globals, notify=None, metrics=None)
+    shared = msgspec.structs.replace(config.globals, notify=None, metrics=None, page=None)
     enabled = msgspec.structs.replace(
         config, strategies=config.enabled, symbols=own, globals=shared
     )
@@ -79,6 +80,8 @@ def services(config: Config, ledger: Path) -> list[Plan]:
         wanted.append(("notifier", _for_notifier(config)))
     if config.globals.metrics is not None:
         wanted.append(("metrics", _for_exporter(config)))
+    if config.globals.page is not None:
+        wanted.append(("page", _for_page(config)))
     return [_service(name, needed, guarded) for name, needed in wanted]
 
 
@@ -93,6 +96,11 @@ def _for_notifier(config: Config) -> Config:
 
 def _for_exporter(config: Config) -> Config:
     settings = GlobalConfig(supervisor=config.globals.supervisor, metrics=config.globals.metrics)
+    return Config(config.path, (), settings, {})
+
+
+def _for_page(config: Config) -> Config:
+    settings = GlobalConfig(supervisor=config.globals.supervisor, page=config.globals.page)
     return Config(config.path, (), settings, {})
 
 

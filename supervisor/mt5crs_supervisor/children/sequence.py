@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from mt5crs_shared.control.states import State
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import State
 
 FEED_PATIENCE = 5.0
 """Seconds that a feed of our own waits for strategies that take long to boot."""
 
-UNAWAITED = ("notifier", "metrics")
+UNAWAITED = ("notifier", "metrics", "page")
 """Kinds of children that only look on: a feed does not wait for them."""
 
 _BOOTING = frozenset({State.STARTING, State.RECOVERING})

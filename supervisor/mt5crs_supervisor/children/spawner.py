@@ -8,6 +8,7 @@ import msgspec
 import zmq
 
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.control.states import State
 from mt5crs_shared.events import SUPERVISOR, Adopted, AnyEvent, ForkserverDied, NoStandby
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import ChildSpec, Identify, Recycle
@@ -16,7 +17,7 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import adoption
 from mt5crs_supervisor.children.channel import ChildChannel
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import ALIVE, State
+from mt5crs_supervisor.children.lifecycle import ALIVE
 from mt5crs_supervisor.processes.handle import Handle
 from mt5crs_supervisor.processes.launcher import Launcher
 from mt5crs_supervisor.processes.registry import Entry, Registry

@@ -79,12 +79,26 @@ def names_argument(**options: Any) -> Callable[[Decorated], Decorated]:
     return click.argument("names", nargs=-1, shell_complete=_names, **options)
 
 
-def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+def _metrics(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """HOST:PORT, as ``global.metrics`` has it."""
     if value is not None:
         from mt5crs_shared.configuration import checks
 
         if problem := checks.metrics_problem(value):
+            raise click.BadParameter(f"{value!r}; expected {problem}")
+    return value
+
+
+def _page(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """HOST:PORT of this machine alone: what is more has to be written into ``global.page``."""
+    if value is not None:
+        from mt5crs_shared.configuration import checks
+        from mt5crs_shared.sockets.opening import is_local
+
+        problem = checks.page_problem(value)
+        if not problem and not is_local(f"tcp://{value}"):
+            problem = "an address of this machine alone; any other in global.page, with its TLS"
+        if problem:
             raise click.BadParameter(f"{value!r}; expected {problem}")
     return value
 
@@ -96,8 +110,14 @@ duration_option = click.option(
 metrics_option = click.option(
     "--metrics",
     metavar="HOST:PORT",
-    callback=_address,
+    callback=_metrics,
     help="Serve figures to Prometheus there [global.metrics].",
+)
+page_option = click.option(
+    "--page",
+    metavar="HOST:PORT",
+    callback=_page,
+    help="Show everything in a browser there [global.page].",
 )
 since_option = click.option(
     "--since", help="30m, 2h, 1d, 22:00 or 2026-11-25T22:00, in local time."

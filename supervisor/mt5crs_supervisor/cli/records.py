@@ -75,7 +75,7 @@ def trades(
 @click.option(
     "--by",
     "span",
-    type=click.Choice(["strategy", "symbol", "exit", "hour", "day", "week", "month"]),
+    type=click.Choice(["strategy", "symbol", "exit", "hour", "weekday", "day", "week", "month"]),
     default="strategy",
     show_default=True,
 )

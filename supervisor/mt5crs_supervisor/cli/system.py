@@ -12,6 +12,7 @@ from mt5crs_supervisor.cli.options import (
     metrics_option,
     name_argument,
     names_argument,
+    page_option,
     pass_setup,
     place_options,
     since_option,
@@ -32,6 +33,7 @@ def init(folder: Path) -> None:
 @names_argument()
 @duration_option
 @metrics_option
+@page_option
 @click.option("--detach", is_flag=True, help="Return when the strategies have booted.")
 @click.option("--watch-config", is_flag=True, help="Take up changed files as `reload` does.")
 @click.option("--live", is_flag=True, help="Trade the account that `paper_trading: false` names.")
@@ -44,6 +46,7 @@ def start(
     names: tuple[str, ...],
     duration: float | None,
     metrics: str | None,
+    page: str | None,
     detach: bool,
     watch_config: bool,
     live: bool,
@@ -72,6 +75,7 @@ def start(
             duration,
             watch_config=watch_config,
             metrics=metrics,
+            page=page,
             live=live,
         )
         return
@@ -85,6 +89,7 @@ def start(
         setup.var_dir,
         duration,
         metrics=metrics,
+        page=page,
         feed=feed_json,
         quiet=quiet,
         exit_with_parent=exit_with_parent,
@@ -133,6 +138,17 @@ def top(setup: Setup) -> None:
     from mt5crs_supervisor.commands.running import top as view
 
     view.show_top(VarPaths(setup.running))
+
+
+@cli.command()
+@place_options()
+@pass_setup
+def page(setup: Setup) -> None:
+    """Print the address of the page, with the token that lets a browser act."""
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.commands.running import page_address
+
+    page_address.print_address(VarPaths(setup.running))
 
 
 @cli.command()

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,20 +11,25 @@ from pathlib import Path
 import click
 import msgspec
 
-from mt5crs_shared.configuration import loading
-from mt5crs_shared.configuration.structs import FeedConfig
+from mt5crs_shared import wording
+from mt5crs_shared.configuration import checks, loading
+from mt5crs_shared.configuration.structs import Config, FeedConfig
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_money
 from mt5crs_supervisor.commands.running import background
-from mt5crs_supervisor.display import render, words
-from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
-from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_supervisor.display import render
+from mt5crs_supervisor.operator.control import ControlClient
 
 FEED = FeedConfig(kind="synthetic", speed=10.0, history_minutes=300)
 PLAIN_EVERY = 5.0
 """Seconds between two lines where there is no terminal."""
+
+PAGE = "127.0.0.1:8090"
+"""Where a demo shows its page; another port where somebody has this one."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -62,6 +68,7 @@ class Demo:
         self._paths = paths
         self._duration = duration
         self._client = ControlClient(paths.var)
+        self._page = page_address(loading.load_config(config))
         self._last: StatusReport | None = None
         self._until = float("inf")
         self._interrupts = Interrupts()
@@ -73,12 +80,11 @@ class Demo:
         Raises:
             CommandError: It did not start, or did not end well.
         """
-        feed = msgspec.json.encode(FEED).decode()
+        options = ["--feed-json", msgspec.json.encode(FEED).decode()]
+        options += ["--page", self._page] if self._page else []
         with self._interrupts:
             click.echo("starting ...")
-            process = background.launch(
-                self._config, self._paths, ["--feed-json", feed], lifeline=True
-            )
+            process = background.launch(self._config, self._paths, options, lifeline=True)
             self._process = process
             try:
                 self._show()
@@ -108,10 +114,18 @@ class Demo:
         speed = "" if self._own_feed() else f" at {FEED.speed:g} times real speed"
         click.echo(
             f"demo: {len(report.strategies)} strategies on {market}{speed}, paper orders\n"
-            f"  logs    {words.nearby(str(self._paths.log))}/\n"
+            f"  look    {self._where_to_look(command)}\n"
+            f"  logs    {wording.nearby(str(self._paths.log))}/\n"
             f"  try     kill -9 {first or '<pid>'}   in a second terminal, then: {command} status\n"
             f"  stop    Ctrl-C\n"
         )
+
+    def _where_to_look(self, command: str) -> str:
+        page = loading.load_config(self._config).globals.page
+        if self._page or page is not None:
+            url = page.url if page is not None else f"http://{self._page}/"
+            return f"{url}   in a browser; `{command} page`: to act there too"
+        return "in a browser: pip install 'mt5crs-supervisor[page]'"
 
     def _own_feed(self) -> bool:
         return loading.load_config(self._config).globals.feed is not None
@@ -125,7 +139,7 @@ class Demo:
             told.update((e.time, e.name, e.kind, e.detail) for e in fresh)
             for event in fresh:
                 click.echo(f"{event.time}  {event.name}  {event.kind}  {event.detail}")
-            click.echo(f"{words.duration(report.uptime):>6}  {render.summary(report)}")
+            click.echo(f"{wording.duration(report.uptime):>6}  {render.summary(report)}")
             going = self._pause(PLAIN_EVERY)
 
     def _ask(self) -> StatusReport:
@@ -167,13 +181,24 @@ class Demo:
         ticks = sum(s.metrics.ticks_processed for s in report.strategies if s.metrics is not None)
         totals = report.totals
         click.echo(
-            f"demo over after {words.duration(report.uptime)}: {ticks:,} ticks, "
+            f"demo over after {wording.duration(report.uptime)}: {ticks:,} ticks, "
             f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
             f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating"
         )
         code = self._process.returncode if self._process is not None else 0
         if code:
             raise CommandError(f"the supervisor did not end well (exit code {code}); see its log")
+
+
+def page_address(config: Config) -> str:
+    """Where a demo shows its page; empty: as the configuration says, or nothing can serve it."""
+    if config.globals.page is not None or checks.page_problem(PAGE):
+        return ""
+    host, _, port = PAGE.rpartition(":")
+    for wanted in (int(port), 0):
+        with contextlib.suppress(OSError), socket.create_server((host, wanted)) as probe:
+            return f"{host}:{probe.getsockname()[1]}"
+    return ""
 
 
 def run_demo(config: Path, var_dir: Path, duration: float | None) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.errors import ConfigError, Mt5crsError
 from mt5crs_shared.wording import nearest
-from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 
 
 class ExitCode(enum.IntEnum):

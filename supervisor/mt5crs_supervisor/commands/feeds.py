@@ -14,9 +14,10 @@ from mt5crs_shared.configuration import loading, symbols_file
 from mt5crs_shared.configuration.parsing.yaml_structs import describe
 from mt5crs_shared.configuration.structs import FeedConfig
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.market import rates, recorded
+from mt5crs_shared.market import rates
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.sockets.opening import is_local
+from mt5crs_shared.storage import recorded
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 
 COMMAND = "mt5crs_services.feed.command:run_feed_command"

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import click
 
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.display.words import nearby
 
 
 class StarterFile(NamedTuple):

@@ -11,11 +11,11 @@ from typing import TypeVar
 import click
 import msgspec
 
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.display import render, screen
 from mt5crs_supervisor.display.table import Column, table
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.status_report import StatusReport
 
 T = TypeVar("T")
 

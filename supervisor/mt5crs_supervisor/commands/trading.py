@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.notes import way_out
+from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import account_log
 from mt5crs_shared.storage.story import deal_in_words
@@ -31,9 +34,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import end_of
-from mt5crs_supervisor.display.notes import way_out
 from mt5crs_supervisor.display.table import Cell, Column, column
-from mt5crs_supervisor.operator.control import ControlTimeout, NotRunning
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 15.0
@@ -220,9 +221,10 @@ def _recorded(paths: VarPaths) -> list[TradingLock]:
 def user_name() -> str:
     """Who acts, for those who ask later."""
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):  # In a container a user may have a number only.
-        return f"user {os.getuid()}"
+        name = f"user {os.getuid()}"
+    return f"{name} ({who})" if (who := asked_for()) else name
 
 
 def _columns(rows: Sequence[TradingLock]) -> list[Column]:

@@ -19,9 +19,9 @@ from mt5crs_shared.configuration.parsing import yaml_nodes
 from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.errors import ConfigError, Mark, Problem, Unusable
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands.failures import refuse_missing
-from mt5crs_supervisor.display.words import nearby
 from mt5crs_supervisor.processes import forkserver
 from mt5crs_supervisor.processes.handle import ExitStatus
 

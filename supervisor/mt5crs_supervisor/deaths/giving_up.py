@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterable
 
 from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.control.states import State
 from mt5crs_shared.metrics import AccountReport
 from mt5crs_shared.trading.operator_requests import ClosePositions
 from mt5crs_shared.trading.orders import Whole
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import State
 
 ASK_AGAIN = 2.0
 """Seconds until the gateway is asked again for what it has not done; it may be away just now."""

@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 import msgspec
 
+from mt5crs_shared.control.states import State
 from mt5crs_shared.events import SUPERVISOR, AnyEvent, Incident, IncidentOver, PoisonTick
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process import flight_recorder, last_words
 from mt5crs_shared.process.files import read_regular
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import crash_report
+from mt5crs_shared.storage.crash_report import CrashReport, CrashTimes
 from mt5crs_shared.wording import utc_now
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.spawn import Death, Times
-from mt5crs_supervisor.deaths import crash_report
-from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 from mt5crs_supervisor.deaths.incident import IncidentWatch
 from mt5crs_supervisor.deaths.poison import PoisonWatch
 

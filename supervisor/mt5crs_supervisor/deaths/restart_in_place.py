@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from mt5crs_shared.storage import crash_report
+from mt5crs_shared.storage.crash_report import CrashReport, CrashTimes
 from mt5crs_shared.wording import describe_error, utc_now
-from mt5crs_supervisor.deaths import crash_report
-from mt5crs_supervisor.deaths.crash_report import CrashReport, CrashTimes
 
 VARIABLE = "MT5CRS_EARLIER_ERRORS"
 """Environment variable that carries the errors so far into the next life of the process."""

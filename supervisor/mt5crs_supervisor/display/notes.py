@@ -1,54 +1,12 @@
-"""What is said below the tables of a status: what is wrong, and what mends it; pure."""
+"""What is wrong, on so many lines of a terminal."""
 
 import textwrap
 from collections.abc import Iterable
 
-import msgspec
-
-from mt5crs_shared.metrics import StrategyMetrics
-from mt5crs_shared.trading import locks
-from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.display.table import plain
-from mt5crs_supervisor.display.words import duration, local_time, nearby
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, StrategyStatus
-
-JUST_NOW = 60.0
-"""Seconds within which it is not said how long ago something was."""
+from mt5crs_shared.control.notes import Note
 
 NOTE_LINES = 3
 """Lines that a note takes at most."""
-
-
-class Note(msgspec.Struct, frozen=True):
-    """Something to be said below the tables.
-
-    Attributes:
-        text: It, and of whom.
-        wrong: Something is wrong, or waits for the operator.
-    """
-
-    text: str
-    wrong: bool = True
-
-
-def notes(report: StatusReport) -> list[Note]:
-    """What is wrong, what all depend on first; then why signals came to nothing."""
-    changed = changed_note(report)
-    held_back = report.account.locks if report.account is not None else ()
-    wrong = [
-        (lock.scope or "account", f"{locks.in_words(lock)}; `{way_out(lock)}`")
-        for lock in held_back
-    ]
-    wrong += [(child.name, _note(child)) for child in report.services]
-    wrong += [(s.process.name, _note(s.process)) for s in report.strategies]
-    wrong += [(s.process.name, _left_open(s)) for s in (*report.strategies, *report.former)]
-    untraded = [(s.process.name, _untraded(s)) for s in report.strategies if not _note(s.process)]
-    return [
-        *([Note(plain(changed))] if changed else []),
-        *(Note(plain(f"{name}: {note}")) for name, note in wrong if note),
-        *(Note(plain(f"{name}: {note}"), wrong=False) for name, note in untraded if note),
-    ]
 
 
 def note_lines(found: Iterable[Note], width: int, most: int = NOTE_LINES) -> list[str]:
@@ -69,91 +27,3 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
             return lines
         words.pop()
     return textwrap.wrap(text, width, subsequent_indent="  ", max_lines=most, placeholder=" …")
-
-
-def way_out(lock: TradingLock) -> str:
-    """The command that takes a lock off."""
-    if lock.owner == locks.KILL_SWITCH:
-        return "kill-switch off"
-    verb = "unlock" if locks.is_of_rule(lock) else "resume"
-    return f"{verb} {lock.scope or '--all'}"
-
-
-def changed_note(report: StatusReport) -> str:
-    """That the file is another one than what runs; empty: it is not, or a reload is under way."""
-    if report.reloading:
-        return f"a reload is under way, and waits for {report.reloading}"
-    file = nearby(report.config)
-    if report.config_changed is not None:
-        changed = f"{file} has changed at {local_time(report.config_changed)}"
-    else:
-        changed = f"what {file} names has changed"
-    if report.config_problem:
-        return f"{changed}, and {report.config_problem.replace(report.config, file)}"
-    if report.config_changed is None:
-        return ""
-    watched = report.config_watcher is not None
-    match report.config_differences:
-        case None:
-            return f"{changed}: {taken_up_by(report)}"
-        case 0:
-            return f"{changed}, and says what runs"
-        case count:
-            what = "1 difference" if count == 1 else f"{count} differences"
-            how = taken_up_by(report) if watched else "`reload --dry-run` shows them"
-            return f"{changed}: {what} ({how})"
-
-
-def taken_up_by(report: StatusReport) -> str:
-    """Who takes up a change of the configuration."""
-    if report.config_watcher is not None:
-        return f"pid {report.config_watcher} takes it up"
-    return "`reload` takes it up"
-
-
-def _note(child: ChildStatus) -> str:
-    if child.degraded:
-        return child.degraded
-    if child.state == State.BACKOFF:
-        wait = f"; next try in {duration(child.retry_in)}" if child.retry_in is not None else ""
-        return f"{child.last_error}{wait}"
-    if child.state == State.QUARANTINED:
-        what_now = f"see `crashes {child.name}`, mend it, then `restart {child.name}`"
-        return f"given up after: {child.last_error}; {what_now}"
-    if child.state == State.STOPPED and child.kind == "strategy" and child.epoch:
-        return f"stopped; `start {child.name}`"
-    return ""
-
-
-def _left_open(row: StrategyStatus) -> str:
-    """What is to be known of the position of one without a process; empty: it has none."""
-    if row.process.pid is not None or not row.position_lots:
-        return ""
-    name = row.process.name
-    return f"{row.position_lots:+g} lots stay open, guarded by the gateway; `flatten {name}`"
-
-
-def _untraded(row: StrategyStatus) -> str:
-    """Why the last signal led to no deal; empty: it did, there was none, or it is held back."""
-    metrics = row.metrics
-    trades = row.process.state == State.RUNNING and row.trading is TradingState.ACTIVE
-    if metrics is None or not metrics.last_reason or not trades:
-        return ""
-    told = []
-    if metrics.signals_untraded:
-        untraded = f"{metrics.signals_untraded} of {metrics.signals_generated} signals"
-        told.append(f"{untraded} led to no order")
-    if metrics.orders_rejected:
-        told.append(f"{metrics.orders_rejected} orders were refused")
-    reason = last_reason(metrics)
-    return f"{reason} ({', '.join(told)})" if told else reason
-
-
-def last_reason(metrics: StrategyMetrics) -> str:
-    """Why a signal led to less than a deal, the last time, and how long ago, by the market's clock.
-
-    What was a minute ago may hold no more.
-    """
-    age = (metrics.last_tick_time_us - metrics.last_reason_us) / 1e6
-    recent = age < JUST_NOW or not metrics.last_reason_us
-    return metrics.last_reason if recent else f"{duration(age)} ago: {metrics.last_reason}"

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 
 import click
 
-from mt5crs_shared.trading.locks import TradingState
-from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.display.notes import note_lines, notes
-from mt5crs_supervisor.display.table import Cell, Column, clip, column, plain, table
-from mt5crs_supervisor.display.words import duration, fitting, local_time, money, nearby
-from mt5crs_supervisor.operator.status_report import (
+from mt5crs_shared.control.notes import notes
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import (
     ChildStatus,
     EventLine,
     StatusReport,
     StrategyStatus,
 )
+from mt5crs_shared.trading.locks import TradingState
+from mt5crs_shared.wording import duration, local_time, nearby, plain
+from mt5crs_supervisor.display.notes import note_lines
+from mt5crs_supervisor.display.table import Cell, Column, clip, column, table
+from mt5crs_supervisor.display.words import fitting, money
 
 DEGRADED = "DEGRADED"
 WARMING = "WARMING"
@@ -148,7 +150,7 @@ def _service_columns(rows: Sequence[ChildStatus]) -> list[Column]:
 
 
 def _progress(row: ChildStatus) -> Cell:
-    return Cell("-" if row.kind in ("notifier", "metrics") else f"{row.progress:,}")
+    return Cell("-" if row.kind in ("notifier", "metrics", "page") else f"{row.progress:,}")
 
 
 def _errors(rows: Sequence[ChildStatus]) -> Column:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import click
 
+from mt5crs_shared.control import notes
+from mt5crs_shared.control.notes import Note
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StatusReport, StrategyStatus
 from mt5crs_shared.trading.locks import TradingState
-from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.display import notes, render
-from mt5crs_supervisor.display.notes import Note
+from mt5crs_supervisor.display import render
+from mt5crs_supervisor.display.notes import NOTE_LINES, note_lines
 from mt5crs_supervisor.display.table import clip
-from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatus
 
 EVENTS = 6
 """Newest events below the status, where there is room."""
@@ -57,8 +59,8 @@ def _shortened(report: StatusReport, columns: int, limit: int) -> list[str]:
 def notes_within(found: Sequence[Note], columns: int, limit: int) -> list[str]:
     """As much of the notes as there is room for, and how many there are besides."""
     wrong = [note for note in found if note.wrong]
-    for kept, most in ((found, notes.NOTE_LINES), (wrong, notes.NOTE_LINES), (wrong, 1)):
-        lines = notes.note_lines(kept, columns, most)
+    for kept, most in ((found, NOTE_LINES), (wrong, NOTE_LINES), (wrong, 1)):
+        lines = note_lines(kept, columns, most)
         if len(lines) <= limit:
             return lines
     more = f"and {len(lines) - limit + 1} more; `status` tells all of them"

@@ -11,6 +11,8 @@ from typing import TypeVar
 import click
 import msgspec
 
+from mt5crs_shared.wording import safe
+
 Row = TypeVar("Row")
 GAP = "  "
 ELLIPSIS = "…"
@@ -82,16 +84,6 @@ def clip(text: str, width: int) -> str:
     while clean and cells_of(clean) >= width:
         clean = clean[:-1]
     return clean.rstrip() + ELLIPSIS
-
-
-def plain(text: str) -> str:
-    """The text on one line, and safe to print."""
-    return safe(" ".join(text.split()))
-
-
-def safe(text: str) -> str:
-    """The text with a mark for each character that a terminal would obey instead of showing it."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def cells_of(text: str) -> int:

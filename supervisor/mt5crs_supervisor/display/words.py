@@ -1,39 +1,10 @@
-"""Spans of time, places, amounts: as people read them."""
+"""Amounts, and what fits on a line: as people read them in a terminal."""
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
 from mt5crs_supervisor.display.table import Cell, cells_of
-
-
-def duration(seconds: float) -> str:
-    """A time span for people: 0.4s, 42s, 3m05s, 2h07m, 4d03h."""
-    if seconds < 10.0:
-        return f"{max(seconds, 0.0):.1f}s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86_400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
-
-
-def nearby(path: str) -> str:
-    """A path as seen from the working folder, where it lies below it."""
-    here = Path.cwd()
-    return os.path.relpath(path, here) if Path(path).is_relative_to(here) else path
-
-
-def local_time(iso: str) -> str:
-    """HH:MM:SS of this place."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(iso).astimezone().strftime("%H:%M:%S")
 
 
 def money(amount: float) -> Cell:

@@ -9,8 +9,11 @@ import msgspec
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.control.asking import StatusRequest
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.events import SUPERVISOR, NotTakenUp, Reloaded, Restart, StartAsked, StopAsked
+from mt5crs_shared.wording import VALUE_LENGTH, one_line
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.plans import Plan
@@ -26,13 +29,11 @@ from mt5crs_supervisor.operator.control import (
     ReloadRequest,
     Reply,
     Request,
-    StatusRequest,
     StopRequest,
 )
 from mt5crs_supervisor.operator.difference import difference, left_open
 from mt5crs_supervisor.operator.reload import Reload
 from mt5crs_supervisor.operator.reporting import Reported
-from mt5crs_supervisor.operator.status_report import StatusReport
 from mt5crs_supervisor.processes import descriptors
 from mt5crs_supervisor.processes.descriptors import TooFewFilesError
 
@@ -130,21 +131,21 @@ class Operator:
             if child.plan.kind != "strategy" and request.action != "restart":
                 return Refused(f"{name} is a service: it can be restarted, or everything stopped")
         for name in request.names:
-            self._act(request.action, roster.by_name[name])
+            self._act(request.action, roster.by_name[name], asked_by(request.who))
         return Done()
 
-    def _act(self, action: str, child: Child) -> None:
+    def _act(self, action: str, child: Child, why: str) -> None:
         now = self._monotonic()
         notify = self._supervisor.events.notify
         match action:
             case "start":
-                notify(StartAsked(child.name, BY_OPERATOR))
+                notify(StartAsked(child.name, why))
                 child.start(now)
             case "stop":
-                notify(StopAsked(child.name, BY_OPERATOR))
+                notify(StopAsked(child.name, why))
                 child.stop(now)
             case _:
-                notify(Restart(child.name, BY_OPERATOR))
+                notify(Restart(child.name, why))
                 child.restart(now)
 
     def _reload_to(self, request: ReloadRequest) -> Planned | Refused:
@@ -170,7 +171,8 @@ class Operator:
         except TooFewFilesError as error:
             return Refused(str(error))
         self._take(wanted)
-        self._supervisor.events.notify(Reloaded(SUPERVISOR, change_in_words(found)))
+        told = change_in_words(found) + (f"; {asked_by(request.who)}" if request.who else "")
+        self._supervisor.events.notify(Reloaded(SUPERVISOR, told))
         # Begun before it is answered: whoever asks next sees what it waits for.
         self._go_on(Reload(roster, found, everybody))
         return Planned(found)
@@ -191,6 +193,15 @@ class Operator:
         account = reporting.account_of(self._supervisor)
         money = account.strategies if account is not None else ()
         return {entry.strategy for entry in money if entry.position is not None}
+
+
+def asked_by(who: str) -> str:
+    """Why something is done, for those who ask later.
+
+    Args:
+        who: For whom a command was run; empty: for whoever ran it.
+    """
+    return f"{BY_OPERATOR} ({one_line(who, VALUE_LENGTH)})" if who else BY_OPERATOR
 
 
 def digest_of(config: Config) -> str:

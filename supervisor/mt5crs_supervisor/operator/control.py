@@ -1,7 +1,6 @@
 """The control API: one JSON request, one JSON reply, on an ipc socket of the user's own."""
 
 import logging
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -9,10 +8,10 @@ from typing import Literal
 import msgspec
 import zmq
 
-from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.control.asking import NotRunning, StatusRequest, ask_control
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.sockets.opening import LARGE, MEDIUM, bind_own, open_socket
-from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_shared.sockets.opening import MEDIUM, bind_own, open_socket
 
 logger = logging.getLogger(__name__)
 
@@ -21,13 +20,6 @@ WAITING = 100
 
 AT_ONCE = 20
 """Requests answered before the supervisor looks at its children again."""
-
-PATIENCE = 0.25
-"""Seconds without an answer after which a client looks whether there still is a supervisor."""
-
-
-class StatusRequest(msgspec.Struct, frozen=True, tag="status"):
-    """How is everybody? Answered with a `StatusReport`."""
 
 
 class StopRequest(msgspec.Struct, frozen=True, tag="stop"):
@@ -40,10 +32,12 @@ class ChildRequest(msgspec.Struct, frozen=True, tag="child"):
     Attributes:
         action: RESTART gives a fresh process and a clean record.
         names: Whom; a service can be restarted only.
+        who: For whom it is asked, where that is not who runs the command.
     """
 
     action: Literal["start", "stop", "restart"]
     names: tuple[str, ...]
+    who: str = ""
 
 
 class ReloadRequest(msgspec.Struct, frozen=True, tag="reload"):
@@ -54,12 +48,14 @@ class ReloadRequest(msgspec.Struct, frozen=True, tag="reload"):
         models: By strategy, BLAKE2b-256 of its model's file, hexadecimal.
         dry_run: Only say what would change.
         keep: Strategies that are to be stopped may leave a position open.
+        who: As in `ChildRequest`.
     """
 
     digest: str
     models: dict[str, str]
     dry_run: bool = False
     keep: bool = False
+    who: str = ""
 
 
 class ConfigWatched(msgspec.Struct, frozen=True, tag="config_watched"):
@@ -164,14 +160,6 @@ Request = StatusRequest | Asking
 Reply = Done | Refused | Planned
 
 
-class NotRunning(Mt5crsError):  # noqa: N818 - a state of affairs, and the name of an exit code
-    """There is no supervisor on this ``var`` folder. The command says so and ends with code 3."""
-
-
-class ControlTimeout(Mt5crsError):  # noqa: N818 - as above
-    """The supervisor lives but did not answer in time. The command ends with code 5."""
-
-
 class ControlServer:
     """The supervisor's end.
 
@@ -248,17 +236,9 @@ class ControlClient:
     def _ask(self, request: Request) -> bytes:
         if not self._paths.socket_file("control").exists():
             self._check_alive()
-        with zmq.Context() as context, open_socket(context, zmq.REQ, LARGE) as client:
-            client.setsockopt(zmq.LINGER, 0)
-            client.connect(self._paths.endpoint("control"))
-            client.send(msgspec.json.encode(request))
-            deadline = time.monotonic() + self._timeout
-            while not client.poll(round(PATIENCE * 1000)):
-                self._check_alive()
-                if time.monotonic() > deadline:
-                    limit = f"{self._timeout:g} s"
-                    raise ControlTimeout(f"the supervisor did not answer within {limit}")
-            return client.recv()
+        return ask_control(
+            self._paths, msgspec.json.encode(request), self._timeout, self._check_alive
+        )
 
     def _check_alive(self) -> None:
         """A killed supervisor leaves its socket's file behind, to which nobody will answer.

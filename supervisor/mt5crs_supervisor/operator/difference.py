@@ -17,6 +17,7 @@ CHANGEABLE = frozenset(
         "risk",
         "notify",
         "metrics",
+        "page",
         "zmq_execution_host",
         "zmq_execution_port",
         "account",
@@ -26,7 +27,7 @@ CHANGEABLE = frozenset(
 )
 """Fields of ``global`` that take effect by fresh processes; all others need a new start."""
 
-CHANGING = ("tape", "gateway", "notifier", "metrics")
+CHANGING = ("tape", "gateway", "notifier", "metrics", "page")
 """Services that a change may concern, in the order in which they get fresh processes."""
 
 HELD = ("symbol", "magic")

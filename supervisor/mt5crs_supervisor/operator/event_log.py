@@ -4,9 +4,9 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from mt5crs_shared.control.status_report import EventLine
 from mt5crs_shared.events import AnyEvent, StateChanged
 from mt5crs_shared.storage.event_files import EventWriter
-from mt5crs_supervisor.operator.status_report import EventLine
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 
 from mt5crs_shared.configuration import loading
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.deaths import running
 from mt5crs_supervisor.operator.difference import difference
-from mt5crs_supervisor.operator.status_report import StatusReport
 
 
 def compared(report: StatusReport, paths: VarPaths) -> StatusReport:

@@ -2,7 +2,7 @@
 
 Strategies that leave stop first, while the gateway still knows them. Then tape and gateway get
 fresh processes, one after the other: what one of them misses meanwhile, it gets from the other; a
-notifier or an exporter of metrics comes, goes, or is replaced.
+notifier, an exporter of metrics or a page comes, goes, or is replaced.
 Then the changed strategies are replaced, one by one, and the new ones start.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from mt5crs_shared.control.states import State
 from mt5crs_supervisor.children.child import Child
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.children.plans import Plan
 from mt5crs_supervisor.operator.control import ConfigDifference
 from mt5crs_supervisor.roster import Roster

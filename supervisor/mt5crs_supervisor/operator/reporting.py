@@ -7,6 +7,14 @@ from typing import Protocol
 
 import psutil
 
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import (
+    SCHEMA_VERSION,
+    ChildStatus,
+    StatusReport,
+    StrategyStatus,
+    Totals,
+)
 from mt5crs_shared.messages import Beat
 from mt5crs_shared.metrics import AccountReport, StrategyMoney
 from mt5crs_shared.process.paths import VarPaths
@@ -14,16 +22,8 @@ from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.children.child import UP_PHASES, Child
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator.control import ConfigWatched
 from mt5crs_supervisor.operator.event_log import EventLog
-from mt5crs_supervisor.operator.status_report import (
-    SCHEMA_VERSION,
-    ChildStatus,
-    StatusReport,
-    StrategyStatus,
-    Totals,
-)
 from mt5crs_supervisor.processes import forkserver
 from mt5crs_supervisor.roster import Roster
 

@@ -5,6 +5,8 @@ import time
 import msgspec
 import zmq
 
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.states import State
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import FromGateway
 from mt5crs_shared.process.installation import load_installation
@@ -12,9 +14,8 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.sockets.opening import LARGE, open_socket
 from mt5crs_shared.trading.locks import OPERATOR
 from mt5crs_shared.trading.operator_requests import FromOperator, TradingReport
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator import orphans
-from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.processes.instance_lock import holder
 
 ASK_AGAIN = 0.25

@@ -28,8 +28,8 @@ PRELOAD: Final[dict[Kind, str]] = {
 }
 """Modules that the forkserver imports, by what a child is. Names only: see the arrows.
 
-Those of notifier and metrics are not among them: they may take their time, and their modules would
-lie in every process.
+Those of notifier, metrics and page are not among them: they may take their time, and their modules
+would lie in every process.
 """
 
 WARM_UP: Final[dict[Kind, str]] = {"strategy": "mt5crs_worker.process.warm_up:warm_up"}

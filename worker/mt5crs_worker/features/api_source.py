@@ -12,7 +12,8 @@ import numpy.typing as npt
 import zmq
 
 from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_worker.bars import TIMEFRAME_US, Bar, BarWindow
+from mt5crs_shared.market.bars import TIMEFRAME_US, Bar
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features.breaker import FAILURES, CircuitBreaker
 from mt5crs_worker.features.client import PATH, FeatureClient
 from mt5crs_worker.features.computing import compute

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_worker.bars import TIMEFRAME_US
+from mt5crs_shared.market.bars import TIMEFRAME_US
 from mt5crs_worker.features.client import FeatureClient
 from mt5crs_worker.features.http_request import HttpRequest, RequestError
 from mt5crs_worker.features.replies import ReplyError

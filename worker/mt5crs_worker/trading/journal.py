@@ -12,6 +12,7 @@ import msgspec
 
 from mt5crs_shared.configuration.structs import RetentionConfig, StrategyConfig
 from mt5crs_shared.market.backlog import TickMark
+from mt5crs_shared.market.bars import Bar
 from mt5crs_shared.market.rates import RateState
 from mt5crs_shared.market.sanity import SanityState
 from mt5crs_shared.metrics import StrategyMetrics
@@ -19,7 +20,6 @@ from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.storage.store import connect_readonly
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side
 from mt5crs_worker.answers import Signal
-from mt5crs_worker.bars import Bar
 from mt5crs_worker.features.source import KeptFeatures
 from mt5crs_worker.trading.journal_file import (
     SCHEMA,

@@ -12,7 +12,7 @@ from mt5crs_services.gateway.risk import conditions, exposure, losses
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.methods import fault_of_methods, own_module
+from mt5crs_shared.trading.methods import fault_of_methods, own_module
 from mt5crs_shared.wording import describe_error, nearest
 
 BY_NAME: dict[str, type[Rule[Any]]] = {

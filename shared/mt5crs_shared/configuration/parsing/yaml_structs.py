@@ -22,6 +22,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _URL: Final = typing.get_args(values.Url)[1].pattern
 _ADDRESS: Final = typing.get_args(values.Address)[1].pattern
 _SECRET: Final = typing.get_args(notify_structs.Secret)[1].pattern
+_HOST: Final = typing.get_args(notify_structs.HostName)[1].pattern
 _TIME_OF_DAY: Final = typing.get_args(notify_structs.TimeOfDay)[1].pattern
 
 # What the patterns of `config` mean to a person.
@@ -33,6 +34,7 @@ PATTERNS: Final = {
     _URL: "tcp://host:port, or ipc://path of at most 100 characters",
     _ADDRESS: "host:port, such as 127.0.0.1:9464",
     _SECRET: "env:NAME of a variable, or file:PATH of a file of this user alone",
+    _HOST: "a host's name such as desk.example.org, without a port",
     _TIME_OF_DAY: "a time of day such as 22:00, in quotes",
     r"^[A-Z]{3}\Z": "three capital letters such as USD",
 }

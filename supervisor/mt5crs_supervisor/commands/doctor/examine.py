@@ -9,12 +9,12 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import safe
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands import show, validate
 from mt5crs_supervisor.commands.doctor import bridge, feature_api, files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding, Level, fault, fine, warning
 from mt5crs_supervisor.commands.failures import is_missing
-from mt5crs_supervisor.display.table import safe
 from mt5crs_supervisor.processes.instance_lock import holder
 
 COLOURS: dict[Level, str] = {"ok": "green", "warning": "yellow", "error": "red"}

@@ -6,17 +6,18 @@ from pathlib import Path
 import click
 import msgspec
 
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.notes import taken_up_by
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.editing import config_file, strategies_file
 from mt5crs_supervisor.commands.editing.strategies_file import ChangedFile, StrategiesFile
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running import reload as reloading
-from mt5crs_supervisor.display.notes import taken_up_by
-from mt5crs_supervisor.display.words import nearby
-from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.difference import left_open
-from mt5crs_supervisor.operator.status_report import StatusReport
 
 
 class Afterwards(msgspec.Struct, frozen=True):

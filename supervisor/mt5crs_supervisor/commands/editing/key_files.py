@@ -20,8 +20,8 @@ from mt5crs_shared.sockets.curve import (
     read_public,
     require_curve,
 )
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode
-from mt5crs_supervisor.display.words import nearby
 
 OWN: Final = "supervisor"
 

@@ -11,11 +11,14 @@ import msgspec
 
 from mt5crs_shared.configuration import symbols_file
 from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport, read_raw
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.notes import taken_up_by
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.process.files import replace_file
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.sockets.curve import KeyPlaces
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.editing import config_file
 from mt5crs_supervisor.commands.editing.symbols_text import (
     SpecChange,
@@ -25,9 +28,7 @@ from mt5crs_supervisor.commands.editing.symbols_text import (
 )
 from mt5crs_supervisor.commands.editing.unchecked import UncheckedConfig, unchecked_config
 from mt5crs_supervisor.commands.failures import CommandError
-from mt5crs_supervisor.display.notes import taken_up_by
-from mt5crs_supervisor.display.words import nearby
-from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.control import ControlClient
 
 COMMAND = "mt5crs_services.mt5_gateway.client:pull_symbols"
 """Who asks; by name only, since the supervisor imports no service."""

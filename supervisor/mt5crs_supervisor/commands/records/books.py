@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mt5crs_shared.configuration import loading
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.metrics import StrategyMoney
@@ -17,7 +18,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.display import words
 from mt5crs_supervisor.display.table import Cell, Column, column
-from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.control import ControlClient
 
 STATUS_COLOURS = {"FILLED": "green", "PARTIAL": "green", "REJECTED": "red"}
 

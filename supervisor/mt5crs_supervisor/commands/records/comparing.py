@@ -13,11 +13,12 @@ from mt5crs_shared.storage import shadow_log
 from mt5crs_shared.storage.shadow_log import RequestRecord
 from mt5crs_shared.trading import slippage
 from mt5crs_shared.trading.slippage import ComparedOrder, Disagreement, Slippage
+from mt5crs_shared.wording import safe
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
-from mt5crs_supervisor.display.table import Cell, Column, column, safe, table
+from mt5crs_supervisor.display.table import Cell, Column, column, table
 
 Read = TypeVar("Read", bound=ComparedOrder | RequestRecord)
 

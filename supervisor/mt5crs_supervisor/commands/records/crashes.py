@@ -7,10 +7,10 @@ import click
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import crash_report
+from mt5crs_shared.storage.crash_report import CrashReport
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
-from mt5crs_supervisor.deaths import crash_report
-from mt5crs_supervisor.deaths.crash_report import CrashReport
 from mt5crs_supervisor.display.table import Cell, column, table
 
 TICKS_SHOWN = 5

@@ -1,23 +1,22 @@
 """`trades` and `pnl`: what was earned, by the ledger, whether anything runs or not."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import msgspec
 
-from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.trading import trades as trading
+from mt5crs_shared.trading.trade_table import trades_csv
 from mt5crs_shared.trading.trades import Performance, Span, Trade
+from mt5crs_shared.wording import duration
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.display.table import Cell, Column, column
-from mt5crs_supervisor.display.words import duration, money
+from mt5crs_supervisor.display.words import money
 
 
 class Earned(msgspec.Struct, frozen=True):
@@ -53,7 +52,7 @@ def show_trades(
     """Print the trades that were closed, the newest last; as CSV all of them."""
     found = _closed(var_dir, name, since)
     if as_csv:
-        click.echo(_csv(found), nl=False)
+        click.echo(trades_csv(found), nl=False)
     else:
         show.print_rows(found[-limit:], _trade_columns, _nothing(var_dir, name), as_json)
 
@@ -155,17 +154,3 @@ def _trade_columns(rows: Sequence[Trade]) -> list[Column]:
 
 def _by(trade: Trade) -> str:
     return "strategy" if trade.code == "FILLED" else str(trade.code).lower().replace("_", " ")
-
-
-def _csv(found: Sequence[Trade]) -> str:
-    """Each trade a row: its fields by name, times ISO 8601 in UTC, and `net` at the end."""
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow([*Trade.__struct_fields__, "net"])
-    for trade in found:
-        fields = {**msgspec.structs.asdict(trade), "net": round(trade.net, 6)}
-        fields["opened_us"], fields["closed_us"] = map(
-            format_iso, (trade.opened_us, trade.closed_us)
-        )
-        rows.writerow(fields.values())
-    return out.getvalue()

@@ -21,12 +21,13 @@ from mt5crs_shared.storage.event_files import EventReader
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.storage.story import StoryCursor, StoryLine, StoryReader
 from mt5crs_shared.trading.locks import in_force
+from mt5crs_shared.wording import plain
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.commands.records.summary import Books, morning_page
-from mt5crs_supervisor.display.table import cells_of, clip, plain
+from mt5crs_supervisor.display.table import cells_of, clip
 
 USUAL = 50
 """Lines that are shown where nobody says how many, or since when."""
@@ -153,7 +154,7 @@ class Story:
                 end = story.ledger_cursor(db)
                 deals = reaching_back(lambda n: ledger_queries.deals(db, strategy, n), limit, since)
                 refused = reaching_back(lambda n: _refused(db, n, strategy), limit, since)
-                lines += map(story.line_of_deal, deals)
+                lines += story.lines_of_deals(db, deals)
                 lines += map(story.line_of_refusal, refused)
                 lines += map(story.line_of_account, account_log.read_account_events(db))
         found = EventReader(self._paths.events)

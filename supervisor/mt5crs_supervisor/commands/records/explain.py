@@ -6,21 +6,21 @@ from pathlib import Path
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.control.notes import last_reason, way_out
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import ChildStatus, StrategyStatus
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import decision_log
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_supervisor.children.lifecycle import State
+from mt5crs_shared.wording import duration, plain
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
-from mt5crs_supervisor.display.notes import last_reason, way_out
-from mt5crs_supervisor.display.table import Cell, Column, column, plain
-from mt5crs_supervisor.display.words import duration
+from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.status_report import ChildStatus, StrategyStatus
 
 SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
 COLOURS = {"OPEN": "green", "CLOSE": "green", "TURN": "green", "MISSED": "red", "REFUSED": "red"}

@@ -12,8 +12,8 @@ import click
 import msgspec
 
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import plain, safe
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
-from mt5crs_supervisor.display.table import plain, safe
 
 BLOCK = 65_536
 LOOK_EVERY = 0.2

@@ -29,8 +29,7 @@ from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Charge, Position
-from mt5crs_supervisor.display.table import plain
-from mt5crs_supervisor.display.words import duration
+from mt5crs_shared.wording import duration, plain
 
 SHOWN = 10
 """Reasons that are told of each kind."""

@@ -11,28 +11,25 @@ from typing import TypeVar
 
 import click
 
+from mt5crs_shared import wording
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import SupervisorConfig
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport, still_open
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.environment import SERVICE_MANAGER
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
-from mt5crs_supervisor.children.lifecycle import ALIVE, State
+from mt5crs_supervisor.children.lifecycle import ALIVE
 from mt5crs_supervisor.commands.failures import (
     CommandError,
     ExitCode,
     refuse_missing,
     refuse_unmeant,
 )
-from mt5crs_supervisor.display import words
 from mt5crs_supervisor.operator import orphans
-from mt5crs_supervisor.operator.control import (
-    ControlClient,
-    ControlTimeout,
-    NotRunning,
-    StopRequest,
-)
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, still_open
+from mt5crs_supervisor.operator.control import ControlClient, StopRequest
 from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.instance_lock import Holder, holder, refusal
 
@@ -200,6 +197,7 @@ def start_detached(
     duration: float | None,
     watch_config: bool = False,
     metrics: str | None = None,
+    page: str | None = None,
     live: bool = False,
 ) -> None:
     """Start a supervisor in the background, and return when its strategies have booted.
@@ -210,6 +208,7 @@ def start_detached(
         duration: Seconds after which it stops; None: when asked to.
         watch_config: Changes of the configuration are taken up by themselves.
         metrics: Where to serve figures, instead of ``global.metrics``.
+        page: Where to show everything in a browser, instead of ``global.page``.
         live: A configuration that is not of paper is meant.
 
     Raises:
@@ -226,11 +225,12 @@ def start_detached(
     options += ["--watch-config"] if watch_config else []
     options += ["--live"] if live else []
     options += [] if metrics is None else ["--metrics", metrics]
+    options += [] if page is None else ["--page", page]
     process = launch(config, paths, options)
     report = wait_until_up(process, paths)
     # It is no longer ours to wait for: not reaping it here would only earn a warning.
     process.returncode = 0
-    click.echo(f"supervisor started, pid {process.pid}; logs in {words.nearby(str(paths.log))}")
+    click.echo(f"supervisor started, pid {process.pid}; logs in {wording.nearby(str(paths.log))}")
     if report is None:
         click.echo(f"it has not answered within {UP_WITHIN:g} s; see its log")
         return

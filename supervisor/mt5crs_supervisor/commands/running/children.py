@@ -3,18 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from mt5crs_shared.control.asking import ControlTimeout
+from mt5crs_shared.control.notes import changed_note
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport
+from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running.background import wait_until
-from mt5crs_supervisor.display.notes import changed_note
-from mt5crs_supervisor.operator.control import (
-    ChildRequest,
-    ControlClient,
-    ControlTimeout,
-    Refused,
-)
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport
+from mt5crs_supervisor.operator.control import ChildRequest, ControlClient, Refused
 
 WITHIN = 15.0
 """Seconds that a command waits for what it has asked for."""
@@ -38,7 +35,7 @@ def act_on(
     report = client.status()
     before = {child.name: child for child in report.children}
     names = matching(before, patterns, "child")
-    reply = client.request(ChildRequest(action, tuple(names)))
+    reply = client.request(ChildRequest(action, tuple(names), asked_for()))
     if isinstance(reply, Refused):
         raise CommandError(f"nothing was done: {reply.reason}")
 

@@ -14,7 +14,9 @@ import msgspec
 from setproctitle import setproctitle
 
 from mt5crs_shared.configuration import loading
+from mt5crs_shared.configuration.notify_structs import PageConfig
 from mt5crs_shared.configuration.structs import Config, FeedConfig
+from mt5crs_shared.control.status_report import EventLine
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
@@ -23,7 +25,6 @@ from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans
-from mt5crs_supervisor.operator.status_report import EventLine
 from mt5crs_supervisor.processes import lifeline
 from mt5crs_supervisor.processes.service_manager import ServiceManager
 from mt5crs_supervisor.supervisor import Supervisor
@@ -77,6 +78,7 @@ def run_foreground(
     duration: float | None,
     *,
     metrics: str | None = None,
+    page: str | None = None,
     feed: str | None = None,
     quiet: bool = False,
     exit_with_parent: bool = False,
@@ -90,6 +92,7 @@ def run_foreground(
         var_dir: The ``var`` folder.
         duration: Seconds after which to stop; None: when asked to.
         metrics: Where to serve figures, instead of ``global.metrics``.
+        page: Where to show everything in a browser, instead of ``global.page``.
         feed: A `FeedConfig`, JSON, for a configuration that has none.
         quiet: Print no events.
         exit_with_parent: Stop when standard input is closed, by whoever holds its other end.
@@ -104,7 +107,7 @@ def run_foreground(
         refuse_missing(config_path)
 
     def wanted(read: Config) -> Config:
-        return with_metrics(with_feed(read, feed), metrics)
+        return with_page(with_metrics(with_feed(read, feed), metrics), page)
 
     config = kept or wanted(loading.load_config(config_path))
     if kept is None:
@@ -173,6 +176,14 @@ def with_metrics(config: Config, address: str | None) -> Config:
     if address is None:
         return config
     globals_ = msgspec.structs.replace(config.globals, metrics=address)
+    return msgspec.structs.replace(config, globals=globals_)
+
+
+def with_page(config: Config, address: str | None) -> Config:
+    """The configuration with another place for the page; None: as it says itself."""
+    if address is None:
+        return config
+    globals_ = msgspec.structs.replace(config.globals, page=PageConfig(address))
     return msgspec.structs.replace(config, globals=globals_)
 
 

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.control.asking import ControlTimeout
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.locks import OPERATOR, TradingState
 from mt5crs_shared.trading.operator_requests import AskTrading
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
@@ -26,13 +30,11 @@ from mt5crs_supervisor.operator.control import (
     ChangedStrategy,
     ConfigDifference,
     ControlClient,
-    ControlTimeout,
     Planned,
     Refused,
     ReloadRequest,
 )
 from mt5crs_supervisor.operator.difference import left_open
-from mt5crs_supervisor.operator.status_report import StatusReport
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 60.0
@@ -60,7 +62,8 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     if dry_run or not planned.count:
         return
     with _leaving_held(paths, planned.removed, keep, flatten):
-        asked(client, ReloadRequest(request.digest, request.models, keep=keep or flatten))
+        meant = msgspec.structs.replace(request, dry_run=False, keep=keep or flatten)
+        asked(client, meant)
         _wait(client, planned, time.monotonic)
 
 
@@ -79,7 +82,7 @@ def tried(report: StatusReport) -> ReloadRequest:
     config = loading.load_config(path)
     if problems := validate.problems_of(config, path):
         raise ConfigError(tuple(problems))
-    return ReloadRequest(digest_of(config), _models(config), dry_run=True)
+    return ReloadRequest(digest_of(config), _models(config), dry_run=True, who=asked_for())
 
 
 def _models(config: Config) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import click
 import msgspec
 
+from mt5crs_shared.control.status_report import EventLine, StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.storage.story import StoryLine
@@ -23,7 +24,6 @@ from mt5crs_supervisor.display.top.actions import SHOWING, KeyOutcome
 from mt5crs_supervisor.display.top.model import TopModel
 from mt5crs_supervisor.display.top.terminal import Terminal
 from mt5crs_supervisor.operator.control import ControlClient
-from mt5crs_supervisor.operator.status_report import EventLine, StatusReport
 
 KEPT = 50
 """Newest events that are at hand."""

@@ -17,19 +17,15 @@ from setproctitle import setproctitle
 from mt5crs_shared.configuration import symbols_file
 from mt5crs_shared.configuration.parsing import yaml_nodes
 from mt5crs_shared.configuration.parsing.yaml_nodes import ProblemReport
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running import reload as reloading
 from mt5crs_supervisor.operator import pending
-from mt5crs_supervisor.operator.control import (
-    ConfigWatched,
-    ControlClient,
-    ControlTimeout,
-    NotRunning,
-)
+from mt5crs_supervisor.operator.control import ConfigWatched, ControlClient
 from mt5crs_supervisor.operator.difference import left_open
-from mt5crs_supervisor.operator.status_report import StatusReport
 from mt5crs_supervisor.processes import lifeline
 
 EVERY = 1.0

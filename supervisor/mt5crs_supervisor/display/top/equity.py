@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
-from mt5crs_supervisor.operator.status_report import StatusReport
+from mt5crs_shared.control.status_report import StatusReport
 
 SAMPLES = 60
 """Samples that are kept of each strategy."""

@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 import click
 import msgspec
 
+from mt5crs_shared.control import notes
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport, StrategyStatus
 from mt5crs_shared.trading.locks import TradingState
-from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.display import notes, render
+from mt5crs_supervisor.display import render
 from mt5crs_supervisor.display.screen import notes_within
 from mt5crs_supervisor.display.table import GAP, Cell, Column, cells_of, clip, table
 from mt5crs_supervisor.display.top.equity import SAMPLES, sparkline
 from mt5crs_supervisor.display.words import fitting
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, StrategyStatus
 
 MARK = ">"
 """Beside the strategy that is selected."""

@@ -4,15 +4,17 @@ import textwrap
 
 import click
 
+from mt5crs_shared.control.notes import Note
+from mt5crs_shared.control.status_report import StatusReport, StrategyStatus
 from mt5crs_shared.trading.locks import ACCOUNT, KILL_SWITCH, OPERATOR
-from mt5crs_supervisor.display.notes import Note, note_lines
-from mt5crs_supervisor.display.table import Cell, clip, plain
+from mt5crs_shared.wording import duration, plain
+from mt5crs_supervisor.display.notes import note_lines
+from mt5crs_supervisor.display.table import Cell, clip
 from mt5crs_supervisor.display.top import keys, layout
 from mt5crs_supervisor.display.top.actions import SHOWING, Action, KeyOutcome, Verb
 from mt5crs_supervisor.display.top.equity import EquityRing
 from mt5crs_supervisor.display.top.pane import Pane, folded
-from mt5crs_supervisor.display.words import duration, fitting
-from mt5crs_supervisor.operator.status_report import StatusReport, StrategyStatus
+from mt5crs_supervisor.display.words import fitting
 
 MESSAGE_LINES = 4
 """Lines that an outcome takes at most."""

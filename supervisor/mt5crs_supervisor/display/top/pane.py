@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from mt5crs_supervisor.display.table import cells_of, clip, safe
+from mt5crs_shared.wording import safe
+from mt5crs_supervisor.display.table import cells_of, clip
 from mt5crs_supervisor.display.top import keys
 
 

@@ -10,11 +10,11 @@ import zmq
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_supervisor.operator.exporter.counters import SteadyCounters
 from mt5crs_supervisor.operator.exporter.families import families, recovery_family
 from mt5crs_supervisor.operator.exporter.recoveries import RecoveryTimes
-from mt5crs_supervisor.operator.status_report import StatusReport
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """A strategy's counters as they are shown: they never go back while its processes change."""
 
-from mt5crs_supervisor.children.lifecycle import State
-from mt5crs_supervisor.operator.status_report import StrategyStatus
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import StrategyStatus
 
 COUNTS = (
     ("ticks_received_total", "Frames of its symbol.", "ticks_received"),

@@ -14,12 +14,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 
+from mt5crs_shared.control.states import State
+from mt5crs_shared.control.status_report import ChildStatus, StatusReport, StrategyStatus
 from mt5crs_shared.metrics import DECISION_BOUNDS, ORDER_BOUNDS, Durations
 from mt5crs_shared.trading.locks import TradingState
-from mt5crs_supervisor.children.lifecycle import State
 from mt5crs_supervisor.operator.exporter.counters import COUNTS, ORDERS, SteadyCounters
 from mt5crs_supervisor.operator.exporter.recoveries import BOUNDS, Observed
-from mt5crs_supervisor.operator.status_report import ChildStatus, StatusReport, StrategyStatus
 
 UNITS = ("seconds", "bytes", "ratio")
 

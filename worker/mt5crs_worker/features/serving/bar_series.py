@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from mt5crs_shared.configuration.values import Timeframe
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.market.bars import TIMEFRAME_US, Bar
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.wording import describe_error
-from mt5crs_worker.bars import TIMEFRAME_US, WINDOW, Bar, BarFeed, BarWindow
+from mt5crs_worker.bars import WINDOW, BarFeed, BarWindow
 from mt5crs_worker.features.computing import FeatureError, compute
 from mt5crs_worker.trading.journal import Checkpoint
 

@@ -9,11 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.market.recorded import read_rows
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import store
+from mt5crs_shared.storage.recorded import read_rows
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.editing.unchecked import UncheckedStrategy
-from mt5crs_supervisor.display.words import nearby
 
 TAPE = "mt5crs_services.tape.tape_file:unbroken_since"
 """Who reads a tape; by name only, since the supervisor imports no service."""

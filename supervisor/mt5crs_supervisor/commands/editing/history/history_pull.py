@@ -14,10 +14,10 @@ from mt5crs_shared.configuration import symbols_file
 from mt5crs_shared.process.files import replace_file
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.sockets.curve import KeyPlaces
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.editing.history.history_needed import COLUMNS, lacking
 from mt5crs_supervisor.commands.editing.unchecked import UncheckedStrategy, unchecked_config
 from mt5crs_supervisor.commands.failures import CommandError, matching
-from mt5crs_supervisor.display.words import nearby
 
 COMMAND = "mt5crs_services.mt5_gateway.client:pull_bars"
 """Who asks; by name only, since the supervisor imports no service."""

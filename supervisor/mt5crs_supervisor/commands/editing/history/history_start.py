@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import duration
 from mt5crs_supervisor.commands.editing.unchecked import unchecked_config
 from mt5crs_supervisor.deaths import restart_in_place
-from mt5crs_supervisor.display.words import duration
-from mt5crs_supervisor.operator.control import ControlClient, ControlTimeout, NotRunning
+from mt5crs_supervisor.operator.control import ControlClient
 
 WITHIN = 6.0
 """Seconds that it may take, all in all; a start waits for it no longer."""

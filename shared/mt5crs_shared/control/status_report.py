@@ -15,7 +15,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        kind: strategy, gateway, tape, feed, notifier or metrics.
+        kind: strategy, gateway, tape, feed, notifier, metrics or page.
         state: See ``docs/lifecycle.md``.
         phase: What its loop said it was doing; empty before the first beat.
         degraded: Why it cannot do its work fully; empty: it can.
@@ -160,7 +160,7 @@ class StatusReport(msgspec.Struct, frozen=True):
         strategies: One entry for each enabled strategy, in the order of the YAML.
         former: One entry for each other strategy with deals or a position in the ledger. Its
             state is DISABLED, or REMOVED where the YAML has no such name; it has no process.
-        services: gateway, tape, feed, notifier, metrics.
+        services: gateway, tape, feed, notifier, metrics, page.
         totals: Sums.
         events: The newest events, oldest first, at most 50.
     """

@@ -1,0 +1,143 @@
+"""What the ledger says of each strategy, read on from the last deal; every formula is `trades`'."""
+
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.trading.orders import Fill
+from mt5crs_shared.trading.trades import Trade, grouped_by, net_curve, performance, trades_of
+
+DAY_POINTS = 60
+"""Points of a day's curve at most: more are thinned out, the newest stays."""
+
+
+class TradeSums(msgspec.Struct, frozen=True):
+    """What some trades come to.
+
+    Attributes:
+        trades: How many were closed.
+        win_rate: Share with a profit; None: there are none.
+        drawdown: See `trades.Performance`.
+        today: Net of those of the market's day.
+        drawdown_today: Drawdown of those.
+        day: Running net of those, from 0.
+    """
+
+    trades: int = 0
+    win_rate: float | None = None
+    drawdown: float = 0.0
+    today: float = 0.0
+    drawdown_today: float = 0.0
+    day: tuple[float, ...] = ()
+
+
+class TradeFigures:
+    """Follows the deals of one ledger; not from two threads at once.
+
+    Args:
+        ledger: The file; it may not be there yet.
+
+    Attributes:
+        trades: Every trade that was closed, in the order of their closings.
+        specs: Of the symbols of open positions.
+    """
+
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self._begin()
+
+    def _begin(self) -> None:
+        self.trades: list[Trade] = []
+        self.specs: dict[str, SymbolSpec] = {}
+        self._newest = 0
+        self._open: list[Fill] = []
+        self._day = ""
+        self._of: dict[str, TradeSums] = {}
+        self._all = TradeSums()
+
+    def read(self, day: str) -> None:
+        """Read what was booked since the last time.
+
+        Args:
+            day: The market's day, ISO 8601.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        if not self._ledger.exists():
+            return
+        with contextlib.closing(ledger_schema.open_ledger(self._ledger)) as db:
+            newest = int(str(ledger_queries.select(db, "SELECT max(id) FROM deals")[0][0] or 0))
+            if newest < self._newest:
+                self._begin()  # a copy was put back
+            fresh = [deal.fill for deal in ledger_queries.deals_after(db, self._newest)]
+            self.specs = ledger_queries.guarded(db)
+        if fresh:
+            self._newest = newest if newest > self._newest else self._newest
+            self._take(fresh)
+        if fresh or day != self._day:
+            self._day = day
+            self._add_up()
+
+    def of(self, strategy: str) -> TradeSums:
+        """What one strategy's trades come to."""
+        return self._of.get(strategy, TradeSums())
+
+    @property
+    def together(self) -> TradeSums:
+        """What all trades come to, also of strategies that are gone."""
+        return self._all
+
+    def _take(self, fresh: Sequence[Fill]) -> None:
+        deals = [*self._open, *fresh]
+        closed = list(trades_of(deals))
+        over = {(trade.strategy, trade.ticket) for trade in closed}
+        # Whatever is closed later has its opening among these.
+        self._open = [deal for deal in deals if (deal.strategy, deal.ticket) not in over]
+        self.trades += closed
+
+    def _add_up(self) -> None:
+        self._all = sums_of(self.trades, self._day)
+        by_strategy = grouped_by(self.trades, "strategy")
+        self._of = {name: sums_of(own, self._day) for name, own in by_strategy.items()}
+
+
+def sums_of(trades: Sequence[Trade], day: str) -> TradeSums:
+    """What trades come to, and those that were closed on a day (UTC) of event time."""
+    if not trades:
+        return TradeSums()
+    found = performance(trades)
+    of_day = grouped_by(trades, "day").get(day, [])
+    today = performance(of_day) if of_day else None
+    return TradeSums(
+        trades=found.trades,
+        win_rate=found.win_rate,
+        drawdown=found.drawdown,
+        today=today.net if today is not None else 0.0,
+        drawdown_today=today.drawdown if today is not None else 0.0,
+        day=thinned(day_curve(of_day), DAY_POINTS),
+    )
+
+
+def day_curve(trades: Sequence[Trade]) -> list[float]:
+    """What trades had made after each of them, from 0; nothing where there are none."""
+    curve = [round(point.net, 2) for point in net_curve(trades)]
+    return [0.0, *curve] if curve else []
+
+
+def thinned(curve: Sequence[float], most: int) -> tuple[float, ...]:
+    """At most so many points of a curve, evenly, with its ends."""
+    if len(curve) <= most:
+        return tuple(curve)
+    last = len(curve) - 1
+    return tuple(curve[round(number * last / (most - 1))] for number in range(most))
+
+
+def market_day(time: float) -> str:
+    """The day of a moment of event time, in Unix seconds, as `trades.grouped_by` names it."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d}"
