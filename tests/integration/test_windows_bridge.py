@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,11 +144,11 @@ def test_killed_before_and_after_a_charge_is_booked_it_is_booked_once(desk: Desk
     keep = Ledger.keep_far_side
     killed = []
 
-    def dies(self: Ledger, state: str, notes: object = (), charges: object = ()) -> None:
+    def dies(self: Ledger, state: str, notes: Any, charges: Any, states: Any) -> None:
         if charges and not killed:
             killed.append("before")
             raise Killed
-        keep(self, state, notes, charges)  # type: ignore[arg-type]
+        keep(self, state, notes, charges, states)
         if charges and len(killed) == 1:
             killed.append("after")
             raise Killed

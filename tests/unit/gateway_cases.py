@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.broker import Broker, KeepFarSide
 from mt5crs_services.gateway.brokers.paper.paper_broker import make_paper_broker
 from mt5crs_services.gateway.core import GatewayCore
 from mt5crs_services.gateway.ledger.account import Account
@@ -126,10 +126,10 @@ class Office:
         self.places = {name: mark.seq if mark else 0 for name, mark in marks.items()}
 
     def make_broker(
-        self, config: Config, market: Market, ledger: Ledger, account: Account
+        self, config: Config, market: Market, ledger: Ledger, account: Account, keep: KeepFarSide
     ) -> Broker:
         """The paper book; its positions are those that the ledger has."""
-        return make_paper_broker(config, market, ledger, account, lambda: self.now)
+        return make_paper_broker(config, market, ledger, account, keep, lambda: self.now)
 
     def position(self, strategy: str) -> Position | None:
         return self.core.broker.positions().get(strategy)

@@ -1,4 +1,4 @@
-"""Rules that stop what loses: money by the deals, commission included, open profit not."""
+"""Rules that stop what loses: money by the deals and what they cost, open profit not."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from msgspec import Meta
 from mt5crs_services.gateway.risk.conditions import local, zone_of
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import Rule
-from mt5crs_shared.trading.orders import Code, Fill
+from mt5crs_shared.trading.orders import Charge, Code, Fill
 
 Limit = Annotated[float, Meta(gt=0.0)]
 Unit = Literal["money", "per_cent"]
@@ -24,7 +24,7 @@ class Made(msgspec.Struct, frozen=True):
 
     Attributes:
         period: Its name: ``2026-11-26``, or ``2026-W48``.
-        net: Profit less commission, in the account's currency.
+        net: Profit less commission, with swap, in the account's currency.
     """
 
     period: str = ""
@@ -34,7 +34,7 @@ class Made(msgspec.Struct, frozen=True):
 class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
     """Opens nothing for the rest of a day, or a week, that has lost so much.
 
-    A deal counts where its time falls.
+    A deal counts where its time falls, and so does what a broker charges for it.
 
     Attributes:
         most: The loss.
@@ -71,13 +71,21 @@ class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
         before = state.net if period == state.period else 0.0
         return Made(period, before + fill.profit - fill.commission)
 
+    def after_charge(self, charge: Charge, state: Made) -> Made:
+        """Add it up, unless its period is over."""
+        period = self._period(charge.time_us)
+        if period < state.period:
+            return state
+        before = state.net if period == state.period else 0.0
+        return Made(period, before + charge.made)
+
     def _period(self, time_us: int) -> str:
         day = local(time_us, self.time_zone)
         return f"{day:%G-W%V}" if self.per == "week" else f"{day:%Y-%m-%d}"
 
 
 class Peak(msgspec.Struct, frozen=True):
-    """What all deals have made, and the most that it has been."""
+    """What all deals have made less their costs, and the most that it has been."""
 
     net: float = 0.0
     highest: float = 0.0
@@ -110,6 +118,11 @@ class MaxDrawdown(Rule[Peak], frozen=True, forbid_unknown_fields=True):
         net = state.net + fill.profit - fill.commission
         return Peak(net, max(state.highest, net))
 
+    def after_charge(self, charge: Charge, state: Peak) -> Peak:
+        """Add it up."""
+        net = state.net + charge.made
+        return Peak(net, max(state.highest, net))
+
 
 class Streak(msgspec.Struct, frozen=True):
     """Trades lost in a row, and the event time at which the last one was closed."""
@@ -122,7 +135,7 @@ class LosingStreak(Rule[Streak], frozen=True, forbid_unknown_fields=True):
     """After so many losses in a row it opens nothing for a while, then counts anew.
 
     Attributes:
-        losses: Closing deals in a row that lost.
+        losses: Closing deals in a row that lost; what a broker charges later is none.
         pause: Seconds of event time, from the last of them.
     """
 
