@@ -215,6 +215,12 @@ def test_a_start_begins_with_the_terminals_bars(tmp_path: Path) -> None:
             windows.end()
 
 
+def realised_by(system: System) -> float:
+    """What the strategy's own process believes to have made: it sizes its positions by that."""
+    metrics = system.strategy("euro").metrics
+    return metrics.realised if metrics is not None else 0.0
+
+
 OBEDIENT = """
 from pathlib import Path
 
@@ -269,6 +275,7 @@ def test_commission_alone_breaks_a_limit_of_losses_whatever_is_killed(tmp_path: 
         net = trade["profit"] - cost
         assert trade["profit"] > -0.13 > net, trade
         assert system.json("locks") == []
+        wait_system(lambda: realised_by(system) == pytest.approx(net), "its process to know")
         (tmp_path / "buy").touch()
         (lock,) = wait_system(lambda: system.json("locks"), "the lock")
         assert (lock["owner"], lock["scope"]) == ("max_loss by strategy", "euro")

@@ -15,6 +15,7 @@ from mt5crs_services.gateway.ledger import writing
 from mt5crs_services.gateway.risk import NoState, Rule
 from mt5crs_services.gateway.risk.losses import Made, MaxLoss, Peak
 from mt5crs_shared.configuration.structs import RiskRuleConfig
+from mt5crs_shared.messages import Charged
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.orders import Charge, Code, Fill
@@ -246,6 +247,16 @@ def test_an_answer_that_is_no_state_is_told(make: Callable[..., Office]) -> None
     lose(office, 0)
     office.charge(charge(office, 1, 1))
     assert "TypeError: after_charge() returned Charge(" in office.core.trouble
+
+
+def test_who_is_charged_is_told_once_a_look(make: Callable[..., Office]) -> None:
+    office = make()
+    lose(office, 0)
+    lose(office, 10, "other")
+    office.charge(charge(office, 1, 1), charge(office, 2, 11, strategy="other"))
+    office.charge(charge(office, 3, 2), charge(office, 4, 3))
+    told = [("euro", Charged("euro")), ("other", Charged("other")), ("euro", Charged("euro"))]
+    assert office.core.execution.take_mail() == told
 
 
 class Killed(BaseException):

@@ -9,6 +9,7 @@ from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.orders.booker import ChargeBooker
 from mt5crs_services.gateway.orders.execution import Execution
+from mt5crs_services.gateway.orders.mail import Outbound
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.operator_service import OperatorService
 from mt5crs_services.gateway.requests.order_service import OrderService
@@ -55,10 +56,11 @@ class GatewayCore:
         self.account = Account(ledger.first_balance, ledger.totals())
         self.locks = TradingLocks(ledger)
         rules = self._rules = RiskRules(config.globals.risk, ledger, self.locks)
-        keep = ChargeBooker(ledger, self.account, rules).keep
+        mail = Outbound()
+        keep = ChargeBooker(ledger, self.account, rules, mail).keep
         self.broker = make_broker(config, market, ledger, self.account, keep)
         self.execution = Execution(
-            config, market, ledger, self.account, self.broker, rules, monotonic
+            config, market, ledger, self.account, self.broker, rules, mail, monotonic
         )
         self.orders = OrderService(
             config,

@@ -7,6 +7,7 @@ from mt5crs_services.gateway.broker import Broker, Dealt
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.records import NOTHING_HEARD, AccountNote, Booking
+from mt5crs_services.gateway.orders.mail import Outbound
 from mt5crs_services.gateway.risk import RiskRules
 from mt5crs_shared.trading.orders import Charge, Order, OrderResult
 
@@ -74,12 +75,14 @@ class ChargeBooker:
         ledger: Where a charge is on the disk before anybody hears of it.
         account: Its money.
         rules: What hears of every charge.
+        mail: What tells strategies.
     """
 
-    def __init__(self, ledger: Ledger, account: Account, rules: RiskRules) -> None:
+    def __init__(self, ledger: Ledger, account: Account, rules: RiskRules, mail: Outbound) -> None:
         self._ledger = ledger
         self._account = account
         self._rules = rules
+        self._mail = mail
 
     def keep(self, state: str, notes: Sequence[AccountNote], charges: Sequence[Charge]) -> None:
         """See `broker.KeepFarSide`.
@@ -92,3 +95,5 @@ class ChargeBooker:
         for charge in charges:
             self._account.charge(charge)
         self._rules.accept(states)
+        for strategy in {charge.strategy: None for charge in charges}:
+            self._mail.charged(strategy)
