@@ -122,6 +122,26 @@ def test_a_charge_takes_a_loss_over_the_limit(
         assert office.submit(order(there, strategy=spared)).status == "FILLED"
 
 
+@pytest.mark.parametrize("per", ["day", "week"])
+def test_a_deal_of_the_day_before_takes_nothing_back_of_what_this_one_has_lost(
+    make: Callable[..., Office], per: Literal["day", "week"]
+) -> None:
+    begin = MIDNIGHT_US if per == "day" else MIDNIGHT_US + 5 * DAY_US
+    office = make(max_loss(20.0, params={"most": 20.0, "per": per}))
+    quiet = tick(begin - 50, 150.0, 150.01, "USDJPY")
+    held = office.open(quiet, strategy="yen")
+    lose(office, begin)
+    # Its last quote is from before midnight: 0.67 for the spread.
+    assert office.submit(order(quiet, "SELL", "yen", ticket=held.ticket)).status == "FILLED"
+    net = state(office, Made).net
+    assert -12.0 < net < -11.5
+    lose(office, begin + 10)
+    assert state(office, Made).net == pytest.approx(net - 11.0)
+    for late in (tick(begin + 20), tick(begin - 40, 150.0, 150.01, "USDJPY")):
+        strategy = "yen" if late.symbol == "USDJPY" else "euro"
+        assert office.submit(order(late, strategy=strategy)).code is Code.RISK
+
+
 def test_a_swap_that_is_paid_gives_room(make: Callable[..., Office]) -> None:
     office = make(max_loss(11.0))
     lose(office, 0)

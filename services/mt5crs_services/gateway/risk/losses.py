@@ -34,7 +34,8 @@ class Made(msgspec.Struct, frozen=True):
 class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
     """Opens nothing for the rest of a day, or a week, that has lost so much.
 
-    A deal counts where its time falls, and so does what a broker charges for it.
+    A deal counts where its time falls, and so does what a broker charges for it. One that comes
+    once the next day has begun, as of a symbol that is not quoted any more, counts in that one.
 
     Attributes:
         most: The loss.
@@ -57,19 +58,21 @@ class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
         """See the class."""
         period = self._period(proposal.tick.time_us)
         most = in_money(self.most, self.unit, proposal.first_balance)
-        if state.period != period or -state.net < most:
+        if period > state.period or -state.net < most:
             return None
         return Refusal(
             Code.RISK,
-            f"max_loss: {state.net:+,.2f} in {period} ({self.time_zone}), at most"
+            f"max_loss: {state.net:+,.2f} in {state.period} ({self.time_zone}), at most"
             f" -{most:,.2f} a {self.per}",
         )
 
     def after(self, fill: Fill, state: Made) -> Made:
         """Add it up."""
-        period = self._period(fill.time_us)
-        before = state.net if period == state.period else 0.0
-        return Made(period, before + fill.profit - fill.commission)
+        period, made = self._period(fill.time_us), fill.profit - fill.commission
+        if period > state.period:
+            return Made(period, made)
+        # What a day has lost is not forgotten for a quote of the day before.
+        return Made(state.period, state.net + made)
 
     def after_charge(self, charge: Charge, state: Made) -> Made:
         """Add it up, unless its period is over."""
