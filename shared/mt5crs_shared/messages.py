@@ -286,6 +286,15 @@ class Unregistered(msgspec.Struct, frozen=True, tag=True):
     strategy: str
 
 
+class Charged(msgspec.Struct, frozen=True, tag=True):
+    """A broker has charged a strategy something: what it has realised is less than it knows.
+
+    It registers once more when nothing is on its way. On paper this is never said.
+    """
+
+    strategy: str
+
+
 class Fence(msgspec.Struct, frozen=True, tag=True):
     """The supervisor's word to the gateway: refuse lower epochs of this strategy from now on."""
 
@@ -295,4 +304,4 @@ class Fence(msgspec.Struct, frozen=True, tag=True):
 
 FromStrategy = Register | Submit | QueryOrder | Touched | Fence
 ToGateway = FromStrategy | FromOperator
-FromGateway = Registered | OrderAnswer | PositionClosed | Unregistered | TradingReport
+FromGateway = Registered | OrderAnswer | PositionClosed | Unregistered | Charged | TradingReport

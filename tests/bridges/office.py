@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 import zmq
 
-from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.broker import Broker, KeepFarSide
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import bridge_maker
 from mt5crs_services.gateway.brokers.bridge.reconciliation import BridgeState
 from mt5crs_services.gateway.core import GatewayCore
@@ -165,11 +165,11 @@ class BridgeOffice(Office, Generic[B]):
         self.tape = {name: [] for name in self.market.symbols}
 
     def make_broker(
-        self, config: Config, market: Market, ledger: Ledger, account: Account
+        self, config: Config, market: Market, ledger: Ledger, account: Account, keep: KeepFarSide
     ) -> Broker:
         """The bridge."""
         make = bridge_maker(self.context, self.poller, self.monotonic)
-        return make(config, market, ledger, account)
+        return make(config, market, ledger, account, keep)
 
     def monotonic(self) -> float:
         """The gateway's clock, seconds."""

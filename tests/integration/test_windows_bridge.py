@@ -1,9 +1,12 @@
 """Our gateway on Linux, our program beside the terminal, and the stand-in of the terminal."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +21,10 @@ from mt5crs_shared.trading.orders import Charge, Code
 from mt5crs_shared.trading.trades import Trade
 from tests.bridges.office import BridgeOffice
 from tests.integration.test_bridge_account import noted
+from tests.integration.test_cli_process import CommandLine
 from tests.integration.test_mt5_gateway_process import Windows, wait_for
 from tests.mt5_standin.module import ZONE_S
-from tests.system import System
+from tests.system import BARS, System
 from tests.system import wait_for as wait_system
 from tests.unit.gateway_cases import order
 
@@ -143,11 +147,11 @@ def test_killed_before_and_after_a_charge_is_booked_it_is_booked_once(desk: Desk
     keep = Ledger.keep_far_side
     killed = []
 
-    def dies(self: Ledger, state: str, notes: object = (), charges: object = ()) -> None:
+    def dies(self: Ledger, state: str, notes: Any, charges: Any, states: Any) -> None:
         if charges and not killed:
             killed.append("before")
             raise Killed
-        keep(self, state, notes, charges)  # type: ignore[arg-type]
+        keep(self, state, notes, charges, states)
         if charges and len(killed) == 1:
             killed.append("after")
             raise Killed
@@ -209,6 +213,92 @@ def test_a_start_begins_with_the_terminals_bars(tmp_path: Path) -> None:
         windows.client.close()
         if windows.process is not None and windows.process.poll() is None:
             windows.end()
+
+
+def realised_by(system: System) -> float:
+    """What the strategy's own process believes to have made: it sizes its positions by that."""
+    metrics = system.strategy("euro").metrics
+    return metrics.realised if metrics is not None else 0.0
+
+
+OBEDIENT = """
+from pathlib import Path
+
+from mt5crs_worker.strategy import BUY, EXIT, HOLD, Strategy
+
+
+class Obedient(Strategy):
+    warmup = 15
+
+    def on_bar(self, bars):
+        return HOLD
+
+    def on_tick(self, tick, bars):
+        return BUY if Path("buy").exists() else EXIT
+"""
+
+
+def test_commission_alone_breaks_a_limit_of_losses_whatever_is_killed(tmp_path: Path) -> None:
+    """A trade of 0.01 lots loses its spread of 0.10, and costs 0.08."""
+    (tmp_path / "windows").mkdir()
+    windows = Windows(tmp_path / "windows")
+    windows.start()
+    (tmp_path / "obedient.py").write_text(OBEDIENT)
+    risk = {"max_position_size": 0.01, "stop_loss_atr_multiple": 20.0}
+    entry = {"name": "euro", "symbol": "EURUSD", "timeframe": "S1", "history": BARS}
+    strategy = {"strategy": "obedient:Obedient", "evaluate": "tick", "risk_config": risk}
+    limit = {"rule": "max_loss", "scope": "strategy", "params": {"most": 0.13}}
+    wide = {"rule": "max_loss", "params": {"most": 500.0}}
+    system = CommandLine(tmp_path, [entry | strategy])
+    system.port = windows.ticks
+    system.write_config(
+        [entry | strategy],
+        {
+            "paper_trading": False,
+            "zmq_execution_host": "127.0.0.1",
+            "zmq_execution_port": windows.orders,
+            "account": {"login": 5001, "server": "StandIn-Demo"},
+            "execution": {"dialect": "windows_gateway", "reconcile_every": 0.5},
+            "risk": [limit | {"on_breach": "reduce"}, wide],
+        },
+    )
+
+    try:
+        wait_for(lambda: windows.hello().server_zone)
+        assert system.call("start", "--live", "--detach").returncode == 0
+        (tmp_path / "buy").touch()
+        wait_system(lambda: system.json("positions"), "a position")
+        (tmp_path / "buy").unlink()
+        cost = 2 * 0.04
+        wait_system(lambda: cost in [t["commission"] for t in system.json("trades")], "its costs")
+        (trade,) = system.json("trades")
+        net = trade["profit"] - cost
+        assert trade["profit"] > -0.13 > net, trade
+        assert system.json("locks") == []
+        wait_system(lambda: realised_by(system) == pytest.approx(net), "its process to know")
+        (tmp_path / "buy").touch()
+        (lock,) = wait_system(lambda: system.json("locks"), "the lock")
+        assert (lock["owner"], lock["scope"]) == ("max_loss by strategy", "euro")
+        assert f"max_loss: {net:+,.2f} in " in lock["why"]
+        pid = system.pid("gateway")
+        os.kill(pid, signal.SIGKILL)
+        system.wait_back("gateway", pid)
+        before = len(system.json("orders", "-n", "1000"))
+        wait_system(lambda: len(system.json("orders", "-n", "1000")) > before, "another order")
+        assert system.json("orders", "-n", "1")[0]["code"] == "LOCKED"
+        assert system.json("locks") == [lock]
+        # Unlocked, it is the same loss that locks again: nothing was counted twice.
+        system.said("unlock", "euro")
+        (again,) = wait_system(lambda: system.json("locks"), "the lock again")
+        assert again["why"] == lock["why"]
+        assert len(windows.book()["deals"]) == 2
+        assert system.call("stop").returncode == 0
+    finally:
+        system.call("stop")
+        windows.client.close()
+        if windows.process is not None:
+            windows.end()
+    system.assert_nothing_left()
 
 
 def test_a_closing_of_the_gateways_own_that_was_refused_can_be_tried_again(desk: Desk) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.broker import Broker, KeepFarSide
 from mt5crs_services.gateway.brokers.paper.paper_broker import make_paper_broker
 from mt5crs_services.gateway.core import GatewayCore
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_services.gateway.quotes.market import Market
+from mt5crs_shared import events
 from mt5crs_shared.configuration.structs import (
     Config,
     GlobalConfig,
@@ -34,7 +36,7 @@ from mt5crs_shared.messages import (
     ToGateway,
     Touched,
 )
-from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position, Side, touched
+from mt5crs_shared.trading.orders import Charge, Fill, Order, OrderResult, Position, Side, touched
 
 SYMBOLS = {
     name: SymbolSpec(name, contract, digits, 0.01, 0.01, 100.0, quote, base)
@@ -126,10 +128,15 @@ class Office:
         self.places = {name: mark.seq if mark else 0 for name, mark in marks.items()}
 
     def make_broker(
-        self, config: Config, market: Market, ledger: Ledger, account: Account
+        self, config: Config, market: Market, ledger: Ledger, account: Account, keep: KeepFarSide
     ) -> Broker:
         """The paper book; its positions are those that the ledger has."""
-        return make_paper_broker(config, market, ledger, account, lambda: self.now)
+        self._keep = keep
+        return make_paper_broker(config, market, ledger, account, keep, lambda: self.now)
+
+    def charge(self, *charges: Charge) -> None:
+        """Book what a broker that is far away would charge, and a note about the account."""
+        self._keep("{}", (AccountNote(events.BALANCE, "it has moved"),), charges)
 
     def position(self, strategy: str) -> Position | None:
         return self.core.broker.positions().get(strategy)

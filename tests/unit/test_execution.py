@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mt5crs_services.gateway.broker import Broker, Outcome, Status
+from mt5crs_services.gateway.broker import Broker, KeepFarSide, Outcome, Status
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.quotes.market import Market
@@ -26,7 +26,7 @@ class FarOffice(Office):
         super().__init__(path)
 
     def make_broker(
-        self, config: Config, market: Market, ledger: Ledger, account: Account
+        self, config: Config, market: Market, ledger: Ledger, account: Account, keep: KeepFarSide
     ) -> Broker:
         return ScriptedBroker(self.side, ledger.open_positions())
 

@@ -10,7 +10,7 @@ import pytest
 from mt5crs_services.gateway.risk import NoState, Proposal, Refusal, Rule
 from mt5crs_services.gateway.risk.loading import RuleError, load_rule
 from mt5crs_shared.configuration.structs import Config, RiskRuleConfig
-from mt5crs_shared.trading.orders import Code, Fill, OrderResult
+from mt5crs_shared.trading.orders import Charge, Code, Fill, OrderResult
 from tests.unit.gateway_cases import Office, config, order, tick
 
 DAY_US = 86_400_000_000
@@ -154,6 +154,26 @@ class Misspelt(Rule[Lost], frozen=True):
         return state
 
 
+class MisspeltCharge(Rule[Lost], frozen=True):
+    def after(self, fill: Fill, state: Lost) -> Lost:
+        return state
+
+    def after_charges(self, charge: Charge, state: Lost) -> Lost:
+        return state
+
+
+class ShortCharge(Rule[Lost], frozen=True):
+    def after_charge(self, charge: Charge) -> Lost:  # type: ignore[override]
+        return Lost()
+
+
+class CountingCharges(Rule[Lost], frozen=True):
+    """Knows of charges alone."""
+
+    def after_charge(self, charge: Charge, state: Lost) -> Lost:
+        return Lost(state.day, state.amount - charge.made)
+
+
 class Forgetful(Rule[Lost], frozen=True):
     def before(self, proposal: Proposal, state: Lost) -> Refusal | None:
         return None
@@ -217,7 +237,7 @@ def test_what_a_deal_changes_is_kept_with_the_deal(tmp_path: Path) -> None:
     ((key, body),) = office.ledger.rule_states(name).items()
     kept = msgspec.msgpack.decode(body, type=Lost)
     assert (key, round(kept.amount, 6)) == ("", 11.0)
-    assert office.ledger.heard_until(name) == 2
+    assert list(office.ledger.unheard_by(name)) == []
 
 
 def test_each_strategy_has_its_own(tmp_path: Path) -> None:
@@ -302,6 +322,11 @@ def test_a_rule_that_is_new_hears_of_what_was_before(tmp_path: Path) -> None:
         (entry("Strict"), "params: SystemExit: not with me (test_risk_rule_states.py:"),
         (entry("Idle"), "has neither before() nor after()"),
         (entry("Misspelt"), "nothing calls its method atfer; did you mean after?"),
+        (
+            entry("MisspeltCharge"),
+            "nothing calls its method after_charges; did you mean after_charge?",
+        ),
+        (entry("ShortCharge"), "after_charge takes (self, charge, state)"),
         (entry("Forgetful"), "has no after(self, fill, state): it would never know more"),
         (entry("Hasty"), "before has to answer at once"),
         (entry("Plain"), "remembers a dict; it has to be a msgspec.Struct"),
@@ -312,6 +337,10 @@ def test_a_rule_that_cannot_be_used_is_refused(bad: RiskRuleConfig, said: str) -
     with pytest.raises(RuleError) as caught:
         load_rule(bad)
     assert said in str(caught.value)
+
+
+def test_a_rule_may_know_of_charges_alone() -> None:
+    assert isinstance(load_rule(entry("CountingCharges")), CountingCharges)
 
 
 def test_a_state_that_does_not_fit_is_refused(tmp_path: Path) -> None:

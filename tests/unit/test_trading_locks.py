@@ -19,7 +19,7 @@ from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.risk import TradingLocks
 from mt5crs_shared.configuration.structs import RiskRuleConfig
 from mt5crs_shared.messages import PositionClosed
-from mt5crs_shared.storage import account_log
+from mt5crs_shared.storage import account_log, ledger_queries, ledger_schema
 from mt5crs_shared.trading.locks import (
     ACCOUNT,
     KILL_SWITCH,
@@ -36,7 +36,7 @@ from mt5crs_shared.trading.operator_requests import (
     TradingReport,
     Unlock,
 )
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.trading.orders import Charge, Code
 from tests.unit.gateway_cases import Office, config, order, tick
 
 REDUCING, HALTED = TradingState.REDUCING, TradingState.HALTED
@@ -251,6 +251,9 @@ OWNERS = st.sampled_from([OPERATOR, KILL_SWITCH])
 SPREAD = RiskRuleConfig("max_spread", "strategy", {"points": 20}, on_breach="reduce")
 """A risk rule that locks the strategy by which it is broken."""
 
+LOSS = RiskRuleConfig("max_loss", "strategy", {"most": 4.1}, on_breach="reduce")
+"""Another one, which is broken by what a broker charges as by deals."""
+
 
 class LockMachine(RuleBasedStateMachine):
     """Whatever is locked, unlocked, restarted: an order passes where no lock forbids it, only."""
@@ -262,9 +265,11 @@ class LockMachine(RuleBasedStateMachine):
         path = self.folder / "ledger.db"
         path.unlink(missing_ok=True)
         base = config()
-        with_rule = replace(base.globals, risk=[SPREAD])
+        with_rule = replace(base.globals, risk=[SPREAD, LOSS])
         self.office = Office(path, replace(base, globals=with_rule))
         self.expected: dict[tuple[str, str], TradingState] = {}
+        self.made = {"euro": 0.0, "other": 0.0}
+        self.charged = 0
         self.time = 0
 
     @rule(scope=SCOPES, owner=OWNERS, state=st.sampled_from([REDUCING, HALTED]))
@@ -273,7 +278,7 @@ class LockMachine(RuleBasedStateMachine):
         before = self.expected.get((owner, scope))
         self.expected[owner, scope] = HALTED if before is HALTED else state
 
-    @rule(scope=SCOPES, owner=st.one_of(OWNERS, st.just(SPREAD.name)))
+    @rule(scope=SCOPES, owner=st.one_of(OWNERS, st.sampled_from([SPREAD.name, LOSS.name])))
     def take_off(self, scope: str, owner: str) -> None:
         ask(self.office, Unlock(owner, (scope,), "ann"))
         self.expected.pop((owner, scope), None)
@@ -291,21 +296,39 @@ class LockMachine(RuleBasedStateMachine):
         held = self.office.position(strategy)
         if held is None:
             result = self.office.submit(order(on, strategy=strategy))
-            allowed = state is TradingState.ACTIVE and not wide
-            if state is TradingState.ACTIVE and wide:
+            broken = [SPREAD] if wide else [LOSS] if self.made[strategy] <= -4.1 else []
+            allowed = state is TradingState.ACTIVE and not broken
+            if state is TradingState.ACTIVE and broken:
                 assert result.code is Code.RISK
-                self.expected[SPREAD.name, strategy] = REDUCING
+                self.expected[broken[0].name, strategy] = REDUCING
         else:
             side = "SELL" if held.side == "BUY" else "BUY"
             result = self.office.submit(order(on, side, strategy, ticket=held.ticket))
             allowed = state is not HALTED
         assert (result.status == "FILLED") is allowed, (result, state)
 
+    @rule(strategy=st.sampled_from(["euro", "other"]), cost=st.sampled_from([0.3, 2.25]))
+    def charge(self, strategy: str, cost: float) -> None:
+        fills = [fill for fill in self.office.fills() if fill.strategy == strategy]
+        if fills:
+            self.charged += 1
+            last = fills[-1]
+            self.office.charge(
+                Charge(self.charged, strategy, last.ticket, last.time_us, cost, swap=0.0)
+            )
+
     @precondition(lambda self: self.office.core.broker.positions())
     @rule()
     def flatten(self) -> None:
         tickets = tuple(p.ticket for p in self.office.core.broker.positions().values())
         assert ask(self.office, ClosePositions(tickets, "ann")).positions == ()
+
+    @invariant()
+    def what_a_strategy_has_made_is_known(self) -> None:
+        """By its deals and charges in the ledger, from the beginning, all of one day."""
+        with ledger_schema.open_ledger(self.office.path) as db:
+            made = {s.strategy: s.realised for s in ledger_queries.balances(db).strategies}
+        self.made |= made
 
     @invariant()
     def the_trial_says_what_would_happen(self) -> None:

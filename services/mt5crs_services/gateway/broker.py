@@ -6,17 +6,17 @@ itself, and what it reports has not happened for anybody before it is booked.
 """
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
-from mt5crs_services.gateway.ledger.records import StreamUpdate
+from mt5crs_services.gateway.ledger.records import AccountNote, StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Code, Fill, Order, Position
+from mt5crs_shared.trading.orders import Charge, Code, Fill, Order, Position
 
 
 class Status(enum.StrEnum):
@@ -90,6 +90,11 @@ class SendAgain(msgspec.Struct, frozen=True):
 
 Word = Dealt | Answered | SendAgain
 """What a broker has to say by itself."""
+
+
+KeepFarSide = Callable[[str, Sequence[AccountNote], Sequence[Charge]], None]
+"""Has on the disk, all or nothing, what a broker that is far away has to remember, what people
+should know of the account, and what the broker has charged, with what follows from that."""
 
 
 class HandDeal(msgspec.Struct, frozen=True):

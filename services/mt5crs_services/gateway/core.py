@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable
 
 from mt5crs_services.gateway.account_report import account_report
-from mt5crs_services.gateway.broker import Broker
+from mt5crs_services.gateway.broker import Broker, KeepFarSide
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.orders.booker import ChargeBooker
 from mt5crs_services.gateway.orders.execution import Execution
+from mt5crs_services.gateway.orders.mail import Outbound
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.operator_service import OperatorService
 from mt5crs_services.gateway.requests.order_service import OrderService
@@ -21,8 +23,8 @@ from mt5crs_shared.messages import FromGateway, Submit, ToGateway
 from mt5crs_shared.metrics import AccountReport
 from mt5crs_shared.trading.operator_requests import FromOperator
 
-MakeBroker = Callable[[Config, Market, Ledger, Account], Broker]
-"""Makes the broker of a configuration."""
+MakeBroker = Callable[[Config, Market, Ledger, Account, KeepFarSide], Broker]
+"""Makes the broker of a configuration; one that is near keeps nothing."""
 
 
 class GatewayCore:
@@ -52,11 +54,13 @@ class GatewayCore:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account = Account(ledger.first_balance, ledger.totals())
-        self.broker = make_broker(config, market, ledger, self.account)
         self.locks = TradingLocks(ledger)
         rules = self._rules = RiskRules(config.globals.risk, ledger, self.locks)
+        mail = Outbound()
+        keep = ChargeBooker(ledger, self.account, rules, mail).keep
+        self.broker = make_broker(config, market, ledger, self.account, keep)
         self.execution = Execution(
-            config, market, ledger, self.account, self.broker, rules, monotonic
+            config, market, ledger, self.account, self.broker, rules, mail, monotonic
         )
         self.orders = OrderService(
             config,

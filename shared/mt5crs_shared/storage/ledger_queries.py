@@ -3,6 +3,7 @@
 Amounts of money are in the account's currency; :func:`total` adds them up exactly.
 """
 
+import heapq
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ POSITION_COLUMNS = (
     "ticket, strategy, symbol, magic, side, lots, open_price, open_time_us, stop_loss,"
     " take_profit, open_bid, open_ask, open_occurrence"
 )
+_CHARGE_COLUMNS = "deal, strategy, ticket, time_us, commission, swap"
 _decode_spec = msgspec.json.Decoder(SymbolSpec).decode
 _ORDER_COLUMNS = (
     "order_id, strategy, epoch, symbol, action, side, lots, time_us, reason, status, code,"
@@ -166,11 +168,15 @@ def charges(db: sqlite3.Connection, strategy: str | None = None) -> list[Charge]
     """
     rows = select(
         db,
-        "SELECT deal, strategy, ticket, time_us, commission, swap FROM charges"
+        f"SELECT {_CHARGE_COLUMNS} FROM charges"
         " WHERE :strategy IS NULL OR strategy = :strategy ORDER BY deal",
         {"strategy": strategy},
     )
-    return [Charge(*row) for row in rows]  # type: ignore[arg-type]  # as declared in the DDL
+    return [_charge(row) for row in rows]
+
+
+def _charge(row: tuple[object, ...]) -> Charge:
+    return Charge(*row)  # type: ignore[arg-type]  # as declared in the DDL
 
 
 def trades(db: sqlite3.Connection, strategy: str | None = None) -> list[Trade]:
@@ -212,6 +218,16 @@ def owner_of(db: sqlite3.Connection, ticket: int) -> str | None:
     return str(found[0][0]) if found else None
 
 
+def symbol_of_position(db: sqlite3.Connection, ticket: int) -> str:
+    """The symbol of a position that the ledger has a deal of.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    query = "SELECT symbol FROM deals WHERE ticket = :ticket LIMIT 1"
+    return str(select(db, query, {"ticket": ticket})[0][0])
+
+
 def deals_after(db: sqlite3.Connection, number: int) -> Iterator[Deal]:
     """Deals with higher numbers, in the order they were booked.
 
@@ -224,6 +240,27 @@ def deals_after(db: sqlite3.Connection, number: int) -> Iterator[Deal]:
             deal = _deal(row)
             yield deal
             number = deal.id
+
+
+def happened_after(db: sqlite3.Connection, deal: int, charge: int) -> Iterator[Fill | Charge]:
+    """Deals as they were booked, and among them, by time, what the broker has charged.
+
+    Args:
+        db: The ledger.
+        deal: Deals with higher numbers alone.
+        charge: Charges that were booked after so many alone.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    dealt = (each.fill for each in deals_after(db, deal))
+    rows = select(
+        db,
+        f"SELECT {_CHARGE_COLUMNS} FROM charges WHERE id > :after ORDER BY time_us, id",
+        {"after": charge},
+    )
+    # A charge comes after the deal of its moment.
+    return heapq.merge(dealt, map(_charge, rows), key=lambda each: each.time_us)
 
 
 def _deal(row: tuple[object, ...]) -> Deal:

@@ -125,6 +125,18 @@ CREATE TABLE charges (
 """
 """What a broker has charged for deals, by its own number of each."""
 
+_CHARGES_HEARD = """
+ALTER TABLE charges RENAME TO charges_before;
+CREATE TABLE charges (
+    id INTEGER PRIMARY KEY, deal INTEGER NOT NULL UNIQUE, strategy TEXT NOT NULL,
+    ticket INTEGER NOT NULL, time_us INTEGER NOT NULL, commission REAL NOT NULL,
+    swap REAL NOT NULL, recorded REAL NOT NULL);
+INSERT INTO charges SELECT NULL, * FROM charges_before ORDER BY recorded, deal;
+DROP TABLE charges_before;
+ALTER TABLE rules ADD COLUMN charge INTEGER NOT NULL DEFAULT 0;
+"""
+"""Charges in the order they were booked, and which one risk rules heard of last."""
+
 
 class LedgerError(Mt5crsError):
     """The ledger is missing, damaged, or cannot be read or written; the message says which.
@@ -146,6 +158,7 @@ SCHEMA = Schema(
         _LOCKS,
         _SHADOWS,
         _CHARGES,
+        _CHARGES_HEARD,
     ),
     mark="SELECT max(epoch) FROM epochs",
     unnumbered="SELECT 1 FROM meta WHERE key = 'version' AND value = '3'",

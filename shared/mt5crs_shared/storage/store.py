@@ -120,7 +120,7 @@ class Store(ABC):
     def check_writer(self) -> None:
         """See, within a transaction, that no other process has become the writer."""
 
-    def writing(self, durability: Durability) -> contextlib.AbstractContextManager[None]:
+    def writing(self, durability: Durability = "FULL") -> contextlib.AbstractContextManager[None]:
         """A transaction of the writer: committed, or rolled back with its cause told.
 
         Raises:

@@ -186,6 +186,8 @@ class Worker:
                 self._process(batch)
             if self._stream.caught_up:
                 self._on_caught_up()
+            if self._gateway.charged and self._takeover.over:
+                self._gateway.charged = not self._takeover.count(self._register())
             self._serve()
             if self._checkpoints.is_due(self._instance):
                 self._save()

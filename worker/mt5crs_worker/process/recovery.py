@@ -8,9 +8,10 @@ from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.messages import Registered
-from mt5crs_shared.trading.orders import Order
+from mt5crs_shared.trading.orders import Order, Position
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process import unsettled
+from mt5crs_worker.trading.bot import TradingBot
 from mt5crs_worker.trading.journal import Journal
 
 
@@ -91,7 +92,22 @@ class Takeover:
         adopted = self.over and word.position is not None and self._instance.bot.position is None
         if adopted:
             self._believe(word)
+        else:
+            # The gateway before may have died between a charge and its word of it.
+            self.count(word)
         return adopted
+
+    def count(self, word: Registered) -> bool:
+        """Take what the ledger has realised, with what the broker has charged; whether it is time.
+
+        Between two ticks, with no order on its way. A closing that is not known here yet is among
+        it: then this comes after that one.
+        """
+        bot = self._instance.bot
+        fits = self.over and _volume(word.position) == _volume(bot.position)
+        if fits and _differs(word, bot):
+            bot.realised = word.realised
+        return fits
 
     def _end_if(self, ready: Callable[[], bool], register: Callable[[], Registered]) -> bool:
         """Believe the ledger, settle what was left, and write down how it stands, if it is time."""
@@ -123,7 +139,7 @@ class Takeover:
 
     def _believe(self, word: Registered) -> None:
         bot = self._instance.bot
-        if word.position != bot.position or abs(word.realised - bot.realised) > 1e-6:
+        if word.position != bot.position or _differs(word, bot):
             self._journal.event(
                 "reconciled",
                 f"position {bot.position} -> {word.position}, "
@@ -148,6 +164,15 @@ class Takeover:
         missed = self._stream.missed
         found = f"began {begun}, took {taken} ticks from the tape, {missed} are gone; {held}"
         self._journal.event("recovered", found)
+
+
+def _differs(word: Registered, bot: TradingBot) -> bool:
+    """Whether the ledger has realised something else, and not the same added up otherwise."""
+    return abs(word.realised - bot.realised) > 1e-6
+
+
+def _volume(position: Position | None) -> tuple[int, float] | None:
+    return (position.ticket, position.lots) if position is not None else None
 
 
 def break_in_words(found: Break) -> str:

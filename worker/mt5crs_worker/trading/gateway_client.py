@@ -11,6 +11,7 @@ import zmq
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
+    Charged,
     FromGateway,
     Lease,
     OrderAnswer,
@@ -86,6 +87,7 @@ class GatewayClient:
     Attributes:
         waiting_since: Monotonic time since which an answer is waited for, seconds; None: none is.
         round_trips: How long orders took that left.
+        charged: The broker has charged something that is not in what this strategy has realised.
         called: The gateway has called while an answer was waited for; `hear` has something to do.
     """
 
@@ -116,6 +118,7 @@ class GatewayClient:
         self._closed: dict[int, PositionClosed] = {}
         self.waiting_since: float | None = None
         self.called = False
+        self.charged = False
         self._spent: list[tuple[float, float]] = []
         self.round_trips = DurationCounter(ORDER_BOUNDS)
         self._pause = SEND_AGAIN
@@ -201,7 +204,7 @@ class GatewayClient:
         return pushed is not None and pushed.fill is not None and pushed.fill.time_us < tick.time_us
 
     def read(self) -> FromGateway | None:
-        """Take one message; deals that the book did by itself are kept for `closed_by`."""
+        """Take one message; what the book did by itself is kept for `closed_by`."""
         while True:
             try:
                 message: FromGateway = _decode(self.socket.recv(zmq.DONTWAIT))
@@ -213,6 +216,7 @@ class GatewayClient:
                 logger.warning("a message of the gateway was ignored: %s", error)
         if isinstance(message, PositionClosed) and message.fill is not None:
             self._closed[message.ticket] = message
+        self.charged |= isinstance(message, Charged)
         return message
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 One transaction holds all that belongs together, and is on the disk before anybody hears of it.
 """
 
-import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,11 +14,13 @@ from mt5crs_services.gateway.ledger.account import Total
 from mt5crs_services.gateway.ledger.ledger_file import LedgerFile
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import (
+    NOTHING_HEARD,
     AccountNote,
     Booking,
     OpenOrder,
     OrderState,
     RecordedOrder,
+    RuleStates,
     StreamUpdate,
     open_position_of,
 )
@@ -31,7 +32,6 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import account_log, ledger_queries
 from mt5crs_shared.storage.ledger_queries import POSITION_COLUMNS
 from mt5crs_shared.storage.ledger_schema import PAPER, LedgerError
-from mt5crs_shared.storage.store import Durability
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Charge, Fill, Order, OrderResult
 
@@ -76,6 +76,7 @@ class Ledger:
         kept = retention or RetentionConfig()
         self._file = LedgerFile(path, currency, first_balance, kept, installation, book)
         self._db = self._file.db
+        self._writing = self._file.writing
 
     def epochs(self) -> dict[str, int]:
         """The newest epoch of each strategy."""
@@ -115,19 +116,15 @@ class Ledger:
         rows = self._db.execute("SELECT key, state FROM rule_states WHERE rule = ?", (rule,))
         return dict(rows.fetchall())
 
-    def heard_until(self, rule: str) -> int:
-        """The last deal that a risk rule has been told of; 0: none."""
-        row = self._select("SELECT deal FROM rules WHERE rule = ?", rule)
-        return row[0] if row is not None and isinstance(row[0], int) else 0
+    def unheard_by(self, rule: str) -> Iterator[Fill | Charge]:
+        """Deals and charges that a risk rule has not heard of; see `happened_after`."""
+        row = self._select("SELECT deal, charge FROM rules WHERE rule = ?", rule) or (0, 0)
+        return ledger_queries.happened_after(self._db, *msgspec.convert(row, tuple[int, int]))
 
-    def keep_rule(self, rule: str, heard: int, states: Mapping[str, bytes]) -> None:
-        """Record what a risk rule remembers, having heard of deals up to that number."""
+    def keep_rules(self, states: RuleStates) -> None:
+        """Record what risk rules remember, having heard of every deal and charge."""
         with self._writing():
-            writing.keep_rule(self._db, rule, heard, states)
-
-    def deals_after(self, number: int) -> Iterator[ledger_queries.Deal]:
-        """Deals with higher numbers, in the order they were booked."""
-        return ledger_queries.deals_after(self._db, number)
+            writing.keep_rules(self._db, states)
 
     def forget(self, order_id: str) -> None:
         """Take back the record of an order that waited and could not be executed."""
@@ -161,9 +158,7 @@ class Ledger:
             writing.change_position(self._db, fill, booking.held)
             if booking.stream is not None:
                 writing.update_stream(self._db, booking.stream)
-            for rule, states in booking.rule_states.items():
-                (newest,) = self._db.execute("SELECT max(id) FROM deals").fetchone()
-                writing.keep_rule(self._db, rule, newest, states)
+            writing.keep_rules(self._db, booking.rule_states)
             if booking.reason:
                 writing.insert_event(self._db, fill.code, booking.reason)
 
@@ -237,13 +232,22 @@ class Ledger:
         """Whose a position is, or was last; None: no strategy's."""
         return ledger_queries.owner_of(self._db, ticket)
 
+    def symbol_of(self, ticket: int) -> str:
+        """The symbol of a position that is, or was, a strategy's."""
+        return ledger_queries.symbol_of_position(self._db, ticket)
+
     def keep_far_side(
-        self, state: str, notes: Iterable[AccountNote] = (), charges: Iterable[Charge] = ()
+        self,
+        state: str,
+        notes: Iterable[AccountNote] = (),
+        charges: Iterable[Charge] = (),
+        rule_states: RuleStates = NOTHING_HEARD,
     ) -> None:
         """Record what a broker that is far away has to remember and has charged, all or nothing."""
         with self._writing():
             for charge in charges:
                 writing.insert_charge(self._db, charge)
+            writing.keep_rules(self._db, rule_states)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('far_side', ?)", (state,))
             for note in notes:
                 writing.insert_event(self._db, note.kind, note.detail, note.name)
@@ -286,6 +290,3 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerError(f"{self.path}: {error}") from error
         return row
-
-    def _writing(self, durability: Durability = "FULL") -> contextlib.AbstractContextManager[None]:
-        return self._file.writing(durability)

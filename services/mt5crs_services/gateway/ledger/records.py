@@ -10,6 +10,11 @@ from mt5crs_services.gateway.quotes.market import StreamState
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position
 
+RuleStates = Mapping[str, Mapping[str, bytes]]
+"""By risk rule that has heard of something, the states that this has changed, by their keys."""
+
+NOTHING_HEARD: RuleStates = {}
+
 _decode_touch = msgspec.msgpack.Decoder(Touch).decode
 
 
@@ -96,7 +101,7 @@ class Booking(msgspec.Struct, frozen=True):
     held: OpenPosition | None
     stream: StreamUpdate | None
     reason: str = ""
-    rule_states: Mapping[str, Mapping[str, bytes]] = {}
+    rule_states: RuleStates = NOTHING_HEARD
 
 
 def open_position_of(row: tuple[object, ...]) -> OpenPosition:

@@ -2,13 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Mapping
 
 import msgspec
 
 from mt5crs_services.gateway.ledger.account import charged_by, made_by, parts_of
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
-from mt5crs_services.gateway.ledger.records import Booking, OrderState, StreamUpdate
+from mt5crs_services.gateway.ledger.records import Booking, OrderState, RuleStates, StreamUpdate
 from mt5crs_shared.trading.locks import TradingLock
 from mt5crs_shared.trading.orders import Charge, Code, Fill, Order, OrderResult
 
@@ -110,7 +109,7 @@ def add_up(db: sqlite3.Connection, fill: Fill) -> None:
 def insert_charge(db: sqlite3.Connection, charge: Charge) -> None:
     """What was charged for a deal, and its share in the totals."""
     values = (*msgspec.structs.astuple(charge), time.time())
-    db.execute(f"INSERT INTO charges VALUES (?{', ?' * (len(values) - 1)})", values)
+    db.execute(f"INSERT INTO charges VALUES (NULL{', ?' * len(values)})", values)
     db.execute(
         "UPDATE totals SET made = made + ? WHERE strategy = ?",
         (charged_by(charge), charge.strategy),
@@ -143,11 +142,16 @@ def update_stream(db: sqlite3.Connection, stream: StreamUpdate) -> None:
         )
 
 
-def keep_rule(db: sqlite3.Connection, rule: str, heard: int, states: Mapping[str, bytes]) -> None:
-    """What a risk rule remembers from now on, and the last deal that it has heard of."""
-    db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (rule, heard))
-    rows = [(rule, key, body) for key, body in states.items()]
-    db.executemany("INSERT OR REPLACE INTO rule_states VALUES (?, ?, ?)", rows)
+def keep_rules(db: sqlite3.Connection, states: RuleStates) -> None:
+    """What risk rules remember from now on, having heard of every deal and charge so far."""
+    for rule, changed in states.items():
+        db.execute(
+            "INSERT OR REPLACE INTO rules VALUES (?, (SELECT ifnull(max(id), 0) FROM deals),"
+            " (SELECT ifnull(max(id), 0) FROM charges))",
+            (rule,),
+        )
+        rows = [(rule, key, body) for key, body in changed.items()]
+        db.executemany("INSERT OR REPLACE INTO rule_states VALUES (?, ?, ?)", rows)
 
 
 def insert_lock(db: sqlite3.Connection, lock: TradingLock) -> None:

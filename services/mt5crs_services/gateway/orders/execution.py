@@ -46,6 +46,7 @@ class Execution:
         account: Its money.
         broker: Who deals.
         rules: What is asked before.
+        mail: What tells strategies.
         monotonic: The monotonic clock, seconds.
     """
 
@@ -57,9 +58,10 @@ class Execution:
         account: Account,
         broker: Broker,
         rules: RiskRules,
+        mail: Outbound,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._market = market
+        self._market, self._mail = market, mail
         self._ledger = ledger
         self._broker = broker
         self._asked = AskedBroker(broker)
@@ -72,7 +74,6 @@ class Execution:
         ages = {strategy.name: strategy.max_signal_age for strategy in config.enabled}
         self._booker = Booker(ledger, account, broker, rules)
         self._under_way = OrdersUnderWay(ledger, ages, monotonic)
-        self._mail = Outbound()
         _go_on(ledger, self._under_way, None if broker.far_away else self._delayed)
 
     def execute(self, order: Order) -> OrderResult | None:

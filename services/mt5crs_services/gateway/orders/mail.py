@@ -1,6 +1,6 @@
 """What strategies are told without having asked just now."""
 
-from mt5crs_shared.messages import FromGateway, OrderAnswer, PositionClosed, Unregistered
+from mt5crs_shared.messages import Charged, FromGateway, OrderAnswer, PositionClosed, Unregistered
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult
 
 Mail = tuple[str, FromGateway]
@@ -26,6 +26,10 @@ class Outbound:
     def has_more(self, fill: Fill) -> None:
         """A position that it did not ask for is a strategy's: it is to look at the ledger."""
         self._own.append((fill.strategy, Unregistered(fill.strategy)))
+
+    def charged(self, strategy: str) -> None:
+        """The broker has charged it something."""
+        self._own.append((strategy, Charged(strategy)))
 
     def take(self) -> list[Mail]:
         """All since the last call."""

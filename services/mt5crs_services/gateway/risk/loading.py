@@ -31,7 +31,11 @@ BY_NAME: dict[str, type[Rule[Any]]] = {
 
 _HERE = str(Path(__file__).parent)
 
-_METHODS = {"before": "self, proposal, state", "after": "self, fill, state"}
+_METHODS = {
+    "before": "self, proposal, state",
+    "after": "self, fill, state",
+    "after_charge": "self, charge, state",
+}
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -104,7 +108,7 @@ def _check_methods(name: str, rule: type[Rule[Any]]) -> None:
     if not own:
         raise RuleError(f"risk rule {name} has neither before() nor after(): it would do nothing")
     remembers = state_of(rule)
-    if remembers is not NoState and "after" not in own:
+    if remembers is not NoState and own == ["before"]:
         raise RuleError(
             f"risk rule {name} has no after(self, fill, state): it would never know more than the"
             f" first {remembers.__name__}; write Rule[NoState], or after()"

@@ -1,4 +1,4 @@
-"""Rules that stop what loses: money by the deals, commission included, open profit not."""
+"""Rules that stop what loses: money by the deals and what they cost, open profit not."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from msgspec import Meta
 from mt5crs_services.gateway.risk.conditions import local, zone_of
 from mt5crs_services.gateway.risk.proposal import Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import Rule
-from mt5crs_shared.trading.orders import Code, Fill
+from mt5crs_shared.trading.orders import Charge, Code, Fill
 
 Limit = Annotated[float, Meta(gt=0.0)]
 Unit = Literal["money", "per_cent"]
@@ -24,7 +24,7 @@ class Made(msgspec.Struct, frozen=True):
 
     Attributes:
         period: Its name: ``2026-11-26``, or ``2026-W48``.
-        net: Profit less commission, in the account's currency.
+        net: Profit less commission, with swap, in the account's currency.
     """
 
     period: str = ""
@@ -34,7 +34,8 @@ class Made(msgspec.Struct, frozen=True):
 class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
     """Opens nothing for the rest of a day, or a week, that has lost so much.
 
-    A deal counts where its time falls.
+    A deal counts where its time falls, and so does what a broker charges for it. One that comes
+    once the next day has begun, as of a symbol that is not quoted any more, counts in that one.
 
     Attributes:
         most: The loss.
@@ -57,19 +58,29 @@ class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
         """See the class."""
         period = self._period(proposal.tick.time_us)
         most = in_money(self.most, self.unit, proposal.first_balance)
-        if state.period != period or -state.net < most:
+        if period > state.period or -state.net < most:
             return None
         return Refusal(
             Code.RISK,
-            f"max_loss: {state.net:+,.2f} in {period} ({self.time_zone}), at most"
+            f"max_loss: {state.net:+,.2f} in {state.period} ({self.time_zone}), at most"
             f" -{most:,.2f} a {self.per}",
         )
 
     def after(self, fill: Fill, state: Made) -> Made:
         """Add it up."""
-        period = self._period(fill.time_us)
+        period, made = self._period(fill.time_us), fill.profit - fill.commission
+        if period > state.period:
+            return Made(period, made)
+        # What a day has lost is not forgotten for a quote of the day before.
+        return Made(state.period, state.net + made)
+
+    def after_charge(self, charge: Charge, state: Made) -> Made:
+        """Add it up, unless its period is over."""
+        period = self._period(charge.time_us)
+        if period < state.period:
+            return state
         before = state.net if period == state.period else 0.0
-        return Made(period, before + fill.profit - fill.commission)
+        return Made(period, before + charge.made)
 
     def _period(self, time_us: int) -> str:
         day = local(time_us, self.time_zone)
@@ -77,7 +88,7 @@ class MaxLoss(Rule[Made], frozen=True, forbid_unknown_fields=True):
 
 
 class Peak(msgspec.Struct, frozen=True):
-    """What all deals have made, and the most that it has been."""
+    """What all deals have made less their costs, and the most that it has been."""
 
     net: float = 0.0
     highest: float = 0.0
@@ -110,6 +121,11 @@ class MaxDrawdown(Rule[Peak], frozen=True, forbid_unknown_fields=True):
         net = state.net + fill.profit - fill.commission
         return Peak(net, max(state.highest, net))
 
+    def after_charge(self, charge: Charge, state: Peak) -> Peak:
+        """Add it up."""
+        net = state.net + charge.made
+        return Peak(net, max(state.highest, net))
+
 
 class Streak(msgspec.Struct, frozen=True):
     """Trades lost in a row, and the event time at which the last one was closed."""
@@ -122,7 +138,7 @@ class LosingStreak(Rule[Streak], frozen=True, forbid_unknown_fields=True):
     """After so many losses in a row it opens nothing for a while, then counts anew.
 
     Attributes:
-        losses: Closing deals in a row that lost.
+        losses: Closing deals in a row that lost; what a broker charges later is none.
         pause: Seconds of event time, from the last of them.
     """
 

@@ -1,11 +1,12 @@
 """The rules of a gateway: those for every order, and those that the configuration names."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.gateway.ledger.records import RuleStates
 from mt5crs_services.gateway.risk import loading
 from mt5crs_services.gateway.risk.order_checks import (
     ClosesHeldPosition,
@@ -21,7 +22,7 @@ from mt5crs_services.gateway.risk.proposal import Breach, Proposal, Refusal
 from mt5crs_services.gateway.risk.rule import NoState, Rule
 from mt5crs_services.gateway.risk.trading_locks import TradingLocks
 from mt5crs_shared.configuration.structs import RiskRuleConfig
-from mt5crs_shared.trading.orders import Code, Fill, Order, is_refusal
+from mt5crs_shared.trading.orders import Charge, Code, Fill, Order, is_refusal
 from mt5crs_shared.wording import ERROR_LENGTH, one_line, shown
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class _Configured:
     def __init__(self, entry: RiskRuleConfig, ledger: Ledger, locks: TradingLocks) -> None:
         self.name = entry.name
         self._entry = entry
+        self._ledger = ledger
         self._locks = locks
         self.broken = ""
         self.failing = ""
@@ -62,18 +64,18 @@ class _Configured:
         self.states = ledger.rule_states(self.name)
         for body in self.states.values():
             self._decode_kept(body)
-        self._catch_up(ledger)
-
-    def key(self, of: Order | Fill) -> str:
-        """What is counted together: the account, a strategy, or a symbol."""
-        return "" if self.scope == "account" else str(getattr(of, self.scope))
+        # It is new, or failed at something: it is told of that.
+        changed = self.after(ledger.unheard_by(self.name))
+        if changed is not None:
+            ledger.keep_rules({self.name: changed})
+            self.states |= changed
 
     def refusal(self, proposal: Proposal) -> Refusal | None:
         """Its refusal; a rule that fails refuses."""
         if self.broken:
             return Refusal(Code.RISK, self.broken)
         try:
-            found = self._rule.before(proposal, self._decode(self._body(proposal.order)))
+            found = self._rule.before(proposal, self._decode(self._body(self._key(proposal.order))))
             refusal = _checked(found) if found is not None else None
         except BaseException as error:  # whatever it is, it must not stop the gateway
             return Refusal(Code.RISK, self._note_failure(error))
@@ -83,27 +85,48 @@ class _Configured:
         lock = self._locks.of_breach(self._entry, proposal.order, refusal.detail)
         return Breach(refusal.code, refusal.detail, lock)
 
-    def after(self, fill: Fill) -> dict[str, bytes] | None:
-        """The state that a deal changes; None: the rule fails, and opens nothing more."""
+    def after(self, happened: Iterable[Fill | Charge]) -> dict[str, bytes] | None:
+        """The states that they change; None: the rule fails, and opens nothing more."""
         if self.broken:
             return None
-        before = self._body(fill)
-        try:
-            after = self._rule.after(fill, self._decode(before))
-            if not isinstance(after, self._kind):
-                wanted = self._kind.__name__
-                raise TypeError(f"after() returned {shown(after)}; it returns a {wanted}")
-            body = _encode(after)
-            self._decode(body)  # what cannot be read again would keep the next gateway down
-        except BaseException as error:  # nor undo the deal
-            logger.error("risk rule %s failed at a deal", self.name, exc_info=error)
-            # It would not know of this deal. Once it is mended, it is told of it again.
-            self.broken = (
-                f"{self.name} failed at a deal: {loading.error_of_rule(error)}; nothing is opened"
-                " before it is mended, and the gateway restarted"
-            )
-            return None
-        return {self.key(fill): body} if body != before else {}
+        changed: dict[str, bytes] = {}
+        for each in happened:
+            key = self._key(each)
+            before = changed.get(key, self._body(key))
+            try:
+                body = self._told(each, before)
+            except BaseException as error:  # nor undo the deal
+                what = "charge" if isinstance(each, Charge) else "deal"
+                logger.error("risk rule %s failed at a %s", self.name, what, exc_info=error)
+                # It would not know of this one. Once it is mended, it is told of it again.
+                self.broken = (
+                    f"{self.name} failed at a {what}: {loading.error_of_rule(error)}; nothing is"
+                    " opened before it is mended, and the gateway restarted"
+                )
+                return None
+            if body != before:
+                changed[key] = body
+        return changed
+
+    def _told(self, of: Fill | Charge, before: bytes) -> bytes:
+        """The state after a deal or a charge."""
+        state = self._decode(before)
+        if isinstance(of, Charge):
+            name, after = "after_charge", self._rule.after_charge(of, state)
+        else:
+            name, after = "after", self._rule.after(of, state)
+        if not isinstance(after, self._kind):
+            wanted = self._kind.__name__
+            raise TypeError(f"{name}() returned {shown(after)}; it returns a {wanted}")
+        body = _encode(after)
+        self._decode(body)  # what cannot be read again would keep the next gateway down
+        return body
+
+    def _key(self, of: Order | Fill | Charge) -> str:
+        """What is counted together: the account, a strategy, or a symbol."""
+        if self.scope == "symbol" and isinstance(of, Charge):
+            return self._ledger.symbol_of(of.ticket)
+        return "" if self.scope == "account" else str(getattr(of, self.scope))
 
     def _note_failure(self, error: BaseException) -> str:
         """What is told of it; the log has its traceback when it has doubled."""
@@ -113,8 +136,8 @@ class _Configured:
         self.failing = f"{self.name} failed: {loading.error_of_rule(error)}; see `logs gateway`"
         return self.failing
 
-    def _body(self, of: Order | Fill) -> bytes:
-        return self.states.get(self.key(of), self._blank)
+    def _body(self, key: str) -> bytes:
+        return self.states.get(key, self._blank)
 
     def _decode(self, body: bytes) -> msgspec.Struct:
         return msgspec.msgpack.decode(body, type=self._kind)
@@ -129,27 +152,16 @@ class _Configured:
                 " default, or the rule another name"
             ) from error
 
-    def _catch_up(self, ledger: Ledger) -> None:
-        """Tell it of the deals that it has not heard of: it is new, or failed at one of them."""
-        heard = ledger.heard_until(self.name)
-        for deal in ledger.deals_after(heard):
-            changed = self.after(deal.fill)
-            if changed is None:
-                break
-            self.states |= changed
-            heard = deal.id
-        ledger.keep_rule(self.name, heard, self.states)
-
 
 class RiskRules:
-    """Asked before each order, told of each deal.
+    """Asked before each order, told of each deal and charge.
 
     Rules of the configuration are asked about orders that open a position only: one that closes
     must always be possible.
 
     Args:
         entries: ``global.risk`` of the configuration.
-        ledger: Where their states are, and the deals that they have not heard of.
+        ledger: Where their states are, and what they have not heard of.
         locks: What is asked before all of them.
 
     Raises:
@@ -183,19 +195,19 @@ class RiskRules:
             rule.refusal(proposal) for rule in self._configured
         )
 
-    def after(self, fill: Fill) -> dict[str, dict[str, bytes]]:
-        """By rule, the states that a deal changes, to be kept with it; see `accept`.
+    def after(self, *happened: Fill | Charge) -> RuleStates:
+        """By rule, the states that these change one by one, to be kept with them; see `accept`.
 
-        A rule that is not in it has not heard of the deal.
+        A rule that is not in it has not heard of them.
         """
-        heard = ((rule.name, rule.after(fill)) for rule in self._configured)
+        heard = ((rule.name, rule.after(happened)) for rule in self._configured)
         return {name: changed for name, changed in heard if changed is not None}
 
     def locked(self) -> None:
         """A breach's lock is in the ledger, and holds from now on."""
         self._locks.read_again()
 
-    def accept(self, changed: Mapping[str, Mapping[str, bytes]]) -> None:
+    def accept(self, changed: RuleStates) -> None:
         """They are in the ledger."""
         for rule in self._configured:
             rule.states |= changed.get(rule.name, {})

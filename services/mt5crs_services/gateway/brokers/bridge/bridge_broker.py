@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 import zmq
 
-from mt5crs_services.gateway.broker import Dealt, FarBroker, HandDeal, Outcome, Terms, Word, Worth
+from mt5crs_services.gateway.broker import (
+    Dealt,
+    FarBroker,
+    HandDeal,
+    KeepFarSide,
+    Outcome,
+    Terms,
+    Word,
+    Worth,
+)
 from mt5crs_services.gateway.brokers import pricing
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import KEY as SNAPSHOT
@@ -36,12 +45,11 @@ from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
-from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Charge, Order, Position
+from mt5crs_shared.trading.orders import Order, Position
 
 AWAY_AFTER = 2.0
 """Seconds without a connection after which people are told."""
@@ -321,15 +329,10 @@ def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect
     return f"{kind}{whose}, dialect {dialect.name}"
 
 
-def _own_books(ledger: Ledger, account: Account) -> OwnBooks:
-    def keep(state: BridgeState, notes: Sequence[AccountNote], charges: Sequence[Charge]) -> None:
-        ledger.keep_far_side(msgspec.json.encode(state).decode(), notes, charges)
-        for charge in charges:
-            account.charge(charge)
-
+def _own_books(ledger: Ledger, account: Account, keep: KeepFarSide) -> OwnBooks:
     return OwnBooks(
         lambda: account.balance,
-        keep,
+        lambda state, *news: keep(msgspec.json.encode(state).decode(), *news),
         lambda ticket: ledger.closed(ticket) is not None,
         ledger.owner_of,
     )
@@ -339,7 +342,7 @@ def bridge_maker(
     context: "zmq.Context[zmq.Socket[bytes]]",
     poller: zmq.Poller,
     monotonic: Callable[[], float] = time.monotonic,
-) -> Callable[[Config, Market, Ledger, Account], BridgeBroker]:
+) -> Callable[[Config, Market, Ledger, Account, KeepFarSide], BridgeBroker]:
     """What makes the broker of a configuration whose orders leave for a bridge.
 
     Args:
@@ -348,7 +351,9 @@ def bridge_maker(
         monotonic: The monotonic clock, seconds.
     """
 
-    def make(config: Config, market: Market, ledger: Ledger, account: Account) -> BridgeBroker:
+    def make(
+        config: Config, market: Market, ledger: Ledger, account: Account, keep: KeepFarSide
+    ) -> BridgeBroker:
         settings = config.globals
         link = BridgeLink(
             context,
@@ -364,7 +369,7 @@ def bridge_maker(
             market,
             ledger.open_positions(),
             msgspec.json.decode(kept, type=BridgeState) if kept else BridgeState(),
-            _own_books(ledger, account),
+            _own_books(ledger, account, keep),
             Comments(ledger.installation),
             link,
             dialect_named(settings.execution.dialect),

@@ -15,7 +15,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Dealt, NearBroker, Outcome, Status, Terms, Worth
+from mt5crs_services.gateway.broker import (
+    Dealt,
+    KeepFarSide,
+    NearBroker,
+    Outcome,
+    Status,
+    Terms,
+    Worth,
+)
 from mt5crs_services.gateway.brokers import fills, pricing
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.paper import deals, stop_triggers
@@ -298,8 +306,9 @@ def make_paper_broker(
     market: Market,
     ledger: Ledger,
     account: Account,
+    keep: KeepFarSide,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> PaperBroker:
-    """The paper book of an account, as its ledger has left it."""
+    """The paper book of an account, as its ledger has left it; it charges nothing later."""
     held, tickets = ledger.open_positions(), ledger.tickets()
     return PaperBroker(config, market, held, tickets, lambda: account.balance, monotonic)

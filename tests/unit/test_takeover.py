@@ -1,0 +1,55 @@
+"""What a process believes of the ledger while it runs: never half of something."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mt5crs_shared.messages import Registered
+from mt5crs_shared.trading.orders import Position
+from mt5crs_worker.process.recovery import Takeover
+
+HELD = Position(7, "euro", "EURUSD", 7, "BUY", 0.2, 1.1, 0)
+REST = Position(7, "euro", "EURUSD", 7, "BUY", 0.1, 1.1, 0)
+
+
+def takeover(position: Position | None, over: bool = True) -> tuple[Takeover, Any]:
+    """One whose strategy has made 10, by what its process knows; and its bot."""
+    bot = SimpleNamespace(position=position, realised=10.0)
+    unused: Any = None
+    instance: Any = SimpleNamespace(bot=bot, ticks_processed=0)
+    made = Takeover(unused, unused, instance, unused, cold=False)
+    made.over = over
+    return made, bot
+
+
+@pytest.mark.parametrize("position", [None, HELD])
+def test_what_was_charged_is_taken_between_two_ticks(position: Position | None) -> None:
+    made, bot = takeover(position)
+    assert made.count(Registered("euro", position, 9.3))
+    assert (bot.realised, bot.position) == (9.3, position)
+    assert made.count(Registered("euro", position, 9.3 + 1e-9))
+    assert bot.realised == 9.3, "the same, added up otherwise"
+
+
+def test_a_gateway_that_calls_again_may_have_charged_something_before() -> None:
+    made, bot = takeover(HELD)
+    assert not made.adopt(Registered("euro", HELD, 9.3))
+    assert bot.realised == 9.3
+
+
+@pytest.mark.parametrize(
+    ("here", "ledger", "over"),
+    [
+        (HELD, None, True),  # It was closed, and this process has not come to that.
+        (HELD, REST, True),  # A part of it was.
+        (None, HELD, True),  # It was adopted.
+        (HELD, HELD, False),  # The process catches up with the ticks of the one before.
+    ],
+)
+def test_before_its_time_nothing_is_taken(
+    here: Position | None, ledger: Position | None, over: bool
+) -> None:
+    made, bot = takeover(here, over)
+    assert not made.count(Registered("euro", ledger, 9.3))
+    assert bot.realised == 10.0
