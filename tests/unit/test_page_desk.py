@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mt5crs_services.page.desk import figures, patches, watching
+from mt5crs_services.page.desk import decisions, figures, patches, watching
+from mt5crs_services.page.desk.decisions import LastDecisions
 from mt5crs_services.page.desk.figures import TradeFigures, day_curve, sums_of, thinned
 from mt5crs_services.page.desk.patches import merge_patch, pruned
 from mt5crs_services.page.desk.rows import Desk
@@ -18,6 +19,8 @@ from mt5crs_services.page.desk.watching import DeskReader, DeskWatch
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.metrics import StrategyMoney
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.storage.story import StoryLine
 from mt5crs_shared.trading.orders import Position
 from mt5crs_shared.trading.trades import grouped_by, performance
@@ -137,6 +140,27 @@ def test_there_are_only_so_many_viewers() -> None:
         audience.join()
 
     asyncio.run(scene())
+
+
+def test_of_many_strategies_only_some_journals_are_read_in_one_look(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    read: list[str] = []
+
+    def count(journal: Path, _limit: int) -> list[Decision]:
+        read.append(journal.stem)
+        return []
+
+    monkeypatch.setattr(decisions, "read_decisions", count)
+    last = LastDecisions(VarPaths(tmp_path))
+    names = [f"s{number}" for number in range(60)]
+    for look in range(9):
+        last.next_look()
+        for name in names:
+            last.of(name, look)
+    assert read == names * 3, "at the first look, and each fourth from then on"
+    last.of("s0", 8)
+    assert len(read) == 180
 
 
 class CountingReader(DeskReader):

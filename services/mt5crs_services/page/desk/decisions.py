@@ -2,11 +2,25 @@
 
 import contextlib
 
+import msgspec
+
 from mt5crs_services.page.desk.rows import LastSignal
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.decision_log import Decision, DecisionLogError, read_decisions
 
 SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
+
+
+AT_ONCE = 15
+"""Journals that are read in one look, about: with more strategies each waits for its turn."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What was read: in which look, at which progress."""
+
+    look: int
+    progress: object
+    signal: LastSignal | None
 
 
 class LastDecisions:
@@ -18,7 +32,12 @@ class LastDecisions:
 
     def __init__(self, paths: VarPaths) -> None:
         self._paths = paths
-        self._known: dict[str, tuple[object, LastSignal | None]] = {}
+        self._known: dict[str, _Known] = {}
+        self._look = 0
+
+    def next_look(self) -> None:
+        """Another look begins."""
+        self._look += 1
 
     def of(self, strategy: str, progress: object) -> LastSignal | None:
         """The last one; None: there is none, or it cannot be read.
@@ -28,13 +47,15 @@ class LastDecisions:
             progress: Whatever changes with a decision; as long as it is the same, nothing is read.
         """
         known = self._known.get(strategy)
-        if known is not None and known[0] == progress:
-            return known[1]
+        if known is not None:
+            turns = len(self._known) / AT_ONCE
+            if known.progress == progress or self._look - known.look < turns:
+                return known.signal
         found: LastSignal | None = None
         with contextlib.suppress(DecisionLogError):
             newest = read_decisions(self._paths.journal(strategy), 1)
             found = shown_signal(newest[-1]) if newest else None
-        self._known[strategy] = progress, found
+        self._known[strategy] = _Known(self._look, progress, found)
         return found
 
 

@@ -51,6 +51,7 @@ class DeskReader:
         """
         report = ask_status(self._paths, ANSWER_WITHIN)
         now = time.time()
+        self._decisions.next_look()
         trouble = ""
         try:
             self._figures.read(market_day(market_time_of(report) or now))
