@@ -123,7 +123,7 @@ class Pages:
         if body is None:
             return failure(404, "there is no such file")
         kind = TYPES[f".{path.rpartition('.')[2]}"]
-        # AskedTrades for again each time: after an upgrade nobody looks at half of an old page.
+        # Asked for again each time: after an upgrade nobody looks at half of an old page.
         return Response(body, media_type=kind, headers={"cache-control": "no-cache"})
 
     async def session(self, request: Request) -> Response:

@@ -27,6 +27,7 @@ LISTEN_AGAIN = 5.0
 """Seconds until a port that somebody else has is tried again."""
 
 TURN = 1.0
+"""Seconds after which the loop looks whether it still serves."""
 
 CONNECTIONS = 128
 """Connections at once; one more is answered with 503."""
