@@ -37,6 +37,7 @@ class Trade(msgspec.Struct, frozen=True):
         commission: Of all its deals, with what a broker has charged for them since (`Charge`).
         swap: As a broker has it: negative is a cost. 0 on paper.
         code: Why the last part was closed: FILLED by the strategy, or STOP_LOSS and the like.
+        net: `profit` - `commission` + `swap`.
     """
 
     ticket: int
@@ -52,11 +53,7 @@ class Trade(msgspec.Struct, frozen=True):
     commission: float
     swap: float
     code: Code
-
-    @property
-    def net(self) -> float:
-        """`profit` - `commission` + `swap`."""
-        return self.profit - self.commission + self.swap
+    net: float
 
     @property
     def seconds(self) -> float:
@@ -108,6 +105,28 @@ class Performance(msgspec.Struct, frozen=True):
     def mean(self) -> float:
         """`net` / `trades`."""
         return self.net / self.trades
+
+
+class Earned(msgspec.Struct, frozen=True):
+    """What trades that have something in common come to.
+
+    Attributes:
+        name: What they have in common.
+        net: See `Performance`, as all that follow.
+    """
+
+    name: str
+    trades: int
+    net: float
+    commission: float
+    swap: float
+    win_rate: float
+    profit_factor: float | None
+    mean: float
+    best: float
+    worst: float
+    drawdown: float
+    seconds: float
 
 
 def trades_of(deals: Iterable[Fill], charges: Iterable[Charge] = ()) -> Iterator[Trade]:
@@ -201,8 +220,31 @@ def grouped_by(trades: Iterable[Trade], span: Span) -> dict[str, list[Trade]]:
     return dict(sorted(found.items()))
 
 
+def earned(name: str, trades: Sequence[Trade]) -> Earned:
+    """What at least one trade comes to, by a name."""
+    found = performance(trades)
+    return Earned(
+        name=name,
+        trades=found.trades,
+        net=found.net,
+        commission=found.commission,
+        swap=found.swap,
+        win_rate=found.win_rate,
+        profit_factor=found.profit_factor,
+        mean=found.mean,
+        best=found.best,
+        worst=found.worst,
+        drawdown=found.drawdown,
+        seconds=found.seconds,
+    )
+
+
 def _trade(opening: Fill, closings: Sequence[Fill], charges: Sequence[Charge]) -> Trade:
     lots = math.fsum(part.lots for part in closings)
+    profit = math.fsum(part.profit for part in closings)
+    own = (part.commission for part in (opening, *closings))
+    commission = math.fsum((*own, *(charge.commission for charge in charges)))
+    swap = math.fsum(charge.swap for charge in charges)
     return Trade(
         ticket=opening.ticket,
         strategy=opening.strategy,
@@ -213,15 +255,11 @@ def _trade(opening: Fill, closings: Sequence[Fill], charges: Sequence[Charge]) -
         closed_us=closings[-1].time_us,
         entry=opening.price,
         exit=math.fsum(part.price * part.lots for part in closings) / lots,
-        profit=math.fsum(part.profit for part in closings),
-        commission=math.fsum(
-            (
-                *(part.commission for part in (opening, *closings)),
-                *(charge.commission for charge in charges),
-            )
-        ),
-        swap=math.fsum(charge.swap for charge in charges),
+        profit=profit,
+        commission=commission,
+        swap=swap,
         code=closings[-1].code,
+        net=profit - commission + swap,
     )
 
 

@@ -5,13 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from mt5crs_services.page.history.correlation import correlations, period_of
-from mt5crs_shared.trading.trades import (
-    Span,
-    Trade,
-    grouped_by,
-    net_curve,
-    performance,
-)
+from mt5crs_shared.trading.trades import Earned, Span, Trade, earned, grouped_by, net_curve
 
 POINTS = 800
 """Points of a curve at most: more are thinned out, both ends and the deepest fall stay."""
@@ -38,22 +32,6 @@ class AskedTrades(msgspec.Struct, frozen=True):
     symbol: str = ""
 
 
-class Sums(msgspec.Struct, frozen=True):
-    """What the trades of one group come to; see `trades.Performance`."""
-
-    name: str
-    trades: int
-    net: float
-    commission: float
-    win_rate: float
-    profit_factor: float | None
-    mean: float
-    best: float
-    worst: float
-    drawdown: float
-    seconds: float
-
-
 class Curve(msgspec.Struct, frozen=True):
     """A running net: see `trades.CurvePoint`; its points are time (Unix seconds), net, below."""
 
@@ -75,8 +53,8 @@ class HistoryView(msgspec.Struct, frozen=True):
         symbols: Likewise.
     """
 
-    together: Sums | None
-    groups: dict[str, tuple[Sums, ...]]
+    together: Earned | None
+    groups: dict[str, tuple[Earned, ...]]
     curves: tuple[Curve, ...]
     period: int
     correlation: dict[str, dict[str, float | None]]
@@ -112,9 +90,9 @@ def history_of(every: Sequence[Trade], asked: AskedTrades) -> HistoryView:
     by_strategy = grouped_by(found, "strategy")
     period = period_of(found[0].closed_us / 1e6, found[-1].closed_us / 1e6) if found else 0
     return HistoryView(
-        together=_sums("together", found) if found else None,
+        together=earned("together", found) if found else None,
         groups={
-            span: tuple(_sums(name, own) for name, own in grouped_by(found, span).items())
+            span: tuple(earned(name, own) for name, own in grouped_by(found, span).items())
             for span in SPANS
         },
         curves=(
@@ -140,20 +118,3 @@ def thinned_curve(trades: Sequence[Trade]) -> tuple[tuple[float, float, float], 
         stretch = range(begin, min(begin + size, len(points)))
         kept |= {stretch[-1], max(stretch, key=lambda at: points[at][2])}
     return tuple(points[at] for at in sorted(kept))
-
-
-def _sums(name: str, trades: Sequence[Trade]) -> Sums:
-    found = performance(trades)
-    return Sums(
-        name=name,
-        trades=found.trades,
-        net=found.net,
-        commission=found.commission,
-        win_rate=found.win_rate,
-        profit_factor=found.profit_factor,
-        mean=found.mean,
-        best=found.best,
-        worst=found.worst,
-        drawdown=found.drawdown,
-        seconds=found.seconds,
-    )

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import msgspec
 
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.trade_table import trades_csv
-from mt5crs_shared.trading.trades import Performance, Span, Trade
+from mt5crs_shared.trading.trades import Earned, Span, Trade
 from mt5crs_shared.wording import duration
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
@@ -17,28 +16,6 @@ from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.display.words import money
-
-
-class Earned(msgspec.Struct, frozen=True):
-    """A row of `pnl`.
-
-    Attributes:
-        name: What its trades have in common.
-        net: See `trades.Performance`, as all that follow.
-    """
-
-    name: str
-    trades: int
-    net: float
-    commission: float
-    swap: float
-    win_rate: float
-    profit_factor: float | None
-    mean: float
-    best: float
-    worst: float
-    drawdown: float
-    seconds: float
 
 
 def show_trades(
@@ -63,10 +40,8 @@ def show_earnings(
     """Print what trades come to, put together by `span`, and all of them together below."""
     found = _closed(var_dir, name, since)
     groups = trading.grouped_by(found, span)
-    rows = [
-        _earned(group, trading.performance(group_trades)) for group, group_trades in groups.items()
-    ]
-    all_of_them = [_earned("together", trading.performance(found))] if len(rows) > 1 else []
+    rows = [trading.earned(group, group_trades) for group, group_trades in groups.items()]
+    all_of_them = [trading.earned("together", found)] if len(rows) > 1 else []
     show.print_rows(
         rows,
         lambda rows: _earned_columns([*rows, *all_of_them], span),
@@ -92,23 +67,6 @@ def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:
 
 def _nothing(var_dir: Path, name: str | None) -> str:
     return f"No trade{f' of {name}' if name else ''} was closed in {var_dir}."
-
-
-def _earned(name: str, found: Performance) -> Earned:
-    return Earned(
-        name=name,
-        trades=found.trades,
-        net=found.net,
-        commission=found.commission,
-        swap=found.swap,
-        win_rate=found.win_rate,
-        profit_factor=found.profit_factor,
-        mean=found.mean,
-        best=found.best,
-        worst=found.worst,
-        drawdown=found.drawdown,
-        seconds=found.seconds,
-    )
 
 
 def _earned_columns(rows: Sequence[Earned], span: Span) -> list[Column]:

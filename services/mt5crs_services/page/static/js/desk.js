@@ -16,7 +16,7 @@ const COLUMNS = [
   ["position", "Position", (row) => (row.position ? row.position.lots * (row.position.side === "BUY" ? 1 : -1) : 0), false, "Side, lots and price of the opening; below, stop and target."],
   ["floating", "Floating", (row) => row.floating, true, "Profit of the open position at the last quote."],
   ["today", "Today", (row) => row.today ?? 0, true, "Net of the trades closed on the market's day, UTC."],
-  ["total", "Total", (row) => row.total, true, "Profit of closed deals less commission, by the ledger."],
+  ["total", "Total", (row) => row.total, true, "Profit of closed deals less commission, with swap, by the ledger."],
   ["trades", "Trades", (row) => row.trades ?? 0, true, "Trades that were closed."],
   ["won", "Won", (row) => row.win_rate ?? -1, true, "Share of the closed trades whose net is above 0."],
   ["signal", "Signal", (row) => row.signal?.time ?? 0, false, "The last decision with the model's probability, and what became of it."],

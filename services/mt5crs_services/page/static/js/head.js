@@ -8,7 +8,7 @@ const FIGURES = [
   ["equity", "Equity", "Balance and floating profit, as the gateway says it.", "main"],
   ["today", "Today", "Net profit of the trades that were closed on the market's day, UTC; what `pnl --by day` says of it."],
   ["floating", "Floating", "Profit of the open positions at their last quotes."],
-  ["realised", "Realised", "Profit of all closed deals less commission: what the account has made."],
+  ["realised", "Realised", "Profit of all closed deals less commission, with swap: what the account has made."],
   ["drawdown", "Drawdown", "The farthest that the running net of all closed trades ever was below its highest value before; what `pnl` says of it."],
   ["margin", "Margin", "Held by open positions; below it, what is free: equity less margin."],
   ["exposure", "Exposure", "What open positions are worth by currency: volume times contract size in the base currency, and that times the price, the other way, in the quote currency."],

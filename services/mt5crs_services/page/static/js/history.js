@@ -12,9 +12,9 @@ const EVERY = 15;
 
 /** What each figure means; all of them are those of `pnl`. */
 const MEANINGS = {
-  Net: "Sum of the trades' profit less commission.", Trades: "Trades that were closed in this span.", Won: "Share of them whose net is above 0.",
+  Net: "Sum of the trades' profit less commission, and with swap.", Trades: "Trades that were closed in this span.", Won: "Share of them whose net is above 0.",
   Factor: "What was won over what was lost.", Mean: "Net over trades.", Best: "The highest net of one trade.", Worst: "The lowest.",
-  Drawdown: "The farthest that the running net, which begins at 0, ever was below its highest value before.", Commission: "Of all their deals.", "Open for": "Mean time that they were open, in event time.",
+  Drawdown: "The farthest that the running net, which begins at 0, ever was below its highest value before.", Commission: "Of all their deals.", Swap: "As the broker has it: what was paid is negative.", "Open for": "Mean time that they were open, in event time.",
 };
 
 export class HistoryView {
@@ -81,7 +81,7 @@ export class HistoryView {
     options(this.symbol, view.symbols);
     const all = view.together;
     const facts = all ? [["Net", signed(all.net), tone(all.net)], ["Trades", figure(all.trades, 0)], ["Won", percent(all.win_rate, 1)], ["Factor", all.profit_factor === null ? "–" : figure(all.profit_factor)], ["Mean", signed(all.mean), tone(all.mean)],
-      ["Best", signed(all.best), tone(all.best)], ["Worst", signed(all.worst), tone(all.worst)], ["Drawdown", figure(all.drawdown)], ["Commission", figure(all.commission)], ["Open for", span(all.seconds)]] : [];
+      ["Best", signed(all.best), tone(all.best)], ["Worst", signed(all.worst), tone(all.worst)], ["Drawdown", figure(all.drawdown)], ["Commission", figure(all.commission)], ...(all.swap ? [["Swap", signed(all.swap), tone(all.swap)]] : []), ["Open for", span(all.seconds)]] : [];
     fill(this.facts, ...facts.map(([word, value, kind]) => el("div", {}, el("dt", { "data-tip": MEANINGS[word], tabindex: "0" }, word), el("dd", { class: kind || undefined }, value))));
     this.chart.show(view.curves.map((curve) => ({ ...curve, name: curve.name || "together", main: !curve.name })), `Running net of ${all?.trades ?? 0} trades of ${view.curves.length - 1} strategies`);
     fill(this.parts.day, calendar(view.groups.day));

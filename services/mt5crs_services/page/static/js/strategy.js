@@ -124,7 +124,7 @@ export function trades(found, withName = false) {
     [...found].reverse().slice(0, 500).map((t) => [
       ...(withName ? [el("a", { href: `#/strategy/${t.strategy}` }, t.strategy)] : []),
       when(t.closed_us / 1e6), t.side === "BUY" ? "▲ BUY" : "▼ SELL", figure(t.lots), t.symbol, price(t.entry), price(t.exit),
-      amount(t.profit - t.commission), figure(t.commission), span((t.closed_us - t.opened_us) / 1e6),
+      amount(t.net), figure(t.commission), span((t.closed_us - t.opened_us) / 1e6),
       t.code === "FILLED" ? "strategy" : t.code.toLowerCase().replace("_", " ")]), withName ? [3, 5, 6, 7, 8, 9] : [2, 4, 5, 6, 7, 8]);
 }
 

@@ -182,9 +182,8 @@ export class CandleChart {
       hits.push({ x: from, y: y(entry), text: words });
     };
     for (const t of this.view.trades) {
-      const net = t.profit - t.commission;
-      one(t.ticket, t.side, t.entry, t.opened_us, t.exit, t.closed_us, net,
-        `${t.side} ${figure(t.lots)} at ${price(t.entry)}, closed at ${price(t.exit)}\nnet ${signed(net)} (${t.code})\n${utc(t.closed_us / 1e6)}`);
+      one(t.ticket, t.side, t.entry, t.opened_us, t.exit, t.closed_us, t.net,
+        `${t.side} ${figure(t.lots)} at ${price(t.entry)}, closed at ${price(t.exit)}\nnet ${signed(t.net)} (${t.code})\n${utc(t.closed_us / 1e6)}`);
     }
     const held = this.view.position;
     if (held) one(held.ticket, held.side, held.open_price, held.open_time_us, 0, 0, 0, `${held.side} ${figure(held.lots)} at ${price(held.open_price)}, open\nstop ${price(held.stop_loss)}, target ${price(held.take_profit)}`);
