@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
+from mt5crs_shared.configuration.structs import RestartConfig
 from mt5crs_shared.messages import Beat, Phase
 from mt5crs_shared.metrics import StrategyMetrics, Usage
 from mt5crs_supervisor.operator import reporting
+from mt5crs_supervisor.processes.handle import ExitStatus
 from tests.unit.child_cases import Bench
 
 
@@ -72,3 +74,18 @@ def test_a_beat_that_says_nothing_new_leaves_what_was_said(bench: Bench) -> None
     assert status.metrics == metrics
     assert status.last_tick_age == pytest.approx(1.0 + 2.5)
     assert status.process.beat_age == pytest.approx(0.5)
+
+
+def test_one_that_is_gone_says_what_it_died_of_and_not_what_failed_before() -> None:
+    bench = Bench(RestartConfig(first_delay=5.0, jitter=0.0))
+    bench.start(0.0)
+    bench.child.on_ready(0.1)
+    child = bench.child
+    metrics = StrategyMetrics(errors_in_a_row=7, last_error="ValueError: of an older version")
+    told = Beat(child.name, 1, child.spawn.epoch, 0, "running", metrics=metrics)
+    child.on_beat(told, 1.0)
+    assert reporting._child(child, 1.0, {}, None).last_error == metrics.last_error
+    child.on_exit(ExitStatus(-9), 2.0)
+    gone = reporting._child(child, 2.0, {}, None)
+    assert (gone.pid, gone.last_error) == (None, child.last_error)
+    assert "SIGKILL" in gone.last_error

@@ -210,7 +210,9 @@ def _child(child: Child, now: float, queue: Mapping[str, int], standby: int | No
     spawned = child.spawn.times.spawned
     error = child.last_error
     metrics = beat.metrics if beat is not None else None
-    if metrics is not None and (metrics.errors_in_a_row or metrics.fill_errors_in_a_row):
+    # Nothing fails any more in a process that is gone: what it died of is the news.
+    failing = metrics is not None and (metrics.errors_in_a_row or metrics.fill_errors_in_a_row)
+    if metrics is not None and failing and child.pid is not None:
         error = metrics.last_error
     return ChildStatus(
         name=child.name,
