@@ -21,6 +21,8 @@ KNOWN = {"euro", "007", "gateway"}
         (DeskAction("pause", "euro", why="-- news"), ["pause", "euro", "--why=-- news"]),
         (DeskAction("pause"), ["pause", "--all"]),
         (DeskAction("resume", "euro"), ["resume", "euro"]),
+        (DeskAction("unlock", "euro"), ["unlock", "euro"]),
+        (DeskAction("unlock"), ["unlock", "--all"]),
         (DeskAction("flatten", "007"), ["flatten", "[0]07"]),
         (DeskAction("reload", dry_run=True), ["reload", "--dry-run"]),
         (DeskAction("reload", keep=True), ["reload", "--keep"]),

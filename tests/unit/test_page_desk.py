@@ -16,12 +16,13 @@ from mt5crs_services.page.desk.story import StoryTail
 from mt5crs_services.page.desk.view import desk_of, exposure_of
 from mt5crs_services.page.desk.viewers import MOST, QUEUED, Audience, TooManyViewers
 from mt5crs_services.page.desk.watching import DeskReader, DeskWatch
-from mt5crs_shared.control.status_report import StatusReport
+from mt5crs_shared.control.status_report import AccountReport, StatusReport
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.metrics import StrategyMoney
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.storage.story import StoryLine
+from mt5crs_shared.trading.locks import TradingLock, TradingState, in_words
 from mt5crs_shared.trading.orders import Position
 from mt5crs_shared.trading.trades import grouped_by, performance
 from tests.unit.test_render import child, report, strategy
@@ -90,6 +91,29 @@ def test_one_that_cannot_do_its_work_is_degraded_and_says_why() -> None:
     row = desk["rows"]["euro"]  # type: ignore[index]  # it is a mapping
     assert (row["state"], row["why"]) == ("DEGRADED", "the feed is silent")
     assert desk["trouble"][0]["wrong"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("owner", "scope", "state", "held", "remedy"),
+    [
+        ("operator", "euro", "REDUCING", "paused: may close only", "resume euro"),
+        ("operator", "", "HALTED", "paused: no order is executed", "resume --all"),
+        ("max_loss", "euro", "REDUCING", "max_loss: may close only", "unlock euro"),
+        ("max_loss", "", "HALTED", "max_loss: no order is executed", "unlock --all"),
+        ("kill-switch", "", "HALTED", "kill switch: no order is executed", "kill-switch off"),
+    ],
+)
+def test_one_that_may_not_trade_says_by_whom_and_what_mends_it(
+    owner: str, scope: str, state: str, held: str, remedy: str
+) -> None:
+    lock = TradingLock(owner, scope, TradingState(state), "ann", "-9.00 today", 0.0)
+    account = AccountReport("USD", 10_010.0, 10_007.5, 110.0, 9_897.5, locks=(lock,))
+    desk = shown(report(strategy(child("euro")), account=account))
+    row = desk["rows"]["euro"]  # type: ignore[index]  # it is a mapping
+    assert (row["held"], row["remedy"]) == (held, remedy)
+    assert row["lock"] == in_words(lock)
+    told = [one["text"] for one in desk["trouble"]]  # type: ignore[index]
+    assert any(row["lock"] in text and f"`{remedy}`" in text for text in told)
 
 
 def test_sums_are_those_of_trades() -> None:

@@ -25,7 +25,9 @@ WITHIN = 90.0
 LONGEST = 20_000
 """Characters of its words that are shown."""
 
-Verb = Literal["restart", "start", "stop", "pause", "resume", "flatten", "reload", "kill-switch"]
+Verb = Literal[
+    "restart", "start", "stop", "pause", "resume", "unlock", "flatten", "reload", "kill-switch"
+]
 
 
 class DeskAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +35,7 @@ class DeskAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         verb: What.
-        name: Whom; empty: everybody (pause, resume, flatten), or the account (kill switch).
+        name: Whom; empty: everybody (pause, resume, unlock, flatten), or the account (kill switch).
         why: A reason, for whoever asks later (pause, kill switch).
         on: Kill switch: on, or off.
         confirmed: Kill switch off: the installation's name, as the trader has typed it.
@@ -81,7 +83,7 @@ def arguments_of(wanted: DeskAction, known: Collection[str], installation: str) 
             return [wanted.verb, name]
         case "pause":
             return ["pause", *target, *why]
-        case "resume" | "flatten":
+        case "resume" | "unlock" | "flatten":
             return [wanted.verb, *target]
         case "reload":
             how = ["--dry-run"] if wanted.dry_run else ["--keep"] if wanted.keep else []

@@ -56,6 +56,9 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
         state: See ``docs/lifecycle.md``; DEGRADED is RUNNING with a reason.
         why: What is to be known of that state; empty: nothing.
         trading: ACTIVE, REDUCING or HALTED.
+        held: By whom its orders are held back, and what it may do; empty: nothing holds them back.
+        lock: The same in full: since when, why, until when.
+        remedy: The command that takes it off.
         pid: Its process.
         since: When that was spawned.
         ticked: When it took its last tick, by the clock; None: it has taken none.
@@ -87,6 +90,9 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     today: float = 0.0
     why: str = ""
     trading: str = "ACTIVE"
+    held: str = ""
+    lock: str = ""
+    remedy: str = ""
     pid: int | None = None
     since: float | None = None
     ticked: float | None = None

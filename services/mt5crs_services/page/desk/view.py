@@ -20,6 +20,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import AccountReport, StrategyMoney
 from mt5crs_shared.trading import locks
+from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.wording import plain
 
 SPAWN_JITTER = 2.0
@@ -58,6 +59,7 @@ def desk_of(
             now,
             newest_tick(name, status.symbol) if status.process.pid is not None else None,
             last_signal(status),
+            locks.strictest(account.locks if account is not None else (), name),
         )
     market_time = market_time_of(report)
     day = market_day(market_time if market_time is not None else now)
@@ -113,6 +115,7 @@ def _row(
     now: float,
     tick: Tick | None,
     signal: LastSignal | None,
+    lock: TradingLock | None,
 ) -> Row:
     process, metrics = status.process, status.metrics
     lacking = metrics is not None and 0 <= metrics.warm < metrics.bars_needed
@@ -123,6 +126,9 @@ def _row(
         state=shown_state(process),
         why=why_of(process),
         trading=str(status.trading),
+        held=held_of(lock) if lock is not None else "",
+        lock=plain(locks.in_words(lock)) if lock is not None else "",
+        remedy=notes.way_out(lock) if lock is not None else "",
         pid=process.pid,
         since=steady(now - process.uptime) if process.uptime is not None else None,
         ticked=steady(now - age) if age is not None else None,
@@ -159,6 +165,14 @@ def _open(money: StrategyMoney | None) -> Open | None:
         target=held.take_profit,
         since=held.open_time_us / 1e6,
     )
+
+
+def held_of(lock: TradingLock) -> str:
+    """Who holds orders back, and what may still be done, in the room below a state."""
+    may = "no order is executed" if lock.state is TradingState.HALTED else "may close only"
+    if lock.owner == locks.KILL_SWITCH:
+        return f"kill switch: {may}"
+    return f"{plain(lock.owner) if locks.is_of_rule(lock) else 'paused'}: {may}"
 
 
 def shown_state(process: ChildStatus) -> str:

@@ -40,7 +40,7 @@ export class Actions {
     if (this.drawn === kind) return;
     this.drawn = kind;
     if (!this.session.may_act) {
-      fill(this.bar, el("button", { onclick: () => this.unlock() }, "Unlock actions"));
+      fill(this.bar, el("button", { onclick: () => this.letIn() }, "Unlock actions"));
       return;
     }
     fill(this.bar,
@@ -50,7 +50,7 @@ export class Actions {
   }
 
   /** A token by hand, for who has opened the plain address. */
-  unlock(reason = "") {
+  letIn(reason = "") {
     const token = el("input", { type: "password", autocomplete: "off", required: true });
     const told = el("p", { class: "bad", role: "alert" }, reason);
     this.open("Unlock actions", [
@@ -73,10 +73,18 @@ export class Actions {
     const row = this.stream.desk?.rows?.[name];
     const button = (word, act, kind) => el("button", { type: "button", class: kind, onclick: act }, word);
     return [
-      row?.trading === "ACTIVE" || !row?.trading ? button("Pause", () => this.pause(name)) : button("Resume", () => this.resume(name)),
+      this.wayOut(row?.remedy ?? "", button) ?? button("Pause", () => this.pause(name)),
       row?.former ? null : button("Restart", () => this.restart(name)),
       button("Flatten", () => this.flatten(name), "danger"),
     ].filter(Boolean);
+  }
+
+  /** What takes off that which holds a strategy back; for the kill switch, the button at the top. */
+  wayOut(remedy, button) {
+    const [verb, scope] = remedy.split(" ");
+    const name = scope === "--all" ? "" : scope;
+    if (verb === "unlock") return button("Unlock", () => this.unlock(name));
+    return verb === "resume" ? button("Resume", () => this.resume(name)) : null;
   }
 
   restart(name) {
@@ -90,7 +98,14 @@ export class Actions {
   }
 
   resume(name) {
-    this.confirm(`Resume ${name}?`, [`${name} may open positions again, unless something else holds it back.`], "Resume", () => ({ verb: "resume", name }));
+    const whom = name || "every strategy";
+    this.confirm(`Resume ${whom}?`, [`${whom} may open positions again, unless something else holds it back.`], "Resume", () => ({ verb: "resume", name }));
+  }
+
+  unlock(name) {
+    const whom = name || "every strategy";
+    this.confirm(`Unlock ${whom}?`, [`What a risk rule has locked is taken off: ${whom} may trade again, unless something else holds it back.`,
+      "Where the rule is broken still, the next order locks again: then it is the limit, in global.risk of the configuration, that has to be changed, and reloaded."], "Unlock", () => ({ verb: "unlock", name }));
   }
 
   flatten(name) {
@@ -134,7 +149,7 @@ export class Actions {
   }
 
   confirm(title, sentences, button, wanted, asksWhy = false, grave = false) {
-    if (!this.session.may_act) { this.unlock(); return; }
+    if (!this.session.may_act) { this.letIn(); return; }
     const why = el("input", { maxlength: 200, autocomplete: "off" });
     this.open(title, [...sentences.map((one) => el("p", {}, one)), asksWhy ? el("label", {}, "Why (for whoever asks later)", why) : null],
       button, () => this.carryOut(wanted(why.value.trim())), grave);

@@ -55,7 +55,7 @@ class RowView {
     put("name", row.name, row.symbol);
     state(this.cells.status[0], row.state);
     say(this.cells.status[1], reason(row));
-    mark(this.cells.status[1], "title", reason(row) || undefined);
+    mark(this.cells.status[1], "title", [row.why, row.lock, row.remedy].filter(Boolean).join("\n") || reason(row) || undefined);
     put("price", price(row.bid), row.ticked ? `${span(Math.max(now - row.ticked - 2, 0))} ago` : row.former ? "" : "no tick yet");
     draw(this.cells.day[0], row.day, row.floating);
     const held = row.position;
@@ -81,8 +81,7 @@ class RowView {
 /** What stands below a state: what it waits for, or why it may not trade. */
 function reason(row) {
   if (row.why) return row.why;
-  if (row.trading === "HALTED") return "no order is executed";
-  if (row.trading === "REDUCING") return "paused: may close only";
+  if (row.held) return row.held;
   if (row.warm !== undefined) return `warming up, ${percent(row.warm)} of its bars`;
   return "";
 }
@@ -164,9 +163,11 @@ export class DeskView {
     }
     if (this.sorting.value !== this.sort.key) this.sorting.value = this.sort.key;
     this.none.hidden = shown.length > 0 || !this.desk;
-    const well = names.filter((name) => rows[name].state === "RUNNING").length;
+    const count = (state) => names.filter((name) => rows[name].state === state).length;
+    const degraded = count("DEGRADED");
+    const held = names.filter((name) => rows[name].held && !rows[name].former).length;
     const configured = names.filter((name) => !rows[name].former).length;
-    say(this.counts, `${well} of ${configured} running${shown.length < names.length ? ` · ${shown.length} shown` : ""}`);
+    say(this.counts, `${count("RUNNING") + degraded} of ${configured} running${degraded ? ` · ${degraded} degraded` : ""}${held ? ` · ${held} held back` : ""}${shown.length < names.length ? ` · ${shown.length} shown` : ""}`);
   }
 }
 

@@ -28,6 +28,8 @@ function show() {
     current?.close?.();
     current = next;
     if (stream.desk) fill(view, next.node);
+    // Another view begins at its head, wherever the one before was left.
+    window.scrollTo(0, 0);
   }
   next.open?.(what);
   for (const link of document.querySelectorAll("nav a")) mark(link, "aria-current", link.dataset.view === name ? "page" : undefined);
@@ -59,7 +61,7 @@ async function begin() {
   actions.changed = () => stream.open();
   if (!actions.session.may_look) {
     fill(view, el("p", { class: "waiting" }, "This page shows an account: it needs the token."));
-    actions.unlock();
+    actions.letIn();
   } else stream.open();
   stream.listeners.add(draw);
   show();

@@ -2,7 +2,7 @@
 
 import { CandleChart } from "./charts/candles.js";
 import { LineChart } from "./charts/lines.js";
-import { el, fill, mark, say, state } from "./dom.js";
+import { el, fill, mark, say, state, worded } from "./dom.js";
 import { figure, megabytes, moment, percent, price, signed, span, tone, utc } from "./format.js";
 import { Tabs, table } from "./tables.js";
 
@@ -48,10 +48,11 @@ export class StrategyView {
 
   draw(desk, now) {
     const row = desk.rows?.[this.name];
-    if (!row) { say(this.why, "There is no strategy of that name."); return; }
+    if (!row) { this.reasons = ""; say(this.why, "There is no strategy of that name."); return; }
     state(this.mood, row.state);
-    say(this.why, row.why ?? "");
-    const kind = `${row.trading}${row.former}`;
+    const reasons = [row.why, row.lock ? `${row.lock}; \`${row.remedy}\`` : ""].filter(Boolean).join("; ");
+    if (this.reasons !== reasons) { this.reasons = reasons; fill(this.why, ...worded(reasons)); }
+    const kind = `${row.trading}${row.remedy}${row.former}`;
     if (this.drawn !== kind + this.name) { this.drawn = kind + this.name; fill(this.buttons, ...this.actions.choices(this.name)); }
     this.drawFacts(row, now);
     if (document.visibilityState === "visible" && now - (this.at ?? 0) > EVERY) { this.at = now; this.load(); }
