@@ -125,6 +125,9 @@ class Demo:
         if self._page or page is not None:
             url = page.url if page is not None else f"http://{self._page}/"
             return f"{url}   in a browser; `{command} page`: to act there too"
+        # No index has the package, so that a checkout installs itself once more.
+        if command != "mt5crs-supervisor":
+            return "in a browser: .venv/bin/pip install -e '.[page]'"
         return "in a browser: pip install 'mt5crs-supervisor[page]'"
 
     def _own_feed(self) -> bool:
