@@ -14,6 +14,7 @@ import msgspec
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.display import render, screen
+from mt5crs_supervisor.display.folding import folded_words
 from mt5crs_supervisor.display.table import Column, table
 from mt5crs_supervisor.operator.control import ControlClient
 
@@ -100,6 +101,12 @@ def live(ask: Callable[[], StatusReport], pause: Callable[[], bool]) -> None:
 def print_lines(lines: list[str]) -> None:
     """Print styled lines; colours only on a terminal that wants them."""
     click.echo("\n".join(lines), color=False if no_colour() else None)
+
+
+def say(text: str) -> None:
+    """Print a sentence; on a terminal between words, and no command in two."""
+    lines = folded_words(text, width(), "  ") if sys.stdout.isatty() else [text]
+    click.echo("\n".join(lines))
 
 
 def print_json(value: object) -> None:

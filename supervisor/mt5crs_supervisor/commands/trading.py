@@ -53,7 +53,7 @@ def pause(
     halt: bool,
     why: str,
     until: str | None,
-    say: Say = click.echo,
+    say: Say = show.say,
 ) -> None:
     """Hold the orders of strategies, or of all, back; and see that they are."""
     end = end_of(until)
@@ -101,9 +101,7 @@ def let_go(gateway: TradingControl, scopes: Sequence[str], owner: str = OPERATOR
     return gateway.ask(Unlock(owner, tuple(scopes), user_name()))
 
 
-def resume(
-    paths: VarPaths, patterns: Sequence[str], everybody: bool, say: Say = click.echo
-) -> None:
+def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool, say: Say = show.say) -> None:
     """Take off what `pause` has put on strategies, or all of it."""
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
@@ -144,9 +142,7 @@ def unlock(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
             click.echo(f"{what}: still held back: {locks.in_words(held)}; {_way_out(held)}")
 
 
-def flatten(
-    paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say = click.echo
-) -> None:
+def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say = show.say) -> None:
     """Close positions now: those of strategies, those with these tickets, or all."""
     if everybody == bool(targets):
         raise CommandError("name strategies or tickets, or say --all, not both", ExitCode.USAGE)
@@ -163,7 +159,7 @@ def flatten(
             say(f"{name}: goes on, and may open again; `pause {name}` keeps it flat")
 
 
-def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = click.echo) -> None:
+def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = show.say) -> None:
     """Hold everything back, see that nothing gets through, and close all if that is wished."""
     gateway = TradingControl(paths)
     report = hold(gateway, [ACCOUNT], TradingState.HALTED, why, owner=KILL_SWITCH)
@@ -177,7 +173,7 @@ def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = click.echo)
     say("it holds until `kill-switch off`, whatever is restarted")
 
 
-def release_kill_switch(paths: VarPaths, sure: bool, say: Say = click.echo) -> None:
+def release_kill_switch(paths: VarPaths, sure: bool, say: Say = show.say) -> None:
     """Take the kill switch off, after the name of the installation has been typed."""
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
@@ -231,12 +227,15 @@ def _columns(rows: Sequence[TradingLock]) -> list[Column]:
     def moment(wall: float | None) -> Cell:
         return books.moment(round(wall * 1e6)) if wall is not None else Cell("-")
 
+    # What no lock has would take the room of what each of them has.
+    why = column(rows, "WHY", lambda k: Cell(k.why or "-"), 1, right=False, least=8)
+    until = column(rows, "UNTIL (UTC)", lambda k: moment(k.until), 3, right=False)
     return [
         column(rows, "WHAT", lambda k: Cell(k.scope or "account"), right=False),
         column(rows, "STATE", lambda k: Cell(k.state, "red"), right=False),
-        column(rows, "WHY", lambda k: Cell(k.why or "-"), 1, right=False, least=8),
+        *([why] if any(k.why for k in rows) else []),
         column(rows, "TAKEN OFF BY", lambda k: Cell(way_out(k)), 2, right=False),
-        column(rows, "UNTIL (UTC)", lambda k: moment(k.until), 3, right=False),
+        *([until] if any(k.until is not None for k in rows) else []),
         column(rows, "BY", lambda k: Cell(k.who), 5, right=False),
         column(rows, "SINCE (UTC)", lambda k: moment(k.since), 4, right=False),
     ]
@@ -277,7 +276,7 @@ def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> t
     )
 
 
-def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = click.echo) -> None:
+def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = show.say) -> None:
     """Close positions; a gateway that has just begun closes nothing before it has quotes.
 
     A broker that is far away is waited for.

@@ -1,9 +1,9 @@
 """What is wrong, on so many lines of a terminal."""
 
-import textwrap
 from collections.abc import Iterable
 
 from mt5crs_shared.control.notes import Note
+from mt5crs_supervisor.display.folding import folded_words
 
 NOTE_LINES = 3
 """Lines that a note takes at most."""
@@ -15,15 +15,15 @@ def note_lines(found: Iterable[Note], width: int, most: int = NOTE_LINES) -> lis
 
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:
-    lines = textwrap.wrap(text, width, subsequent_indent="  ")
+    lines = folded_words(text, width, "  ")
     if len(lines) <= most:
         return lines
     command = text.rfind("`", 0, max(text.rfind("`"), 0))
     words = text[: max(command, 0)].split()
     while words:
         shorter = f"{' '.join(words)} … {text[command:]}"
-        lines = textwrap.wrap(shorter, width, subsequent_indent="  ")
+        lines = folded_words(shorter, width, "  ")
         if len(lines) <= most:
             return lines
         words.pop()
-    return textwrap.wrap(text, width, subsequent_indent="  ", max_lines=most, placeholder=" …")
+    return folded_words(text, width, "  ", most)

@@ -34,7 +34,8 @@ def trouble_of(config: Config, counts: StrategyMetrics) -> str:
         return f"{bars}: {counts.last_feature_fault}"
     else:
         return ""
-    return f"{what}: {counts.last_error}"
+    name = config.strategies[0].name
+    return f"{what}: {counts.last_error}; see `logs {name}`, mend it, then `restart {name}`"
 
 
 def of_market(

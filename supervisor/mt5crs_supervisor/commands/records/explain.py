@@ -1,6 +1,7 @@
 """`explain`: what one strategy is doing, and what it waits for, in words; and its `decisions`."""
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,16 +20,32 @@ from mt5crs_shared.wording import duration, plain
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.display.folding import folded_words
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.control import ControlClient
 
 SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
+TOPIC = 12
+"""Cells before the words of an explanation."""
+
 COLOURS = {"OPEN": "green", "CLOSE": "green", "TURN": "green", "MISSED": "red", "REFUSED": "red"}
 
 
 def show_explanation(var_dir: Path, name: str) -> None:
-    """Print what a strategy of the running system does."""
-    show.print_lines(explanation(var_dir, name))
+    """Print what a strategy of the running system does; its words below one another."""
+    lines = explanation(var_dir, name)
+    if sys.stdout.isatty():
+        lines = [part for line in lines for part in on_lines(line, show.width())]
+    show.print_lines(lines)
+
+
+def on_lines(line: str, width: int) -> list[str]:
+    """One line of an explanation on as many as it needs, none beginning below its topic."""
+    topic, text = line[:TOPIC], line[TOPIC:]
+    if not topic.startswith(" "):
+        return folded_words(line, width, " " * TOPIC)
+    first, *rest = folded_words(text, max(width - TOPIC, 20)) or [""]
+    return [topic + first, *(" " * TOPIC + part for part in rest)]
 
 
 def explanation(var_dir: Path, name: str) -> list[str]:
@@ -230,12 +247,14 @@ def _columns(rows: Sequence[Decision]) -> list[Column]:
         column(rows, "LOTS", lambda d: Cell(f"{d.lots:.2f}" if d.lots else "-"), 2),
         column(rows, "BID", lambda d: Cell(f"{d.bid:g}"), 3),
         column(rows, "ASK", lambda d: Cell(f"{d.ask:g}"), 3),
-        column(rows, "WHY", lambda d: Cell(_reasons(d)), 1, right=False, least=16),
+        column(rows, "WHY", lambda d: Cell(_reasons(d)), 1, right=False, least=24),
     ]
 
 
 def _reasons(decision: Decision) -> str:
-    return "; ".join(filter(None, (decision.detail, decision.note)))
+    # That it was refused stands in ACTION: a narrow window shows by what.
+    detail = decision.detail.removeprefix("order refused: ")
+    return "; ".join(filter(None, (detail, decision.note)))
 
 
 def _probability(decision: Decision) -> str:
