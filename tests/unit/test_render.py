@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from mt5crs_shared import wording
+from mt5crs_shared.control import notes
 from mt5crs_shared.control.status_report import (
     ChildStatus,
     EventLine,
@@ -214,6 +215,19 @@ def test_what_is_held_back_is_shown_with_whoever_did_it(state: TradingState) -> 
     assert state in row and "RUNNING" not in row
     assert f"eurusd_trend_v1: {state} by ann since 1970-01-01 00:00:00 UTC: news at 14:30" in text
     assert "order refused" not in text
+
+
+def test_of_what_holds_back_the_kill_switch_is_told_first() -> None:
+    halted = TradingState.HALTED
+    held = (
+        TradingLock("max_loss", "eurusd_trend_v1", halted, "risk rule", "", 0.0),
+        TradingLock("operator", "", halted, "ann", "", 1.0),
+        TradingLock("kill-switch", "", halted, "ann", "", 2.0),
+    )
+    account = AccountReport("USD", 10_010.0, 10_007.5, 110.0, 9_897.5, locks=held)
+    told = [note.text for note in notes.notes(report(account=account)) if "HALTED" in note.text]
+    ends = [text.rpartition("; ")[2] for text in told]
+    assert ends == ["`kill-switch off`", "`resume --all`", "`unlock eurusd_trend_v1`"]
 
 
 def test_what_was_refused_long_ago_does_not_read_like_the_present() -> None:

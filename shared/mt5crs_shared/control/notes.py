@@ -28,7 +28,11 @@ class Note(msgspec.Struct, frozen=True):
 def notes(report: StatusReport) -> list[Note]:
     """What is wrong, what all depend on first; then why signals came to nothing."""
     changed = changed_note(report)
-    held_back = report.account.locks if report.account is not None else ()
+    # The kill switch first, then what holds everybody back: it explains all below it.
+    held_back = sorted(
+        report.account.locks if report.account is not None else (),
+        key=lambda lock: (lock.owner != locks.KILL_SWITCH, lock.scope != locks.ACCOUNT),
+    )
     wrong = [
         (lock.scope or "account", f"{locks.in_words(lock)}; `{way_out(lock)}`")
         for lock in held_back
