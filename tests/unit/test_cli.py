@@ -37,6 +37,14 @@ def test_every_verb_explains_itself(verb: str, tmp_path: Path) -> None:
     assert "Usage:" in result.output
 
 
+def test_the_list_of_verbs_cuts_no_sentence(tmp_path: Path) -> None:
+    told = run(tmp_path, "--help", COLUMNS="80").output.partition("Commands:")[2]
+    assert "..." not in told and " ." not in told
+    assert max(map(len, told.splitlines())) <= 80
+    for name, verb in cli.commands.items():
+        assert verb.short_help and verb.short_help.split()[0] in told, name
+
+
 def test_the_page_names_every_verb_and_exit_code() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
     for name in cli.commands:

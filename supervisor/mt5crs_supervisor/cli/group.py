@@ -14,6 +14,16 @@ PROGRAM = "mt5crs-supervisor"
 class Verbs(click.Group):
     """The commands; ends with an exit code and one message instead of a traceback."""
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Take a verb; in the list of all, its first clause stands whole.
+
+        click cuts the sentence in the middle instead, and ends it with dots.
+        """
+        if cmd.short_help is None and cmd.help:
+            sentence = " ".join(cmd.help.split("\n\n")[0].split())
+            cmd.short_help = f"{sentence.partition('; ')[0].partition('. ')[0].rstrip(' .')}."
+        super().add_command(cmd, name)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb."""
         try:
