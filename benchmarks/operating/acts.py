@@ -99,14 +99,18 @@ class Operator:
         self._desk.say("enable", "switched", "--reload")
         wait_for(lambda: self._desk.system.child("switched").state == "RUNNING", "switched")
         self.expected["reload", "supervisor"] += 2
+        self._held_while_it_leaves("switched")
 
     def _remove(self) -> None:
         self._desk.say("remove", "gone", "--reload", "--flatten")
         self.expected["reload", "supervisor"] += 1
-        # It opens nothing more from the moment on in which it is flattened.
-        self.expected["locked", "gone"] += 1
-        self.expected["unlocked", "gone"] += 1
+        self._held_while_it_leaves("gone")
         assert "gone" not in self._desk.system.pids()
+
+    def _held_while_it_leaves(self, name: str) -> None:
+        """It opens nothing more from the moment on in which the command was given."""
+        self.expected["locked", name] += 1
+        self.expected["unlocked", name] += 1
 
     def _bad_files(self) -> None:
         desk = self._desk
