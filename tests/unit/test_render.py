@@ -227,7 +227,9 @@ def test_of_what_holds_back_the_kill_switch_is_told_first() -> None:
     account = AccountReport("USD", 10_010.0, 10_007.5, 110.0, 9_897.5, locks=held)
     told = [note.text for note in notes.notes(report(account=account)) if "HALTED" in note.text]
     ends = [text.rpartition("; ")[2] for text in told]
-    assert ends == ["`kill-switch off`", "`resume --all`", "`unlock eurusd_trend_v1`"]
+    # Where the limit is broken still, the next order locks again.
+    unlock = "`unlock eurusd_trend_v1`, which lasts once the rule allows it"
+    assert ends == ["`kill-switch off`", "`resume --all`", unlock]
 
 
 def test_what_was_refused_long_ago_does_not_read_like_the_present() -> None:

@@ -34,7 +34,7 @@ def notes(report: StatusReport) -> list[Note]:
         key=lambda lock: (lock.owner != locks.KILL_SWITCH, lock.scope != locks.ACCOUNT),
     )
     wrong = [
-        (lock.scope or "account", f"{locks.in_words(lock)}; `{way_out(lock)}`")
+        (lock.scope or "account", f"{locks.in_words(lock)}; `{way_out(lock)}`{_lasting(lock)}")
         for lock in held_back
     ]
     wrong += [(child.name, _note(child)) for child in report.services]
@@ -54,6 +54,10 @@ def way_out(lock: TradingLock) -> str:
         return "kill-switch off"
     verb = "unlock" if locks.is_of_rule(lock) else "resume"
     return f"{verb} {lock.scope or '--all'}"
+
+
+def _lasting(lock: TradingLock) -> str:
+    return ", which lasts once the rule allows it" if locks.is_of_rule(lock) else ""
 
 
 def changed_note(report: StatusReport) -> str:
