@@ -1,7 +1,7 @@
-"""What the ledger says of each strategy, read on from the last deal; every formula is `trades`'."""
+"""What the ledger says of each strategy, read on as it is booked; every formula is `trades`'."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,11 +9,14 @@ import msgspec
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import ledger_queries, ledger_schema
-from mt5crs_shared.trading.orders import Fill
+from mt5crs_shared.trading.orders import Charge, Fill
 from mt5crs_shared.trading.trades import Trade, grouped_by, net_curve, performance, trades_of
 
 DAY_POINTS = 60
 """Points of a day's curve at most: more are thinned out, the newest stays."""
+
+NEWEST = "SELECT (SELECT ifnull(max(id), 0) FROM deals), (SELECT ifnull(max(id), 0) FROM charges)"
+"""Numbers of the last deal and of the last charge."""
 
 
 class TradeSums(msgspec.Struct, frozen=True):
@@ -54,8 +57,10 @@ class TradeFigures:
     def _begin(self) -> None:
         self.trades: list[Trade] = []
         self.specs: dict[str, SymbolSpec] = {}
-        self._newest = 0
+        self._newest = 0, 0
         self._open: list[Fill] = []
+        self._at: dict[tuple[str, int], int] = {}
+        self._charges: list[Charge] = []
         self._day = ""
         self._of: dict[str, TradeSums] = {}
         self._all = TradeSums()
@@ -72,13 +77,16 @@ class TradeFigures:
         if not self._ledger.exists():
             return
         with contextlib.closing(ledger_schema.open_ledger(self._ledger)) as db:
-            newest = int(str(ledger_queries.select(db, "SELECT max(id) FROM deals")[0][0] or 0))
-            if newest < self._newest:
+            # What is booked between two queries would be read twice, or never.
+            ledger_queries.snapshot(db)
+            ((deal, charge),) = ledger_queries.select(db, NEWEST)
+            newest = int(str(deal)), int(str(charge))
+            if newest[0] < self._newest[0] or newest[1] < self._newest[1]:
                 self._begin()  # a copy was put back
-            fresh = [deal.fill for deal in ledger_queries.deals_after(db, self._newest)]
+            fresh = list(ledger_queries.happened_after(db, *self._newest))
             self.specs = ledger_queries.guarded(db)
         if fresh:
-            self._newest = newest if newest > self._newest else self._newest
+            self._newest = newest
             self._take(fresh)
         if fresh or day != self._day:
             self._day = day
@@ -93,18 +101,43 @@ class TradeFigures:
         """What all trades come to, also of strategies that are gone."""
         return self._all
 
-    def _take(self, fresh: Sequence[Fill]) -> None:
-        deals = [*self._open, *fresh]
-        closed = list(trades_of(deals))
-        over = {(trade.strategy, trade.ticket) for trade in closed}
-        # Whatever is closed later has its opening among these.
-        self._open = [deal for deal in deals if (deal.strategy, deal.ticket) not in over]
-        self.trades += closed
+    def _take(self, fresh: Sequence[Fill | Charge]) -> None:
+        deals = list(self._open)
+        for each in fresh:
+            if isinstance(each, Fill):
+                deals.append(each)
+                continue
+            at = self._at.get((each.strategy, each.ticket))
+            if at is None:
+                self._charges.append(each)
+            else:  # The trade is over; a broker may take a day to say what it cost.
+                self.trades[at] = charged(self.trades[at], each)
+        still_open: list[Fill] = []
+
+        def taken() -> Iterator[Fill]:
+            for deal in deals:
+                still_open.append(deal)
+                yield deal
+
+        for trade in trades_of(taken(), self._charges):
+            over = trade.strategy, trade.ticket
+            self._at.setdefault(over, len(self.trades))
+            self.trades.append(trade)
+            still_open[:] = [d for d in still_open if (d.strategy, d.ticket) != over]
+        # Whatever is closed later has its opening and its charges among these.
+        self._open = still_open
+        self._charges = [one for one in self._charges if (one.strategy, one.ticket) not in self._at]
 
     def _add_up(self) -> None:
         self._all = sums_of(self.trades, self._day)
         by_strategy = grouped_by(self.trades, "strategy")
         self._of = {name: sums_of(own, self._day) for name, own in by_strategy.items()}
+
+
+def charged(trade: Trade, charge: Charge) -> Trade:
+    """A trade, with what the broker has charged for it since."""
+    commission, swap = trade.commission + charge.commission, trade.swap + charge.swap
+    return msgspec.structs.replace(trade, commission=commission, swap=swap)
 
 
 def sums_of(trades: Sequence[Trade], day: str) -> TradeSums:

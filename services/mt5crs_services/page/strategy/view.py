@@ -21,7 +21,7 @@ from mt5crs_shared.storage.decision_log import Decision, DecisionLogError, read_
 from mt5crs_shared.storage.event_files import read_events
 from mt5crs_shared.storage.ledger_queries import OrderRecord
 from mt5crs_shared.storage.ledger_schema import LedgerError
-from mt5crs_shared.trading.orders import Fill, Position
+from mt5crs_shared.trading.orders import Charge, Fill, Position
 from mt5crs_shared.trading.trades import CurvePoint, Trade, net_curve, trades_of
 
 CANDLES = 400
@@ -144,18 +144,20 @@ def read_strategy(
     except DecisionLogError as error:
         problems.append(str(error))
     deals: list[Fill] = []
+    charges: list[Charge] = []
     orders: list[OrderRecord] = []
     position = None
     try:
         with contextlib.closing(ledger_schema.open_ledger(paths.ledger)) as db:
             ledger_queries.snapshot(db)
             deals = [deal.fill for deal in ledger_queries.deals(db, name)]
+            charges = ledger_queries.charges(db, name)
             orders = ledger_queries.read_orders(db, name, ORDERS)
             held = ledger_queries.read_positions(db)
             position = next((one for one in held if one.strategy == name), None)
     except LedgerError as error:
         problems.append(str(error))
-    trades = list(trades_of(deals))
+    trades = list(trades_of(deals, charges))
     bars = read_candles(paths.tape, symbol, entry.timeframe, CANDLES)
     return StrategyView(
         name=name,

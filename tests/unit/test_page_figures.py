@@ -1,0 +1,73 @@
+"""The page reads the ledger on as it is booked; its figures are those of `pnl`."""
+
+from pathlib import Path
+
+import pytest
+
+from mt5crs_services.page.desk.figures import TradeFigures, market_day
+from mt5crs_services.page.strategy.view import read_strategy
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.trading.orders import Charge
+from mt5crs_shared.trading.trades import Trade, performance
+from tests.unit.gateway_cases import START_US, Office, order, tick
+
+DAY = market_day(START_US / 1e6)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(VarPaths(tmp_path).ledger)
+
+
+def opened(office: Office, at: int) -> int:
+    return office.open(tick(at), lots=0.07).ticket
+
+
+def close(office: Office, at: int, ticket: int) -> None:
+    office.submit(order(tick(at, 1.1003, 1.2), "SELL", lots=0.07, ticket=ticket))
+
+
+def charge(office: Office, number: int, ticket: int, cost: float, swap: float = 0.0) -> None:
+    said = Charge(number, "euro", ticket, START_US, commission=cost, swap=swap)
+    office.ledger.keep_far_side(str(number), charges=[said])
+
+
+def booked(office: Office) -> list[Trade]:
+    with ledger_schema.open_ledger(office.path) as db:
+        return ledger_queries.trades(db)
+
+
+def agree(figures: TradeFigures, office: Office) -> None:
+    figures.read(DAY)
+    expected = booked(office)
+    assert figures.trades == expected
+    found = performance(expected)
+    assert figures.together.today == pytest.approx(found.net)
+    assert figures.of("euro").drawdown == pytest.approx(found.drawdown)
+
+
+def test_what_a_broker_charges_is_a_cost_whenever_it_is_said(office: Office) -> None:
+    figures = TradeFigures(office.path)
+    first = opened(office, 1_000)
+    charge(office, 1, first, 0.5)
+    figures.read(DAY)
+    close(office, 2_000, first)
+    agree(figures, office)
+    second = opened(office, 3_000)
+    close(office, 4_000, second)
+    agree(figures, office)
+    charge(office, 2, first, 0.25, swap=-1.5)
+    charge(office, 3, second, 3.5)
+    agree(figures, office)
+    assert [(t.commission, t.swap) for t in figures.trades] == [(0.75, -1.5), (3.5, 0.0)]
+    agree(TradeFigures(office.path), office)
+
+
+def test_one_strategys_own_trades_have_their_charges_too(office: Office) -> None:
+    ticket = opened(office, 1_000)
+    close(office, 2_000, ticket)
+    charge(office, 1, ticket, 0.5, swap=-1.5)
+    paths = VarPaths(office.path.parent)
+    (trade,) = read_strategy(paths, "euro", "EURUSD", paths.var / "none.yaml", paths.var).trades
+    assert (trade.commission, trade.swap) == (0.5, -1.5)
