@@ -9,6 +9,7 @@ from pathlib import Path
 import uvicorn
 import zmq
 
+from mt5crs_services.page.access.connection import AskingConnection
 from mt5crs_services.page.access.token import TokenError, load_token
 from mt5crs_services.page.application import make_page_application
 from mt5crs_services.page.desk.story import StoryTail
@@ -28,9 +29,6 @@ LISTEN_AGAIN = 5.0
 
 TURN = 1.0
 """Seconds after which the loop looks whether it still serves."""
-
-CONNECTIONS = 128
-"""Connections at once; one more is answered with 503."""
 
 LARGEST_HEAD = 16_384
 """Bytes of a request's head."""
@@ -98,13 +96,12 @@ class PageThread:
         return uvicorn.Config(
             application,  # type: ignore[arg-type]  # it is an ASGI application
             loop="asyncio",
-            http="h11",
+            http=AskingConnection,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
             h11_max_incomplete_event_size=LARGEST_HEAD,
             timeout_keep_alive=10,
             proxy_headers=False,
