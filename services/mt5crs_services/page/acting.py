@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Literal
 
@@ -77,7 +78,9 @@ def arguments_of(wanted: DeskAction, known: Collection[str], installation: str) 
         return f"there is no {name!r}"
     # A name of digits alone would be taken for a ticket.
     target = [f"[{name[0]}]{name[1:]}" if name.isdigit() else name] if name else ["--all"]
-    why = [f"--why={wanted.why[:200]}"] if wanted.why else []
+    # Neither what no command line can carry nor what turns the words around it.
+    reason = "".join(char if char.isprintable() else " " for char in wanted.why[:200])
+    why = [f"--why={reason}"] if reason else []
     match wanted.verb:
         case "restart" | "start" | "stop" if name:
             return [wanted.verb, name]
@@ -97,8 +100,18 @@ def arguments_of(wanted: DeskAction, known: Collection[str], installation: str) 
     return f"{wanted.verb} needs a name"
 
 
+QUEUES: Mapping[str, str] = {
+    "pause": "entries",
+    "resume": "entries",
+    "flatten": "positions",
+    "kill-switch": "orders",
+}
+"""What waits for what: the kill switch for no reload that takes its minute, but the one word on a
+matter for the one before. Everything else changes processes, and is one queue."""
+
+
 class Hand:
-    """Carries actions out, one after the other.
+    """Carries actions out, those on one matter one after the other; see :data:`QUEUES`.
 
     Args:
         paths: The ``var`` folder.
@@ -106,7 +119,7 @@ class Hand:
 
     def __init__(self, paths: VarPaths) -> None:
         self._paths = paths
-        self._one = asyncio.Lock()
+        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def carry_out(self, arguments: list[str], source: str) -> ActionOutcome:
         """Do it, and hear what came of it.
@@ -116,7 +129,7 @@ class Hand:
             source: Where it was asked from: the browser's address.
         """
         logger.info("asked from %s: %s", source, " ".join(arguments))
-        async with self._one:
+        async with self._queues[QUEUES.get(arguments[0], "processes")]:
             outcome = await self._run(arguments, source)
         logger.info("%s: %s", " ".join(arguments), "failed" if outcome.failed else "done")
         return outcome

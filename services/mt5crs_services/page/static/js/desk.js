@@ -94,7 +94,8 @@ function acted(signal) {
 /** The whole view. */
 export class DeskView {
   constructor(actions) {
-    this.rows = {};
+    // Of no prototype: a strategy may be called "constructor".
+    this.rows = Object.create(null);
     this.actions = actions;
     this.sort = JSON.parse(localStorage.getItem("sort") ?? "null") ?? { key: "", down: false };
     this.account = new AccountStrip();
