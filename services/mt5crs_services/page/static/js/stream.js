@@ -1,6 +1,8 @@
 /** What the server tells: everything once, then what differs; and whether it has gone silent. */
 
 const SILENT_AFTER = 4;
+/** Seconds until a stream that was refused is asked for again. */
+const AGAIN = 3;
 
 /** Apply a JSON merge patch (RFC 7386) in place; says which keys of the first level it touched. */
 export function merge(target, patch) {
@@ -27,7 +29,14 @@ export class Stream {
   /** Open it; also again, after a session has begun. */
   open() {
     this.source?.close();
-    this.source = new EventSource("/api/stream");
+    const source = new EventSource("/api/stream");
+    this.source = source;
+    // A browser comes back by itself after a cut, but not after a refusal: "too many", or a proxy's
+    // word that nobody is there while the page's process comes back.
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) return;
+      setTimeout(() => { if (this.source === source) this.open(); }, AGAIN * 1000);
+    });
     this.on("desk", (data) => { this.desk = data.rows || data.order ? data : null; this.alive(); });
     this.on("change", (patch) => { this.desk = merge(this.desk ?? {}, patch); this.alive(); });
     this.on("stories", (lines) => { this.stories = lines; });
