@@ -10,7 +10,12 @@ import pytest
 from mt5crs_services.page.access.attempts import OF_ONE, WITHIN, Attempts
 from mt5crs_services.page.access.guard import OWN_SCRIPT, POLICY, Guard
 from mt5crs_services.page.access.token import Sessions, TokenError, load_token
+from mt5crs_services.page.application import make_page_application
+from mt5crs_services.page.desk.story import StoryTail
+from mt5crs_services.page.desk.watching import DeskReader, DeskWatch
 from mt5crs_shared.configuration.notify_structs import PageConfig
+from mt5crs_shared.process.installation import Installation
+from mt5crs_shared.process.paths import VarPaths
 
 COOKIE = "mt5crs_desk"
 JSON = {"content-type": "application/json"}
@@ -30,6 +35,7 @@ class Desk:
         self.token = load_token(folder / "token")
         self.sessions = Sessions(folder / "token")
         self.guard = Guard(application, config, self.sessions, COOKIE)
+        self.body = b""
 
     def ask(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, Any], Any]:
         """Status, headers and body; `Host` is that of the address where none is given."""
@@ -38,15 +44,19 @@ class Desk:
         async def send(message: Any) -> None:
             said.append(message)
 
+        async def receive() -> Any:
+            return {"type": "http.request", "body": self.body, "more_body": False}
+
         given = {"host": "127.0.0.1:8090", **{k.replace("_", "-"): v for k, v in headers.items()}}
         scope = {
             "type": "http",
             "method": method,
             "path": path,
+            "query_string": b"",
             "headers": [(k.encode(), v.encode()) for k, v in given.items()],
             "client": ("127.0.0.1", 50_000),
         }
-        asyncio.run(self.guard(scope, None, send))  # type: ignore[arg-type]  # nothing is read
+        asyncio.run(self.guard(scope, receive, send))
         found = {k.decode(): v.decode() for k, v in said[0]["headers"]}
         return said[0]["status"], found, msgspec.json.decode(said[1]["body"])
 
@@ -112,6 +122,7 @@ def test_names_of_this_machine_are_ours(desk: Desk, host: str) -> None:
         ({"origin": "null"}, 403),
         ({"origin": ""}, 403),
         ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"origin": "http://["}, 403),
         ({"sec_fetch_site": "cross-site"}, 403),
         ({"sec_fetch_site": "same-site"}, 403),
         ({"content_type": "text/plain"}, 415),
@@ -124,6 +135,33 @@ def test_an_action_that_is_not_the_pages_own_is_refused(
     desk: Desk, change: dict[str, str], status: int
 ) -> None:
     assert desk.ask("POST", "/api/act", **{**desk.own, **change})[0] == status
+
+
+@pytest.mark.parametrize("other", ['a={"x": 1}', "x[1]=2", "a b=1", f"{COOKIE}=guessed", "\x00"])
+def test_what_other_ports_put_into_the_cookies_keeps_nobody_out(desk: Desk, other: str) -> None:
+    own = {**desk.own, "cookie": f"{other}; {desk.own['cookie']}; {other}"}
+    assert desk.ask("POST", "/api/act", **own)[0] == 200
+
+
+def test_a_cookie_that_another_port_has_seen_lets_nobody_act(tmp_path: Path) -> None:
+    paths = VarPaths(tmp_path)
+    paths.run.mkdir()
+    watch = DeskWatch(DeskReader(paths), StoryTail(paths))
+    desk = Desk(paths.run, PageConfig())
+    desk.guard = make_page_application(paths, PageConfig(), Installation("desk", "s"), watch)
+    desk.body = msgspec.json.encode({"token": desk.token})
+    script = {"origin": "http://127.0.0.1:8090", "content_type": "application/json"}
+    _, headers, said = desk.ask("POST", "/api/session", **script)
+    assert "secure" not in headers["set-cookie"].lower()
+    cookie = headers["set-cookie"].partition(";")[0]
+    _, _, alone = desk.ask("GET", "/api/session", cookie=cookie)
+    assert not alone["may_act"]
+    assert said["forgery"] not in str(alone)
+    proof = {OWN_SCRIPT.replace("-", "_"): said["forgery"]}
+    assert desk.ask("GET", "/api/session", cookie=cookie, **proof)[2]["may_act"]
+    assert not desk.ask("GET", "/api/session", **proof)[2]["may_act"]
+    by_proxy = {**script, "origin": "https://127.0.0.1:8090"}
+    assert "secure" in desk.ask("POST", "/api/session", **by_proxy)[1]["set-cookie"].lower()
 
 
 def test_another_site_takes_no_viewers_place(desk: Desk) -> None:

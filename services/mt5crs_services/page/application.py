@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from mt5crs_services.page.access.attempts import Attempts
-from mt5crs_services.page.access.guard import Guard
+from mt5crs_services.page.access.guard import OWN_SCRIPT, Guard
 from mt5crs_services.page.access.token import Sessions, TokenError
 from mt5crs_services.page.acting import ActionOutcome, DeskAction, Hand, arguments_of
 from mt5crs_services.page.desk.figures import TradeFigures
@@ -128,13 +128,13 @@ class Pages:
 
     async def session(self, request: Request) -> Response:
         """What the one who asks may do."""
-        may_act = bool(request.scope["state"]["may_act"])
+        shown = bool(request.scope["state"]["may_act"])
+        own = shown and self._sessions.is_own_script(request.headers.get(OWN_SCRIPT, ""))
         return json_answer(
             {
                 "installation": self._paths.title,
-                "may_look": may_act or self._config.is_local,
-                "may_act": may_act,
-                "forgery": self._sessions.forgery if may_act else "",
+                "may_look": shown or self._config.is_local,
+                "may_act": own,
             }
         )
 
@@ -145,11 +145,7 @@ class Pages:
             told = f"too many wrong tokens: try again in {wait:.0f} s"
             return failure(429, told, {"retry-after": f"{wait:.0f}"})
         shown = msgspec.json.decode(await body_of(request), type=SessionRequest)
-        try:
-            opened = self._sessions.opened_by(shown.token)
-        except TokenError as error:
-            return failure(503, str(error))
-        if not opened:
+        if not self._sessions.opened_by(shown.token):
             self._attempts.failed(source)
             return failure(403, "that is not the token; `mt5crs-supervisor page` says it")
         made = json_answer({"may_act": True, "forgery": self._sessions.forgery})
@@ -158,7 +154,8 @@ class Pages:
             self._sessions.cookie,
             httponly=True,
             samesite="strict",
-            secure=self._config.certificate is not None,
+            # As the browser sees it: a proxy before us may have the certificate.
+            secure=request.headers.get("origin", "").startswith("https:"),
         )
         return made
 
@@ -288,6 +285,10 @@ async def _bad(_request: Request, error: Exception) -> Response:
     return failure(400, str(error))
 
 
+async def _no_token(_request: Request, error: Exception) -> Response:
+    return failure(503, str(error))
+
+
 def make_page_application(
     paths: VarPaths, config: PageConfig, installation: Installation, watch: DeskWatch
 ) -> Guard:
@@ -299,6 +300,7 @@ def make_page_application(
         BadRequest: _bad,
         msgspec.MsgspecError: _bad,
         LedgerError: _bad,
+        TokenError: _no_token,
     }
     application = Starlette(routes=pages.routes(), exception_handlers=bad)
     return Guard(application, config, sessions, cookie)

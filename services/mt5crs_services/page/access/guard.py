@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -124,7 +123,7 @@ class Guard:
         if method not in SAFE and (denied := _foreign(host, headers)):
             return denied
         try:
-            shown = self._sessions.is_cookie(_cookie_of(headers, self._cookie))
+            shown = self._sessions.is_cookie(*_cookies_of(headers, self._cookie))
         except TokenError as error:
             # Whoever may look without a token may do so still.
             logger.warning("%s", error)
@@ -149,16 +148,18 @@ def _host_name(host: str) -> str:
 def _foreign(host: str, headers: dict[str, str]) -> Denied | None:
     """Why a request that would change something is not one of this page's own; None: it is."""
     origin = headers.get("origin", "")
-    if urlsplit(origin).netloc.lower() != host.lower() or not origin.startswith("http"):
+    if origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
         return Denied(403, f"the request comes from {origin or 'nowhere'!r}, not from this page")
     if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         return Denied(415, "expected JSON")
     return None
 
 
-def _cookie_of(headers: dict[str, str], name: str) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+def _cookies_of(headers: dict[str, str], name: str) -> list[str]:
+    """Values of the cookies of a name.
+
+    Browsers send those of every port of the host, whatever their services have put into them: one
+    that is no proper cookie must not hide ours, nor may another one of our name.
+    """
+    parts = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+    return [value for found, _, value in parts if found == name]

@@ -85,12 +85,17 @@ class Sessions:
 
     @property
     def forgery(self) -> str:
-        """What the page's own script sends besides: a foreign page cannot know it."""
+        """What the page's own script sends besides, and keeps where no other port can read it.
+
+        It is told to whoever shows the token, and to nobody else: a cookie goes to every port of
+        the host, so that other services there come to know it, and it must not be enough.
+        """
         return self._made("forgery")
 
-    def is_cookie(self, given: str) -> bool:
-        """Whether a browser has shown the token before."""
-        return hmac.compare_digest(self.cookie.encode(), given.encode())
+    def is_cookie(self, *given: str) -> bool:
+        """Whether a browser has shown the token before: one of its cookies says so."""
+        cookie = self.cookie.encode()
+        return any([hmac.compare_digest(cookie, one.encode()) for one in given])
 
     def is_own_script(self, given: str) -> bool:
         """Whether the page's own script asks."""

@@ -2,11 +2,20 @@
 
 import { el, fill, say } from "./dom.js";
 
+/** A cookie goes to every port of the host; what is kept here stays with this one, and both are needed. */
+const PROOF = "forgery";
+
+/** What this script proves itself with. */
+function own() {
+  const proof = localStorage.getItem(PROOF);
+  return proof ? { "x-mt5crs": proof } : {};
+}
+
 /** Who may act, and the dialogs. */
 export class Actions {
   constructor(stream) {
     this.stream = stream;
-    this.session = { may_act: false, may_look: true, forgery: "", installation: "" };
+    this.session = { may_act: false, may_look: true, installation: "" };
     this.dialog = document.getElementById("dialog");
     this.bar = document.getElementById("actions");
     this.changed = () => {};
@@ -16,9 +25,18 @@ export class Actions {
   async begin() {
     const token = new URLSearchParams(location.hash.slice(1)).get("token");
     if (token) history.replaceState(null, "", `${location.pathname}#/`);
-    this.session = await (await fetch("/api/session")).json();
+    this.session = await this.asked();
     if (token) await this.show(token);
     this.draw();
+  }
+
+  /** What we may do; asked until somebody answers: the page's process may just be coming back. */
+  async asked() {
+    for (;;) {
+      const answer = await fetch("/api/session", { headers: own() }).catch(() => null);
+      if (answer?.ok) return answer.json();
+      await new Promise((later) => setTimeout(later, 3000));
+    }
   }
 
   async show(token) {
@@ -27,7 +45,8 @@ export class Actions {
     });
     const said = await answer.json();
     if (!answer.ok) return said.error;
-    Object.assign(this.session, said, { may_look: true });
+    localStorage.setItem(PROOF, said.forgery);
+    Object.assign(this.session, { may_act: said.may_act, may_look: true });
     this.draw();
     this.changed();
     return "";
@@ -185,7 +204,7 @@ export class Actions {
     try {
       const answer = await fetch("/api/act", {
         method: "POST", body: JSON.stringify(wanted),
-        headers: { "content-type": "application/json", "x-mt5crs": this.session.forgery },
+        headers: { "content-type": "application/json", ...own() },
       });
       const said = await answer.json();
       return answer.ok ? said : { failed: true, lines: [said.error] };
