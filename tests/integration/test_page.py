@@ -225,6 +225,30 @@ def one_strategy_with_all_that_it_did(browsing: Browsing) -> None:
     page.goto(f"{browsing.address}/#/")
 
 
+def what_a_strategy_says_breaks_no_layout(browsing: Browsing) -> None:
+    page = browsing.page
+    page.goto(f"{browsing.address}/#/strategy/cable")
+    page.locator(".head h2.name").wait_for()
+    # In one go: the next draw puts the true reason back.
+    script = """() => {
+        const why = document.querySelector(".head h2.name ~ .soft");
+        why.textContent = "W".repeat(3000);
+        return document.documentElement.scrollWidth - innerWidth;
+    }"""
+    assert page.evaluate(script) <= 0
+    page.goto(f"{browsing.address}/#/")
+
+
+def prices_have_the_digits_that_they_came_with(browsing: Browsing) -> None:
+    script = """async (values) => {
+        const { price } = await import("/static/js/format.js");
+        return values.map(price);
+    }"""
+    values = [1.1, 1.10005, 162.3, 162.345, 2400.5, 2400.123, (1.10005 + 1.10006) / 2.0]
+    shown = ["1.10000", "1.10005", "162.300", "162.345", "2400.50", "2400.123", "1.100055"]
+    assert browsing.page.evaluate(script, values) == shown
+
+
 def events_are_found_by_words(browsing: Browsing) -> None:
     page = browsing.page
     page.goto(f"{browsing.address}/#/events")
@@ -332,6 +356,8 @@ def test_looking(browsing: Browsing) -> None:
     it_says_when_what_it_shows_is_old(browsing)
     without_the_token_nothing_can_be_done(browsing)
     one_strategy_with_all_that_it_did(browsing)
+    what_a_strategy_says_breaks_no_layout(browsing)
+    prices_have_the_digits_that_they_came_with(browsing)
     events_are_found_by_words(browsing)
     history_is_that_of_the_ledger_and_of_pnl(browsing)
     nobody_is_kept_from_using_it(browsing, "light")

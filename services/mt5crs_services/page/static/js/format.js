@@ -31,11 +31,12 @@ export function percent(value, digits = 0) {
   return value === undefined || value === null ? "–" : `${figure(value * 100, digits)} %`;
 }
 
-/** A price with as many digits as it came with, at most six. */
+/** A price with as many digits as it came with, at most six, and no fewer than are usual for it. */
 export function price(value) {
   if (!value) return "–";
-  const digits = value >= 1000 ? 2 : value >= 50 ? 3 : 5;
-  return value.toFixed(digits);
+  const usual = value >= 1000 ? 2 : value >= 50 ? 3 : 5;
+  const given = String(Number(value.toFixed(6))).split(".")[1]?.length ?? 0;
+  return value.toFixed(Math.max(usual, given));
 }
 
 /** Bytes in MB. */
