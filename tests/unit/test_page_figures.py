@@ -9,7 +9,7 @@ from mt5crs_services.page.strategy.view import read_strategy
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.trading.orders import Charge
-from mt5crs_shared.trading.trades import Trade, performance
+from mt5crs_shared.trading.trades import Trade, grouped_by, performance
 from tests.unit.gateway_cases import START_US, Office, order, tick
 
 DAY = market_day(START_US / 1e6)
@@ -62,6 +62,28 @@ def test_what_a_broker_charges_is_a_cost_whenever_it_is_said(office: Office) -> 
     agree(figures, office)
     assert [(t.commission, t.swap) for t in figures.trades] == [(0.75, -1.5), (3.5, 0.0)]
     agree(TradeFigures(office.path), office)
+
+
+def test_each_strategys_figures_are_those_of_its_day_whoever_has_traded_since(
+    office: Office,
+) -> None:
+    figures = TradeFigures(office.path)
+    expected: dict[str, list[Trade]] = {"euro": [], "other": []}
+    for turn in range(6):
+        name = ("euro", "other")[turn % 2]
+        at = turn * 86_400_000_000 // 3
+        held = office.open(tick(at), strategy=name, lots=0.07)
+        later = tick(at + 1_000, 1.1 + turn * 1e-4, 1.2)
+        office.submit(order(later, "SELL", name, lots=0.07, ticket=held.ticket))
+        day = market_day((START_US + at) / 1e6)
+        figures.read(day)
+        expected[name].append(booked(office)[-1])
+        for other, own in expected.items():
+            found = figures.of(other)
+            of_day = grouped_by(own, "day").get(day, [])
+            assert found.trades == len(own)
+            assert found.today == pytest.approx(sum(trade.net for trade in of_day))
+            assert found.drawdown_today == (performance(of_day).drawdown if of_day else 0.0)
 
 
 def test_one_strategys_own_trades_have_their_charges_too(office: Office) -> None:

@@ -1,7 +1,7 @@
 """What the ledger says of each strategy, read on as it is booked; every formula is `trades`'."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,10 +10,12 @@ import msgspec
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.trading.orders import Charge, Fill
-from mt5crs_shared.trading.trades import Trade, grouped_by, net_curve, performance, trades_of
+from mt5crs_shared.trading.trades import Trade, net_curve, performance, trades_of
 
 DAY_POINTS = 60
 """Points of a day's curve at most: more are thinned out, the newest stays."""
+
+DAY_US = 86_400_000_000
 
 NEWEST = "SELECT (SELECT ifnull(max(id), 0) FROM deals), (SELECT ifnull(max(id), 0) FROM charges)"
 """Numbers of the last deal and of the last charge."""
@@ -88,9 +90,11 @@ class TradeFigures:
         if fresh:
             self._newest = newest
             self._take(fresh)
-        if fresh or day != self._day:
+        if day != self._day:
             self._day = day
-            self._add_up()
+            self._add_up({trade.strategy for trade in self.trades})
+        elif fresh:
+            self._add_up({each.strategy for each in fresh})
 
     def of(self, strategy: str) -> TradeSums:
         """What one strategy's trades come to."""
@@ -128,10 +132,14 @@ class TradeFigures:
         self._open = still_open
         self._charges = [one for one in self._charges if (one.strategy, one.ticket) not in self._at]
 
-    def _add_up(self) -> None:
+    def _add_up(self, changed: Collection[str]) -> None:
+        """Of those whose trades have changed alone: a year of fifty strategies takes its time."""
         self._all = sums_of(self.trades, self._day)
-        by_strategy = grouped_by(self.trades, "strategy")
-        self._of = {name: sums_of(own, self._day) for name, own in by_strategy.items()}
+        own: dict[str, list[Trade]] = {name: [] for name in changed}
+        for trade in self.trades:
+            if trade.strategy in own:
+                own[trade.strategy].append(trade)
+        self._of |= {name: sums_of(trades, self._day) for name, trades in own.items()}
 
 
 def charged(trade: Trade, charge: Charge) -> Trade:
@@ -145,7 +153,7 @@ def sums_of(trades: Sequence[Trade], day: str) -> TradeSums:
     if not trades:
         return TradeSums()
     found = performance(trades)
-    of_day = grouped_by(trades, "day").get(day, [])
+    of_day = closed_on(day, trades)
     today = performance(of_day) if of_day else None
     return TradeSums(
         trades=found.trades,
@@ -155,6 +163,14 @@ def sums_of(trades: Sequence[Trade], day: str) -> TradeSums:
         drawdown_today=today.drawdown if today is not None else 0.0,
         day=thinned(day_curve(of_day), DAY_POINTS),
     )
+
+
+def closed_on(day: str, trades: Sequence[Trade]) -> list[Trade]:
+    """Those that were closed on a day (ISO 8601, UTC) of event time; empty: of no day."""
+    if not day:
+        return []
+    begin = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000
+    return [trade for trade in trades if begin <= trade.closed_us < begin + DAY_US]
 
 
 def day_curve(trades: Sequence[Trade]) -> list[float]:
