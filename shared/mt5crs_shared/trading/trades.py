@@ -220,6 +220,13 @@ def grouped_by(trades: Iterable[Trade], span: Span) -> dict[str, list[Trade]]:
     return dict(sorted(found.items()))
 
 
+def charged(trade: Trade, charge: Charge) -> Trade:
+    """A trade, with what the broker has charged for it since."""
+    commission, swap = trade.commission + charge.commission, trade.swap + charge.swap
+    net = _net(trade.profit, commission, swap)
+    return msgspec.structs.replace(trade, commission=commission, swap=swap, net=net)
+
+
 def earned(name: str, trades: Sequence[Trade]) -> Earned:
     """What at least one trade comes to, by a name."""
     found = performance(trades)
@@ -259,8 +266,12 @@ def _trade(opening: Fill, closings: Sequence[Fill], charges: Sequence[Charge]) -
         commission=commission,
         swap=swap,
         code=closings[-1].code,
-        net=profit - commission + swap,
+        net=_net(profit, commission, swap),
     )
+
+
+def _net(profit: float, commission: float, swap: float) -> float:
+    return profit - commission + swap
 
 
 def _closed(trade: Trade) -> datetime:

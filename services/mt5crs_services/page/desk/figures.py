@@ -10,7 +10,7 @@ import msgspec
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.trading.orders import Charge, Fill
-from mt5crs_shared.trading.trades import Trade, net_curve, performance, trades_of
+from mt5crs_shared.trading.trades import Trade, charged, net_curve, performance, trades_of
 
 DAY_POINTS = 60
 """Points of a day's curve at most: more are thinned out, the newest stays."""
@@ -140,12 +140,6 @@ class TradeFigures:
             if trade.strategy in own:
                 own[trade.strategy].append(trade)
         self._of |= {name: sums_of(trades, self._day) for name, trades in own.items()}
-
-
-def charged(trade: Trade, charge: Charge) -> Trade:
-    """A trade, with what the broker has charged for it since."""
-    commission, swap = trade.commission + charge.commission, trade.swap + charge.swap
-    return msgspec.structs.replace(trade, commission=commission, swap=swap)
 
 
 def sums_of(trades: Sequence[Trade], day: str) -> TradeSums:
