@@ -16,6 +16,7 @@ from mt5crs_services.page.desk.story import StoryTail
 from mt5crs_services.page.desk.view import desk_of, exposure_of
 from mt5crs_services.page.desk.viewers import MOST, QUEUED, Audience, TooManyViewers
 from mt5crs_services.page.desk.watching import DeskReader, DeskWatch
+from mt5crs_shared.control.asking import ControlTimeout
 from mt5crs_shared.control.status_report import AccountReport, StatusReport
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.metrics import StrategyMoney
@@ -242,3 +243,25 @@ def test_it_asks_once_for_everybody_and_not_at_all_for_nobody(
     assert unwatched == 0
     assert 4 <= watched <= 6, "one a turn for all of them"
     assert afterwards == 0
+
+
+def test_however_many_wait_for_a_supervisor_that_is_silent_it_is_asked_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "EVERY", 0.0)
+
+    class Silent(CountingReader):
+        """It gives nobody an answer."""
+
+        def read(self) -> tuple[StatusReport, Desk]:
+            self.asked += 1
+            raise ControlTimeout("no answer")
+
+    reader = Silent()
+
+    async def scene() -> None:
+        watch = DeskWatch(reader, NoStory())
+        await asyncio.gather(*(watch.look() for _ in range(20)))
+
+    asyncio.run(asyncio.wait_for(scene(), 30.0))
+    assert reader.asked <= 2

@@ -111,8 +111,10 @@ class DeskWatch:
 
     async def look(self) -> None:
         """Ask, and tell everybody what differs; not where somebody has asked just now."""
+        wanted = time.monotonic()
         async with self._one:
-            if time.monotonic() - self._asked >= EVERY:
+            # Whoever has waited for a supervisor that does not answer does not all wait again.
+            if self._asked < wanted and time.monotonic() - self._asked >= EVERY:
                 self._asked = time.monotonic()
                 await self._ask()
 
