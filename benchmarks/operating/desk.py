@@ -19,6 +19,9 @@ SYMBOLS = ("EURUSD", "GBPUSD", "XAUUSD", "EURJPY", "USDJPY")
 CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
 RECORDER = "tests.chaos.strategies:Recorder"
 
+AT_MOST = 90.0
+"""Seconds for a command; one that waits for its minute says then what it waits for."""
+
 TOUCHED = ("paused", "flat", "changed", "gone", "switched")
 """Strategies that the operator does something to."""
 
@@ -99,9 +102,8 @@ class Desk:
     def call(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """What a command of the operator prints, and how it ends."""
         where = ["--var-dir", str(self.folder / "var"), "--config", str(self.file)]
-        return subprocess.run(
-            [*COMMAND, *where, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60.0
-        )
+        command = [*COMMAND, *where, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=AT_MOST)
 
     def say(self, *arguments: str, code: int = 0) -> str:
         """What a command prints that ends with this code."""
