@@ -63,7 +63,7 @@ def decisions(system: System) -> tuple[int, float]:
 def measured(system: System, pids: list[int], seconds: float) -> list[float]:
     """Milliseconds of processor time a second of each process; and microseconds of a decision."""
     before, (count, spent) = list(map(used_by, pids)), decisions(system)
-    time.sleep(seconds)
+    time.sleep(seconds)  # the interval that is measured
     used = [used_by(pid) - earlier for pid, earlier in zip(pids, before, strict=True)]
     later, longer = decisions(system)
     latency = (longer - spent) / max(later - count, 1) * 1e6

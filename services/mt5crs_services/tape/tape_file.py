@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.process.files import is_irregular
+from mt5crs_shared.process.files import is_irregular, read_regular
 
 logger = logging.getLogger(__name__)
 
@@ -247,11 +247,16 @@ def unbroken_since(folder: Path) -> dict[str, int]:
         for time_us, _, _, _, number, flags in _RECORD.iter_unpack(data):
             if number not in found or flags & _BROKEN:
                 found[number] = time_us
-    try:
-        names = (folder / SYMBOLS).read_text().split()
-    except (OSError, UnicodeDecodeError):
-        names = []
+    names = symbol_names(folder)
     return {names[number]: at for number, at in found.items() if number < len(names)}
+
+
+def symbol_names(folder: Path) -> list[str]:
+    """The symbols of a tape in the order of their numbers; none where they cannot be read."""
+    try:
+        return read_regular(folder / SYMBOLS, _MOST_NAMES).decode().split()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _records_of(path: Path) -> bytes:

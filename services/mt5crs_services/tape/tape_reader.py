@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mt5crs_services.tape.tape_file import HEADER, SYMBOLS, TIMED
+from mt5crs_services.tape.tape_file import HEADER, TIMED, symbol_names
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.process.files import open_regular, read_regular
+from mt5crs_shared.process.files import open_regular
 
 RECORD_TYPE = np.dtype(
     [
@@ -28,9 +28,6 @@ NEWEST = 500_000
 AT_ONCE = 20_000
 """Records that are read in one go, 0.7 MB."""
 
-_MOST_NAMES = 100_000
-"""Bytes of the largest list of symbols."""
-
 
 def read_newest_ticks(folder: Path, symbol: str, span_us: int) -> Iterator[Tick]:
     """The ticks of one symbol that are not older than so much, oldest first.
@@ -43,9 +40,8 @@ def read_newest_ticks(folder: Path, symbol: str, span_us: int) -> Iterator[Tick]
         span_us: Microseconds of event time, from the newest tick of the symbol back.
     """
     try:
-        names = read_regular(folder / SYMBOLS, _MOST_NAMES).decode().split()
-        number = names.index(symbol)
-    except (OSError, UnicodeDecodeError, ValueError):
+        number = symbol_names(folder).index(symbol)
+    except ValueError:
         return
     parts = [_records(folder / name, number) for name in ("previous.tape", "current.tape")]
     found = np.concatenate(parts)

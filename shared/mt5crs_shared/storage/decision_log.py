@@ -9,6 +9,9 @@ import msgspec
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.storage.store import connect_readonly
 
+SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
+"""Signals in words."""
+
 
 class DecisionLogError(Mt5crsError):
     """A journal that cannot be read. Whoever asked is told; the journal is left as it is."""
@@ -44,6 +47,16 @@ class Decision(msgspec.Struct, frozen=True):
     order_ids: str
     detail: str
     note: str
+
+    @property
+    def word(self) -> str:
+        """Its signal in words; one that nobody knows as its number."""
+        return SIGNALS.get(self.signal, str(self.signal))
+
+    @property
+    def why(self) -> str:
+        """`detail` and `note`, where there are both."""
+        return "; ".join(filter(None, (self.detail, self.note)))
 
 
 def read_decisions(journal: Path, limit: int | None = None) -> list[Decision]:

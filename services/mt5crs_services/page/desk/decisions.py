@@ -8,9 +8,6 @@ from mt5crs_services.page.desk.rows import LastSignal
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.decision_log import Decision, DecisionLogError, read_decisions
 
-SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
-
-
 AT_ONCE = 15
 """Journals that are read in one look, about: with more strategies each waits for its turn."""
 
@@ -62,9 +59,9 @@ class LastDecisions:
 def shown_signal(decision: Decision) -> LastSignal:
     """A decision, as the page has it."""
     return LastSignal(
-        word=SIGNALS.get(decision.signal, str(decision.signal)),
+        word=decision.word,
         time=decision.time_us / 1e6,
         action=decision.action,
-        why="; ".join(filter(None, (decision.detail, decision.note))),
+        why=decision.why,
         probability=decision.probability,
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from mt5crs_services.page.desk.decisions import SIGNALS
 from mt5crs_services.page.strategy.candles import read_candles
 from mt5crs_services.page.strategy.life import Stretch, life_of
 from mt5crs_services.page.strategy.log_tail import LogLine, read_log_tail
@@ -184,10 +183,10 @@ def read_strategy(
 def _deciding(decision: Decision) -> Deciding:
     return Deciding(
         time=decision.time_us / 1e6,
-        word=SIGNALS.get(decision.signal, str(decision.signal)),
+        word=decision.word,
         action=decision.action,
         price=(decision.bid + decision.ask) / 2.0,
-        why="; ".join(filter(None, (decision.detail, decision.note))),
+        why=decision.why,
         probability=decision.probability,
         lots=decision.lots,
     )

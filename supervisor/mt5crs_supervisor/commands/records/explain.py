@@ -24,7 +24,6 @@ from mt5crs_supervisor.display.folding import folded_words
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.control import ControlClient
 
-SIGNALS = {-1: "SELL", 0: "HOLD", 1: "BUY", 2: "EXIT"}
 TOPIC = 12
 """Cells before the words of an explanation."""
 
@@ -196,7 +195,7 @@ def _features(row: StrategyStatus) -> str:
 def _decision(entry: StrategyConfig | None, last: Decision | None) -> str:
     if last is None:
         return "none yet"
-    signal = SIGNALS.get(last.signal, str(last.signal))
+    signal = last.word
     when = f"{books.moment(last.time_us).text} UTC"
     why = ""
     if last.probability is not None:
@@ -241,7 +240,7 @@ def _position(row: StrategyStatus) -> str:
 def _columns(rows: Sequence[Decision]) -> list[Column]:
     return [
         column(rows, "TICK (UTC)", lambda d: books.moment(d.time_us), right=False),
-        column(rows, "SIGNAL", lambda d: Cell(SIGNALS.get(d.signal, str(d.signal))), right=False),
+        column(rows, "SIGNAL", lambda d: Cell(d.word), right=False),
         column(rows, "P", lambda d: Cell(_probability(d))),
         column(rows, "ACTION", lambda d: Cell(d.action, COLOURS.get(d.action)), right=False),
         column(rows, "LOTS", lambda d: Cell(f"{d.lots:.2f}" if d.lots else "-"), 2),

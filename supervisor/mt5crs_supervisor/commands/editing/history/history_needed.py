@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mt5crs_shared.errors import Mt5crsError
+from mt5crs_shared.market.bars import TIMEFRAME_US
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import store
 from mt5crs_shared.storage.recorded import read_rows
@@ -24,8 +25,10 @@ COLUMNS = ("timestamp", "open", "high", "low", "close", "spread_points")
 WINDOW = 256
 """Closed bars that a strategy has at most."""
 
-SECONDS = {"M": 60, "H": 3_600, "D": 86_400}
-"""Of a timeframe's unit; a terminal has no bars of seconds."""
+LENGTHS_US: Mapping[str, int] = {
+    name: length for name, length in TIMEFRAME_US.items() if length >= TIMEFRAME_US["M1"]
+}
+"""Of the bars that a terminal has: none of seconds."""
 
 
 class _UnreadableError(Mt5crsError):
@@ -48,7 +51,7 @@ def lacking(
         each
         for each in strategies
         if each.enabled
-        and each.timeframe[:1] in SECONDS
+        and each.timeframe in LENGTHS_US
         and not _has_checkpoint(paths.journal(each.name))
     ]
     if not asked:
@@ -73,7 +76,7 @@ def lacking(
 
 
 def _lacks(strategy: UncheckedStrategy, end_us: int, begins_us: int, now_us: int) -> bool:
-    length_us = int(strategy.timeframe[1:]) * SECONDS[strategy.timeframe[0]] * 1_000_000
+    length_us = LENGTHS_US[strategy.timeframe]
     tape_is_enough = begins_us <= now_us - WINDOW * length_us
     # Less than a bar is made of ticks.
     return not tape_is_enough and begins_us - end_us >= length_us
