@@ -36,6 +36,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
         identity: How it calls itself on our sockets; see `installation.Installation`.
         installation: Id of the installation; where its folder has another one, it ends.
         poison: Ticks that killed this strategy twice; each is skipped.
+        by_hand: Somebody wanted it, by a start or a restart: it follows no death. What a strategy's
+            code failed on in a row before it counts no more.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     identity: bytes = b""
     installation: str = ""
     poison: tuple[Tick, ...] = ()
+    by_hand: bool = False
 
 
 # Child -> supervisor

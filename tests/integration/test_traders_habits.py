@@ -1,14 +1,19 @@
 """What traders do without a thought: slow code, files named like Python's own, a bug in on_fill."""
 
+import os
 import re
 import signal
 import subprocess
 from pathlib import Path
 
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Fill
 from mt5crs_supervisor.chaos import scenario
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.examples.ma_cross import MovingAverageCross
+from mt5crs_worker.strategy import Signal
 from tests.chaos.crosses import CROSS, SPEC
+from tests.chaos.strategies import Recorder
 from tests.integration.test_cli_process import FAST, STRATEGIES, CommandLine
 from tests.system import ROOT, running, wait_for
 
@@ -23,16 +28,29 @@ class BadFill(MovingAverageCross):
         raise RuntimeError("a bug in on_fill")
 
 
-def test_a_slow_strategy_with_a_backlog_is_not_taken_for_hung(tmp_path: Path) -> None:
-    file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
-    slow = {
-        "name": "slow",
+class BadTick(Recorder):
+    """Has a bug that shows at each tick."""
+
+    def on_tick(self, tick: Tick, bars: BarWindow) -> Signal:
+        super().on_tick(tick, bars)
+        raise RuntimeError("a bug in on_tick")
+
+
+def recorder(folder: Path, name: str, strategy: str) -> dict[str, object]:
+    """The entry of one that is asked at each tick."""
+    return {
+        "name": name,
         "symbol": "EURUSD",
-        "strategy": "tests.chaos.strategies:Slow",
+        "strategy": strategy,
         "evaluate": "tick",
         "timeframe": "S1",
-        "params": {"file": str(tmp_path / "seen")},
+        "params": {"file": str(folder / "seen")},
     }
+
+
+def test_a_slow_strategy_with_a_backlog_is_not_taken_for_hung(tmp_path: Path) -> None:
+    file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
+    slow = recorder(tmp_path, "slow", "tests.chaos.strategies:Slow")
     feed = {"feed": {"kind": "replay", "files": [str(file)], "speed": 0.0}}
     with running(tmp_path, [slow], feed) as system:
         pid = system.pid("slow")
@@ -81,6 +99,27 @@ def test_a_bug_in_on_fill_is_told(tmp_path: Path) -> None:
         told = re.compile(r"its on_fill failed on the last \d+ deals; it trades on: ").match
         wait_for(lambda: told(system.strategy("bad").process.degraded), "that it is DEGRADED")
         assert "a bug in on_fill" in system.strategy("bad").process.last_error
+
+
+def test_a_death_forgives_no_bug_and_a_restart_waits_for_the_next_one(tmp_path: Path) -> None:
+    file = scenario.make_up(tmp_path, [SPEC], TICKS, seed=4)["EURUSD"]
+    bad = recorder(tmp_path, "bad", f"{__name__}:BadTick")
+    feed = {"feed": {"kind": "replay", "files": [str(file)], "speed": 0.0}}
+    failed = f"the strategy's code failed x{TICKS} in a row"
+    with running(tmp_path, [bad], feed) as system:
+
+        def is_told() -> bool:
+            return system.strategy("bad").process.degraded.startswith(failed)
+
+        wait_for(is_told, "that it is DEGRADED")
+        first = system.pid("bad")
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: system.pids()["bad"] not in (None, first) and is_told(), "the next")
+        restarted = subprocess.run(system.command("restart", "bad"), capture_output=True, text=True)
+        assert restarted.returncode == 0, restarted.stderr
+        metrics = system.strategy("bad").metrics
+        assert metrics is not None and (metrics.errors_in_a_row, metrics.error_count) == (0, TICKS)
+        assert "failed x" not in system.strategy("bad").process.degraded
 
 
 def test_a_stop_says_what_stays_open(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.trading.locks import TradingState
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.records import explain
 from mt5crs_supervisor.display import render
@@ -32,6 +33,13 @@ def test_one_that_is_warming_up_says_how_long_it_takes() -> None:
     assert "warming up: 180 of 256 closed bars of 1m00s; 1h16m of open market to go" in text
     warm = said(warm=256, bars_needed=256, bar_seconds=60, history_bars=250)
     assert "has the 256 closed bars of 1m00s that it needs; it began with 250 of `history`" in warm
+
+
+def test_its_state_is_the_one_that_status_shows() -> None:
+    halted = strategy(trading=TradingState.HALTED)
+    (first, *_) = explain.explained(halted, ENTRY, LAST)
+    assert render.strategy_state(halted).text == "HALTED"
+    assert first.endswith("HALTED (its process: RUNNING for 2m05s, pid 4242)")
 
 
 def test_a_decision_is_told_with_what_would_have_made_it_another() -> None:

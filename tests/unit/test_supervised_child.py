@@ -142,6 +142,7 @@ def test_three_failed_boots_end_in_quarantine_and_the_operator_brings_it_back(be
         if bench.child.state is State.STARTING:
             bench.process()
     assert bench.child.state is State.QUARANTINED
+    assert bench.child.last_error.startswith("3 failures in a row before it was ready, the last: ")
     bench.child.restart(now)
     assert bench.child.state is State.STARTING
 
@@ -235,6 +236,20 @@ def test_a_child_over_its_memory_is_replaced_in_good_order_and_none_of_it_counts
     assert bench.child.state is State.STARTING
     assert bench.deaths.reports == []
     assert bench.parent.spawned == 2
+
+
+def test_a_recovery_is_measured_from_the_end_before_it_not_from_a_death_of_last_week() -> None:
+    bench = Bench(limits=LimitsConfig("100MB"))
+    bench.run(0.0)
+    bench.child.on_exit(ExitStatus(-9), 1.0)
+    bench.process()
+    bench.child.on_ready(1.0)
+    bench.child.on_first_tick(FirstTick("s", 1, 2, 1.25))
+    bench.beat(600_000.0, megabytes=101)
+    bench.child.on_exit(ExitStatus(0), 600_001.0)
+    bench.process()
+    bench.child.on_first_tick(FirstTick("s", 1, 3, 600_001.5))
+    assert bench.child.spawn.recovery == 0.5
 
 
 def test_a_child_far_over_its_memory_is_killed() -> None:

@@ -34,6 +34,11 @@ def explain_death(spawn: Spawn, status: ExitStatus, cause: Cause) -> str:
     return f"{why}; {MACHINE}" if cause is Cause.MACHINE else why
 
 
+def given_up(cause: Cause, reason: str, last: str) -> str:
+    """Why there is no further try: the last death alone does not tell that, unless it was final."""
+    return last if cause is Cause.PERMANENT else f"{reason}, the last: {last}"
+
+
 def is_own_doing(cause: Cause, status: ExitStatus) -> bool:
     """Whether a process came to its end by what it did itself, and not by somebody's kill -9."""
     if cause in (Cause.HANG, Cause.MEMORY, Cause.OOM):

@@ -237,7 +237,7 @@ class Child:
             # The exit code of an adopted process is not known.
             self._move(LifecycleEvent.DIED)
             self.restarts += 1
-            self.retry_at = now
+            spawn.times.died = self.retry_at = now
             self.on_time(now)
         else:
             self._die(status, pid, now, oom)
@@ -294,9 +294,8 @@ class Child:
         cause = causes.of_death(spawn, status, oom)
         self.last_error = causes.explain_death(spawn, status, cause)
         died = causes.death(spawn, status, cause, self.last_error, pid, now)
-        ready = spawn.times.ready
         spawn.times.died = now
-        decision = self.policy.on_death(cause, now - ready if ready is not None else None, now)
+        decision = self.policy.on_death(cause, spawn.healthy_for(now), now)
         if decision.news:
             self._parent.notify(Died(self.name, self.last_error))
         stagger = self._deaths.on_death(self, now, causes.is_own_doing(cause, status))
@@ -310,6 +309,7 @@ class Child:
         """Respawn or give up; what was decided, for people."""
         if decision.delay is None:
             self._move(LifecycleEvent.GAVE_UP)
+            self.last_error = causes.given_up(cause, decision.reason, self.last_error)
             self.retry_at = self.policy.retry_at(now, cause)
             self._parent.notify(Quarantined(self.name, decision.reason))
             return f"quarantine: {decision.reason}"

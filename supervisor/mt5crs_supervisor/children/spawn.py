@@ -110,6 +110,10 @@ class Spawn:
         self.model_hash = model_hash
         self.times.ready = self.beat_at = now
 
+    def healthy_for(self, now: float) -> float | None:
+        """Seconds since it was ready; None: it never was."""
+        return now - self.times.ready if self.times.ready is not None else None
+
     def on_pause(self, now: float) -> None:
         """It could not be heard until now."""
         self.beat_at = self.judged_from = now

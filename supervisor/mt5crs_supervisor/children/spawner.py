@@ -86,6 +86,7 @@ class Spawner:
             lease=self._installation.lease(child.name, epoch, now + self._lease_seconds),
             identity=self._installation.identity(child.name, epoch),
             poison=self._poison(child.name),
+            by_hand=child.spawn.times.died is None,
         )
         if child.plan.kind == "strategy":
             self._channel.fence(spec.name, spec.epoch)

@@ -104,8 +104,14 @@ class Checkpoints:
         return self._kept_rates
 
 
-def load_checkpoint(journal: Journal, strategy: StrategyConfig) -> Checkpoint | None:
-    """The last checkpoint, unless it belongs to another strategy or is damaged."""
+def load_checkpoint(journal: Journal, strategy: StrategyConfig, by_hand: bool) -> Checkpoint | None:
+    """The last checkpoint, unless it belongs to another strategy or is damaged.
+
+    Args:
+        journal: Where it is kept.
+        strategy: The strategy's entry.
+        by_hand: Somebody wanted this process: it begins with a clean record.
+    """
     saved = journal.load()
     if saved is None:
         return None
@@ -118,4 +124,9 @@ def load_checkpoint(journal: Journal, strategy: StrategyConfig) -> Checkpoint | 
     except ValueError as error:
         journal.event("checkpoint_damaged", str(error))
         return None
-    return saved
+    if not by_hand:
+        return saved
+    clean = msgspec.structs.replace(
+        saved.metrics, errors_in_a_row=0, fill_errors_in_a_row=0, feature_faults_in_a_row=0
+    )
+    return msgspec.structs.replace(saved, metrics=clean)

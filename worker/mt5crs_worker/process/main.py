@@ -113,7 +113,7 @@ class Worker:
             introduce=lambda: self._register(),
         )
         self._flight = FlightRecorder(self._paths.flight_file(strategy.name), self._spec.epoch)
-        checkpoint = load_checkpoint(self._journal, strategy)
+        checkpoint = load_checkpoint(self._journal, strategy, self._spec.by_hand)
         self._child.poller.register(self._gateway.socket, zmq.POLLIN)
         self._waiting.register(self._gateway.socket, zmq.POLLIN)
         kept = checkpoint.rates if checkpoint is not None else {}

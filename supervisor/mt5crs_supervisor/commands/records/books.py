@@ -124,7 +124,7 @@ def order_columns(rows: Sequence[OrderRecord]) -> list[Column]:
         column(rows, "STATUS", lambda o: Cell(o.status, STATUS_COLOURS.get(o.status)), right=False),
         column(rows, "CODE", lambda o: Cell(o.code or "-"), 3, right=False),
         column(rows, "TICKET", lambda o: Cell(str(o.ticket or "-")), 5),
-        column(rows, "WHY", lambda o: Cell(o.detail or o.reason), 1, right=False, least=16),
+        column(rows, "WHY", lambda o: Cell(o.detail or o.reason), 1, right=False, least=12),
     ]
 
 

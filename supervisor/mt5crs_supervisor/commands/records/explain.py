@@ -9,7 +9,7 @@ from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import StrategyConfig
 from mt5crs_shared.control.notes import last_reason, way_out
 from mt5crs_shared.control.states import State
-from mt5crs_shared.control.status_report import ChildStatus, StrategyStatus
+from mt5crs_shared.control.status_report import StrategyStatus
 from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import decision_log
@@ -20,6 +20,7 @@ from mt5crs_shared.wording import duration, plain
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
+from mt5crs_supervisor.display import render
 from mt5crs_supervisor.display.folding import folded_words
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.control import ControlClient
@@ -102,7 +103,7 @@ def explained(
         lock: What holds its orders back; None: nothing.
     """
     told = [
-        ("", "  ".join(filter(None, (row.process.name, row.symbol, _process(row.process))))),
+        ("", "  ".join(filter(None, (row.process.name, row.symbol, _process(row))))),
         ("trouble", row.process.degraded),
         ("held back", _held_back(lock)),
         ("bars", _bars(row)),
@@ -115,8 +116,9 @@ def explained(
     return [f"  {topic:<9} {plain(text)}" if topic else text for topic, text in told if text]
 
 
-def _process(child: ChildStatus) -> str:
-    """Its state, and what it waits for."""
+def _process(row: StrategyStatus) -> str:
+    """Its state, as `status` has it, and what it waits for."""
+    child = row.process
     if child.queued is not None:
         return f"waits for its process; {child.queued} are made before it"
     match child.state:
@@ -140,7 +142,9 @@ def _process(child: ChildStatus) -> str:
             return "is in no configuration any more: it has no process"
         case _:
             up = f" for {duration(child.uptime)}" if child.uptime is not None else ""
-            return f"{child.state}{up}, pid {child.pid}"
+            process = f"{child.state}{up}, pid {child.pid}"
+            shown = render.strategy_state(row).text
+            return process if shown == child.state else f"{shown} (its process: {process})"
 
 
 def _held_back(lock: TradingLock | None) -> str:

@@ -20,6 +20,7 @@ from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.locks import OPERATOR, TradingState
 from mt5crs_shared.trading.operator_requests import AskTrading
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
@@ -40,6 +41,9 @@ from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingContr
 WITHIN = 60.0
 """Seconds that a reload is waited for."""
 
+TELL_EVERY = 1.0
+"""Seconds after which it is said again what a reload waits for."""
+
 Row = tuple[str, str, str]
 """What happens, to whom, and what is behind it."""
 
@@ -54,11 +58,12 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     """
     client = ControlClient(paths.var)
     report = client.status()
+    click.echo(f"trying what {nearby(report.config)} names ...", err=True)
     request = tried(report)
     planned = asked(client, request)
     _show(planned)
     if planned.refused:
-        raise CommandError(f"nothing was changed: {'; '.join(planned.refused)}")
+        raise CommandError(f"nothing that runs was changed: {'; '.join(planned.refused)}")
     if dry_run or not planned.count:
         return
     with _leaving_held(paths, planned.removed, keep, flatten):
@@ -106,7 +111,7 @@ def asked(client: ControlClient, request: ReloadRequest) -> ConfigDifference:
     """
     reply = client.request(request)
     if isinstance(reply, Refused):
-        raise CommandError(f"nothing was changed: {reply.reason}")
+        raise CommandError(f"nothing that runs was changed: {reply.reason}")
     assert isinstance(reply, Planned), reply
     return reply.difference
 
@@ -139,7 +144,7 @@ def _leaving_held(
             trading.close(gateway, held)
         elif held and not keep:
             names = [position.strategy for position in held]
-            raise CommandError(f"nothing was changed: {left_open(names)}")
+            raise CommandError(f"nothing that runs was changed: {left_open(names)}")
         yield
     finally:
         trading.let_go(gateway, fresh)
@@ -152,11 +157,15 @@ def _wait(client: ControlClient, planned: ConfigDifference, monotonic: Callable[
         CommandError: Some did not come up.
         ControlTimeout: It is not over in time.
     """
-    begun = monotonic()
+    begun = told_at = monotonic()
     fresh = {*planned.added, *(c.name for c in planned.changed if c.replaced), *planned.services}
 
     def over() -> StatusReport | None:
+        nonlocal told_at
         report = client.status()
+        if report.reloading and monotonic() - told_at > TELL_EVERY:
+            told_at = monotonic()
+            click.echo(f"waits for {report.reloading} ...")
         states = [child.state for child in report.children if child.name in fresh]
         settled = len(states) == len(fresh) and all(state in SETTLED for state in states)
         return report if not report.reloading and settled else None
