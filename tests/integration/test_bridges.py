@@ -251,6 +251,28 @@ def test_a_guarded_stop_is_sent_once_also_by_a_gateway_that_is_killed(desk: Desk
     assert (len(desk.bridge.book.deals()), desk.far_side.closing) == (2, ())
 
 
+@pytest.mark.parametrize("desk", BLIND, indirect=True)
+def test_a_guarded_stop_waits_for_a_closing_that_an_earlier_gateway_has_sent(desk: Desk) -> None:
+    desk.ready()
+    bid = desk.bridge.book.bid("EURUSD")
+    desk.result(order(desk.quote(), stop_loss=round(bid - 0.01, 5)))
+    held = desk.position("euro")
+    assert held is not None
+    restart(desk, Faults(loses=1.0))
+    closing = order(desk.quote(), "SELL", ticket=held.ticket)
+    desk.send(closing)
+    desk.until(lambda: len(desk.bridge.book.deals()) == 2, "it is dealt, and its answer lost")
+    desk.restart()
+    desk.bridge.book.quote("EURUSD", bid - 0.02)
+    desk.quote()
+    desk.until(lambda: f"resolve {closing.order_id}" in desk.trouble, "people are asked")
+    assert desk.far_side.closing == ()
+    deal = desk.bridge.book.deals()[1]
+    word = Settle(closing.order_id, True, "ann", lots=deal.lots, price=deal.price)
+    assert settled(desk, word) == ""
+    assert (desk.position("euro"), desk.fills()[-1].order_id) == (None, closing.order_id)
+
+
 def settled(desk: Desk, word: Settle | Adopt) -> str:
     """Why it changes nothing; empty: it has."""
     report = desk.core.handle(word, caught_up=True)

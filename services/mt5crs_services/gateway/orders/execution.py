@@ -75,6 +75,9 @@ class Execution:
         self._booker = Booker(ledger, account, broker, rules)
         self._under_way = OrdersUnderWay(ledger, ages, monotonic)
         _go_on(ledger, self._under_way, None if broker.far_away else self._delayed)
+        # Before the first tick: what guards positions closes none that one of them may have closed.
+        for order in self._under_way.take_due():
+            self._asked.query(order)
 
     def execute(self, order: Order) -> OrderResult | None:
         """Execute an order, or keep it until its tick has come; None: its fate is not known yet.
