@@ -83,7 +83,9 @@ class Supervisor:
         self.begun = monotonic()
         self._poller = zmq.Poller()
         self._self_pipe = SelfPipe()
-        self._launcher = ForkserverLauncher(self._self_pipe.wake)
+        self._launcher = ForkserverLauncher(
+            self._self_pipe.wake, any(strategy.model_path for strategy in config.enabled)
+        )
         self._early: list[FromChild] = []
         self._pauses = Pauses(self.events.notify)
         self._post_mortem = PostMortem(paths, lambda: len(self.roster.by_name), self.events.notify)

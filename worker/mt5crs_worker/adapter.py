@@ -5,13 +5,11 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import xgboost
-from xgboost.core import XGBoostError
 
 from mt5crs_shared.configuration.structs import RiskConfig
 from mt5crs_shared.errors import Mt5crsError
@@ -22,6 +20,9 @@ from mt5crs_worker.features import FEATURES, FeatureError
 from mt5crs_worker.prepared_models import PreparedModel
 from mt5crs_worker.trading.sizing import PositionSize, position_size
 from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError, tables_of
+
+if TYPE_CHECKING:
+    import xgboost
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class LiveStrategyAdapter:
             answer: npt.NDArray[np.float32] = self._booster.inplace_predict(
                 features.reshape(1, -1), iteration_range=(0, self._rounds)
             )
-        except XGBoostError as error:
+        except ValueError as error:  # XGBoostError is one
             raise self._error(f"cannot predict one row: {_first_line(error)}") from error
         if answer.shape != (1,):
             raise self._error(f"answered {answer.tolist()}, which is no probability")
@@ -170,7 +171,10 @@ class LiveStrategyAdapter:
             raise self._error("is neither JSON nor UBJ; save it with save_model")
         return data
 
-    def _load(self, data: bytes) -> tuple[xgboost.Booster, str, int]:
+    def _load(self, data: bytes) -> "tuple[xgboost.Booster, str, int]":
+        # Most models are prepared, and its import takes longer than all else at a boot.
+        import xgboost
+
         booster = xgboost.Booster({"nthread": 1})
         try:
             booster.load_model(bytearray(data))
@@ -180,8 +184,8 @@ class LiveStrategyAdapter:
                 raise self._error("is linear, which XGBoost cannot ask for one row; use trees")
             self._check(objective, booster.num_features(), booster.feature_names)
             return booster, objective, _rounds_in_use(booster)
-        # A ValueError: the damaged bytes are in XGBoost's message, which then is not UTF-8.
-        except (XGBoostError, ValueError) as error:
+        # XGBoostError is one; another: the damaged bytes are in its message, then no UTF-8.
+        except ValueError as error:
             raise self._error(
                 f"is damaged or no XGBoost model ({_first_line(error)}); save it again"
             ) from error
@@ -228,7 +232,7 @@ class LiveStrategyAdapter:
         return ModelError(f"model {self._path} {fault}")
 
 
-def _rounds_in_use(booster: xgboost.Booster) -> int:
+def _rounds_in_use(booster: "xgboost.Booster") -> int:
     """Early stopping notes its best round in the model; later rounds are overfitted."""
     best = booster.attr("best_iteration")
     return booster.num_boosted_rounds() if best is None else int(best) + 1

@@ -12,17 +12,25 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import xgboost
 
 from mt5crs_shared.process.files import read_regular, replace_file
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.tree_ensemble import Tables
 
 logger = logging.getLogger(__name__)
+
+
+def _version() -> str:
+    """XGBoost's, read where it reads its own: its import takes longer than all else at a boot."""
+    found = find_spec("xgboost")
+    assert found is not None and found.origin is not None, "it is a dependency"
+    return Path(found.origin).with_name("VERSION").read_text().strip()
+
 
 WAITED: Final = 5.0
 """Seconds that another process is waited for, which prepares the same model just now."""
@@ -32,7 +40,7 @@ LOOK_EVERY: Final = 0.002
 KEPT_DAYS: Final = 30
 """Days after which a file that no process has asked for is removed."""
 
-MADE_BY: Final = f"1, XGBoost {xgboost.__version__}"
+MADE_BY: Final = f"1, XGBoost {_version()}"
 """Version of what is kept, and whom it was checked against; another's is made anew."""
 
 LARGEST: Final = 20_000_000

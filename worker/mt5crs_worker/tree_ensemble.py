@@ -10,16 +10,17 @@ library's ``expf``.
 
 import ctypes
 import math
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import xgboost
-from xgboost.core import XGBoostError
 
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.wording import describe_error
+
+if TYPE_CHECKING:
+    import xgboost
 
 MOST_NODES: Final = 100_000
 """With more, making the tables would keep a strategy from its ticks for too long."""
@@ -103,7 +104,7 @@ class TreeEnsemble:
         return _sigmoid(np.add.accumulate(self._sums)[-1])
 
 
-def tables_of(booster: xgboost.Booster, rounds: int) -> Tables:
+def tables_of(booster: "xgboost.Booster", rounds: int) -> Tables:
     """A model's tables, which answer as it does.
 
     Args:
@@ -119,12 +120,12 @@ def tables_of(booster: xgboost.Booster, rounds: int) -> Tables:
         base = _base_margin(learner["learner_model_param"])
         tables = _joined(_trees(learner["gradient_booster"], rounds), base)
         _check(tables, booster, rounds)
-    except (LookupError, TypeError, ValueError, XGBoostError) as error:
+    except (LookupError, TypeError, ValueError) as error:  # XGBoostError is a ValueError
         raise UnsupportedModelError(f"its layout is not known: {describe_error(error)}") from error
     return tables
 
 
-def _check(tables: Tables, booster: xgboost.Booster, rounds: int) -> None:
+def _check(tables: Tables, booster: "xgboost.Booster", rounds: int) -> None:
     rows = _sample(tables, booster.num_features())
     theirs = booster.inplace_predict(rows, iteration_range=(0, rounds))
     ensemble = TreeEnsemble(tables)

@@ -1,5 +1,6 @@
 """Verbs that run a system, ask it, or try one out."""
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -81,7 +82,9 @@ def start(
         return
     from mt5crs_supervisor.processes import forkserver
 
-    forkserver.ensure()
+    # It is not worth waiting for what the file says when read properly.
+    with contextlib.suppress(OSError):
+        forkserver.ensure(models=b"model_path" in setup.config.read_bytes())
     from mt5crs_supervisor.commands.running import foreground
 
     foreground.run_foreground(

@@ -32,6 +32,10 @@ Those of notifier, metrics and page are not among them: they may take their time
 would lie in every process.
 """
 
+FOR_MODELS: Final = "xgboost"
+"""What it imports besides where strategies have models; its import takes as long as all else, and
+18 MB of each process."""
+
 WARM_UP: Final[dict[Kind, str]] = {"strategy": "mt5crs_worker.process.warm_up:warm_up"}
 """What a process that stands by does beforehand, by what it stands by for."""
 
@@ -42,13 +46,20 @@ METHOD: Final = "forkserver" if "forkserver" in multiprocessing.get_all_start_me
 """How children are started; spawned where a system cannot fork."""
 
 
-def ensure() -> None:
-    """Start it where none runs; it imports in the background. Nothing happens without fork."""
+def ensure(models: bool) -> None:
+    """Start it where none runs; it imports in the background. Nothing happens without fork.
+
+    Args:
+        models: Strategies have models. One that is prepared needs no XGBoost; a process that has to
+            ask it all the same, and does not find it here, imports it for itself.
+    """
     os.environ.update(ONE_THREAD)
     # Before it is there: its children have the limit that it has.
     descriptors.raise_limit()
     if METHOD == "forkserver":
-        multiprocessing.forkserver.set_forkserver_preload(list(dict.fromkeys(PRELOAD.values())))
+        # First: what is there before `preload` is looked at by no garbage collector.
+        preload = [*([FOR_MODELS] if models else []), *dict.fromkeys(PRELOAD.values())]
+        multiprocessing.forkserver.set_forkserver_preload(preload)
         with uninterrupted():
             multiprocessing.forkserver.ensure_running()
 

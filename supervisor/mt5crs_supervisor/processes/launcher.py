@@ -86,9 +86,11 @@ class ForkserverLauncher:
 
     Args:
         on_done: Called in the launcher's thread after each spawn, to wake the supervisor's loop.
+        models: Strategies have models.
     """
 
-    def __init__(self, on_done: Callable[[], None]) -> None:
+    def __init__(self, on_done: Callable[[], None], models: bool) -> None:
+        self._models = models
         self._context = multiprocessing.get_context(forkserver.METHOD)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="launcher")
         self._on_done = on_done
@@ -107,7 +109,7 @@ class ForkserverLauncher:
 
     def warm_up(self) -> None:
         """Start the forkserver before anybody needs it: a supervisor that adopts spawns nobody."""
-        self._thread.submit(forkserver.ensure)
+        self._thread.submit(forkserver.ensure, self._models)
 
     def revive(self) -> bool:
         """Start the forkserver again where it has died; whether it had.
@@ -118,7 +120,7 @@ class ForkserverLauncher:
         if pid is None or pid == self._reviving or _runs(pid):
             return False
         self._reviving = pid
-        self._thread.submit(forkserver.ensure)
+        self._thread.submit(forkserver.ensure, self._models)
         return True
 
     def unstick(self, now: float) -> None:

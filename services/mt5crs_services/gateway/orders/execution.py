@@ -74,10 +74,7 @@ class Execution:
         ages = {strategy.name: strategy.max_signal_age for strategy in config.enabled}
         self._booker = Booker(ledger, account, broker, rules)
         self._under_way = OrdersUnderWay(ledger, ages, monotonic)
-        _go_on(ledger, self._under_way, None if broker.far_away else self._delayed)
-        # Before the first tick: what guards positions closes none that one of them may have closed.
-        for order in self._under_way.take_due():
-            self._asked.query(order)
+        _go_on(ledger, self._under_way, self._asked, self._delayed, broker.far_away)
 
     def execute(self, order: Order) -> OrderResult | None:
         """Execute an order, or keep it until its tick has come; None: its fate is not known yet.
@@ -291,13 +288,22 @@ class Execution:
         self._mail.answer(order, self._conclude(order, Outcome(Status.FILLED, dealt=dealt)))
 
 
-def _go_on(ledger: Ledger, under_way: OrdersUnderWay, delayed: DelayedOrders | None) -> None:
+def _go_on(
+    ledger: Ledger,
+    under_way: OrdersUnderWay,
+    asked: AskedBroker,
+    delayed: DelayedOrders,
+    far_away: bool,
+) -> None:
     """Take up the orders that an earlier gateway has left open."""
     for found in ledger.open_orders():
-        if found.state is OrderState.NEW and delayed is not None:
+        if found.state is OrderState.NEW and not far_away:
             delayed.add(found.order)
-        else:
-            under_way.go_on_with(found)
+            continue
+        under_way.go_on_with(found)
+        if found.state is not OrderState.NEW:
+            # Before the first tick: what guards positions closes none that this may have closed.
+            asked.query(found.order)
 
 
 def _explained(ledger: Ledger, order: Order, refusal: Refusal) -> str:
