@@ -175,13 +175,9 @@ def restart(setup: Setup, names: tuple[str, ...]) -> None:
 def reload(setup: Setup, dry_run: bool, keep: bool, flatten: bool) -> None:
     """Take up the changes of the configuration file; what is untouched notices nothing."""
     from mt5crs_shared.process.paths import VarPaths
-    from mt5crs_supervisor.commands.editing.history import history_start
     from mt5crs_supervisor.commands.running import reload as reloading
 
-    paths = VarPaths(setup.running)
-    if not dry_run:
-        history_start.pull_for_running(paths, _to_stderr)
-    reloading.reload(paths, dry_run, keep, flatten)
+    reloading.reload(VarPaths(setup.running), dry_run, keep, flatten)
 
 
 @cli.command()

@@ -22,6 +22,7 @@ from mt5crs_shared.trading.locks import OPERATOR, TradingState
 from mt5crs_shared.trading.operator_requests import AskTrading
 from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands import show, trading, validate
+from mt5crs_supervisor.commands.editing.history import history_start
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
 from mt5crs_supervisor.commands.running.children import SETTLED
@@ -51,6 +52,8 @@ Row = tuple[str, str, str]
 def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     """Have the running system do what its file says now.
 
+    Strategies that begin by it find the terminal's bars, where a bridge gives any.
+
     Raises:
         ConfigError: The file is refused; nothing has changed.
         CommandError: It cannot be done while everything runs, or something does not come up.
@@ -58,7 +61,9 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     """
     client = ControlClient(paths.var)
     report = client.status()
-    click.echo(f"trying what {nearby(report.config)} names ...", err=True)
+    if not dry_run:
+        history_start.pull_history(Path(report.config), paths.var, _to_stderr, Path(report.folder))
+    _to_stderr(f"trying what {nearby(report.config)} names ...")
     request = tried(report)
     planned = asked(client, request)
     _show(planned)
@@ -88,6 +93,10 @@ def tried(report: StatusReport) -> ReloadRequest:
     if problems := validate.problems_of(config, path):
         raise ConfigError(tuple(problems))
     return ReloadRequest(digest_of(config), _models(config), dry_run=True, who=asked_for())
+
+
+def _to_stderr(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _models(config: Config) -> dict[str, str]:

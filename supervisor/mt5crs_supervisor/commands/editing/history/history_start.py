@@ -1,18 +1,14 @@
 """The terminal's bars before strategies begin: asked for in a process of its own, and bounded."""
 
-import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mt5crs_shared.control.asking import ControlTimeout, NotRunning
-from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import duration
 from mt5crs_supervisor.commands.editing.unchecked import unchecked_config
 from mt5crs_supervisor.deaths import restart_in_place
-from mt5crs_supervisor.operator.control import ControlClient
 
 WITHIN = 6.0
 """Seconds that it may take, all in all; a start waits for it no longer."""
@@ -62,10 +58,3 @@ def pull_history(
     for line in lines:
         said = line.removeprefix("error: ")
         say(f"warning: history: {said}; strategies begin with the files and the tape as they are")
-
-
-def pull_for_running(paths: VarPaths, say: Callable[[str], None]) -> None:
-    """The same before a reload, with the file that runs, where it was started."""
-    with contextlib.suppress(NotRunning, ControlTimeout):
-        report = ControlClient(paths.var).status()
-        pull_history(Path(report.config), paths.var, say, Path(report.folder))
