@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,15 +98,6 @@ class Pulse:
                 symbol = word[1:].decode(errors="replace")
                 if word[:1] == b"\x01" and symbol in heard:
                     heard[symbol] += 1
-
-    def told(self) -> str:
-        """What was sent, and what was asked for; publishes no more."""
-        self.silence()
-        words: Counter[str] = Counter()
-        while self._socket.poll(0):
-            word = self._socket.recv()
-            words["+-"[word[:1] != b"\x01"] + word[1:].decode(errors="replace")] += 1
-        return f"sent {self.sent}, asked for {dict(words)}"
 
     def start(self) -> None:
         """Begin to publish."""

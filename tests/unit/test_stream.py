@@ -226,6 +226,35 @@ def test_patience_begins_when_a_symbol_can_ask(market: Market) -> None:
     assert sorted(market.taken, key=lambda each: each.time_us) == earlier
 
 
+def test_an_authority_waits_for_nothing_where_the_other_knows_nothing_either(
+    market: Market,
+) -> None:
+    """The gateway has heard the first quotes, the tape has not: its numbers are behind for good."""
+    market.stream.close()
+    market.live = False
+    sources = [VarPaths(market.folder).endpoint("tape")]
+    market.stream = TickStream(
+        market.context,
+        market.url,
+        {CROSS: None, YEN: None},
+        sources,
+        authority=True,
+        needs={CROSS: YEN},
+    )
+    market.poller = zmq.Poller()
+    market.stream.register(market.poller)
+
+    def follows(symbol: str) -> bool:
+        market.publish(tick(symbol, len(market.taken)))
+        return market.stream.follows(symbol)
+
+    market.until(lambda: follows(YEN), CROSS, YEN)
+    market.record(*(tick(YEN, second) for second in range(100)))
+    begun = time.monotonic()
+    market.until(lambda: follows(CROSS), CROSS, YEN)
+    assert time.monotonic() - begun < 5.0
+
+
 @pytest.mark.parametrize("status", ["unknown", "nobody"])
 def test_a_symbol_that_is_silent_and_unknown_is_not_waited_for(market: Market, status: str) -> None:
     """Over a weekend nothing comes of what converts a profit, and nobody has a word of it."""

@@ -265,6 +265,10 @@ class Precedence:
             return True
         if not other.catch_up.joined:
             return self._is_silent(other, now)
+        if not reply.ticks:
+            # Held, the word that a source knows nothing would be asked for again and again, and
+            # patience with it would never end.
+            return True
         # The numbers of another run of the tape say nothing; a live stream is no second behind.
         return reader.held is reply and empty_at >= reader.patient_until
 
