@@ -3,6 +3,7 @@
 Classes, models and recorded files are tried, each in a process of its own.
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mt5crs_shared.configuration.parsing import yaml_nodes
 from mt5crs_shared.configuration.parsing.yaml_nodes import Node, ProblemReport
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.errors import ConfigError, Mark, Problem, Unusable
+from mt5crs_shared.process.validation import WITHIN, TrialAnswer, packed_messages, unpacked_messages
 from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands.failures import refuse_missing
@@ -30,13 +32,13 @@ FEED: Final = "mt5crs_services.feed.validation"
 RISK: Final = "mt5crs_services.gateway.risk.validation"
 """Modules that try, by name only: the supervisor imports neither worker nor services."""
 
-WITHIN: Final = 60.0
-"""Seconds that one trial may take."""
+MANY: Final = 8
+"""Trials that take as long as the imports of the process that makes them."""
 
 Steps = tuple[str | int, ...]
 """From the document down to a value."""
 
-_decode = msgspec.json.Decoder(list[Unusable]).decode
+_trial = msgspec.msgpack.Decoder(TrialAnswer).decode
 
 
 def check_configuration(path: Path) -> None:
@@ -74,12 +76,13 @@ def problems_of(config: Config, path: Path) -> list[Problem]:
         config: The configuration.
         path: Its file, as it was given.
     """
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        strategies = _tried_strategies(pool, config, range(len(config.strategies)))
-        whole = msgspec.json.encode(config)
-        shared = [pool.submit(_tried, module, whole) for module in (FEED, RISK)]
-        found = list(strategies)
-        found += [(("global",), fault) for tried in shared for fault in tried.result()]
+    whole = [msgspec.json.encode(config)]
+    with ThreadPoolExecutor(3) as pool:
+        feed = pool.submit(_all_tried, FEED, whole if config.globals.feed is not None else [])
+        risk = pool.submit(_all_tried, RISK, whole if config.globals.risk else [])
+        found = list(_tried_strategies(config, range(len(config.strategies))))
+        shared = [fault for tried in (feed, risk) for faults in tried.result() for fault in faults]
+    found += [(("global",), fault) for fault in shared]
     root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
     return [_problem(path, root, inside, fault) for inside, fault in found]
 
@@ -95,18 +98,14 @@ def problems_of_strategies(
         text: What that file is about to hold.
         numbers: Places of these strategies in the file, from 0.
     """
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = list(_tried_strategies(pool, config, numbers))
+    found = list(_tried_strategies(config, numbers))
     root = yaml_nodes.parse(text, ProblemReport(str(path)))
     return [_problem(path, root, inside, fault) for inside, fault in found]
 
 
-def _tried_strategies(
-    pool: ThreadPoolExecutor, config: Config, numbers: Sequence[int]
-) -> Iterator[tuple[Steps, Unusable]]:
-    payloads = (plans.plan_of(config, config.strategies[number]).payload for number in numbers)
-    tried = pool.map(lambda payload: _tried(STRATEGY, payload), payloads)
-    for number, faults in zip(numbers, tried, strict=True):
+def _tried_strategies(config: Config, numbers: Sequence[int]) -> Iterator[tuple[Steps, Unusable]]:
+    payloads = [plans.plan_of(config, config.strategies[number]).payload for number in numbers]
+    for number, faults in zip(numbers, _all_tried(STRATEGY, payloads), strict=True):
         yield from ((("strategies", number), fault) for fault in faults)
 
 
@@ -116,23 +115,44 @@ def _problem(path: Path, root: Node | None, inside: Steps, fault: Unusable) -> P
     return Problem(str(path), mark.line, mark.column, _path(steps), fault.reason)
 
 
-def _tried(module: str, payload: bytes) -> list[Unusable]:
-    """What a trial found; a process that fails says so for the whole entry."""
-    field = {STRATEGY: "strategy", FEED: "feed.files", RISK: "risk"}[module]
+def _all_tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:
+    """What trials found, in order; a second process that makes them is worth it for many."""
+    count = min(os.cpu_count() or 1, 1 + len(payloads) // MANY)
+    shares = [payloads[start::count] for start in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        answers = [iter(each) for each in pool.map(lambda share: _tried(module, share), shares)]
+    return [next(answers[number % count]) for number in range(len(payloads))]
+
+
+def _tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:
+    """What trials of one process found; one that fails says so for the whole entry."""
+    if not payloads:
+        return []
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", module],
-            input=payload,
+            input=packed_messages(list(payloads)),
             capture_output=True,
-            timeout=WITHIN,
+            timeout=WITHIN * (len(payloads) + 1),
             env={**os.environ, **forkserver.ONE_THREAD},
         )
-    except subprocess.TimeoutExpired:
+        output, code = done.stdout, done.returncode
+    except subprocess.TimeoutExpired as error:
+        output, code = error.stdout or b"", None
+    trials = [_trial(body) for body in unpacked_messages(io.BytesIO(output))]
+    # Somebody's code has ended, or stopped, the process that makes the trials.
+    trials += [TrialAnswer(code, None, "")] * (len(payloads) - len(trials))
+    return [_faults(module, trial) for trial in trials]
+
+
+def _faults(module: str, trial: TrialAnswer) -> list[Unusable]:
+    if trial.exit == 0 and trial.found is not None:
+        return trial.found
+    field = {STRATEGY: "strategy", FEED: "feed.files", RISK: "risk"}[module]
+    if trial.exit is None:
         return [Unusable(field, f"is not ready after {WITHIN:g} s; a process would hang")]
-    if done.returncode == 0:
-        return _decode(done.stdout)
-    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    return [Unusable(field, f"ends its process ({ExitStatus(done.returncode)}) {said}".rstrip())]
+    said = trial.words.strip().rpartition("\n")[2]
+    return [Unusable(field, f"ends its process ({ExitStatus(trial.exit)}) {said}".rstrip())]
 
 
 def _path(steps: Steps) -> str:

@@ -33,5 +33,11 @@ def faults_of_strategy(config: Config) -> list[Unusable]:
     return found
 
 
+def _import_xgboost(config: Config) -> None:
+    """For this one and those that follow; no model is loaded before a fork."""
+    if config.strategies[0].model_path is not None:
+        import xgboost  # noqa: F401 - what it takes time for
+
+
 if __name__ == "__main__":
-    answer(faults_of_strategy)
+    answer(faults_of_strategy, _import_xgboost)
