@@ -83,9 +83,7 @@ class Supervisor:
         self.begun = monotonic()
         self._poller = zmq.Poller()
         self._self_pipe = SelfPipe()
-        self._launcher = ForkserverLauncher(
-            self._self_pipe.wake, any(strategy.model_path for strategy in config.enabled)
-        )
+        self._launcher = ForkserverLauncher(self._self_pipe.wake, _models_of(config, paths))
         self._early: list[FromChild] = []
         self._pauses = Pauses(self.events.notify)
         self._post_mortem = PostMortem(paths, lambda: len(self.roster.by_name), self.events.notify)
@@ -289,3 +287,9 @@ class Supervisor:
                 self._launcher.close,
             ):
                 stack.callback(step)
+
+
+def _models_of(config: Config, paths: VarPaths) -> list[str]:
+    """See `forkserver.ensure`."""
+    models = sorted({strategy.model_path for strategy in config.enabled if strategy.model_path})
+    return [str(paths.models), *models] if models else []

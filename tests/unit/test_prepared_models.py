@@ -1,6 +1,7 @@
 """A model is prepared once; who finds it prepared never loads XGBoost, and answers the same."""
 
 import fcntl
+import json
 import logging
 import multiprocessing
 import os
@@ -78,7 +79,7 @@ def test_the_second_process_needs_no_xgboost(
     assert first.get_metadata() == second.get_metadata()
     assert [first.probability(row) for row in ROWS] == expected
     assert [second.probability(row) for row in ROWS] == expected
-    assert [path.suffix for path in sorted(folder.iterdir())] == [".lock", ".prepared"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".lock", ".prepared"]
 
 
 def test_where_nothing_is_kept_the_answers_are_the_same(model: Path) -> None:
@@ -167,6 +168,28 @@ def test_a_model_without_tables_says_why(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2
     assert all("asked each time: its file has more than 1,000 bytes" in line for line in said)
+
+
+def named(folder: Path, *models: Path) -> str:
+    return json.dumps([str(folder), *map(str, models)])
+
+
+def test_it_is_known_beforehand_whether_a_process_will_need_xgboost(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    are_prepared = prepared_models.are_prepared
+    assert not are_prepared(named(folder, model))
+    answers(model)
+    assert are_prepared(named(folder, model))
+    assert not are_prepared(named(folder, model, tmp_path / "none.json"))
+    assert not are_prepared("")
+    monkeypatch.setattr(adapters, "MOST_BYTES", 1_000)
+    changed = tmp_path / "changed.json"
+    changed.write_text(model.read_text() + "\n")
+    assert answers(changed) == right(changed)
+    assert not are_prepared(named(folder, model, changed))
+    (kept,) = folder.glob("*.untabled")
+    assert kept.stem.startswith(prepared_models.model_digest(changed.read_bytes()))
 
 
 def test_what_no_process_has_asked_for_in_a_month_goes(folder: Path, model: Path) -> None:

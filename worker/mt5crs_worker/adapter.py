@@ -1,6 +1,5 @@
 """A model, its threshold and its risk settings: features to signal, signal to lots."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_worker import prepared_models
 from mt5crs_worker.answers import BUY, HOLD, SELL, Signal
 from mt5crs_worker.features import FEATURES, FeatureError
-from mt5crs_worker.prepared_models import PreparedModel
+from mt5crs_worker.prepared_models import PreparedModel, model_digest
 from mt5crs_worker.trading.sizing import PositionSize, position_size
 from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError, tables_of
 
@@ -79,7 +78,7 @@ class LiveStrategyAdapter:
         self._threshold = threshold
         self._risk = risk_config
         data = self._read()
-        blake2 = hashlib.blake2b(data, digest_size=32).hexdigest()
+        blake2 = model_digest(data)
         model = self._prepared(data, blake2)
         self._rounds = model.rounds
         # At least one of them is there.

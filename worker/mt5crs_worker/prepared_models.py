@@ -8,6 +8,7 @@ contents. The first process that meets a model makes it, and the others wait for
 import contextlib
 import fcntl
 import hashlib
+import json
 import logging
 import os
 import time
@@ -46,8 +47,13 @@ MADE_BY: Final = f"1, XGBoost {_version()}"
 LARGEST: Final = 20_000_000
 """Bytes of a file that are read."""
 
+_MAKER: Final = hashlib.blake2b(repr((MADE_BY, FEATURES)).encode(), digest_size=4).hexdigest()
+_TABLED: Final = f"{_MAKER}.prepared"
+_UNTABLED: Final = f"{_MAKER}.untabled"
+"""Behind a model's name: what it was made by, and whether XGBoost has to be asked all the same."""
+
 _DIGEST: Final = 32
-_OURS: Final = frozenset({".prepared", ".lock", ".new"})
+_OURS: Final = frozenset({".prepared", ".untabled", ".lock", ".new"})
 _LOCK_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -91,7 +97,14 @@ class PreparedModels:
         """The one that is kept of a model; None: there is none that can be used."""
         if self._folder is None:
             return None
-        path = self._path(blake2)
+        return self._read(blake2, _TABLED) or self._read(blake2, _UNTABLED)
+
+    def is_tabled(self, blake2: str) -> bool:
+        """Whether tables are kept of a model, as far as can be told without reading them."""
+        return self._folder is not None and self._path(blake2, _TABLED).exists()
+
+    def _read(self, blake2: str, kind: str) -> PreparedModel | None:
+        path = self._path(blake2, kind)
         try:
             read = read_regular(path, LARGEST)
             digest, body = read[:_DIGEST], read[_DIGEST:]
@@ -127,13 +140,14 @@ class PreparedModels:
         if self._folder is None:
             return
         body = _encode(model)
+        kind = _UNTABLED if model.tables is None else _TABLED
         try:
-            replace_file(self._path(model.blake2), _digest(body) + body)
+            replace_file(self._path(model.blake2, kind), _digest(body) + body)
         except OSError as error:
             logger.warning("a prepared model cannot be kept: %s", error)
         self._remove_unused()
 
-    def _path(self, blake2: str, kind: str = "prepared") -> Path:
+    def _path(self, blake2: str, kind: str) -> Path:
         assert self._folder is not None
         return self._folder / f"{blake2}.{kind}"
 
@@ -145,6 +159,27 @@ class PreparedModels:
             with contextlib.suppress(OSError):
                 if path.suffix in _OURS and path.lstat().st_mtime < oldest:
                     path.unlink()
+
+
+def are_prepared(named: str) -> bool:
+    """Whether no process needs XGBoost for some models, as far as that can be told.
+
+    Args:
+        named: See `environment.MODELS`.
+    """
+    try:
+        folder, *models = json.loads(named)
+        kept = PreparedModels(Path(folder))
+        # What is larger has no tables; see `adapter.MOST_BYTES`.
+        bodies = (read_regular(Path(model), LARGEST) for model in models)
+        return all(kept.is_tabled(model_digest(body)) for body in bodies)
+    except (OSError, ValueError):
+        return False
+
+
+def model_digest(body: bytes) -> str:
+    """What a model is known by: BLAKE2b-256 of its file, hexadecimal."""
+    return hashlib.blake2b(body, digest_size=_DIGEST).hexdigest()
 
 
 _in_use = PreparedModels()

@@ -13,6 +13,10 @@ WATCHDOG_PID: Final = "WATCHDOG_PID"
 SERVICE_MANAGER: Final = (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID)
 """Where systemd hears the supervisor, and when it wants to; nobody else may speak for it."""
 
+MODELS: Final = "MT5CRS_MODELS"
+"""What the forkserver is told of the strategies' models: JSON, the folder where they are kept
+prepared, then their files. Its children do not get it."""
+
 ASKED_FOR: Final = "MT5CRS_ASKED_FOR"
 """For whom a command of ours is run by another process of ours: ``page, 127.0.0.1``."""
 

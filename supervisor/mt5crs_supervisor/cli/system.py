@@ -82,9 +82,11 @@ def start(
         return
     from mt5crs_supervisor.processes import forkserver
 
-    # It is not worth waiting for what the file says when read properly.
+    # Its imports take longer than all else; which models there are is not known before the file is
+    # read properly.
     with contextlib.suppress(OSError):
-        forkserver.ensure(models=b"model_path" in setup.config.read_bytes())
+        if b"model_path" not in setup.config.read_bytes():
+            forkserver.ensure(models=())
     from mt5crs_supervisor.commands.running import foreground
 
     foreground.run_foreground(

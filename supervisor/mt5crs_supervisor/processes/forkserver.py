@@ -5,19 +5,20 @@ run beside the supervisor's own.
 """
 
 import contextlib
+import json
 import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.process
 import multiprocessing.util
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Final
 
 from mt5crs_shared.messages import Kind
-from mt5crs_shared.process.environment import SAFE_PATH
+from mt5crs_shared.process.environment import MODELS, SAFE_PATH
 from mt5crs_supervisor.processes import descriptors
 
 PRELOAD: Final[dict[Kind, str]] = {
@@ -32,9 +33,8 @@ Those of notifier, metrics and page are not among them: they may take their time
 would lie in every process.
 """
 
-FOR_MODELS: Final = "xgboost"
-"""What it imports besides where strategies have models; its import takes as long as all else, and
-18 MB of each process."""
+MOST_NAMED: Final = 100_000
+"""Bytes of models' names that a variable of the environment has room for."""
 
 WARM_UP: Final[dict[Kind, str]] = {"strategy": "mt5crs_worker.process.warm_up:warm_up"}
 """What a process that stands by does beforehand, by what it stands by for."""
@@ -46,22 +46,26 @@ METHOD: Final = "forkserver" if "forkserver" in multiprocessing.get_all_start_me
 """How children are started; spawned where a system cannot fork."""
 
 
-def ensure(models: bool) -> None:
+def ensure(models: Sequence[str]) -> None:
     """Start it where none runs; it imports in the background. Nothing happens without fork.
 
     Args:
-        models: Strategies have models. One that is prepared needs no XGBoost; a process that has to
-            ask it all the same, and does not find it here, imports it for itself.
+        models: The folder where models are kept prepared, then the files of the strategies' models;
+            empty: they have none. Where one is not prepared, it imports XGBoost, too. A process
+            that has to ask XGBoost and does not find it there imports it for itself.
     """
     os.environ.update(ONE_THREAD)
     # Before it is there: its children have the limit that it has.
     descriptors.raise_limit()
     if METHOD == "forkserver":
-        # First: what is there before `preload` is looked at by no garbage collector.
-        preload = [*([FOR_MODELS] if models else []), *dict.fromkeys(PRELOAD.values())]
+        preload = list(dict.fromkeys(PRELOAD.values()))
         multiprocessing.forkserver.set_forkserver_preload(preload)
+        if models:
+            named = json.dumps(models)
+            os.environ[MODELS] = named if len(named) <= MOST_NAMED else ""
         with uninterrupted():
             multiprocessing.forkserver.ensure_running()
+        os.environ.pop(MODELS, None)
 
 
 @contextlib.contextmanager

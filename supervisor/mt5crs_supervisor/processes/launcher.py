@@ -10,7 +10,7 @@ import multiprocessing
 import socket
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -86,10 +86,10 @@ class ForkserverLauncher:
 
     Args:
         on_done: Called in the launcher's thread after each spawn, to wake the supervisor's loop.
-        models: Strategies have models.
+        models: See `forkserver.ensure`.
     """
 
-    def __init__(self, on_done: Callable[[], None], models: bool) -> None:
+    def __init__(self, on_done: Callable[[], None], models: Sequence[str]) -> None:
         self._models = models
         self._context = multiprocessing.get_context(forkserver.METHOD)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="launcher")

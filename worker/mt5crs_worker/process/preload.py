@@ -8,11 +8,14 @@ context, thread or model may be left; a child that inherits one hangs.
 import contextlib
 import gc
 import logging
+import os
 import pkgutil
 
 import mt5crs_shared.process.entry
 import mt5crs_worker.process.main
 import mt5crs_worker.process.rehearsal
+from mt5crs_shared.process import environment
+from mt5crs_worker import prepared_models
 
 # As `entry.run_child` will; the first call compiles a pattern.
 pkgutil.resolve_name("mt5crs_worker.process.main:run_strategy")
@@ -21,6 +24,11 @@ logging.getLogger().setLevel(logging.INFO)
 # Without it a process starts later, and that is all.
 with contextlib.suppress(Exception):
     mt5crs_worker.process.rehearsal.rehearse()
+# What `forkserver.ensure` was told. XGBoost takes longer than all else, and 18 MB of each process.
+named = os.environ.pop(environment.MODELS, None)
+if named is not None and not prepared_models.are_prepared(named):
+    with contextlib.suppress(Exception):
+        import xgboost  # noqa: F401 - for the processes to come
 gc.collect()
 gc.freeze()
 
