@@ -366,7 +366,7 @@ def test_status_is_fast(installation: CommandLine, market: Pulse) -> None:
         assert installation.call("status").returncode == 0
         took.append(time.perf_counter() - begun)
     # The median is 0.16 s on a quiet machine; the bound leaves room for a busy one.
-    assert sorted(took)[3] < 1.6
+    assert sorted(took)[3] < 4.0
 
 
 def test_the_module_and_the_command_are_the_same() -> None:

@@ -17,7 +17,9 @@ def has_xgboost(system: System) -> dict[str, bool]:
     """Of each child, and of what they are forked from."""
     report = system.status()
     pids = {**system.pids(), "forkserver": report.forkserver_pid}
-    return {name: "libxgboost" in Path(f"/proc/{pid}/maps").read_text() for name, pid in pids.items()}
+    return {
+        name: "libxgboost" in Path(f"/proc/{pid}/maps").read_text() for name, pid in pids.items()
+    }
 
 
 def test_xgboost_is_there_until_every_model_is_prepared(tmp_path: Path) -> None:

@@ -382,3 +382,17 @@ def test_a_tick_from_the_future_before_a_hole_swallows_none_of_those_after_it() 
         reader.on_live(tick)
     assert reader.join_now() == stream[25:30]
     assert len(reader.take_breaks()) == 1
+
+
+def test_a_gap_after_a_tick_from_the_future_ends_with_the_next_tick() -> None:
+    stream = quotes(30)
+    day = 86_400_000_000
+    early, again = replace(stream[9], time_us=day), replace(stream[25], time_us=day + 25_000)
+    reader = CatchUp("EURUSD")
+    ask(ring_of([*stream[:9], early]), reader)
+    live = [*stream[20:24], again, *stream[26:28]]
+    for tick in live:
+        assert reader.on_live(tick) == ()
+    assert reader.join_now() == live
+    (gap,) = reader.take_breaks()
+    assert (gap.index, gap.before, gap.after) == (0, early, stream[20])

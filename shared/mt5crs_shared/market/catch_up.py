@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mt5crs_shared.market.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
+from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.ticks import Tick
 
 REMEMBERED = 20_000
@@ -172,7 +173,8 @@ class CatchUp:
         self._joined = True
         self._beginning = False
         if fresh:
-            newer = (n for n, tick in enumerate(fresh) if tick.time_us > newest_us)
+            believed_us = self._believed_us()
+            newer = (n for n, tick in enumerate(fresh) if tick.time_us > believed_us)
             first = next(newer, 0)
             self._note_break(first, fresh[first])
         for tick in fresh:
@@ -183,6 +185,17 @@ class CatchUp:
         """Where ticks may be missing in what was handed over last."""
         taken, self._breaks = tuple(self._breaks), []
         return taken
+
+    def _believed_us(self) -> int:
+        """Time of the newest of the last ticks that is believed.
+
+        After one from the future all that follow would be late, to the next such one: the gap
+        would be told as one that reaches until then.
+        """
+        judge = TickSanity()
+        for tick in self._tail:
+            judge.judge(tick)
+        return judge.last_time_us
 
     def _note_break(self, index: int, tick: Tick) -> None:
         """Nobody can say what was published between the last tick taken and this one."""
