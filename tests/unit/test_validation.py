@@ -11,6 +11,7 @@ import pytest
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
 from mt5crs_shared.errors import Unusable
 from mt5crs_shared.process.validation import TrialAnswer, packed_messages, unpacked_messages
+from mt5crs_supervisor.commands import validate
 
 TRIALS = """
 import os, signal, sys, time
@@ -68,6 +69,13 @@ def test_each_is_tried_whatever_those_before_it_did(tmp_path: Path) -> None:
 
 def test_who_ends_what_tries_it_takes_the_answers_of_those_behind_it_along(tmp_path: Path) -> None:
     assert [trial.found for trial in tried(tmp_path, "fine", "parent", "fine")] == [[]]
+
+
+def test_what_cannot_make_trials_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate, "STRATEGY", "no_such_module")
+    found = validate._all_tried("no_such_module", [payload("fine"), payload("fine")])
+    assert [len(faults) for faults in found] == [1, 1]
+    assert "No module named no_such_module" in found[0][0].reason
 
 
 @pytest.mark.parametrize("cut", range(8 + 3))

@@ -136,12 +136,13 @@ def _tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:
             timeout=WITHIN * (len(payloads) + 1),
             env={**os.environ, **forkserver.ONE_THREAD},
         )
-        output, code = done.stdout, done.returncode
+        output, code, words = done.stdout, done.returncode, done.stderr
     except subprocess.TimeoutExpired as error:
-        output, code = error.stdout or b"", None
+        output, code, words = error.stdout or b"", None, b""
     trials = [_trial(body) for body in unpacked_messages(io.BytesIO(output))]
     # Somebody's code has ended, or stopped, the process that makes the trials.
-    trials += [TrialAnswer(code, None, "")] * (len(payloads) - len(trials))
+    ended = TrialAnswer(code, None, words.decode(errors="replace"))
+    trials += [ended] * (len(payloads) - len(trials))
     return [_faults(module, trial) for trial in trials]
 
 
