@@ -1,11 +1,16 @@
 """Which ticks of the gateway's stream end a position, where the publisher's clock runs ahead."""
 
+from pathlib import Path
+
+import pytest
+
 from mt5crs_services.gateway.brokers.paper import stop_triggers
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Position
+from mt5crs_shared.trading.orders import Code, Position
+from tests.unit.gateway_cases import Office, order
 
 SPEC = SymbolSpec("EURUSD", 1e5, 5, 0.01, 0.01, 100.0, "USD", "EUR")
 SECOND, DAY = 1_000_000, 86_400_000_000
@@ -61,3 +66,23 @@ def test_an_opening_that_the_stream_never_shows_is_known_by_later_times() -> Non
 def test_a_position_opened_while_the_clock_was_ahead_is_guarded_when_it_is_back() -> None:
     stream = [tick(second, 1.09 if second == 20 else 1.1) for second in range(30)]
     assert ended_at(stream, stream[13]) == stream[20]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_clock_that_ran_ahead_seemed_to_end_is_open_when_it_is_back(
+    tmp_path: Path, killed: bool
+) -> None:
+    """It reads its stream again, and stands where the clock was ahead when an order comes."""
+    stream = [tick(second, 1.12 if second in AHEAD else 1.1) for second in range(30)]
+    office = Office(tmp_path / "ledger.db")
+    office.feed(*stream[:14])
+    position = office.open(stream[28], take_profit=1.115, stop_loss=1.05)
+    office.core.save()
+    if killed:
+        office.ledger.close()
+        office.start()
+        office.places = {name: len(ticks) for name, ticks in office.tape.items()}
+    office.feed(*stream[14:])
+    assert office.position("euro") == position
+    closed = office.submit(order(stream[29], "SELL", ticket=position.ticket))
+    assert closed.code is Code.FILLED, closed

@@ -15,12 +15,14 @@ class Touch(msgspec.Struct, frozen=True, array_like=True):
         code: STOP_LOSS or TAKE_PROFIT.
         rate: Price of the quote currency in the account's there. The stream had all that it
             depends on when the tick came; a gateway that begins again has not, for a while.
+        by_time: See `OpenPosition`; the next gateway has to know of it.
     """
 
     number: int
     tick: Tick
     code: Code
     rate: float | None = None
+    by_time: bool = False
 
 
 class OpenPosition(msgspec.Struct):

@@ -116,10 +116,12 @@ def open_position_of(row: tuple[object, ...]) -> OpenPosition:
         position.open_ask,
         timed=bool(timed),
     )
+    found = _decode_touch(touch) if isinstance(touch, bytes) else None
     return OpenPosition(
         position=position,
         opening=opening,
         rate=msgspec.convert(rate, float),
         seen=msgspec.convert(seen, int | None),
-        touch=_decode_touch(touch) if isinstance(touch, bytes) else None,
+        by_time=found is not None and found.by_time,
+        touch=found,
     )

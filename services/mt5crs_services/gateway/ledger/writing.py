@@ -136,6 +136,8 @@ def update_stream(db: sqlite3.Connection, stream: StreamUpdate) -> None:
     for held in stream.positions:
         seen = max(held.seen, stream.count) if held.seen is not None else None
         touch = _encode(held.touch) if held.touch is not None else None
+        if held.by_time and touch is None:
+            seen = None  # The next gateway looks for the opening anew.
         db.execute(
             "UPDATE positions SET seen = ?, touch = ? WHERE ticket = ?",
             (seen, touch, held.position.ticket),

@@ -184,11 +184,11 @@ class PaperBroker(NearBroker):
         """Guard the positions of a symbol on the newest tick of its stream."""
         self._moved = self._moved or good
         for held in self._open.of_symbol(tick.symbol):
-            if held.touch is None:
-                stop_triggers.look_at(held, market, tick)
-                if held.touch is not None:
-                    self._rate_touch(held)
-                    held.due = self._due(held)
+            before = held.touch
+            stop_triggers.look_at(held, market, tick)
+            if held.touch is not None and held.touch is not before:
+                self._rate_touch(held)
+                held.due = self._due(held)
 
     def on_booked(self, dealt: Dealt) -> None:
         """A deal has happened."""

@@ -20,7 +20,7 @@ def find_opening(held: OpenPosition, market: SymbolMarket) -> None:
     for number, tick in since:
         code = touched(held.position, tick)
         if code is not None:
-            held.touch = Touch(number, tick, code)
+            held.touch = Touch(number, tick, code, by_time=held.by_time)
             return
 
 
@@ -37,7 +37,7 @@ def look_at(held: OpenPosition, market: SymbolMarket, tick: Tick) -> None:
     elif market.count > held.seen and market.protects(held.position.open_time_us):
         code = touched(held.position, tick)
         if code is not None:
-            held.touch = Touch(market.count, tick, code)
+            held.touch = Touch(market.count, tick, code, by_time=held.by_time)
 
 
 def is_before_opening(
