@@ -215,7 +215,7 @@ class Died(Told, frozen=True, tag="died"):
 
 
 class Recovered(Event, frozen=True, tag="recovered"):
-    """The replacement of one that died has processed a tick, so many seconds after the death."""
+    """The replacement of one that died, or was recycled, has processed a tick, so long after."""
 
     seconds: float
 

@@ -360,13 +360,17 @@ def test_follow_and_watch_end_with_ctrl_c(installation: CommandLine, market: Pul
 
 def test_status_is_fast(installation: CommandLine, market: Pulse) -> None:
     installation.call("start", "--detach")
-    took = []
+    bare = [sys.executable, "-c", "import click, msgspec, zmq"]
+    took, least = [], []
     for _ in range(7):
         begun = time.perf_counter()
+        subprocess.run(bare, check=True)
+        between = time.perf_counter()
         assert installation.call("status").returncode == 0
-        took.append(time.perf_counter() - begun)
-    # The median is 0.16 s on a quiet machine; the bound leaves room for a busy one.
-    assert sorted(took)[3] < 4.0
+        least.append(between - begun)
+        took.append(time.perf_counter() - between)
+    # The median is 0.16 s on a quiet machine. A busy one holds up both: against what it imports.
+    assert sorted(took)[3] < max(10.0 * sorted(least)[3], 1.6)
 
 
 def test_the_module_and_the_command_are_the_same() -> None:

@@ -79,10 +79,20 @@ def test_what_a_clock_that_ran_ahead_seemed_to_end_is_open_when_it_is_back(
     position = office.open(stream[28], take_profit=1.115, stop_loss=1.05)
     office.core.save()
     if killed:
-        office.ledger.close()
-        office.start()
-        office.places = {name: len(ticks) for name, ticks in office.tape.items()}
+        office.restart()
     office.feed(*stream[14:])
     assert office.position("euro") == position
+    closed = office.submit(order(stream[29], "SELL", ticket=position.ticket))
+    assert closed.code is Code.FILLED, closed
+
+
+def test_a_dip_before_the_opening_ends_nothing_for_the_next_gateway_either(tmp_path: Path) -> None:
+    stream = [tick(second, 1.04 if second == 20 else 1.1) for second in range(30)]
+    office = Office(tmp_path / "ledger.db")
+    office.feed(*stream[:14])
+    position = office.open(stream[28], take_profit=1.115, stop_loss=1.05)
+    office.core.save()
+    office.restart()
+    office.feed(*stream[14:])
     closed = office.submit(order(stream[29], "SELL", ticket=position.ticket))
     assert closed.code is Code.FILLED, closed

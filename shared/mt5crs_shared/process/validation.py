@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Final
 
 import msgspec
@@ -46,7 +46,7 @@ class TrialAnswer(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(list[Unusable]).decode
 
 
-def packed_messages(messages: list[bytes]) -> bytes:
+def packed_messages(messages: Iterable[bytes]) -> bytes:
     """Messages as they go through a pipe."""
     return b"".join(len(each).to_bytes(LENGTH) + each for each in messages)
 
@@ -91,9 +91,10 @@ def _tried(find: Find, config: Config) -> TrialAnswer:
         if code is None:
             process.kill()
             process.join()
-        return TrialAnswer(
-            code, _found(_read(answered)), _read(printed)[-SAID:].decode(errors="replace")
-        )
+        answered.seek(0)
+        # However much it has printed.
+        printed.seek(max(printed.seek(0, os.SEEK_END) - SAID, 0))
+        return TrialAnswer(code, _found(answered.read()), printed.read().decode(errors="replace"))
 
 
 def _try(find: Find, config: Config, answered: IO[bytes], printed: IO[bytes]) -> None:
@@ -102,11 +103,6 @@ def _try(find: Find, config: Config, answered: IO[bytes], printed: IO[bytes]) ->
     # Whole or not at all: what ends its process has said nothing.
     answered.write(msgspec.json.encode(find(config)))
     answered.flush()
-
-
-def _read(file: IO[bytes]) -> bytes:
-    file.seek(0)
-    return file.read()
 
 
 def _found(body: bytes) -> list[Unusable] | None:

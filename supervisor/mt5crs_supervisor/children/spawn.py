@@ -33,7 +33,8 @@ class Times(msgspec.Struct):
         spawned: The launcher was asked for it.
         ready: It had booted.
         first_tick: It had processed a tick.
-        died: The death before it, which it recovers from; None: it recovers from nothing.
+        died: The end before it, by a death or a recycling, which it recovers from; None: somebody
+            wanted it.
     """
 
     spawned: float | None = None

@@ -77,8 +77,9 @@ def problems_of(config: Config, path: Path) -> list[Problem]:
         path: Its file, as it was given.
     """
     whole = [msgspec.json.encode(config)]
-    with ThreadPoolExecutor(3) as pool:
-        feed = pool.submit(_all_tried, FEED, whole if config.globals.feed is not None else [])
+    feeds = config.globals.feed
+    with ThreadPoolExecutor(2) as pool:
+        feed = pool.submit(_all_tried, FEED, whole if feeds is not None and feeds.files else [])
         risk = pool.submit(_all_tried, RISK, whole if config.globals.risk else [])
         found = list(_tried_strategies(config, range(len(config.strategies))))
         shared = [fault for tried in (feed, risk) for faults in tried.result() for fault in faults]
@@ -131,7 +132,7 @@ def _tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", module],
-            input=packed_messages(list(payloads)),
+            input=packed_messages(payloads),
             capture_output=True,
             timeout=WITHIN * (len(payloads) + 1),
             env={**os.environ, **forkserver.ONE_THREAD},
