@@ -151,6 +151,14 @@ def test_degraded_is_shown_with_its_reason() -> None:
     assert "eurusd_trend_v1: the gateway is away" in text
 
 
+def test_one_that_recovers_says_what_it_waits_for() -> None:
+    waits = child("yen", state="RECOVERING", degraded="the gateway has not answered for 2 s")
+    text = shown(report(strategy(waits)))
+    assert "RECOVERING" in text
+    assert "DEGRADED" not in text
+    assert "yen: the gateway has not answered for 2 s" in text
+
+
 def test_backoff_and_quarantine_say_why_and_what_next() -> None:
     waiting = child("one", state="BACKOFF", last_error="exit code 3", retry_in=2.0, pid=None)
     given_up = child("two", state="QUARANTINED", last_error="bad model", pid=None)

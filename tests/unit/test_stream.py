@@ -11,13 +11,15 @@ import zmq
 
 from mt5crs_services.ring import TickRing
 from mt5crs_services.service import BacklogServer
+from mt5crs_shared.configuration.loading import load_config
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
 from mt5crs_shared.market.reader import ANSWER_WITHIN, Reader
 from mt5crs_shared.market.stream import GIVE_UP, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
-from tests.system import free_port, wait_for
+from mt5crs_worker.process.trouble import of_market
+from tests.system import ROOT, free_port, wait_for
 
 START_US = 1_767_000_000_000_000
 YEN, CROSS = "USDJPY", "EURJPY"
@@ -160,15 +162,34 @@ def test_live_ticks_wait_while_those_of_the_other_symbol_wait_for_the_tapes_word
     market.publish(tick(CROSS, 1))
     market.until(lambda: len(market.taken) == 2, YEN, CROSS)
     fresh = [tick(YEN, 2), tick(CROSS, 4), tick(YEN, 5), tick(CROSS, 7)]
+    assert market.stream.withheld == ""
     market.publish(*fresh)
     market.settle()
     assert market.taken == [tick(YEN, 0), tick(CROSS, 1)]
     assert market.stream.mark(CROSS).seq == 1  # type: ignore[union-attr]
+    wait = "wait until the tape says what came before, 10 s at most"
+    assert market.stream.withheld == f"those of EURJPY {wait}"
     market.record(*fresh[:2])
     market.until(lambda: len(market.taken) == 6, YEN)
+    assert market.stream.withheld == ""
     assert market.taken[2:] == [tick(YEN, 2), tick(YEN, 5), tick(CROSS, 4), tick(CROSS, 7)]
     market.publish(tick(YEN, 8), tick(CROSS, 9))
     market.until(lambda: len(market.taken) == 8)
+
+
+def test_what_live_ticks_wait_for_is_told(market: Market) -> None:
+    shipped = load_config(ROOT / "config" / "strategies.yaml")
+    config = msgspec.structs.replace(shipped, strategies=shipped.strategies[:1])
+
+    def trouble(silent_for: float) -> str:
+        return of_market(config, market.stream, silent_for, 0, 0)
+
+    market.until(lambda: trouble(3.0) == "")
+    market.publish(tick(CROSS, 0))
+    market.until(lambda: market.stream.withheld == "those of EURJPY wait for those of USDJPY")
+    assert trouble(1.0) == ""
+    told = "no tick was taken for 3 s: those of EURJPY wait for those of USDJPY"
+    assert trouble(3.0) == told
 
 
 def test_two_symbols_that_follow_the_market_wait_for_nothing(market: Market) -> None:
@@ -204,9 +225,10 @@ def test_patience_ends_where_the_tape_has_said_all_that_it_knows(newest: int, en
     """A tape with a hole never fits to what was heard live: its next tick is no reason to wait."""
     reader = Reader(CROSS, None)
     reader.take_live(tick(CROSS, 1), 0.0)
-    said = TickRing(CROSS, 10, 1).answer(BacklogRequest(1, CROSS, None))
-    said = msgspec.structs.replace(said, ticks=(tick(CROSS, 0),), newest_seq=newest)
-    reader.schedule(said, True, 9.0)
+    ring = TickRing(CROSS, 10, 1)
+    ring.append(tick(CROSS, 0))
+    said = msgspec.structs.replace(ring.answer(reader.catch_up.request()), newest_seq=newest)
+    assert reader.take(said, 0, 9.0) == [tick(CROSS, 0)]
     assert reader.is_hopeless(10.1, 10.0, None) is ends
 
 

@@ -353,3 +353,16 @@ def test_a_degraded_child_is_told_of_when_it_begins_and_when_it_ends(bench: Benc
         ("degraded", "the feed is silent for 5 s"),
         ("well", "over: the feed is silent for 5 s"),
     ]
+
+
+def test_what_one_that_recovers_waits_for_is_told(bench: Bench) -> None:
+    bench.start(0.0)
+    epoch = bench.child.spawn.epoch
+    why = "the gateway has not answered"
+    bench.child.on_beat(Beat("s", 1, epoch, 1, "recovering", degraded=why), 0.5)
+    assert bench.child.degraded == "", "it has not even booted"
+    bench.child.on_ready(1.0)
+    for now in (1.5, 3.6):
+        bench.child.on_beat(Beat("s", 1, epoch, 1, "recovering", degraded=why), now)
+    assert bench.child.state is State.RECOVERING
+    assert bench.parent.told == [("degraded", why)]

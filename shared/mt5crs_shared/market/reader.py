@@ -1,6 +1,6 @@
 """One symbol of a stream: its catch-up, when to ask the tape again, and what it has to wait for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from mt5crs_shared.market.backlog import BacklogReply, TickMark
 from mt5crs_shared.market.catch_up import CatchUp
@@ -114,6 +114,11 @@ class Reader:
         """Live ticks are here that cannot be taken yet."""
         return not self.catch_up.joined and self.waiting_since is not None
 
+    @property
+    def withholds(self) -> bool:
+        """Live ticks are here that wait, for the sources' word or for another symbol's ticks."""
+        return self.live_waits or bool(self.held_live)
+
     def take_live(self, tick: Tick, now: float) -> tuple[Tick, ...]:
         """Take a live tick; what may be processed now is returned."""
         ready = self.catch_up.on_live(tick)
@@ -130,7 +135,19 @@ class Reader:
         """Somebody waits for the next answer."""
         self.ask_at, self.pause = 0.0, ASK_AGAIN[0]
 
-    def schedule(self, reply: BacklogReply, progress: bool, now: float) -> None:
+    def take(self, reply: BacklogReply, source: int, now: float) -> list[Tick]:
+        """Take a source's answer; the ticks that it adds are returned, in order."""
+        self.held = None
+        ticks = self.catch_up.on_backlog(reply)
+        self.tape_time_us = reply.newest_time_us
+        self._schedule(reply, bool(ticks), now)
+        if ticks or reply.live:
+            self.helpless.clear()
+        else:
+            self.helpless.add(source)
+        return ticks
+
+    def _schedule(self, reply: BacklogReply, progress: bool, now: float) -> None:
         """When to ask for the next part: at once while there is more, seldom while there is not."""
         last_seq = reply.first_seq + len(reply.ticks) - 1
         if progress and last_seq < reply.newest_seq:
@@ -240,6 +257,20 @@ class Precedence:
         if blocked and not reader.blocked:
             self.hurry(reader)
         return reader.block(blocked, now)
+
+    def withheld(self, readers: Iterable[Reader], now: float) -> str:
+        """Which live ticks wait, and for what; empty: none."""
+        for reader in readers:
+            if not reader.withholds:
+                continue
+            symbol = reader.catch_up.symbol
+            other = self._before.get(symbol)
+            if other is None or other.live_waits or not self.must_wait(reader, now):
+                wait = f"until the tape says what came before, {self._give_up:g} s at most"
+            else:
+                wait = f"for those of {other.catch_up.symbol}"
+            return f"those of {symbol} wait {wait}"
+        return ""
 
     def hurry(self, reader: Reader) -> None:
         """Somebody waits for what has to come before a symbol."""

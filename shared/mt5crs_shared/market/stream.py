@@ -173,6 +173,11 @@ class TickStream:
         return self._queue.age(tick)
 
     @property
+    def withheld(self) -> str:
+        """Which live ticks wait, and for what; empty: none."""
+        return self._precedence.withheld(self._readers.values(), self._monotonic())
+
+    @property
     def behind(self) -> float:
         """Seconds since the queue of live ticks was last empty."""
         return self._monotonic() - self._queue.empty_at
@@ -248,14 +253,7 @@ class TickStream:
             reader.hold(reply, number, self._monotonic())
             self._precedence.hurry(reader)
             return
-        reader.held = None
-        ticks = reader.catch_up.on_backlog(reply)
-        reader.tape_time_us = reply.newest_time_us
-        reader.schedule(reply, bool(ticks), self._monotonic())
-        if ticks or reply.live:
-            reader.helpless.clear()
-        else:
-            reader.helpless.add(number)
+        ticks = reader.take(reply, number, self._monotonic())
         if ticks:
             history = min(max(reply.history_seq - reply.first_seq + 1, 0), len(reply.ticks))
             breaks = reader.catch_up.take_breaks()

@@ -120,9 +120,9 @@ class Child:
 
     @property
     def degraded(self) -> str:
-        """Why a running child cannot do its work fully; empty: it can."""
+        """Why a child that has booted cannot do its work fully; empty: it can."""
         beat = self.spawn.beat
-        return beat.degraded if beat is not None and self.state is State.RUNNING else ""
+        return beat.degraded if beat and self.state in (State.RECOVERING, State.RUNNING) else ""
 
     def start(self, now: float) -> None:
         """The operator, or the supervisor's start, wants it to run."""

@@ -162,7 +162,7 @@ def child_state(child: ChildStatus) -> Cell:
     """Its state; DEGRADED where it runs so, QUEUED where its process waits to be made."""
     if child.queued:
         return Cell(f"QUEUED {child.queued}", "yellow")
-    shown = DEGRADED if child.degraded else child.state
+    shown = DEGRADED if child.degraded and child.state == State.RUNNING else child.state
     return Cell(shown, COLOURS.get(shown))
 
 

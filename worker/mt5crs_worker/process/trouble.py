@@ -11,7 +11,10 @@ REFUSED_AFTER = 5.0
 """Seconds without a tick after which frames that were refused are the likely reason."""
 
 BEHIND = 2.0
-"""Seconds with ticks always waiting after which the strategy counts as behind its feed."""
+"""Seconds with ticks always waiting after which the strategy counts as behind its feed.
+
+So it does where ticks have come that long ago that could not be taken yet.
+"""
 
 REWOUND = 50
 """Late ticks in a row that mean: the feed's clock went back."""
@@ -38,6 +41,13 @@ def trouble_of(config: Config, counts: StrategyMetrics) -> str:
     return f"{what}: {counts.last_error}; see `logs {name}`, mend it, then `restart {name}`"
 
 
+def of_waiting(stream: TickStream, silent_for: float) -> str:
+    """Ticks that have come and cannot be taken; empty: there are none, or not for long."""
+    if silent_for > BEHIND and stream.withheld:
+        return f"no tick was taken for {silent_for:.0f} s: {stream.withheld}"
+    return ""
+
+
 def of_market(
     config: Config, stream: TickStream, silent_for: float, rewound: int, newest_us: int
 ) -> str:
@@ -52,6 +62,8 @@ def of_market(
     """
     if stream.absence:
         return stream.absence
+    if waits := of_waiting(stream, silent_for):
+        return waits
     (strategy,) = config.strategies
     if silent_for > REFUSED_AFTER and (refused := str(stream.refusals)):
         return f"frames come, but none is a tick of {strategy.symbol}: {refused}; see docs/wire.md"

@@ -94,9 +94,11 @@ class Vitals:
         """Why this strategy cannot do its work fully; empty: it can."""
         if waiting is not None and (seconds := time.monotonic() - waiting) > 1.0:
             return f"the gateway has not answered for {seconds:.0f} s"
+        silent_for = time.monotonic() - (self.last_tick_at or self._begun)
+        if self.phase != "running":
+            return trouble.of_waiting(self._stream, silent_for)
         if self._child.lease is None:
             return "no lease of the supervisor: positions are held, none is opened"
-        silent_for = time.monotonic() - (self.last_tick_at or self._begun)
         rewound = self._instance.rewound
         counts = self._instance.get_status()
         return trouble.trouble_of(self._config, counts) or trouble.of_market(
