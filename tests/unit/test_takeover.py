@@ -17,8 +17,10 @@ def takeover(position: Position | None, over: bool = True) -> tuple[Takeover, An
     """One whose strategy has made 10, by what its process knows; and its bot."""
     bot = SimpleNamespace(position=position, realised=10.0)
     unused: Any = None
-    instance: Any = SimpleNamespace(bot=bot, ticks_processed=0)
-    made = Takeover(unused, unused, instance, unused, cold=False)
+    instance: Any = SimpleNamespace(bot=bot, ticks_processed=0, last_tick_time_us=100)
+    journal: Any = SimpleNamespace(unsettled=list, event=lambda kind, detail: None)
+    stream: Any = SimpleNamespace(give_up=10.0, missed=0)
+    made = Takeover(journal, unused, instance, stream, cold=False)
     made.over = over
     return made, bot
 
@@ -53,3 +55,24 @@ def test_before_its_time_nothing_is_taken(
     made, bot = takeover(here, over)
     assert not made.count(Registered("euro", ledger, 9.3))
     assert bot.realised == 10.0
+
+
+@pytest.mark.parametrize(
+    ("here", "ledger", "ends"),
+    [
+        (HELD, HELD, True),  # Its last deal is known here: no tick of that time is waited for.
+        (HELD, REST, False),
+        (HELD, None, False),
+        (None, HELD, False),
+        (None, None, False),  # It may have opened and closed one, at the same price.
+    ],
+)
+def test_a_ledger_that_has_no_deal_more_is_not_ahead_whatever_the_time_of_its_last(
+    here: Position | None, ledger: Position | None, ends: bool
+) -> None:
+    """The publisher's clock was ahead when that deal was made, and has gone back since."""
+    made, _ = takeover(here, over=False)
+    word = Registered("euro", ledger, 10.0, deal_us=10_000)
+    made.begin(word)
+    assert made.ends_here(lambda: word) is ends
+    assert made.over is ends

@@ -129,7 +129,11 @@ class Takeover:
         if self._cold:
             return  # It decides on nothing that came before it.
         times = [order.tick.time_us for order in self._journal.unsettled()]
-        self._traded_until_us = max(word.deal_us, *times, 0)
+        # Each deal changes what is held: while that is the same, the last one is known here, also
+        # where its time is still to come because the publisher's clock has gone back since.
+        held = self._instance.bot.position
+        known = held is not None and _volume(word.position) == _volume(held)
+        self._traded_until_us = max(0 if known else word.deal_us, *times, 0)
 
     def _is_passed_by(self, tick: Tick) -> bool:
         return self._is_behind() and tick.time_us > self._traded_until_us
