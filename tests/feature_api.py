@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 import socketserver
 import threading
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mt5crs_worker.features import BASIC, FEATURES
+from tests.system import free_port
 
 HUGE = 64_000_000
 """Bytes of a reply that is far too long."""
@@ -155,9 +155,7 @@ class ScriptedApi:
         self.act: Act = act or says(shape_a)
         self.heard: list[tuple[str, Any]] = []
         self.heads: list[list[str]] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._server: _Server | None = None
 
     @property

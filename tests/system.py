@@ -1,7 +1,9 @@
 """A whole system in a temporary folder: the real supervisor, real processes, a feed by the test."""
 
 import contextlib
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -57,12 +59,29 @@ def shipped_symbols(names: Container[str]) -> list[dict[str, Any]]:
     return [entry for entry in listed if entry["name"] in names]
 
 
+def _ports() -> Iterator[int]:
+    """Ports below those that the system gives to whoever connects, from a random one on.
+
+    Each process of a run has a share of its own: what one has been given, and has not bound yet,
+    another one would find free.
+    """
+    first, count, shares = 10_000, 1_400, 16
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    share = range(first, first + count * shares)[worker % shares :: shares]
+    begin = secrets.randbelow(count)
+    return itertools.cycle((*share[begin:], *share[:begin]))
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on just now, and that was given to nobody else lately."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable: the ports go round")
 
 
 class Pulse:
