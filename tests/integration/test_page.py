@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import duckdb
 import pytest
 
 from tests.browsing import PATIENCE_MS, Browsing
@@ -271,6 +272,10 @@ def history_is_that_of_the_ledger_and_of_pnl(browsing: Browsing) -> None:
     with page.expect_download() as waited:
         page.get_by_role("link", name="CSV").click()
     assert Path(waited.value.path()).read_text() == system.said("trades", "--csv")
+    with page.expect_download() as waited:
+        page.get_by_role("link", name="Parquet").click()
+    rows = duckdb.read_parquet(str(waited.value.path())).project("ticket").fetchall()
+    assert [ticket for (ticket,) in rows] == [trade["ticket"] for trade in trades]
     system.said("resume", "--all")
     page.goto(f"{browsing.address}/#/")
 

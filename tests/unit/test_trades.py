@@ -1,5 +1,6 @@
 """What deals come to: trades, and the figures that are made of them."""
 
+import asyncio
 import csv
 import io
 import json
@@ -7,17 +8,20 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mt5crs_services.gateway.ledger.ledger import Ledger
+from mt5crs_services.page.history.parquet import ParquetError, parquet_of
 from mt5crs_shared.messages import Submit
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.trading import trades
 from mt5crs_shared.trading.orders import Charge, Code, Fill
+from mt5crs_shared.trading.trade_table import trades_csv, trades_parquet
 from mt5crs_supervisor.cli import cli
 from tests.unit.gateway_cases import Office, order, tick
 
@@ -179,6 +183,44 @@ def test_the_verbs_have_what_the_broker_has_charged(var: Path) -> None:
     (row,) = json.loads(run(var, "pnl", "--json").output)
     assert (row["commission"], row["swap"]) == (0.7, -2.5)
     assert "after 0.70 commission and -2.50 swap" in run(var, "events", "--summary").output
+
+
+def test_a_parquet_file_has_the_rows_of_the_csv_with_types(var: Path, tmp_path: Path) -> None:
+    file = tmp_path / "trades.parquet"
+    assert run(var, "trades", "--parquet", str(file)).output == f"1 trade written to {file}\n"
+    found = duckdb.read_parquet(str(file))
+    assert tuple(found.columns) == trades.Trade.__struct_fields__
+    types = dict(zip(found.columns, map(str, found.types), strict=True))
+    assert types["ticket"] == "BIGINT"
+    assert types["opened_us"] == "TIMESTAMP WITH TIME ZONE"
+    assert types["strategy"] == "VARCHAR"
+    (line,) = csv.DictReader(io.StringIO(run(var, "trades", "--csv").output))
+    (row,) = found.project("*, epoch_us(closed_us) AS at").fetchall()
+    told = dict(zip((*found.columns, "at"), row, strict=True))
+    for name in ("lots", "entry", "exit", "profit", "commission", "swap", "net"):
+        assert told[name] == float(line[name])
+    assert told["at"] == json.loads(run(var, "trades", "--json").output)[0]["closed_us"]
+
+
+def test_a_parquet_file_that_cannot_be_made_says_why(
+    var: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = tmp_path / "none" / "trades.parquet"
+    result = run(var, "trades", "--parquet", str(nowhere))
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"error: {nowhere}: No such file or directory\n",
+    )
+    with pytest.raises(ParquetError, match=r"\S"):
+        asyncio.run(parquet_of("no,table\n1\n"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = run(var, "trades", "--parquet", str(nowhere))
+    assert "pip install 'mt5crs-supervisor[parquet]'" in result.stderr
+
+
+def test_the_page_makes_the_same_file_beside_itself(var: Path) -> None:
+    table = trades_csv(made([5.0, -2.0]))
+    assert asyncio.run(parquet_of(table)) == trades_parquet(table)
 
 
 def test_what_people_are_shown(var: Path) -> None:

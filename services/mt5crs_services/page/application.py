@@ -20,13 +20,14 @@ from mt5crs_services.page.acting import ActionOutcome, DeskAction, Hand, argumen
 from mt5crs_services.page.desk.figures import TradeFigures
 from mt5crs_services.page.desk.viewers import TooManyViewers
 from mt5crs_services.page.desk.watching import DeskWatch
+from mt5crs_services.page.history.parquet import ParquetError, parquet_of
 from mt5crs_services.page.history.view import AskedTrades, HistoryView, history_of, meant
 from mt5crs_services.page.strategy.view import read_strategy
 from mt5crs_shared.configuration.notify_structs import PageConfig
 from mt5crs_shared.process.installation import Installation
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.ledger_schema import LedgerError
-from mt5crs_shared.trading.trade_table import trades_csv
+from mt5crs_shared.trading.trade_table import parquet_problem, trades_csv
 from mt5crs_shared.trading.trades import Trade
 
 LARGEST: Final = 10_000
@@ -93,6 +94,7 @@ class Pages:
         self._attempts = Attempts(time.monotonic)
         # One at a time: whatever many viewers ask for, the page takes one core at most.
         self._reading = asyncio.Lock()
+        self._making = asyncio.Lock()
         self._figures = TradeFigures(paths.ledger)
         self._static = load_static()
 
@@ -107,6 +109,7 @@ class Pages:
             Route("/api/strategy/{name}", self.strategy),
             Route("/api/history", self.history),
             Route("/api/trades.csv", self.trades),
+            Route("/api/trades.parquet", self.trades_as_parquet),
             Route("/api/act", self.act, methods=["POST"]),
         ]
 
@@ -195,18 +198,31 @@ class Pages:
 
     async def trades(self, request: Request) -> Response:
         """The same trades, all of them, as a file."""
+        text = await self._table(request)
+        return self._table_file(text, "csv", "text/csv; charset=utf-8")
+
+    async def trades_as_parquet(self, request: Request) -> Response:
+        """Likewise, for programs that want types."""
+        if problem := parquet_problem():
+            return failure(501, problem)
+        table = await self._table(request)
+        async with self._making:
+            made = await parquet_of(table)
+        return self._table_file(made, "parquet", "application/vnd.apache.parquet")
+
+    async def _table(self, request: Request) -> str:
         asked = asked_in(request)
         async with self._reading:
-            text = await asyncio.to_thread(lambda: trades_csv(meant(self._every(), asked)))
-        name = f'attachment; filename="trades-{self._paths.title}.csv"'
-        return Response(
-            text,
-            media_type="text/csv; charset=utf-8",
-            headers={"content-disposition": name, "cache-control": "no-store"},
-        )
+            return await asyncio.to_thread(lambda: trades_csv(meant(self._every(), asked)))
+
+    def _table_file(self, content: str | bytes, kind: str, media_type: str) -> Response:
+        name = f'attachment; filename="trades-{self._paths.title}.{kind}"'
+        headers = {"content-disposition": name, "cache-control": "no-store"}
+        return Response(content, media_type=media_type, headers=headers)
 
     def _history(self, asked: AskedTrades) -> HistoryView:
-        return history_of(self._every(), asked)
+        files = ("CSV",) if parquet_problem() else ("CSV", "Parquet")
+        return history_of(self._every(), asked, files)
 
     def _every(self) -> list[Trade]:
         self._figures.read("")
@@ -289,6 +305,10 @@ async def _no_token(_request: Request, error: Exception) -> Response:
     return failure(503, str(error))
 
 
+async def _not_made(_request: Request, error: Exception) -> Response:
+    return failure(500, f"no Parquet file: {error}")
+
+
 def make_page_application(
     paths: VarPaths, config: PageConfig, installation: Installation, watch: DeskWatch
 ) -> Guard:
@@ -301,6 +321,7 @@ def make_page_application(
         msgspec.MsgspecError: _bad,
         LedgerError: _bad,
         TokenError: _no_token,
+        ParquetError: _not_made,
     }
     application = Starlette(routes=pages.routes(), exception_handlers=bad)
     return Guard(application, config, sessions, cookie)

@@ -1,5 +1,6 @@
 """Verbs that show what is written down, whether anything runs or not."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -58,15 +59,27 @@ def decisions(setup: Setup, name: str, limit: int, as_json: bool) -> None:
 @since_option
 @click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="All of them, as CSV.")
+@click.option(
+    "--parquet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="All of them, written to FILE as Parquet.",
+)
 @as_json_option
 @pass_setup
 def trades(
-    setup: Setup, name: str | None, since: str | None, limit: int, as_csv: bool, as_json: bool
+    setup: Setup,
+    name: str | None,
+    since: str | None,
+    limit: int,
+    as_csv: bool,
+    parquet: Path | None,
+    as_json: bool,
 ) -> None:
     """Show the newest closed trades, or those of strategy NAME, with what each made."""
     from mt5crs_supervisor.commands.records import earnings
 
-    earnings.show_trades(setup.running, name, since, limit, as_csv, as_json)
+    earnings.show_trades(setup.running, name, since, limit, as_csv, parquet, as_json)
 
 
 @cli.command()

@@ -51,6 +51,7 @@ class HistoryView(msgspec.Struct, frozen=True):
         trades: The newest of them.
         strategies: Names that can be asked for.
         symbols: Likewise.
+        files: Kinds of file that the trades can be had as.
     """
 
     together: Earned | None
@@ -61,6 +62,7 @@ class HistoryView(msgspec.Struct, frozen=True):
     trades: tuple[Trade, ...]
     strategies: tuple[str, ...]
     symbols: tuple[str, ...]
+    files: tuple[str, ...]
 
 
 def meant(trades: Iterable[Trade], asked: AskedTrades) -> list[Trade]:
@@ -79,12 +81,15 @@ def meant(trades: Iterable[Trade], asked: AskedTrades) -> list[Trade]:
     return [trade for trade in trades if all(fits(trade) for fits in wanted)]
 
 
-def history_of(every: Sequence[Trade], asked: AskedTrades) -> HistoryView:
+def history_of(
+    every: Sequence[Trade], asked: AskedTrades, files: tuple[str, ...] = ("CSV",)
+) -> HistoryView:
     """What the page shows of the trades that were asked for.
 
     Args:
         every: All trades, in the order they were closed.
         asked: Which of them.
+        files: Kinds of file that they can be had as.
     """
     found = meant(every, asked)
     by_strategy = grouped_by(found, "strategy")
@@ -104,6 +109,7 @@ def history_of(every: Sequence[Trade], asked: AskedTrades) -> HistoryView:
         trades=tuple(found[-TRADES:]),
         strategies=tuple(sorted({trade.strategy for trade in every})),
         symbols=tuple(sorted({trade.symbol for trade in every})),
+        files=files,
     )
 
 

@@ -7,11 +7,11 @@ import click
 
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.trading import trades as trading
-from mt5crs_shared.trading.trade_table import trades_csv
+from mt5crs_shared.trading.trade_table import parquet_problem, trades_csv, trades_parquet
 from mt5crs_shared.trading.trades import Earned, Span, Trade
 from mt5crs_shared.wording import duration
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import unknown_name
+from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.display.table import Cell, Column, column
@@ -24,11 +24,18 @@ def show_trades(
     since: str | None,
     limit: int,
     as_csv: bool,
+    parquet: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the trades that were closed, the newest last; as CSV all of them."""
+    """Print the trades that were closed, the newest last; as CSV, or as Parquet, all of them.
+
+    Raises:
+        CommandError: The file cannot be made.
+    """
     found = _closed(var_dir, name, since)
-    if as_csv:
+    if parquet is not None:
+        _write_parquet(found, parquet)
+    elif as_csv:
         click.echo(trades_csv(found), nl=False)
     else:
         show.print_rows(found[-limit:], _trade_columns, _nothing(var_dir, name), as_json)
@@ -48,6 +55,18 @@ def show_earnings(
         _nothing(var_dir, name),
         as_json,
     )
+
+
+def _write_parquet(found: Sequence[Trade], file: Path) -> None:
+    if problem := parquet_problem():
+        raise CommandError(problem)
+    made = trades_parquet(trades_csv(found))
+    try:
+        file.write_bytes(made)
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from error
+    count = "1 trade" if len(found) == 1 else f"{len(found)} trades"
+    click.echo(f"{count} written to {file}")
 
 
 def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:

@@ -30,14 +30,14 @@ export class HistoryView {
     this.since = el("input", { type: "date", "aria-label": "From (UTC)" });
     this.until = el("input", { type: "date", "aria-label": "To (UTC), included" });
     for (const input of [this.since, this.until]) input.addEventListener("change", () => this.load());
-    this.file = el("a", { href: "/api/trades.csv", download: "" }, "CSV");
+    this.files = el("span", { class: "files" });
     this.facts = el("dl", { class: "facts" });
     this.told = el("p", { class: "told faint" }, "\u00a0");
     const chart = el("div", { class: "chart tall" });
     const card = (title, ...inside) => el("section", { class: "card" }, el("h2", {}, title), ...inside);
     this.parts = Object.fromEntries(["day", "hour", "weekday", "symbol", "strategy", "exit", "matrix", "trades"].map((name) => [name, el("div", {})]));
     this.node = el("div", { class: "deskview" },
-      el("section", { class: "card" }, el("div", { class: "head" }, el("h2", {}, "History"), el("span", { class: "tools right" }, this.span, this.since, this.until, this.strategy, this.symbol, this.file)), this.facts),
+      el("section", { class: "card" }, el("div", { class: "head" }, el("h2", {}, "History"), el("span", { class: "tools right" }, this.span, this.since, this.until, this.strategy, this.symbol, this.files)), this.facts),
       el("section", { class: "card" }, el("h2", {}, "Running net: all together, and each strategy"), chart, this.told),
       card("By day (UTC)", this.parts.day),
       el("div", { class: "two" }, card("By strategy", this.parts.strategy), card("By symbol", this.parts.symbol), card("By hour of closing (UTC)", this.parts.hour), card("By weekday", this.parts.weekday), card("By what closed them", this.parts.exit), card("Correlation of returns", this.parts.matrix)),
@@ -67,16 +67,16 @@ export class HistoryView {
 
   async load() {
     const query = this.query();
-    this.file.href = `/api/trades.csv?${query}`;
     const answer = await fetch(`/api/history?${query}`).catch(() => null);
     if (!answer?.ok) return;
     const text = await answer.text();
-    if (text === this.shown) return;
-    this.shown = text;
+    if (text === this.shown && query === this.asked) return;
+    [this.shown, this.asked] = [text, query];
     this.show(JSON.parse(text));
   }
 
   show(view) {
+    fill(this.files, ...view.files.map((kind) => el("a", { href: `/api/trades.${kind.toLowerCase()}?${this.asked}`, download: "" }, kind)));
     options(this.strategy, view.strategies);
     options(this.symbol, view.symbols);
     const all = view.together;
