@@ -90,7 +90,7 @@ def assert_trades(found: RunLogs) -> None:
 def test_made_up_ticks_of_a_cross_pair_at_two_speeds(tmp_path: Path) -> None:
     symbols = shipped_symbols({"EURUSD", "EURJPY", "USDJPY"})
     specs = [SymbolSpec(**entry) for entry in symbols]
-    files = scenario.make_up(tmp_path, specs, 9_000, seed=3)
+    files = scenario.make_up(tmp_path, specs, 6_000, seed=3)
     strategies = [
         crosses("yen", "EURJPY"),
         crosses("dollar", "EURUSD"),

@@ -191,7 +191,7 @@ def unique_in_order(stream: list[Tick]) -> bool:
     return len(set(stream)) == len(stream)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(worlds())
 def test_in_any_interleaving_every_tick_is_taken_once_and_in_order(
     world: tuple[list[Tick], int, int, list[int]],

@@ -188,4 +188,4 @@ class ChildMachine(RuleBasedStateMachine):
 
 
 TestChildMachine = ChildMachine.TestCase
-TestChildMachine.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestChildMachine.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

@@ -354,7 +354,7 @@ FRAGMENTS = st.sampled_from(
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
 def test_any_small_mutation_loads_or_is_refused(house: Path, data: st.DataObject) -> None:

@@ -359,7 +359,7 @@ def run_with_deaths(
     return decisions + one.take_decisions()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 5), st.randoms(use_true_random=False), st.sampled_from(["bar", "tick"]))
 def test_a_strategy_that_died_decides_as_one_that_never_did(
     seed: int, chance: random.Random, evaluate: str

@@ -203,5 +203,5 @@ class Orders(RuleBasedStateMachine):
         assert report.ticket == deals[-1]["position_id"]
 
 
-Orders.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Orders.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 TestOrders = pytest.mark.timeout(300)(Orders.TestCase)

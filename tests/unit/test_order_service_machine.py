@@ -161,4 +161,4 @@ class DeskMachine(RuleBasedStateMachine):
 
 
 TestDeskMachine = DeskMachine.TestCase
-TestDeskMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestDeskMachine.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)

@@ -93,7 +93,7 @@ turn = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     moves=st.lists(quotes, min_size=5, max_size=60),
     wishes=st.lists(plans, min_size=1, max_size=20),

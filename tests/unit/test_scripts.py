@@ -61,7 +61,7 @@ def test_a_test_that_fails_now_and_then_is_told_with_its_count(tmp_path: Path) -
         "    assert seen, 'not yet'\n"
     )
 
-    # Two tests need no four processes; what is said last counts.
+    # Two tests need no five processes; what is said last counts.
     few = ["-n", "1", "-p", "no:cacheprovider"]
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -347,4 +347,4 @@ class LockMachine(RuleBasedStateMachine):
 
 def test_no_order_passes_that_a_lock_forbids(memory: Path) -> None:
     machine = type("OfThisFolder", (LockMachine,), {"folder": memory})
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=25))
+    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=25))
