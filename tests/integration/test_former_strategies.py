@@ -66,6 +66,7 @@ def test_its_position_stays_guarded_and_its_money_in_the_table(
     row = wait_for(former(system), "the row of the former strategy")
     assert (row.process.state, row.symbol, row.position_lots) == (fate, symbol, held)
     assert row.process.pid is None
+    system.wait_running()
     assert not system.service("gateway").degraded
 
     # A single tick is for who is there to hear it: the gateway takes live ones of every symbol.
