@@ -4,8 +4,10 @@ The recorded days are published by a process of its own, by the wall's clock, to
 is left alone, the other is hurt. In both the publisher restarts and leaves holes, repeats itself,
 sends ticks from the future and frames that are none, and its clock steps and steps back. Every
 tick has to be processed by every strategy, or to lie in a span of time that its journal calls
-interrupted; decisions, orders and deals have to be the same as long as both systems heard the same
-and no order was given up for its age. Exit code 1 otherwise, or where a system does not come back.
+interrupted; every decision has to be that of one process that never died, on the ticks that were
+not missed; and decisions, orders and deals have to be the same as long as both systems heard the
+same and no order was given up for its age. Exit code 1 otherwise, or where a system does not come
+back.
 """
 
 import sys
@@ -61,6 +63,7 @@ def main(
             raise SystemExit(f"A BOUND IS BROKEN: {error}") from error
     broken = list(verdict.violations(untouched, struck, faults))
     click.echo("\n".join(["", verdict.accounts(untouched, struck), ""]))
+    click.echo("\n".join([verdict.redecided(untouched, struck), ""]))
     click.echo("\n".join([verdict.compared(untouched, struck)[0], "", *broken]))
     click.echo("A BOUND IS BROKEN" if broken else "every bound is kept")
     sys.exit(1 if broken else 0)

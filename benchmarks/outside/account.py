@@ -33,6 +33,8 @@ class Account(msgspec.Struct, frozen=True):
         twice: Ticks that were processed and should not have been.
         unknown: Spans whose ends were never published in that order.
         missed_times: Event times of what was missed.
+        readings: Places of what was missed among the published ticks, in each way to read the
+            spans that fits equally well.
     """
 
     published: int
@@ -45,6 +47,7 @@ class Account(msgspec.Struct, frozen=True):
     twice: int
     unknown: int
     missed_times: frozenset[int]
+    readings: tuple[frozenset[int], ...]
 
 
 def spans_of(journal: Path) -> list[Span]:
@@ -73,17 +76,31 @@ def account(published: Sequence[Published], spans: Iterable[Span], processed: in
         places[tick.time_us].append(place)
     readings = [_readings(places[begin], places[end]) for begin, end in spans]
     known = [ranges for ranges in readings if ranges]
-    accounts = (
+    accounts = [
         _account(
-            published, set().union(*ranges), processed, len(readings), len(readings) - len(known)
+            published,
+            frozenset().union(*ranges),
+            processed,
+            len(readings),
+            len(readings) - len(known),
         )
         for ranges in islice(product(*known), MOST_READINGS)
+    ]
+    best = min(accounts, key=lambda found: found.lost + found.twice)
+    fitting = dict.fromkeys(
+        chain.from_iterable(
+            each.readings for each in accounts if (each.lost, each.twice) == (best.lost, best.twice)
+        )
     )
-    return min(accounts, key=lambda found: found.lost + found.twice)
+    return msgspec.structs.replace(best, readings=tuple(fitting))
 
 
 def _account(
-    published: Sequence[Published], missing: set[int], processed: int, spans: int, unknown: int
+    published: Sequence[Published],
+    missing: frozenset[int],
+    processed: int,
+    spans: int,
+    unknown: int,
 ) -> Account:
     judge = TickSanity()
     verdicts = [
@@ -101,6 +118,7 @@ def _account(
         twice=max(processed - good, 0),
         unknown=unknown,
         missed_times=frozenset(published[place].tick.time_us for place in missing),
+        readings=(missing,),
     )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import yaml
 
-from benchmarks.outside import account
+from benchmarks.outside import account, oracle
 from benchmarks.outside.account import Account
+from benchmarks.outside.oracle import Redecided
 from benchmarks.outside.publisher import Plan, read_log
 from benchmarks.outside.stream import Event
+from mt5crs_shared.configuration.loading import load_config
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, replay_run, run_logs, scenario
@@ -104,6 +106,7 @@ class OutsideRun(msgspec.Struct, frozen=True):
         logs: Its logs.
         accounts: What became of each strategy's ticks.
         given_up: Event times of the orders that each strategy gave up.
+        redecided: Each strategy's decisions beside those of a process that never died.
         leftovers: Processes that did not end when the system was stopped.
     """
 
@@ -111,6 +114,7 @@ class OutsideRun(msgspec.Struct, frozen=True):
     logs: RunLogs
     accounts: dict[str, Account]
     given_up: dict[str, list[int]]
+    redecided: dict[str, Redecided]
     leftovers: tuple[str, ...]
 
 
@@ -169,6 +173,9 @@ def run(
         logs=run_logs.gather(system.paths, replay_run.taken(report)),
         accounts=accounts,
         given_up={name: account.given_up(system.paths.journal(name)) for name in accounts},
+        redecided=oracle.redecide(
+            load_config(folder / "strategies.yaml"), system.paths, published, accounts
+        ),
         leftovers=tuple(leftovers),
     )
 

@@ -26,6 +26,16 @@ def accounts(untouched: OutsideRun, struck: OutsideRun) -> str:
     return table([*HEAD, "twice"], rows)
 
 
+def redecided(untouched: OutsideRun, struck: OutsideRun) -> str:
+    """A table of every strategy's decisions beside those of a process that never died."""
+    rows = [
+        [name, run, f"{found.decided:,}", f"{found.expected:,}", f"{found.equal:,}"]
+        for run, outcome in (("untouched", untouched), ("struck", struck))
+        for name, found in outcome.redecided.items()
+    ]
+    return table(["strategy", "run", "decisions", "expected", "equal"], rows)
+
+
 def compared(untouched: OutsideRun, struck: OutsideRun) -> tuple[str, list[str]]:
     """A table of the lines that had to be equal, and where they are not."""
     rows, differences = [], []
@@ -57,6 +67,9 @@ def violations(untouched: OutsideRun, struck: OutsideRun, planned: int) -> Itera
                 yield f"{run}: {name} processed {found.twice} ticks that it should not have"
             if found.unknown:
                 yield f"{run}: {name} names {found.unknown} spans that there were not"
+        for name, again in outcome.redecided.items():
+            if again.parting:
+                yield f"{run}: {name} decided otherwise at line {again.equal}: {again.parting}"
         if outcome.leftovers:
             yield f"{run}: left behind: {', '.join(outcome.leftovers)}"
         if not outcome.logs.books_agree:

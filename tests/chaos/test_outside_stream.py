@@ -1,12 +1,17 @@
 """An outside publisher with its own troubles, while our processes die: every tick is told."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from benchmarks.outside import run, stream
-from benchmarks.outside.run import Scene
+from benchmarks.outside import oracle, run, stream
+from benchmarks.outside.publisher import read_log
+from benchmarks.outside.run import OutsideRun, Scene
+from mt5crs_shared.configuration.loading import load_config
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.chaos import campaign, scenario
 from mt5crs_supervisor.chaos.campaign import Kind
 from tests.system import shipped_symbols
@@ -32,3 +37,20 @@ def test_every_tick_is_processed_or_named(tmp_path: Path) -> None:
         assert account.published > SECONDS * SPEED / 2.0
         assert (account.lost, account.twice, account.unknown) == (0, 0, 0), (name, account)
         assert account.missed >= account.unsent
+    for name, again in outcome.redecided.items():
+        assert again.parting == "", (name, again)
+        assert again.decided == again.expected == again.equal > 0, (name, again)
+    one_that_decided_otherwise_is_found(tmp_path / "struck", list(days), outcome)
+
+
+def one_that_decided_otherwise_is_found(
+    folder: Path, symbols: list[str], outcome: OutsideRun
+) -> None:
+    paths, decided = VarPaths(folder / "var"), outcome.redecided["euro"].decided
+    with contextlib.closing(sqlite3.connect(paths.journal("euro"))) as db, db:
+        db.execute("UPDATE decisions SET signal = 2 WHERE id = (SELECT max(id) FROM decisions)")
+    config = load_config(folder / "strategies.yaml")
+    published = read_log(folder / "published", symbols)
+    again = oracle.redecide(config, paths, published, outcome.accounts)["euro"]
+    assert again.equal == decided - 1
+    assert again.parting

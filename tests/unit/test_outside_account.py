@@ -53,7 +53,7 @@ def test_a_span_that_was_never_published_is_seen() -> None:
 
 def test_runs_are_comparable_until_they_heard_different_things() -> None:
     def missed(*times: int) -> dict[str, Account]:
-        heard_all = Account(0, 0, 0, 0, 0, 0, 0, 0, 0, frozenset())
+        heard_all = Account(0, 0, 0, 0, 0, 0, 0, 0, 0, frozenset(), ())
         return {"a": heard_all, "b": replace(heard_all, missed_times=frozenset(times))}
 
     assert comparable_until(missed(1, 5), missed(1, 5), []) == float("inf")

@@ -1,0 +1,131 @@
+"""What a process that never died would have decided on the ticks that a strategy says it heard.
+
+Two runs hear different ticks as soon as one of them misses some, and cannot be compared from there
+on. This can: the ticks that were published, without those in the spans that the journal names, go
+through one strategy object here, whose orders are answered as the run's own books answered them.
+"""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+
+import msgspec
+
+from benchmarks.outside.account import Account
+from benchmarks.outside.publisher import Published
+from mt5crs_shared.configuration.structs import Config, StrategyConfig
+from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.storage import ledger_queries, ledger_schema
+from mt5crs_shared.storage.decision_log import Decision
+from mt5crs_shared.storage.store import connect_readonly
+from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position
+from mt5crs_supervisor.chaos import run_logs
+from mt5crs_supervisor.chaos.run_logs import Line
+from mt5crs_worker.instance import StrategyInstance
+
+SAID = Decision.__struct_fields__.index("probability") + 1
+"""Columns of a decision that no rate can change: the quote, the bar, the signal."""
+
+
+class Redecided(msgspec.Struct, frozen=True):
+    """A strategy's decision log beside what it should be.
+
+    Attributes:
+        decided: Lines of its log.
+        expected: Lines that it should have.
+        equal: So many are equal, from the first one on.
+        parting: The next line of both; empty: there is none.
+    """
+
+    decided: int
+    expected: int
+    equal: int
+    parting: str = ""
+
+
+class RecordedBook:
+    """The way to the market of one that decides again: everything has been answered before."""
+
+    def __init__(self, paths: VarPaths, strategy: str) -> None:
+        with contextlib.closing(connect_readonly(paths.journal(strategy))) as journal:
+            rows = journal.execute("SELECT order_id, result FROM orders WHERE result IS NOT NULL")
+            self._results = {
+                order_id: msgspec.msgpack.decode(result, type=OrderResult)
+                for order_id, result in rows
+            }
+        with ledger_schema.open_ledger(paths.ledger) as ledger:
+            fills = [deal.fill for deal in ledger_queries.deals(ledger, strategy=strategy)]
+        self._exits = {
+            fill.ticket: fill for fill in fills if fill.order_id.startswith(f"{fill.ticket}:")
+        }
+
+    def submit(self, order: Order) -> OrderResult:
+        """The run's answer to the same order; it never had any other."""
+        unheard = OrderResult(order.order_id, "REJECTED", Code.NOT_SEEN)
+        return self._results.get(order.order_id, unheard)
+
+    def closed_by(self, position: Position, tick: Tick, rate: float | None) -> Fill | None:
+        """The deal that closed it on this tick."""
+        fill = self._exits.get(position.ticket)
+        return fill if fill is not None and fill.time_us == tick.time_us else None
+
+    def closed_before(self, position: Position, tick: Tick) -> bool:
+        """Whether it was closed on an earlier tick."""
+        fill = self._exits.get(position.ticket)
+        return fill is not None and fill.time_us < tick.time_us
+
+
+def redecide(
+    config: Config,
+    paths: VarPaths,
+    published: Mapping[str, Sequence[Published]],
+    accounts: Mapping[str, Account],
+) -> dict[str, Redecided]:
+    """Decide again for every strategy of a run, and compare.
+
+    Args:
+        config: The run's.
+        paths: Its ``var`` folder; nobody may be writing there.
+        published: What was published of each symbol, in order.
+        accounts: What became of each strategy's ticks.
+    """
+    return {
+        entry.name: _best(
+            _compare(config, entry, paths, [t for n, (t, _) in heard if n not in missing])
+            for missing in accounts[entry.name].readings
+        )
+        for entry in config.strategies
+        for heard in [list(enumerate(published[entry.symbol]))]
+    }
+
+
+def _best(found: Iterable[Redecided]) -> Redecided:
+    """The reading of the spans that fits: where ticks repeat, an end may mean either of two."""
+    best: Redecided | None = None
+    for each in found:
+        if not each.parting:
+            return each
+        if best is None or each.equal > best.equal:
+            best = each
+    assert best is not None, "there is a reading of every journal"
+    return best
+
+
+def _compare(
+    config: Config, entry: StrategyConfig, paths: VarPaths, ticks: Iterable[Tick]
+) -> Redecided:
+    currency, symbol = config.globals.account_currency, config.symbols[entry.symbol]
+    balance, book = config.globals.default_balance, RecordedBook(paths, entry.name)
+    instance = StrategyInstance(entry, symbol, book, balance, currency)
+    expected: list[Line] = []
+    for tick in ticks:
+        instance.on_tick(tick)
+        expected += map(msgspec.structs.astuple, instance.take_decisions())
+    decided = run_logs.decisions(paths.journal(entry.name))
+    # Lots of a cross pair go by a rate, and which of its ticks were missed no journal says.
+    columns = None if symbol.quote_currency == currency else SAID
+    pairs = zip(expected, decided, strict=False)
+    equal = sum(1 for _ in takewhile(lambda p: p[0][:columns] == p[1][:columns], pairs))
+    parting = [str(log[equal]) for log in (expected, decided) if len(log) > equal]
+    return Redecided(len(decided), len(expected), equal, " instead of ".join(parting[::-1]))
