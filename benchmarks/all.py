@@ -1,7 +1,8 @@
 """Every table of docs/benchmarks.md that is made on one quiet machine, one after the other.
 
 What takes longer, or judges bounds (`benchmarks.equivalence`, `benchmarks.outside`,
-`benchmarks.hundred`, `benchmarks.many` over an hour) is run by itself.
+`benchmarks.hundred`, `benchmarks.many` over an hour), or needs a browser (`benchmarks.browser`), is
+run by itself.
 """
 
 import subprocess

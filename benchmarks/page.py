@@ -75,8 +75,9 @@ def own_memory(pid: int) -> float:
     return float(psutil.Process(pid).memory_full_info().pss) / 1e6
 
 
-def figures(count: int, seconds: float) -> list[str]:
-    """A system of so many strategies, each on ticks of one symbol."""
+@contextlib.contextmanager
+def desk(count: int) -> Iterator[tuple[System, int]]:
+    """A system of so many strategies on ticks of one symbol, warm, and the port of its page."""
     port = free_port()
     strategies = [
         {
@@ -98,15 +99,21 @@ def figures(count: int, seconds: float) -> list[str]:
             system.wait_running()
             wait_for(lambda: decisions(system)[0] > 3 * count, "warm strategies", 120.0)
             time.sleep(SETTLED)  # until what began with them has come to rest
-            pids = [system.status().pid, system.pid("page")]
-            alone = measured(system, pids, seconds)
-            with looking(port, VIEWERS) as viewers:
-                watched = measured(system, pids, seconds)
-                read = viewers[0].read / seconds
-            memory = own_memory(pids[1])
+            yield system, port
         finally:
             system.stop()
             pulse.stop()
+
+
+def figures(count: int, seconds: float) -> list[str]:
+    """What is used without a viewer, and with some."""
+    with desk(count) as (system, port):
+        pids = [system.status().pid, system.pid("page")]
+        alone = measured(system, pids, seconds)
+        with looking(port, VIEWERS) as viewers:
+            watched = measured(system, pids, seconds)
+            read = viewers[0].read / seconds
+        memory = own_memory(pids[1])
     pairs = [value for both in zip(alone, watched, strict=True) for value in both]
     return [str(count), *(f"{value:.1f}" for value in pairs), f"{read / 1e3:.1f}", f"{memory:.0f}"]
 
