@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -263,9 +264,10 @@ def test_doctor_says_what_is_wrong_with_the_keys(
         (heard,) = doctor_market.look_at_market(settings, 2.0, running=False)
         assert (heard.level, said in heard.text) == ("error", True), heard
     plain = live(windows, keys.secret, None)
-    assert probe_bridge(plain).fault == connection.WANTS_KEYS
+    # On a busy machine the end comes before what was said ahead of it.
+    assert probe_bridge(plain).fault in (connection.WANTS_KEYS, connection.ENDS_EARLY)
     (heard,) = doctor_market.look_at_market(plain, 2.0, running=False)
-    assert connection.WANTS_KEYS in heard.text
+    assert "server_key" in heard.text
     missing = live(windows, keys.secret + "x", keys.server)
     assert "is no file" in probe_bridge(missing).fault
     (heard,) = doctor_market.look_at_market(missing, 2.0, running=False)
@@ -372,6 +374,40 @@ def test_an_oversized_message_ends_a_connection_that_is_made_again(keys: KeyPlac
         peer.send_multipart([sender, bytes(SMALL)])
         assert len(dealer.recv()) == SMALL
         line.close()
+
+
+def test_one_that_ends_every_connection_is_told_of() -> None:
+    """A busy reader loses what a peer with CURVE has said before its end: it only sees the end."""
+    reset = struct.pack("ii", 1, 0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        over = threading.Event()
+
+        def end_each() -> None:
+            while True:
+                peer, _ = server.accept()
+                with peer:
+                    if over.is_set():
+                        return
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+
+        ending = threading.Thread(target=end_each)
+        ending.start()
+        port = server.getsockname()[1]
+        with zmq.Context() as context:
+            line = Connection(open_socket(context, zmq.DEALER, SMALL), f"tcp://127.0.0.1:{port}")
+
+            def told() -> bool:
+                list(line.changes())
+                line.mend()
+                return line.refusal == connection.ENDS_EARLY
+
+            try:
+                wait_for(told, "a word of it")
+            finally:
+                line.close()
+                over.set()
+                with socket.create_connection(("127.0.0.1", port)):
+                    ending.join()
 
 
 def test_a_connection_that_nobody_looks_at_holds_up_nothing() -> None:

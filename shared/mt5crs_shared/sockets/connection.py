@@ -43,6 +43,10 @@ NOT_LET_IN = "it does not let us in: our public key is not among those of its cl
 NOT_THAT_KEY = "it ends the handshake: its key is not the one in server_key, or it speaks no CURVE"
 NO_CURVE = "it speaks no CURVE: give it keys, or take server_key away"
 WANTS_KEYS = "it speaks CURVE alone: name the file with its public key as server_key"
+ENDS_EARLY = "it ends every connection before it says anything: perhaps it wants keys (server_key)"
+
+EARLY_ENDS: Final = 3
+"""Ends in a row of which that is said: of one, somebody was just being started or stopped."""
 
 
 class Connection:
@@ -82,6 +86,7 @@ class Connection:
         self._monotonic = monotonic
         self._mend_at: float | None = None
         self._met = False
+        self._ended_early = 0
         if keys is not None:
             speak_curve(socket, keys)
         self.monitor = _monitor(socket)
@@ -104,7 +109,7 @@ class Connection:
                 event == zmq.EVENT_CONNECT_RETRIED and not self._met
             ):
                 # Where nobody listens any more, nobody refuses.
-                self.refusal = ""
+                self.refusal, self._ended_early = "", 0
             self._met = event != zmq.EVENT_CONNECT_RETRIED
             if event == zmq.EVENT_DISCONNECTED or event & REFUSED:
                 self._mend_at = self._monotonic() + (REFUSED_FOR if self.refusal else AGAIN_AFTER)
@@ -142,9 +147,11 @@ class Connection:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self.refusal = NOT_LET_IN
         elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            # In the clear this is also how somebody ends who has just been started or stopped.
+            self._ended_early += 1
             if self._encrypted and self.refusal != NO_CURVE:
                 self.refusal = NOT_THAT_KEY
+            elif self._ended_early >= EARLY_ENDS and not self.refusal:
+                self.refusal = ENDS_EARLY
         elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             self.refusal = NO_CURVE if self._encrypted else WANTS_KEYS
         else:
