@@ -59,16 +59,25 @@ class RecordedBook:
         self._exits = {
             fill.ticket: fill for fill in fills if fill.order_id.startswith(f"{fill.ticket}:")
         }
+        self._gone: set[int] = set()
 
     def submit(self, order: Order) -> OrderResult:
         """The run's answer to the same order; it never had any other."""
         unheard = OrderResult(order.order_id, "REJECTED", Code.NOT_SEEN)
-        return self._results.get(order.order_id, unheard)
+        result = self._results.get(order.order_id, unheard)
+        if result.code is Code.NO_POSITION:
+            self._gone.add(order.ticket)
+        return result
 
     def closed_by(self, position: Position, tick: Tick, rate: float | None) -> Fill | None:
-        """The deal that closed it on this tick."""
+        """The deal that closed it on this tick.
+
+        Or on a later one: of a strategy that is away for long a stop is booked without its word,
+        and its order on an earlier tick comes too late.
+        """
         fill = self._exits.get(position.ticket)
-        return fill if fill is not None and fill.time_us == tick.time_us else None
+        late = position.ticket in self._gone
+        return fill if fill is not None and (late or fill.time_us == tick.time_us) else None
 
     def closed_before(self, position: Position, tick: Tick) -> bool:
         """Whether it was closed on an earlier tick."""
