@@ -214,6 +214,7 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
         realised: Realised profit less commission and swap.
         refused: Why this spawn may not trade; empty: it may.
         deal_us: Event time of its last deal, us since the epoch; 0: it has none.
+        deals: How many deals it has.
         closing: The deal by which a broker has closed what it believes to hold; None: none has.
     """
 
@@ -222,6 +223,7 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
     realised: float
     refused: str = ""
     deal_us: int = 0
+    deals: int = 0
     closing: Fill | None = None
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,9 +30,7 @@ from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.market_socket import MarketSocket
 from mt5crs_shared.sockets import connection
 from mt5crs_shared.sockets.client_list import DOMAIN, ClientList, read_known
-from mt5crs_shared.sockets.connection import Connection
-from mt5crs_shared.sockets.curve import CurveKeys, KeyPlaces, read_keys, serve_curve
-from mt5crs_shared.sockets.opening import SMALL, open_socket
+from mt5crs_shared.sockets.curve import KeyPlaces, serve_curve
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.doctor import market as doctor_market
 from tests.integration.test_mt5_gateway_process import Windows
@@ -346,80 +343,3 @@ def test_nobody_in_between_can_read_what_is_sent(publisher: Listener, keys: KeyP
     everything = b"".join(carried)
     assert b"CURVE" in everything
     assert b"EURUSD" not in everything
-
-
-def test_an_oversized_message_ends_a_connection_that_is_made_again(keys: KeyPlaces) -> None:
-    known = read_keys(keys)
-    assert isinstance(known, CurveKeys)
-    with zmq.Context() as context, context.socket(zmq.ROUTER) as peer:
-        peer.setsockopt(zmq.LINGER, 0)
-        port = peer.bind_to_random_port("tcp://127.0.0.1")
-        dealer = open_socket(context, zmq.DEALER, SMALL)
-        line = Connection(dealer, f"tcp://127.0.0.1:{port}")
-        dealer.send(b"one")
-        sender, _ = peer.recv_multipart()
-        peer.send_multipart([sender, bytes(SMALL + 1)])
-        changes: list[bool] = []
-
-        def look() -> list[bool]:
-            changes.extend(line.changes())
-            line.mend()
-            time.sleep(0.02)  # between two looks
-            return changes
-
-        wait_for(lambda: look() == [True, False, True], "a new connection")
-        dealer.send(b"two")
-        sender, said = peer.recv_multipart()
-        assert said == b"two"
-        peer.send_multipart([sender, bytes(SMALL)])
-        assert len(dealer.recv()) == SMALL
-        line.close()
-
-
-def test_one_that_ends_every_connection_is_told_of() -> None:
-    """A busy reader loses what a peer with CURVE has said before its end: it only sees the end."""
-    reset = struct.pack("ii", 1, 0)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        over = threading.Event()
-
-        def end_each() -> None:
-            while True:
-                peer, _ = server.accept()
-                with peer:
-                    if over.is_set():
-                        return
-                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-
-        ending = threading.Thread(target=end_each)
-        ending.start()
-        port = server.getsockname()[1]
-        with zmq.Context() as context:
-            line = Connection(open_socket(context, zmq.DEALER, SMALL), f"tcp://127.0.0.1:{port}")
-
-            def told() -> bool:
-                list(line.changes())
-                line.mend()
-                return line.refusal == connection.ENDS_EARLY
-
-            try:
-                wait_for(told, "a word of it")
-            finally:
-                line.close()
-                over.set()
-                with socket.create_connection(("127.0.0.1", port)):
-                    ending.join()
-
-
-def test_a_connection_that_nobody_looks_at_holds_up_nothing() -> None:
-    """A few thousand events wait, and the socket ends at once all the same."""
-    with zmq.Context() as context:
-        socket_ = open_socket(context, zmq.DEALER, SMALL)
-        socket_.setsockopt(zmq.RECONNECT_IVL, 1)
-        line = Connection(socket_, f"tcp://127.0.0.1:{free_port()}")
-        begun = time.monotonic()
-        while time.monotonic() - begun < 3.0:
-            time.sleep(0.1)  # while libzmq tries again, a thousand times a second
-        ended = threading.Thread(target=line.close, daemon=True)
-        ended.start()
-        ended.join(10.0)
-        assert not ended.is_alive()

@@ -222,6 +222,7 @@ class StrategyInstance:
             occurrences=self._occurrences.state,
             position=self.bot.position,
             realised=self.bot.realised,
+            deals=self.bot.deals,
             refused=self.bot.refused,
             first_order=self.bot.first.dealt_by if self.bot.first is not None else "",
             last_signal=self.decider.last_signal,
@@ -303,9 +304,8 @@ class StrategyInstance:
         self._sanity = TickSanity(saved.sanity)
         self._occurrences = OccurrenceCounter(*saved.occurrences)
         self.decider.last_signal = saved.last_signal
-        self.bot.position = saved.position
-        self.bot.realised = saved.realised
-        self.bot.refused = saved.refused
+        self.bot.position, self.bot.refused = saved.position, saved.refused
+        self.bot.realised, self.bot.deals = saved.realised, saved.deals
         self.strategy.state = saved.state
         metrics = saved.metrics
         self._received, self._processed = metrics.ticks_received, metrics.ticks_processed

@@ -129,10 +129,9 @@ class Takeover:
         if self._cold:
             return  # It decides on nothing that came before it.
         times = [order.tick.time_us for order in self._journal.unsettled()]
-        # Each deal changes what is held: while that is the same, the last one is known here, also
-        # where its time is still to come because the publisher's clock has gone back since.
-        held = self._instance.bot.position
-        known = held is not None and _volume(word.position) == _volume(held)
+        # The last deal may be known here and its time still to come: the publisher's clock was
+        # ahead when it was made, and has gone back since.
+        known = self._instance.bot.deals == word.deals
         self._traded_until_us = max(0 if known else word.deal_us, *times, 0)
 
     def _is_passed_by(self, tick: Tick) -> bool:
@@ -150,6 +149,7 @@ class Takeover:
                 f"realised {bot.realised:.2f} -> {word.realised:.2f}",
             )
             bot.position, bot.realised = word.position, word.realised
+        bot.deals = word.deals
 
     def _fresh(self, order: Order) -> bool:
         """Whether an order that an earlier process decided may still be sent.

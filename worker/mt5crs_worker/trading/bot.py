@@ -103,6 +103,7 @@ class TradingBot:
 
     Attributes:
         first: Holds the first order with real money small; None: with paper money nothing does.
+        deals: How many deals of its own it knows of; None: not known.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class TradingBot:
         self.realised = realised
         self.refused: tuple[int, tuple[Side, ...]] | None = None
         self.first: FirstOrder | None = None
+        self.deals: int | None = None
         self._config = config
         self._symbol = symbol
         self._first_balance = first_balance
@@ -160,6 +162,7 @@ class TradingBot:
         A broker may close a part of a position by itself; what that has left follows from its lots.
         """
         self.realised += fill.profit - fill.commission
+        self._count_deal()
         held = self.position
         if rest is None and held is not None and held.ticket == fill.ticket:
             rest = remaining(held, fill.lots)
@@ -168,7 +171,12 @@ class TradingBot:
     def open(self, position: Position, fill: Fill) -> None:
         """Take an opening deal of this strategy, and the position that it made, into account."""
         self.realised -= fill.commission
+        self._count_deal()
         self.position = position
+
+    def _count_deal(self) -> None:
+        if self.deals is not None:
+            self.deals += 1
 
     def _open(self, side: Side, moment: Moment) -> SignalOutcome:
         if moment.rate is None:

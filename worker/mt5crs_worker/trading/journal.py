@@ -72,6 +72,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         rates: What is known of the symbols that convert the profit's currency.
         refused: The closed bar on which orders to open were refused last, and their sides.
         first_order: What decided when a first order was dealt; see `FirstOrder`.
+        deals: How many deals are known of; None: not known.
     """
 
     identity: str
@@ -90,6 +91,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     rates: dict[str, KeptRate] = {}
     refused: tuple[int, tuple[Side, ...]] | None = None
     first_order: str = ""
+    deals: int | None = None
 
 
 def identity_of(config: StrategyConfig) -> str:

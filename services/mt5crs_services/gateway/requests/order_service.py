@@ -134,6 +134,7 @@ class OrderService:
             realised=self._account.realised(strategy),
             refused="" if admitted else self._fenced(strategy, epoch),
             deal_us=self._account.last_deal_us(strategy),
+            deals=self._account.deals(strategy),
             closing=self._ended(strategy, held) if held else None,
         )
 
