@@ -141,7 +141,10 @@ def test_a_restart_says_that_the_file_has_changed(tmp_path: Path) -> None:
     try:
         assert "has changed" not in system.call("restart", "cable").stdout
         system.config.write_text(system.config.read_text() + "\n")
-        assert re.search(r"has changed at .*: `reload`", system.call("restart", "cable").stdout)
+        assert "has changed" not in system.call("restart", "cable").stdout, "it says what runs"
+        system.config.write_text(system.config.read_text().replace("fast: 3", "fast: 4"))
+        told = system.call("restart", "cable").stdout
+        assert re.search(r"has changed at .*: 1 difference \(`reload --dry-run`", told), told
     finally:
         assert system.call("stop").returncode == 0
 

@@ -149,7 +149,7 @@ def test_flatten_closes_and_the_strategy_knows(system: CommandLine) -> None:
     told = system.said("kill-switch", "on", "--flatten")
     assert told.count("(MANUAL)") == len(held)
     assert system.json("positions") == []
-    assert system.said("flatten", "--all") == "nothing is open there\n"
+    assert system.said("flatten", "--all") == "nothing is open\n"
     system.said("kill-switch", "off", "--yes")
     assert "still held back" in system.said("resume", "euro_a")
     system.said("resume", "--all")

@@ -51,7 +51,14 @@ def test_a_decision_is_told_with_what_would_have_made_it_another() -> None:
 
 def test_a_signal_without_a_deal_is_told_with_its_reason() -> None:
     text = said(signals_generated=3, orders_rejected=1, last_reason="0.0009 lots < 0.01")
-    assert "signals 3, refused 1; the last to less than a deal: 0.0009 lots < 0.01" in text
+    assert "signals 3, refused 1; why the last made no deal: 0.0009 lots < 0.01" in text
+
+
+def test_exceptions_now_and_then_are_told() -> None:
+    assert "errors" not in said()
+    text = said(error_count=33, last_error="ValueError: no (mine.py:51)")
+    told = "33 exceptions in its code, the last: ValueError: no (mine.py:51); see `logs "
+    assert told in text.replace("\n", " ")
 
 
 def test_what_a_feature_api_gave_is_told_where_one_is_asked() -> None:

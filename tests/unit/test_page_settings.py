@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mt5crs_shared.configuration import checks, loading
 from mt5crs_shared.configuration.notify_structs import PageConfig
 from mt5crs_shared.errors import ConfigError
+from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
-from mt5crs_supervisor.commands.running.foreground import with_page
+from mt5crs_supervisor.commands.running.foreground import with_metrics, with_page
+from mt5crs_supervisor.deaths import running
+from mt5crs_supervisor.operator.pending import compared
 from tests.system import ROOT
+from tests.unit.test_render import report
 
 
 def read(folder: Path, page: str) -> PageConfig:
@@ -86,3 +91,18 @@ def test_nobody_but_the_page_depends_on_it(tmp_path: Path) -> None:
     assert {n for n in before if before[n].config_hash != shown[n].config_hash} == set()
     changed = {n for n in shown if shown[n].config_hash != elsewhere[n].config_hash}
     assert changed == {"page"}
+
+
+def test_what_the_command_line_says_is_no_difference_to_the_file(tmp_path: Path) -> None:
+    file = ROOT / "config" / "strategies.yaml"
+    paths = VarPaths(tmp_path)
+    paths.create()
+    runs = with_metrics(with_page(loading.load_config(file), "127.0.0.1:8090"), "127.0.0.1:9100")
+    running.keep_running(paths, runs, just_read=True)
+    asked = msgspec.structs.replace(report(), config=str(file), folder=str(ROOT))
+    assert compared(asked, paths).config_differences == 0
+    running.keep_running(paths, with_page(runs, "127.0.0.1:8091"), just_read=True)
+    assert compared(asked, paths).config_differences == 0
+    other = msgspec.structs.replace(runs, fixed=())
+    running.keep_running(paths, other, just_read=True)
+    assert compared(asked, paths).config_differences == 2

@@ -246,7 +246,7 @@ def test_what_was_refused_long_ago_does_not_read_like_the_present() -> None:
     )
     assert ": order refused: LOCKED" in shown(report(strategy(metrics=counts)), 100)
     later = msgspec.structs.replace(counts, last_tick_time_us=3_601_000_000)
-    assert ": 1h00m ago: order refused: LOCKED" in shown(report(strategy(metrics=later)), 100)
+    assert ": at 00:00:01 UTC: order refused: LOCKED" in shown(report(strategy(metrics=later)), 100)
 
 
 def test_no_strategy_at_all() -> None:

@@ -3,12 +3,13 @@
 import logging
 import signal
 
+import msgspec
 import pytest
 
 from mt5crs_shared.configuration.structs import LimitsConfig, RestartConfig
 from mt5crs_shared.control.states import State
 from mt5crs_shared.events import Died, Quarantined
-from mt5crs_shared.messages import Beat, Failed, FirstTick
+from mt5crs_shared.messages import Beat, Failed, FirstTick, Kind
 from mt5crs_supervisor.children.health import STARVING
 from mt5crs_supervisor.children.pauses import Pauses
 from mt5crs_supervisor.children.restart_policy import Cause
@@ -366,3 +367,16 @@ def test_what_one_that_recovers_waits_for_is_told(bench: Bench) -> None:
         bench.child.on_beat(Beat("s", 1, epoch, 1, "recovering", degraded=why), now)
     assert bench.child.state is State.RECOVERING
     assert bench.parent.told == [("degraded", why)]
+
+
+@pytest.mark.parametrize(("kind", "back"), [("tape", 1), ("strategy", 0)])
+def test_a_service_is_back_when_it_works(bench: Bench, kind: Kind, back: int) -> None:
+    """It has no first tick; a strategy has recovered only with that."""
+    bench.child.plan = msgspec.structs.replace(bench.child.plan, kind=kind)
+    bench.run(0.0)
+    bench.child.on_exit(ExitStatus(-9), 10.0)
+    bench.process()
+    bench.child.on_ready(10.5)
+    bench.beat(11.0)
+    assert bench.deaths.recoveries == back
+    assert bench.child.spawn.recovery == (1.0 if back else None)

@@ -378,12 +378,14 @@ class Config(msgspec.Struct, frozen=True):
         strategies: In the order of the file, disabled ones included.
         globals: The ``global:`` section.
         symbols: Every symbol that a strategy names, and those needed to convert its profit.
+        fixed: Fields of ``global:`` that the command line says, whatever the file does.
     """
 
     path: str
     strategies: tuple[StrategyConfig, ...]
     globals: GlobalConfig
     symbols: dict[str, SymbolSpec]
+    fixed: tuple[str, ...] = ()
 
     @property
     def enabled(self) -> tuple[StrategyConfig, ...]:

@@ -4,13 +4,16 @@ import msgspec
 
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import ChildStatus, StatusReport, StrategyStatus
+from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.wording import duration, local_time, nearby, plain
 
 JUST_NOW = 60.0
-"""Seconds within which it is not said how long ago something was."""
+"""Seconds within which it is not said when something was."""
+
+A_DAY = 86_400.0
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -80,8 +83,8 @@ def changed_note(report: StatusReport) -> str:
         case 0:
             return f"{changed}, and says what runs"
         case count:
-            what = "1 difference" if count == 1 else f"{count} differences"
-            how = taken_up_by(report) if watched else "`reload --dry-run` shows them"
+            what, shown = ("1 difference", "it") if count == 1 else (f"{count} differences", "them")
+            how = taken_up_by(report) if watched else f"`reload --dry-run` shows {shown}"
             return f"{changed}: {what} ({how})"
 
 
@@ -124,17 +127,22 @@ def _untraded(row: StrategyStatus) -> str:
     if metrics.signals_untraded:
         untraded = f"{metrics.signals_untraded} of {metrics.signals_generated} signals"
         told.append(f"{untraded} led to no order")
-    if metrics.orders_rejected:
+    if metrics.orders_rejected == 1:
+        told.append("1 order was refused")
+    elif metrics.orders_rejected:
         told.append(f"{metrics.orders_rejected} orders were refused")
     reason = last_reason(metrics)
     return f"{reason} ({', '.join(told)})" if told else reason
 
 
 def last_reason(metrics: StrategyMetrics) -> str:
-    """Why a signal led to less than a deal, the last time, and how long ago, by the market's clock.
+    """Why a signal led to less than a deal, the last time, and when, by the market's clock.
 
     What was a minute ago may hold no more.
     """
     age = (metrics.last_tick_time_us - metrics.last_reason_us) / 1e6
-    recent = age < JUST_NOW or not metrics.last_reason_us
-    return metrics.last_reason if recent else f"{duration(age)} ago: {metrics.last_reason}"
+    if age < JUST_NOW or not metrics.last_reason_us:
+        return metrics.last_reason
+    # How long ago would be of that clock too: a replay's runs faster than the reader's.
+    moment = format_iso(metrics.last_reason_us)[:19].replace("T", " ")
+    return f"at {moment if age > A_DAY else moment[11:]} UTC: {metrics.last_reason}"

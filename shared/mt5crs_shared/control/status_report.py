@@ -26,7 +26,8 @@ class ChildStatus(msgspec.Struct, frozen=True):
         restarts: Respawns after a death since the supervisor began.
         retry_in: Seconds until the next respawn; null where none is due.
         beat_age: Seconds since the last heartbeat was read; null before the first.
-        recovery_ms: From its last death to its first tick afterwards; null: never died.
+        recovery_ms: From its last death to its first tick afterwards, or, of a service, until it
+            worked; null: never died.
         preloaded: Forked with its modules in place; null before its first word.
         standby: Process that stands by for it, warm; null: none does.
         memory: Resident bytes, by its last beat.
@@ -112,7 +113,7 @@ class Totals(msgspec.Struct, frozen=True):
         degraded: How many of those are DEGRADED.
         quarantined: How many are given up.
         queued: How many wait for their process to be made.
-        restarts: Respawns since the supervisor began.
+        restarts: Respawns since the supervisor began, of services too.
         ticks_per_second: Sum of the rates.
         signals: Sum of the signals.
         orders: Sum of the orders that left.

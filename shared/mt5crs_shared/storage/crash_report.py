@@ -26,7 +26,7 @@ class CrashTimes(msgspec.Struct, frozen=True):
         killed: The supervisor killed it.
         respawned: Its replacement was asked for.
         replacement_ready: Its replacement was ready.
-        replacement_first_tick: Its replacement had processed a tick.
+        replacement_first_tick: Its replacement had processed a tick; a service's: it worked.
     """
 
     spawned: float | None = None

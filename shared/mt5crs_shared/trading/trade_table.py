@@ -12,6 +12,11 @@ import msgspec
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.trading.trades import Trade
 
+TIMES = {"opened_us": "opened", "closed_us": "closed"}
+"""Fields that are no longer microseconds in a table, and what they are called there."""
+
+NAMES = tuple(TIMES.get(name, name) for name in Trade.__struct_fields__)
+
 TYPES = {int: "BIGINT", float: "DOUBLE"}
 """DuckDB's types of fields; others are text."""
 
@@ -20,7 +25,7 @@ def trades_csv(found: Sequence[Trade]) -> str:
     """Each trade a row: its fields by name, times ISO 8601 in UTC."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(Trade.__struct_fields__)
+    rows.writerow(NAMES)
     for trade in found:
         fields = msgspec.structs.asdict(trade)
         fields["net"] = round(trade.net, 6)
@@ -49,12 +54,11 @@ def trades_parquet(table: str) -> bytes:
     """
     import duckdb  # 75 MB of memory
 
-    columns = {
-        field.name: "TIMESTAMPTZ"
-        if field.name.endswith("_us")
-        else TYPES.get(field.type, "VARCHAR")
+    types = [
+        "TIMESTAMPTZ" if field.name in TIMES else TYPES.get(field.type, "VARCHAR")
         for field in msgspec.structs.fields(Trade)
-    }
+    ]
+    columns = dict(zip(NAMES, types, strict=True))
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as database:
         source, made = Path(folder, "trades.csv"), Path(folder, "trades.parquet")
         source.write_text(table, encoding="utf-8")

@@ -142,8 +142,7 @@ class Child:
         """Take over a process that an earlier supervisor started."""
         self._move(LifecycleEvent.START)
         self._move(LifecycleEvent.READY)
-        times = Times(spawned=now, ready=now)
-        self.spawn = Spawn(epoch, times, handle=handle, beat_at=now)
+        self.spawn = Spawn(epoch, Times(spawned=now, ready=now), handle=handle, beat_at=now)
 
     def stop(self, now: float) -> None:
         """The operator, or the supervisor's end, wants it to stop: SIGTERM, later SIGKILL."""
@@ -201,6 +200,8 @@ class Child:
         if beat.phase in UP_PHASES and self.state in (State.STARTING, State.RECOVERING):
             self._move(LifecycleEvent.RECOVERED)
             self._parent.notify(Running(self.name, beat.pid, beat.epoch))
+            if self.plan.kind != "strategy" and self.spawn.on_first_tick(now):
+                self._deaths.on_recovered(self)
         # One that is asked to end is not well by that.
         if self.state is not State.STOPPING:
             for kind, why in self.spawn.degraded(self.degraded, now):
@@ -209,10 +210,7 @@ class Child:
             self._check_memory(self._limits, beat.usage.rss, now)
 
     def on_pause(self, now: float) -> None:
-        """The supervisor itself stood still: who could not be heard meanwhile is not judged by it.
-
-        Everybody gets the whole of the time-outs again.
-        """
+        """The supervisor itself stood still: everybody gets the whole of the time-outs again."""
         self.spawn.on_pause(now)
 
     def on_first_tick(self, message: FirstTick) -> None:

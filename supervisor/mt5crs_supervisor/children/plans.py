@@ -65,9 +65,7 @@ def services(config: Config, ledger: Path) -> list[Plan]:
     notify = config.globals.notify
     # A change of what is told, or shown, is nobody's business but of whoever does it.
     shared = msgspec.structs.replace(config.globals, notify=None, metrics=None, page=None)
-    enabled = msgspec.structs.replace(
-        config, strategies=config.enabled, symbols=own, globals=shared
-    )
+    enabled = Config(config.path, config.enabled, shared, own)
     guarded = _guarded(ledger)
     # Who only publishes or records goes on where strategies come and go.
     market = msgspec.structs.replace(enabled, strategies=())
@@ -125,9 +123,7 @@ def strategies(config: Config) -> list[Plan]:
 def plan_of(config: Config, strategy: StrategyConfig) -> Plan:
     """The plan of one strategy, enabled or not."""
     symbols = symbols_of(config, (strategy,))
-    own = msgspec.structs.replace(
-        config, strategies=(strategy,), symbols=symbols, globals=_paced(config)
-    )
+    own = Config(config.path, (strategy,), _paced(config), symbols)
     return Plan(
         name=strategy.name,
         kind="strategy",

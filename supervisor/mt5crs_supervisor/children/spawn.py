@@ -32,7 +32,7 @@ class Times(msgspec.Struct):
     Attributes:
         spawned: The launcher was asked for it.
         ready: It had booted.
-        first_tick: It had processed a tick.
+        first_tick: It had processed a tick; a service: it worked.
         died: The end before it, by a death or a recycling, which it recovers from; None: somebody
             wanted it.
     """
@@ -147,7 +147,7 @@ class Spawn:
             yield Degraded, why
 
     def on_first_tick(self, at: float) -> bool:
-        """It has processed a tick; whether it has recovered from a death by that."""
+        """It has processed a tick, or, as a service, works; whether it is back from a death."""
         self.times.first_tick = at
         if self.times.died is None or self.recovery is not None:
             return False

@@ -186,7 +186,9 @@ class Demo:
         click.echo(
             f"demo over after {wording.duration(report.uptime)}: {ticks:,} ticks, "
             f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
-            f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating"
+            f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating\n"
+            f"  what it left: `--var-dir {wording.nearby(str(self._paths.var))} trades`, crashes,"
+            " events, orders"
         )
         code = self._process.returncode if self._process is not None else 0
         if code:

@@ -59,6 +59,10 @@ def matching(known: Iterable[str], patterns: Iterable[str], what: str) -> list[s
     return list(dict.fromkeys(found))
 
 
+STRATEGIES_FILE = "strategies.yaml"
+"""What the strategies file is called where nobody has named another."""
+
+
 def is_missing(config: Path) -> bool:
     """Whether there is no such file; one that cannot be looked at is another matter."""
     try:
@@ -76,12 +80,18 @@ def refuse_missing(config: Path) -> None:
     Raises:
         CommandError: There is none.
     """
-    if is_missing(config):
-        raise CommandError(
-            f"there is no {config}. Run `mt5crs-supervisor init` first: it makes a folder with all"
-            " that is needed. Or name a file by --config",
-            ExitCode.CONFIGURATION,
-        )
+    if not is_missing(config):
+        return
+    if config.name != STRATEGIES_FILE:
+        # Somebody has named it.
+        near = nearest(config.name, [file.name for file in config.parent.glob("*.y*ml")])
+        hint = f"; did you mean {config.parent / near}?" if near else ""
+        raise CommandError(f"there is no {config}{hint}", ExitCode.CONFIGURATION)
+    raise CommandError(
+        f"there is no {config}. Run `mt5crs-supervisor init` first: it makes a folder with all"
+        " that is needed. Or name a file by --config",
+        ExitCode.CONFIGURATION,
+    )
 
 
 def refuse_unmeant(config: Config, live: bool) -> None:

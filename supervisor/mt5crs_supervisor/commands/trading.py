@@ -150,7 +150,7 @@ def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say =
     before = gateway.ask(AskTrading())
     wanted = _wanted(before, targets, everybody)
     if not wanted:
-        say("nothing is open there")
+        say("nothing is open" if everybody else f"nothing is open of {', '.join(targets)}")
         return
     close(gateway, wanted, say)
     for name in sorted({position.strategy for position in wanted}):
@@ -234,8 +234,8 @@ def _columns(rows: Sequence[TradingLock]) -> list[Column]:
         column(rows, "WHAT", lambda k: Cell(k.scope or "account"), right=False),
         column(rows, "STATE", lambda k: Cell(k.state, "red"), right=False),
         *([why] if any(k.why for k in rows) else []),
-        column(rows, "TAKEN OFF BY", lambda k: Cell(way_out(k)), 2, right=False),
         *([until] if any(k.until is not None for k in rows) else []),
+        column(rows, "TAKEN OFF BY", lambda k: Cell(way_out(k)), 2, right=False),
         column(rows, "BY", lambda k: Cell(k.who), 5, right=False),
         column(rows, "SINCE (UTC)", lambda k: moment(k.since), 4, right=False),
     ]

@@ -41,6 +41,7 @@ TROUBLES = (
     ("REFUSED", "orders_rejected", "yellow"),
     ("NOT SENT", "orders_missed", "yellow"),
     ("TICKS MISSED", "ticks_missed", "red"),
+    ("EXCEPTIONS", "error_count", "red"),
     ("NO FEATURES", "feature_faults", "yellow"),
 )
 """Columns that are there only where one of them has something to count."""

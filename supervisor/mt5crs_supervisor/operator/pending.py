@@ -27,6 +27,10 @@ def compared(report: StatusReport, paths: VarPaths) -> StatusReport:
         wanted = loading.load_config(Path(report.config), cwd=Path(report.folder))
     except ConfigError as error:
         return msgspec.structs.replace(report, config_problem=unusable(error))
+    kept = {name: getattr(runs.globals, name) for name in runs.fixed}
+    wanted = msgspec.structs.replace(
+        wanted, globals=msgspec.structs.replace(wanted.globals, **kept), fixed=runs.fixed
+    )
     children = plans.everybody(runs, paths.ledger), plans.everybody(wanted, paths.ledger)
     found = difference(runs, wanted, children, models=({}, {}), held=())
     return msgspec.structs.replace(report, config_differences=found.count)

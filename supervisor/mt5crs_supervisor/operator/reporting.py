@@ -284,7 +284,7 @@ def _totals(
         degraded=sum(bool(p.degraded) for p in running),
         quarantined=sum(p.state == State.QUARANTINED for p in processes),
         queued=sum(p.queued is not None for p in processes),
-        restarts=sum(p.restarts for p in processes),
+        restarts=sum(p.restarts for p in (*processes, *services)),
         ticks_per_second=sum(s.ticks_per_second for s in strategies),
         signals=sum(m.signals_generated for m in counted),
         orders=sum(m.orders_sent for m in counted),

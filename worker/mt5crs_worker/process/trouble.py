@@ -38,7 +38,8 @@ def trouble_of(config: Config, counts: StrategyMetrics) -> str:
     else:
         return ""
     name = config.strategies[0].name
-    return f"{what}: {counts.last_error}; see `logs {name}`, mend it, then `restart {name}`"
+    mended = f"mend it, then `restart {name}`, or `reload` where it is the YAML file's"
+    return f"{what}: {counts.last_error}; see `logs {name}`, {mended}"
 
 
 def of_waiting(stream: TickStream, silent_for: float) -> str:

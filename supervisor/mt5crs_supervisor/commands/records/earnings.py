@@ -11,7 +11,7 @@ from mt5crs_shared.trading.trade_table import parquet_problem, trades_csv, trade
 from mt5crs_shared.trading.trades import Earned, Span, Trade
 from mt5crs_shared.wording import duration
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import CommandError, unknown_name
+from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.display.table import Cell, Column, column
@@ -30,8 +30,10 @@ def show_trades(
     """Print the trades that were closed, the newest last; as CSV, or as Parquet, all of them.
 
     Raises:
-        CommandError: The file cannot be made.
+        CommandError: The file cannot be made, or more than one kind of output is wanted.
     """
+    if as_csv + as_json + (parquet is not None) > 1:
+        raise CommandError("--csv, --parquet and --json are one of the three", ExitCode.USAGE)
     found = _closed(var_dir, name, since)
     if parquet is not None:
         _write_parquet(found, parquet)

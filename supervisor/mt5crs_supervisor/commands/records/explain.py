@@ -109,6 +109,7 @@ def explained(
         ("bars", _bars(row)),
         ("market", _market(row)),
         ("features", _features(row)),
+        ("errors", _errors(row)),
         ("decision", _decision(entry, last)),
         ("orders", _orders(row)),
         ("position", _position(row)),
@@ -196,6 +197,15 @@ def _features(row: StrategyStatus) -> str:
     return told
 
 
+def _errors(row: StrategyStatus) -> str:
+    """What its code has raised, also now and then; empty: nothing."""
+    metrics = row.metrics
+    if metrics is None or not metrics.error_count:
+        return ""
+    raised = "1 exception" if metrics.error_count == 1 else f"{metrics.error_count:,} exceptions"
+    return f"{raised} in its code, the last: {metrics.last_error}; see `logs {row.process.name}`"
+
+
 def _decision(entry: StrategyConfig | None, last: Decision | None) -> str:
     if last is None:
         return "none yet"
@@ -226,9 +236,7 @@ def _orders(row: StrategyStatus) -> str:
         "too small or within the spread": metrics.signals_untraded,
     }
     told = ", ".join(f"{what} {count}" for what, count in counts.items() if count)
-    reason = (
-        f"; the last to less than a deal: {last_reason(metrics)}" if metrics.last_reason else ""
-    )
+    reason = f"; why the last made no deal: {last_reason(metrics)}" if metrics.last_reason else ""
     return f"{told or 'no signal yet'}{reason}"
 
 
@@ -238,7 +246,8 @@ def _position(row: StrategyStatus) -> str:
         if row.position_lots
         else "flat"
     )
-    return f"{held}; realised {row.realised:+,.2f} in {row.deals} deals"
+    deals = "1 deal" if row.deals == 1 else f"{row.deals} deals"
+    return f"{held}; realised {row.realised:+,.2f} in {deals}"
 
 
 def _columns(rows: Sequence[Decision]) -> list[Column]:

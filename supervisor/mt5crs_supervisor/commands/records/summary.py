@@ -176,7 +176,7 @@ def _earned(begin: datetime | None, books: Books) -> list[str]:
         one = trading.performance(of_one)
         lines.append(
             f"  {name}: {one.net:+,.2f} in {one.trades}, best {one.best:+,.2f},"
-            f" worst {one.worst:+,.2f}, open for {duration(one.seconds)}"
+            f" worst {one.worst:+,.2f}, each open for {duration(one.seconds)} on average"
         )
     return lines
 

@@ -11,6 +11,7 @@ from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running.background import wait_until
+from mt5crs_supervisor.commands.show import asked_status
 from mt5crs_supervisor.operator.control import ChildRequest, ControlClient, Refused
 
 WITHIN = 15.0
@@ -47,7 +48,7 @@ def act_on(
         ]
 
     late = [] if wait_until(lambda: not waiting(), WITHIN) else waiting()
-    _tell(action, names, before, client.status(), say)
+    _tell(action, names, before, asked_status(client, paths), say)
     if late:
         raise ControlTimeout(f"not over after {WITHIN:g} s: {', '.join(late)}; `status` goes on")
 
@@ -72,7 +73,7 @@ def _tell(
     Raises:
         CommandError: Some did not come up.
     """
-    note = changed_note(after)
+    note = changed_note(after) if after.config_differences != 0 else ""
     hint = f"; {note}" if note and action != "stop" else ""
     lots = {row.process.name: row.position_lots for row in after.strategies}
     failed = []

@@ -166,25 +166,23 @@ def with_feed(config: Config, feed: str | None) -> Config:
     """The configuration with a feed of our own, unless it has one."""
     if feed is None or config.globals.feed is not None:
         return config
-    own = msgspec.json.decode(feed, type=FeedConfig)
-    globals_ = msgspec.structs.replace(config.globals, feed=own)
-    return msgspec.structs.replace(config, globals=globals_)
+    return _fixed(config, feed=msgspec.json.decode(feed, type=FeedConfig))
 
 
 def with_metrics(config: Config, address: str | None) -> Config:
     """The configuration with another place for figures; None: as it says itself."""
-    if address is None:
-        return config
-    globals_ = msgspec.structs.replace(config.globals, metrics=address)
-    return msgspec.structs.replace(config, globals=globals_)
+    return config if address is None else _fixed(config, metrics=address)
 
 
 def with_page(config: Config, address: str | None) -> Config:
     """The configuration with another place for the page; None: as it says itself."""
-    if address is None:
-        return config
-    globals_ = msgspec.structs.replace(config.globals, page=PageConfig(address))
-    return msgspec.structs.replace(config, globals=globals_)
+    return config if address is None else _fixed(config, page=PageConfig(address))
+
+
+def _fixed(config: Config, **fields: object) -> Config:
+    """With fields of ``global:`` that are so whatever the file says."""
+    globals_ = msgspec.structs.replace(config.globals, **fields)
+    return msgspec.structs.replace(config, globals=globals_, fixed=(*config.fixed, *fields))
 
 
 def _make(

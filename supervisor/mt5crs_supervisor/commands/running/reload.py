@@ -203,7 +203,7 @@ def _show(planned: ConfigDifference) -> None:
         *(("removed", name, "stops") for name in planned.ended),
     ]
     if planned.untouched:
-        rows.append(("untouched", _listed(planned.untouched), "goes on as it is"))
+        rows.append(("untouched", *_going_on(planned.untouched)))
     if not planned.count:
         click.echo("Nothing differs from what runs.")
     else:
@@ -220,8 +220,12 @@ def _leaving(name: str, planned: ConfigDifference) -> str:
     return "stops, and has an open position" if name in planned.held else "stops"
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) if len(names) < 4 else f"{len(names)} strategies"
+def _going_on(names: tuple[str, ...]) -> tuple[str, str]:
+    # A list of names would take the room of what changes.
+    if len(names) == 1:
+        return names[0], "goes on as it is"
+    listed = f": {', '.join(names)}" if len(names) < 4 else ""
+    return f"{len(names)} strategies", f"go on as they are{listed}"
 
 
 def _columns(rows: list[Row]) -> list[Column]:
