@@ -23,7 +23,7 @@ from mt5crs_worker import prepared_models
 from mt5crs_worker.bars import HistoryError, load_history
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process.checkpoints import CHECKPOINT_EVERY, Checkpoints, load_checkpoint
-from mt5crs_worker.process.recovery import Takeover, break_in_words
+from mt5crs_worker.process.recovery import Takeover, break_in_words, left_out_in_words
 from mt5crs_worker.process.vitals import Vitals
 from mt5crs_worker.strategy import ModelStrategy
 from mt5crs_worker.trading import books
@@ -234,7 +234,7 @@ class Worker:
     def _skip(self, tick: Tick) -> None:
         """Leave out a tick that killed this strategy twice; once, and for good."""
         self._poison.discard(content(tick))
-        self._journal.event("poison_tick", f"skipped: {tick}")
+        self._journal.event("poison_tick", left_out_in_words(tick), logging.WARNING)
         self._instance.skip(tick)
 
     def _decision_start(self, batch: Batch) -> int:

@@ -184,3 +184,9 @@ def break_in_words(found: Break) -> str:
     begin, end = format_iso(found.before.time_us), format_iso(found.after.time_us)
     what = "nobody was connected to the market; what was published then is not known"
     return f"from {begin} to {end}: {what}"
+
+
+def left_out_in_words(tick: Tick) -> str:
+    """A tick that killed a strategy twice, and is not given to it a third time."""
+    quote = f"{tick.symbol} {tick.bid} / {tick.ask} at {format_iso(tick.time_us)}"
+    return f"{quote} is left out: this strategy has died on it twice; see `crashes`"

@@ -297,9 +297,9 @@ class Journal:
                 (FEATURES_KEPT,),
             )
 
-    def event(self, kind: str, detail: str) -> None:
+    def event(self, kind: str, detail: str, level: int = logging.INFO) -> None:
         """Record something that the trader may ask about later."""
-        logger.info("%s: %s", kind, detail)
+        logger.log(level, "%s: %s", kind, detail)
         with self._file.writing("NORMAL"):
             self._db.execute(_INSERT_EVENT, (time.time(), kind, detail))
             self._wrote(1)
