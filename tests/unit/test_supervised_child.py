@@ -363,8 +363,11 @@ def test_what_one_that_recovers_waits_for_is_told(bench: Bench) -> None:
     bench.child.on_beat(Beat("s", 1, epoch, 1, "recovering", degraded=why), 0.5)
     assert bench.child.degraded == "", "it has not even booted"
     bench.child.on_ready(1.0)
-    for now in (1.5, 3.6):
+    for now in (1.5, 3.6, 31.4):
         bench.child.on_beat(Beat("s", 1, epoch, 1, "recovering", degraded=why), now)
+        assert bench.child.degraded == why
+    assert bench.parent.told == [], "at a start each waits for the others for a while"
+    bench.child.on_beat(Beat("s", 1, epoch, 1, "recovering", degraded=why), 31.6)
     assert bench.child.state is State.RECOVERING
     assert bench.parent.told == [("degraded", why)]
 

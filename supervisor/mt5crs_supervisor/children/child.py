@@ -204,7 +204,8 @@ class Child:
                 self._deaths.on_recovered(self)
         # One that is asked to end is not well by that.
         if self.state is not State.STOPPING:
-            for kind, why in self.spawn.degraded(self.degraded, now):
+            recovering = self.state is State.RECOVERING
+            for kind, why in self.spawn.degraded(self.degraded, now, recovering):
                 self._parent.notify(kind(self.name, why))
         if self._limits is not None and self.state not in (State.KILLING, State.STOPPING):
             self._check_memory(self._limits, beat.usage.rss, now)

@@ -22,6 +22,9 @@ DEGRADED_FOR = 2.0
 """Seconds after which people are told that a child cannot do its work fully; at every start, and
 after each death of a neighbour, all are like that for a moment."""
 
+RECOVERING_FOR = 30.0
+"""The same of one that has only just begun: at a start, each waits for the others for a while."""
+
 SURVIVED = 5.0
 """Seconds after SIGKILL at which a process that is still there is told of."""
 
@@ -128,12 +131,15 @@ class Spawn:
         self.beat, self.beat_at = beat.after(self.beat), now
         self.beats.append((self.beat, now))
 
-    def degraded(self, why: str, now: float) -> Iterator[tuple[type[Degraded | Well], str]]:
+    def degraded(
+        self, why: str, now: float, recovering: bool
+    ) -> Iterator[tuple[type[Degraded | Well], str]]:
         """What people are to be told of it, where that has changed.
 
         Args:
             why: What is wrong just now; empty: nothing.
             now: Monotonic time, seconds.
+            recovering: It has only just begun, and may have to wait for others.
         """
         if not why:
             was, self.trouble, self.trouble_at = self.trouble, "", None
@@ -142,7 +148,8 @@ class Spawn:
             return
         if self.trouble_at is None:
             self.trouble_at = now
-        if not self.trouble and now - self.trouble_at >= DEGRADED_FOR:
+        patience = RECOVERING_FOR if recovering else DEGRADED_FOR
+        if not self.trouble and now - self.trouble_at >= patience:
             self.trouble = why
             yield Degraded, why
 
