@@ -50,6 +50,15 @@ def test_a_field_is_told_with_its_path_and_both_values() -> None:
     assert FIRST.name not in found.untouched
 
 
+@pytest.mark.parametrize(
+    "fields", [{"params": {"fast": 5}}, {"timeframe": "M5"}, {"threshold": 0.7}]
+)
+def test_how_a_strategy_decides_concerns_nobody_else(fields: dict[str, object]) -> None:
+    found = compared(changed(**fields))
+    assert [(c.name, c.replaced) for c in found.changed] == [(FIRST.name, True)]
+    assert (found.count, found.services) == (1, ())
+
+
 def test_how_it_is_watched_needs_no_fresh_process() -> None:
     found = compared(changed(standby=True))
     assert [(c.name, c.replaced) for c in found.changed] == [(FIRST.name, False)]

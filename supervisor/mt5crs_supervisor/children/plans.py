@@ -65,11 +65,11 @@ def services(config: Config, ledger: Path) -> list[Plan]:
     notify = config.globals.notify
     # A change of what is told, or shown, is nobody's business but of whoever does it.
     shared = msgspec.structs.replace(config.globals, notify=None, metrics=None, page=None)
-    enabled = Config(config.path, config.enabled, shared, own)
     guarded = _guarded(ledger)
     # Who only publishes or records goes on where strategies come and go.
-    market = msgspec.structs.replace(enabled, strategies=())
-    wanted = [("tape", market), ("gateway", enabled)]
+    market = Config(config.path, (), shared, own)
+    traded = msgspec.structs.replace(market, strategies=tuple(map(_as_traded, config.enabled)))
+    wanted = [("tape", market), ("gateway", traded)]
     feed = config.globals.feed
     if feed is not None:
         quoted = market if feed.kind == "synthetic" else msgspec.structs.replace(market, symbols={})
@@ -81,6 +81,17 @@ def services(config: Config, ledger: Path) -> list[Plan]:
     if config.globals.page is not None:
         wanted.append(("page", _for_page(config)))
     return [_service(name, needed, guarded) for name, needed in wanted]
+
+
+def _as_traded(strategy: StrategyConfig) -> StrategyConfig:
+    """What the gateway goes by; how a strategy decides is no business of its."""
+    return StrategyConfig(
+        name=strategy.name,
+        symbol=strategy.symbol,
+        risk_config=strategy.risk_config,
+        magic=strategy.magic,
+        max_signal_age=strategy.max_signal_age,
+    )
 
 
 def _for_notifier(config: Config) -> Config:
