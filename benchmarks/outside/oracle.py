@@ -65,7 +65,7 @@ class RecordedBook:
         """The run's answer to the same order; it never had any other."""
         unheard = OrderResult(order.order_id, "REJECTED", Code.NOT_SEEN)
         result = self._results.get(order.order_id, unheard)
-        if result.code is Code.NO_POSITION:
+        if result.code is Code.NO_POSITION and "it was closed" in result.detail:
             self._gone.add(order.ticket)
         return result
 
