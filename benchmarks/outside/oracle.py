@@ -99,14 +99,14 @@ def redecide(
         published: What was published of each symbol, in order.
         accounts: What became of each strategy's ticks.
     """
-    return {
-        entry.name: _best(
-            _compare(config, entry, paths, [t for n, (t, _) in heard if n not in missing])
+    found = {}
+    for entry in config.strategies:
+        heard = [tick for tick, _ in published[entry.symbol]]
+        found[entry.name] = _best(
+            _compare(config, entry, paths, [t for n, t in enumerate(heard) if n not in missing])
             for missing in accounts[entry.name].readings
         )
-        for entry in config.strategies
-        for heard in [list(enumerate(published[entry.symbol]))]
-    }
+    return found
 
 
 def _best(found: Iterable[Redecided]) -> Redecided:

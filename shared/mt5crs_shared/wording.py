@@ -115,6 +115,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
 
 
+def counted(count: int, what: str) -> str:
+    """1 deal, 2 deals."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
 def nearby(path: str) -> str:
     """A path as seen from the working folder, where it lies below it."""
     here = Path.cwd()

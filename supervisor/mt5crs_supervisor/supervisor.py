@@ -47,7 +47,6 @@ class Supervisor:
         paths: The ``var`` folder.
         on_event: Called for each event, for printing.
         manager: Who is told that it runs: systemd, or nobody.
-        wanted: What options of the command line make of a file that a reload has read.
         monotonic: The monotonic clock, seconds.
         random: Source of jitter.
 
@@ -62,13 +61,11 @@ class Supervisor:
         paths: VarPaths,
         on_event: Callable[[EventLine], None] = lambda _event: None,
         manager: ServiceManager | None = None,
-        wanted: Callable[[Config], Config] = lambda config: config,
         monotonic: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
         self.paths = paths
         self.stopping = False
-        self.wanted = wanted
         self._monotonic = monotonic
         self._manager = manager or ServiceManager({})
         os.umask(UMASK)

@@ -4,11 +4,11 @@ import msgspec
 
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import ChildStatus, StatusReport, StrategyStatus
-from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.market.wire import to_the_second
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_shared.wording import duration, local_time, nearby, plain
+from mt5crs_shared.wording import counted, duration, local_time, nearby, plain
 
 JUST_NOW = 60.0
 """Seconds within which it is not said when something was."""
@@ -83,9 +83,9 @@ def changed_note(report: StatusReport) -> str:
         case 0:
             return f"{changed}, and says what runs"
         case count:
-            what, shown = ("1 difference", "it") if count == 1 else (f"{count} differences", "them")
+            shown = "it" if count == 1 else "them"
             how = taken_up_by(report) if watched else f"`reload --dry-run` shows {shown}"
-            return f"{changed}: {what} ({how})"
+            return f"{changed}: {counted(count, 'difference')} ({how})"
 
 
 def taken_up_by(report: StatusReport) -> str:
@@ -127,10 +127,8 @@ def _untraded(row: StrategyStatus) -> str:
     if metrics.signals_untraded:
         untraded = f"{metrics.signals_untraded} of {metrics.signals_generated} signals"
         told.append(f"{untraded} led to no order")
-    if metrics.orders_rejected == 1:
-        told.append("1 order was refused")
-    elif metrics.orders_rejected:
-        told.append(f"{metrics.orders_rejected} orders were refused")
+    if refused := metrics.orders_rejected:
+        told.append(f"{counted(refused, 'order')} {'was' if refused == 1 else 'were'} refused")
     reason = last_reason(metrics)
     return f"{reason} ({', '.join(told)})" if told else reason
 
@@ -144,5 +142,5 @@ def last_reason(metrics: StrategyMetrics) -> str:
     if age < JUST_NOW or not metrics.last_reason_us:
         return metrics.last_reason
     # How long ago would be of that clock too: a replay's runs faster than the reader's.
-    moment = format_iso(metrics.last_reason_us)[:19].replace("T", " ")
+    moment = to_the_second(metrics.last_reason_us)
     return f"at {moment if age > A_DAY else moment[11:]} UTC: {metrics.last_reason}"

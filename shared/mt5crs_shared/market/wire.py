@@ -174,6 +174,11 @@ def format_iso(time_us: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def to_the_second(time_us: int) -> str:
+    """A time for people, in UTC: ``2026-01-01 10:00:00``."""
+    return format_iso(time_us)[:19].replace("T", " ")
+
+
 def encode(tick: Tick) -> bytes:
     """The T1 frame of a tick: the topic, a blank, and the JSON that our own feeds publish."""
     return (

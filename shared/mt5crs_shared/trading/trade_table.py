@@ -29,9 +29,7 @@ def trades_csv(found: Sequence[Trade]) -> str:
     for trade in found:
         fields = msgspec.structs.asdict(trade)
         fields["net"] = round(trade.net, 6)
-        fields["opened_us"], fields["closed_us"] = map(
-            format_iso, (trade.opened_us, trade.closed_us)
-        )
+        fields |= {name: format_iso(fields[name]) for name in TIMES}
         rows.writerow(fields.values())
     return out.getvalue()
 

@@ -31,7 +31,7 @@ from mt5crs_supervisor.operator.control import (
     Request,
     StopRequest,
 )
-from mt5crs_supervisor.operator.difference import difference, left_open
+from mt5crs_supervisor.operator.difference import beside_fixed, difference, left_open
 from mt5crs_supervisor.operator.reload import Reload
 from mt5crs_supervisor.operator.reporting import Reported
 from mt5crs_supervisor.processes import descriptors
@@ -41,13 +41,7 @@ BY_OPERATOR = "asked by the operator"
 
 
 class Asked(Reported, Protocol):
-    """What is done at the operator's word.
-
-    Attributes:
-        wanted: What options of the command line make of a file that was read.
-    """
-
-    wanted: Callable[[Config], Config]
+    """What is done at the operator's word."""
 
     def request_stop(self, why: str) -> None:
         """Stop everything, in order."""
@@ -151,12 +145,12 @@ class Operator:
     def _reload_to(self, request: ReloadRequest) -> Planned | Refused:
         roster = self._supervisor.roster
         try:
-            wanted = loading.load_config(Path(roster.config.path))
+            read = loading.load_config(Path(roster.config.path))
         except ConfigError as error:
             return Refused(str(error))
-        if digest_of(wanted) != request.digest:
+        if digest_of(read) != request.digest:
             return Refused("the file has changed while it was checked: try again")
-        wanted = self._supervisor.wanted(wanted)
+        wanted = beside_fixed(read, roster.config)
         everybody = plans.everybody(wanted, self._supervisor.paths.ledger)
         found = self._difference(wanted, everybody, request.models)
         if found.held and not (request.keep or request.dry_run):

@@ -34,6 +34,19 @@ HELD = ("symbol", "magic")
 """Fields of a strategy that its open position depends on."""
 
 
+def beside_fixed(read: Config, runs: Config) -> Config:
+    """What a file that was read comes to beside what the command line says (`Config.fixed`).
+
+    Args:
+        read: As the file has it; a feed of its own goes before the command line's.
+        runs: What runs.
+    """
+    own_feed = {"feed"} if read.globals.feed is not None else set()
+    kept = {name: getattr(runs.globals, name) for name in runs.fixed if name not in own_feed}
+    globals_ = msgspec.structs.replace(read.globals, **kept)
+    return msgspec.structs.replace(read, globals=globals_, fixed=runs.fixed)
+
+
 def left_open(names: Iterable[str], keep: str = "--keep", flatten: str = "--flatten") -> str:
     """What is said of strategies that would leave with a position, of which nobody has spoken.
 

@@ -10,7 +10,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.deaths import running
-from mt5crs_supervisor.operator.difference import difference
+from mt5crs_supervisor.operator.difference import beside_fixed, difference
 
 
 def compared(report: StatusReport, paths: VarPaths) -> StatusReport:
@@ -24,13 +24,10 @@ def compared(report: StatusReport, paths: VarPaths) -> StatusReport:
     if runs is None or report.config_problem:
         return report
     try:
-        wanted = loading.load_config(Path(report.config), cwd=Path(report.folder))
+        read = loading.load_config(Path(report.config), cwd=Path(report.folder))
     except ConfigError as error:
         return msgspec.structs.replace(report, config_problem=unusable(error))
-    kept = {name: getattr(runs.globals, name) for name in runs.fixed}
-    wanted = msgspec.structs.replace(
-        wanted, globals=msgspec.structs.replace(wanted.globals, **kept), fixed=runs.fixed
-    )
+    wanted = beside_fixed(read, runs)
     children = plans.everybody(runs, paths.ledger), plans.everybody(wanted, paths.ledger)
     found = difference(runs, wanted, children, models=({}, {}), held=())
     return msgspec.structs.replace(report, config_differences=found.count)

@@ -44,8 +44,8 @@ def trouble_of(config: Config, counts: StrategyMetrics) -> str:
 
 def of_waiting(stream: TickStream, silent_for: float) -> str:
     """Ticks that have come and cannot be taken; empty: there are none, or not for long."""
-    if silent_for > BEHIND and stream.withheld:
-        return f"no tick was taken for {silent_for:.0f} s: {stream.withheld}"
+    if silent_for > BEHIND and (withheld := stream.withheld):
+        return f"no tick was taken for {silent_for:.0f} s: {withheld}"
     return ""
 
 

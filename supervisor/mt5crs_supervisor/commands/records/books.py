@@ -8,7 +8,7 @@ from pathlib import Path
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.errors import ConfigError
-from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.market.wire import to_the_second
 from mt5crs_shared.metrics import StrategyMoney
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
@@ -161,4 +161,4 @@ def price(value: float) -> Cell:
 
 def moment(time_us: int) -> Cell:
     """An event time to the second, UTC."""
-    return Cell(format_iso(time_us)[:19].replace("T", " "))
+    return Cell(to_the_second(time_us))

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 import msgspec
 
-from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.market.wire import to_the_second
 from mt5crs_shared.storage import shadow_log
 from mt5crs_shared.storage.shadow_log import RequestRecord
 from mt5crs_shared.trading import slippage
@@ -69,7 +69,7 @@ def show_requests(
     elif found:
         # Each whole and on a line of its own, so that it can be copied.
         for each in found:
-            moment = format_iso(each.time_us)[:19].replace("T", " ")
+            moment = to_the_second(each.time_us)
             click.echo(safe(f"{moment}  {each.strategy}  {each.order_id}  {each.dialect}"))
             click.echo(safe(msgspec.json.encode(each.request).decode()))
     elif of_paper is False:

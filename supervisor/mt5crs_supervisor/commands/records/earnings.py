@@ -9,7 +9,7 @@ from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.trade_table import parquet_problem, trades_csv, trades_parquet
 from mt5crs_shared.trading.trades import Earned, Span, Trade
-from mt5crs_shared.wording import duration
+from mt5crs_shared.wording import counted, duration
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 from mt5crs_supervisor.commands.records import books
@@ -67,8 +67,7 @@ def _write_parquet(found: Sequence[Trade], file: Path) -> None:
         file.write_bytes(made)
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from error
-    count = "1 trade" if len(found) == 1 else f"{len(found)} trades"
-    click.echo(f"{count} written to {file}")
+    click.echo(f"{counted(len(found), 'trade')} written to {file}")
 
 
 def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:

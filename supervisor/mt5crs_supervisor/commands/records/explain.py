@@ -16,7 +16,7 @@ from mt5crs_shared.storage import decision_log
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_shared.wording import duration, plain
+from mt5crs_shared.wording import counted, duration, plain
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
@@ -202,7 +202,7 @@ def _errors(row: StrategyStatus) -> str:
     metrics = row.metrics
     if metrics is None or not metrics.error_count:
         return ""
-    raised = "1 exception" if metrics.error_count == 1 else f"{metrics.error_count:,} exceptions"
+    raised = counted(metrics.error_count, "exception")
     return f"{raised} in its code, the last: {metrics.last_error}; see `logs {row.process.name}`"
 
 
@@ -246,8 +246,7 @@ def _position(row: StrategyStatus) -> str:
         if row.position_lots
         else "flat"
     )
-    deals = "1 deal" if row.deals == 1 else f"{row.deals} deals"
-    return f"{held}; realised {row.realised:+,.2f} in {deals}"
+    return f"{held}; realised {row.realised:+,.2f} in {counted(row.deals, 'deal')}"
 
 
 def _columns(rows: Sequence[Decision]) -> list[Column]:

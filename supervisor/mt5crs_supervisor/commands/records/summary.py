@@ -29,7 +29,7 @@ from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Charge, Position
-from mt5crs_shared.wording import duration, plain
+from mt5crs_shared.wording import counted, duration, plain
 
 SHOWN = 10
 """Reasons that are told of each kind."""
@@ -137,7 +137,7 @@ def _deaths(events: Sequence[NumberedEvent]) -> list[str]:
     ]
     more = len(causes) - len(told)
     rest = [f"  and {more} more"] if more > 0 else []
-    return [f"{_counted(len(died), 'death')}{took}", *told, *rest]
+    return [f"{counted(len(died), 'death')}{took}", *told, *rest]
 
 
 def _given_up(events: Sequence[NumberedEvent]) -> list[str]:
@@ -168,7 +168,7 @@ def _earned(begin: datetime | None, books: Books) -> list[str]:
     every = trading.performance(closed)
     swap = f" and {every.swap:+,.2f} swap" if every.swap else ""
     lines = [
-        f"{_counted(every.trades, 'trade')} closed: {every.net:+,.2f} after"
+        f"{counted(every.trades, 'trade')} closed: {every.net:+,.2f} after"
         f" {every.commission:,.2f} commission{swap}, {every.win_rate:.0%} won,"
         f" drawdown {every.drawdown:,.2f}"
     ]
@@ -186,7 +186,7 @@ def _refusals(refused: Sequence[OrderRecord]) -> list[str]:
         return []
     causes = Counter((order.strategy, str(order.code)) for order in refused)
     told = [f"  {name}: {code} {count} times" for (name, code), count in causes.most_common(SHOWN)]
-    return [f"{_counted(len(refused), 'order')} refused", *told]
+    return [f"{counted(len(refused), 'order')} refused", *told]
 
 
 def _position(position: Position) -> str:
@@ -198,7 +198,3 @@ def _position(position: Position) -> str:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

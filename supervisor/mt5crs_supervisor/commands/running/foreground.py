@@ -7,7 +7,6 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -103,20 +102,18 @@ def run_foreground(
     earlier_errors = restart_in_place.earlier()
     # After an error of its own it goes on with what ran: somebody may be editing the file.
     kept = running.load_running(paths) if earlier_errors else None
-    if kept is None:
+    if kept is not None:
+        config = kept
+    else:
         refuse_missing(config_path)
-
-    def wanted(read: Config) -> Config:
-        return with_page(with_metrics(with_feed(read, feed), metrics), page)
-
-    config = kept or wanted(loading.load_config(config_path))
-    if kept is None:
+        read = loading.load_config(config_path)
+        config = with_page(with_metrics(with_feed(read, feed), metrics), page)
         refuse_unmeant(config, live)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
     printer = None if quiet else EventPrinter(_longest_name(config), stop_timeout)
-    supervisor = _make(config, paths, printer, wanted)
+    supervisor = _make(config, paths, printer)
     logs.configure(paths.log_file("supervisor"))
     setproctitle(paths.process_title("supervisor"))
     if exit_with_parent:
@@ -185,15 +182,10 @@ def _fixed(config: Config, **fields: object) -> Config:
     return msgspec.structs.replace(config, globals=globals_, fixed=(*config.fixed, *fields))
 
 
-def _make(
-    config: Config,
-    paths: VarPaths,
-    printer: EventPrinter | None,
-    wanted: Callable[[Config], Config],
-) -> Supervisor:
+def _make(config: Config, paths: VarPaths, printer: EventPrinter | None) -> Supervisor:
     try:
         printed = printer or (lambda _event: None)
-        return Supervisor(config, paths, printed, ServiceManager(os.environ), wanted)
+        return Supervisor(config, paths, printed, ServiceManager(os.environ))
     except OSError as error:
         raise CommandError(f"{paths.var} cannot be used: {error}") from error
 
