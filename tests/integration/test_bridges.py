@@ -175,6 +175,47 @@ def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
     assert "no order of that id" in settled(desk, Settle("another", False, "ann"))
 
 
+@pytest.mark.parametrize("dealt", [True, False])
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_what_a_lost_order_may_have_made_is_given_to_no_other_position(
+    desk: Desk, dealt: bool
+) -> None:
+    desk.ready()
+    held = desk.result(order(desk.quote(), strategy="other", magic=8, order_id="first")).position
+    assert held is not None
+    restart(desk, Faults(loses=1.0))
+    wanted = order(desk.quote())
+    desk.send(wanted)
+    desk.until(lambda: len(desk.bridge.book.deals()) == 2, "it is dealt, and its answer lost")
+    lost = desk.bridge.book.deals()[1]
+    if dealt:
+        desk.bridge.book.close(lost.ticket, lost.lots, "sl", price=lost.price - 0.0007)
+    else:
+        desk.bridge.book.forget(lost.ticket)
+    desk.bridge.book.close(held.ticket, held.lots, "client", price=held.open_price - 0.0005)
+    desk.until(lambda: f"resolve {wanted.order_id}" in desk.trouble, "people are asked")
+    word = Settle(wanted.order_id, dealt, "ann", *((lost.ticket, lost.lots, lost.price) * dealt))
+    assert settled(desk, word) == ""
+    desk.until(lambda: desk.core.broker.positions() == {}, "all is booked")
+    code = Code.FILLED if dealt else Code.NOT_DEALT
+    assert desk.results[wanted.order_id].code is code
+    made = {fill.ticket: fill.profit for fill in desk.fills() if fill.entry == "OUT"}
+    assert sum(made.values()) == (-12.0 if dealt else -5.0)
+    assert made.keys() == ({held.ticket, lost.ticket} if dealt else {held.ticket})
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_a_closing_is_dealt_whatever_was_quoted_when_the_position_was_booked(desk: Desk) -> None:
+    desk.ready()
+    before = desk.quote()
+    opening = order(desk.quote())
+    desk.quote()
+    held = desk.result(opening).position
+    assert held is not None
+    # A strategy that is a tick behind the gateway, and answers each tick.
+    assert desk.result(order(before, "SELL", ticket=held.ticket)).code is Code.FILLED
+
+
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
 def test_an_order_that_waits_passes_the_locks_once_more(desk: Desk) -> None:
     desk.ready()

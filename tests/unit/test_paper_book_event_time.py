@@ -153,5 +153,40 @@ def test_a_position_that_was_opened_in_the_future_can_be_closed_before_it(tmp_pa
     early = order(before[-1], "SELL", ticket=position.ticket)
     refused = office.submit(early)
     assert refused.detail == f"position {position.ticket} was opened after that tick"
+    assert refused.code == "UNKNOWN_TICK"  # no word that it is gone
     closed = office.submit(order(returned[-1], "SELL", ticket=position.ticket))
     assert closed.status == "FILLED", closed
+
+
+@pytest.mark.parametrize("latency_ms", [0.0, 30.0])
+def test_a_closing_before_a_future_opening_waits_for_a_gateway_that_is_behind(
+    tmp_path: Path, latency_ms: float
+) -> None:
+    office = Office(tmp_path / "ledger.db", config(latency_ms=latency_ms))
+    second = 1_000_000
+    ahead = [tick((110 + n) * second) for n in range(2)]
+    office.feed(*(tick(n * second) for n in range(10)), *ahead)
+    position = office.open(ahead[0])
+    returned = [tick((10 + n) * second, 1.1 + n * STEP, 1.1001 + n * STEP) for n in range(6)]
+    # The clock is believed to be back with the third of them, by strategy and gateway alike.
+    request = order(returned[2], "SELL", ticket=position.ticket)
+    assert office.ask_submit(request) is None  # neither dealt nor refused
+    office.feed(*returned)
+    closed = office.ask_submit(request)
+    assert closed is not None
+    assert closed.fill is not None
+    assert closed.fill.time_us == returned[2 if latency_ms == 0.0 else 3].time_us
+
+
+def test_a_touch_before_a_future_opening_waits_for_a_gateway_that_is_behind(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path / "ledger.db", config())
+    second = 1_000_000
+    ahead = tick(110 * second)
+    office.feed(*(tick(n * second) for n in range(10)), ahead)
+    position = office.open(ahead, stop_loss=1.099, take_profit=1.102)
+    below = tick(12 * second, 1.0985, 1.0986)
+    assert office.ask_touch(position, below) is None
+    office.feed(tick(10 * second), tick(11 * second), below)
+    assert office.touch(position, below).fill is not None

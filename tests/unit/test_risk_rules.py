@@ -80,7 +80,7 @@ def proposal(symbol: SymbolSpec = EURUSD, **given: Any) -> Proposal:
         (
             ClosesHeldPosition,
             {"side": "SELL", "ticket": 7_000_001, "held": HELD, "before_opening": True},
-            Code.NO_POSITION,
+            Code.UNKNOWN_TICK,
         ),
         (
             ClosesHeldPosition,

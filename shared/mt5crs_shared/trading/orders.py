@@ -89,7 +89,8 @@ MEANINGS: dict[Code, str] = {
     ),
     Code.UNKNOWN_TICK: (
         "The gateway's own stream contradicts the order's tick: it has gone on without it, and the"
-        " quotes around that moment are more than 1 % away."
+        " quotes around that moment are more than 1 % away. Or the tick came before the position"
+        " that it is to close was opened."
     ),
     Code.ID_REUSED: "The id belongs to another order; nothing was done.",
     Code.NOT_SEEN: "The gateway has never seen that order id.",

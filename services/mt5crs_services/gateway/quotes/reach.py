@@ -1,4 +1,4 @@
-"""Whether a strategy's tick can be true: the own stream has it, or has others close to it."""
+"""Whether a strategy's tick can be true, as far as the own stream has come."""
 
 import math
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
+from mt5crs_shared.trading.orders import Position
 
 REACH = 0.01
 """A quote this share beyond those before and after it is none of the market's."""
@@ -65,6 +66,35 @@ def doubt(market: SymbolMarket, tick: Tick, occurrence: int) -> Doubt | None:
     quoted = f"{tick.bid:g}/{tick.ask:g} at {_when(tick)}"
     seen = f"{low:g} to {high:g} around then"
     return Doubt(f"{quoted} was not seen here, and is out of reach of {seen}", not around.passed)
+
+
+def closing_doubt(
+    market: SymbolMarket, position: Position, tick: Tick, occurrence: int
+) -> Doubt | None:
+    """Why a tick that is to end a position cannot be told from one before its opening.
+
+    Its strategy took it after the opening, so the publisher's clock had run ahead there and has
+    come back. A stream that has seen neither the tick nor that is behind.
+
+    Args:
+        market: The own stream of its symbol.
+        position: The position.
+        tick: A tick of the same symbol.
+        occurrence: Its occurrence among equal ones.
+
+    Returns:
+        None where the stream can tell.
+    """
+    if not tick.timed or tick.time_us >= position.open_time_us:
+        return None
+    if market.clock_returned or market.has(tick, occurrence):
+        return None
+    opened = format_iso(position.open_time_us)
+    return Doubt(
+        f"its time is {_when(tick)}, position {position.ticket} was opened at {opened}, and the"
+        " clock has not gone back here",
+        True,
+    )
 
 
 def _when(tick: Tick) -> str:

@@ -13,6 +13,7 @@ from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.permission import EpochError, check_epoch
 from mt5crs_services.gateway.risk import Proposal, Refusal, RiskRules
 from mt5crs_shared.configuration.structs import Config
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import (
     Fence,
     FromGateway,
@@ -198,7 +199,18 @@ class OrderService:
             rates, spec = self._market.rates, market.spec
             if spec.name in rates.needs and rates.rate(spec, order.tick) is None:
                 return reach.Doubt(rates.missing(spec), True)
+        if found is None and order.action == "CLOSE":
+            found = self._closing_doubt(order.strategy, order.ticket, order.tick, order.occurrence)
         return found
+
+    def _closing_doubt(
+        self, strategy: str, ticket: int, tick: Tick, occurrence: int
+    ) -> reach.Doubt | None:
+        """Why a tick that is to end a strategy's position has to wait for the own stream."""
+        held = None if self._broker.far_away else self._broker.positions().get(strategy)
+        if held is None or held.ticket != ticket or held.symbol != tick.symbol:
+            return None
+        return reach.closing_doubt(self._market.symbols[tick.symbol], held, tick, occurrence)
 
     def _check(self, order: Order) -> Refusal | None:
         """What can be said of an order before it is executed."""
@@ -237,6 +249,10 @@ class OrderService:
                 return answer(self._fenced(word.strategy, word.epoch))
             market = self._market.symbols.get(word.tick.symbol)
             doubt = reach.doubt(market, word.tick, 0) if market is not None else None
+            # With a latency a tick before the opening may come after its order; and the strategy
+            # asks until it is answered.
+            if doubt is None and self._config.globals.paper.latency_ms == 0.0:
+                doubt = self._closing_doubt(word.strategy, word.ticket, word.tick, 0)
             if doubt is not None:
                 logger.warning("position %d, %s: %s", word.ticket, word.strategy, doubt.detail)
                 # Until the own stream has come there, neither yes nor no.

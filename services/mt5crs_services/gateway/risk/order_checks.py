@@ -123,7 +123,7 @@ class EnoughMargin(Rule[NoState], frozen=True):
 
 
 class ClosesHeldPosition(Rule[NoState], frozen=True):
-    """NO_POSITION or BAD_VOLUME where the order does not fit the position held."""
+    """NO_POSITION, UNKNOWN_TICK or BAD_VOLUME where the order does not fit the position held."""
 
     def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
         """See the class."""
@@ -135,7 +135,8 @@ class ClosesHeldPosition(Rule[NoState], frozen=True):
         if held.side == order.side:
             return Refusal(Code.NO_POSITION, f"a {order.side} does not close a {held.side}")
         if proposal.before_opening:
-            return Refusal(Code.NO_POSITION, f"position {held.ticket} was opened after that tick")
+            # Not NO_POSITION: it is there, and its strategy must not take it for gone.
+            return Refusal(Code.UNKNOWN_TICK, f"position {held.ticket} was opened after that tick")
         if not math.isclose(held.lots, order.lots, abs_tol=LOT_TOLERANCE):
             return Refusal(Code.BAD_VOLUME, f"{order.lots:g} lots, the position has {held.lots:g}")
         return None

@@ -181,9 +181,8 @@ class BridgeBroker(FarBroker):
         own_free = self._balance() + floating - margin
         return Terms(
             held=held.position if held is not None else None,
-            before_opening=held is not None
-            and tick.timed
-            and tick.time_us < held.position.open_time_us,
+            # It deals at its own quote of now, whatever tick it was decided on.
+            before_opening=False,
             rate=rate,
             needed_margin=pricing.margin(self._paper, market.spec, order.lots, price, rate or 0.0),
             free_margin=latest.account.free_margin if latest is not None else own_free,

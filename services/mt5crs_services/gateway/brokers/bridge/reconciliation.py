@@ -190,7 +190,7 @@ class Reconciliation:
         """Positions, or parts of them, that the broker has no more."""
         ended = self._missing.ended(snapshot)
         self.trouble = self._missing.contradiction
-        if not ended:
+        if not ended or self._opening_in_doubt(snapshot):
             return
         difference = self._difference(snapshot.account)
         # A terminal that is connecting lists none, and its balance is what it was.
@@ -208,6 +208,17 @@ class Reconciliation:
         for each, profit in zip(ended, shares, strict=True):
             fill = ending_fill(each, profit)
             yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
+
+    def _opening_in_doubt(self, snapshot: AccountSnapshot) -> bool:
+        """Whether an order may have opened what is closed again, with a share in the difference.
+
+        Had positions that ended all of it, the order would be taken for never dealt. What its
+        strategy, or somebody who has looked, says of it comes first.
+        """
+        if snapshot.deals is not None and not self.state.money.unclaimed:
+            return False
+        openings = (sent for sent in self._orders.all if sent.order.action == "OPEN")
+        return any(sent.begun_at <= snapshot.asked_at for sent in openings)
 
     def _close_strays(self, snapshot: AccountSnapshot) -> None:
         """Close what orders of ours have opened that are not on their way any more."""

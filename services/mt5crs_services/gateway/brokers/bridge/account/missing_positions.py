@@ -76,23 +76,28 @@ class MissingPositions:
         self._since = {t: at for t, at in self._since.items() if at >= snapshot.asked_at}
 
     def ended(self, snapshot: AccountSnapshot) -> list[Ended]:
-        """What is gone for so long that the broker must have closed it."""
+        """What is gone for so long that the broker must have closed it.
+
+        All of it or nothing: what the balance has moved by is shared out among them, and one that
+        is missing since a moment ago has its share in it.
+        """
         self.contradiction = ""
         before, self.tickets = self.tickets, {}
-        ended = []
+        ended, all_sure = [], True
         for held in list(self._holdings.all):
             gone = self._gone(held, snapshot)
             ticket = held.position.ticket
             if not gone:
+                all_sure = all_sure and not self.newer(ticket, snapshot)
                 continue
             looks, since = before.get(ticket, Missing(0, snapshot.asked_at))
             self.tickets[ticket] = Missing(looks + 1, since)
             waited = self._monotonic() - since
-            if looks + 1 >= MISSED_LOOKS and waited >= self._settle_after:
-                ended.append(self._estimate(held, gone))
-            else:
-                self._look_again(self._settle_after)
-        return ended
+            all_sure = all_sure and looks + 1 >= MISSED_LOOKS and waited >= self._settle_after
+            ended.append(self._estimate(held, gone))
+        if ended and not all_sure:
+            self._look_again(self._settle_after)
+        return ended if all_sure else []
 
     def _gone(self, held: OpenPosition, snapshot: AccountSnapshot) -> float:
         """Lots of a position that a snapshot has no more."""
