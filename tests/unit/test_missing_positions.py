@@ -1,0 +1,71 @@
+"""From which snapshot on a position that the broker lists no more is taken for closed."""
+
+from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
+from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
+from mt5crs_services.gateway.brokers.holdings import Holdings
+from mt5crs_services.gateway.ledger.open_position import OpenPosition
+from mt5crs_shared.trading.orders import Position
+from tests.unit.gateway_cases import SYMBOLS, tick
+
+ACCOUNT = FarAccount(10_000.0, 10_000.0, 0.0, 10_000.0)
+SETTLE_AFTER = 10.0
+BEGIN = 100.0
+
+
+class Watch:
+    """Three strategies' positions, 1 to 3, and snapshots a second after another."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+        holdings = Holdings()
+        for ticket, strategy in enumerate(("euro", "other", "small"), start=1):
+            position = Position(ticket, strategy, "EURUSD", ticket, "BUY", 0.1, 1.1, 0, 0.0, 0.0)
+            holdings.add(OpenPosition(position, tick(0), 1.0))
+        self.missing = MissingPositions(
+            holdings, self.estimate, lambda _: False, lambda _: None, SETTLE_AFTER, lambda: self.now
+        )
+
+    @staticmethod
+    def estimate(held: OpenPosition, lots: float) -> Ended:
+        return Ended(held, lots, SYMBOLS["EURUSD"], 1.1, 1.0, 0)
+
+    def at(self, now: float, *listed: int) -> set[int]:
+        """Tickets that are taken for closed by a snapshot of that moment, seconds from BEGIN."""
+        now = self.now = BEGIN + now
+        there = tuple(FarPosition(ticket, "EURUSD", "BUY", 0.1) for ticket in listed)
+        ended = self.missing.ended(AccountSnapshot(now, ACCOUNT, there))
+        return {each.held.position.ticket for each in ended}
+
+
+def test_one_snapshot_without_it_is_not_believed_nor_two_of_one_moment() -> None:
+    watch = Watch()
+    assert watch.at(0.0, 2, 3) == set()
+    assert watch.at(1.0, 2, 3) == set()
+    assert watch.at(SETTLE_AFTER, 2, 3) == {1}
+
+
+def test_a_position_that_is_listed_again_begins_anew() -> None:
+    watch = Watch()
+    watch.at(0.0, 2, 3)
+    watch.at(5.0, 1, 2, 3)
+    assert watch.at(SETTLE_AFTER, 2, 3) == set()
+    assert watch.at(2 * SETTLE_AFTER, 2, 3) == {1}
+
+
+def test_all_that_is_missing_is_closed_at_once_since_the_balance_is_shared_out_among_them() -> None:
+    watch = Watch()
+    watch.at(0.0, 2, 3)
+    assert watch.at(9.0, 3) == set()
+    assert watch.at(SETTLE_AFTER, 3) == set()
+    assert watch.at(9.0 + SETTLE_AFTER, 3) == {1, 2}
+
+
+def test_a_position_opened_since_a_snapshot_was_asked_for_is_waited_for() -> None:
+    watch = Watch()
+    watch.at(0.0, 2, 3)
+    watch.now = BEGIN + 11.0
+    watch.missing.opened(3)
+    assert watch.at(SETTLE_AFTER, 2) == set()
+    assert watch.at(12.0, 2, 3) == {1}
