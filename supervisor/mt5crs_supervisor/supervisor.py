@@ -203,6 +203,7 @@ class Supervisor:
             known = self._post_mortem.read_last_words
             self._channel.wait_for_last_words(self._dispatch, lambda: known(child))
         self._spawner.forget(child, handle)
+        child.spawn.stuck_at = self._post_mortem.stuck_at(child)
         child.on_exit(status, self._monotonic(), self._post_mortem.oom_since_last())
 
     def _read_children(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_shared.process.supervision import OUTPUT_LIMIT
+from mt5crs_shared.storage import crash_report
 from tests.chaos.scene import SYMBOLS, Scene, entry, playing
 from tests.system import Pulse, System, running, wait_for
 
@@ -65,7 +66,11 @@ def test_a_hang_is_noticed_and_ended(scene: Scene, fault: str) -> None:
     scene.run_on()
     scene.assert_undisturbed()
     scene.assert_complete("victim")
-    assert "no heartbeat for" in scene.system.strategy("victim").process.last_error
+    said = scene.system.strategy("victim").process.last_error
+    assert "no heartbeat for" in said
+    (box,) = crash_report.load_reports(scene.system.var / "crash", "victim")
+    # One that is stopped, or gets no turn within 0.1 s, cannot say where it is.
+    assert ("(strategies.py:" in said) == bool(box.stacks)
 
 
 def test_a_flood_of_output_stays_in_bounded_files(scene: Scene) -> None:

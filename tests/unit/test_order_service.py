@@ -85,6 +85,7 @@ def test_what_is_wrong_with_an_order_is_said(office: Office, request_: Order, co
 
 
 def test_one_position_a_strategy(office: Office) -> None:
+    office.feed(tick(-1), tick(0))
     position = office.open(tick(0))
     assert office.submit(order(tick(1))).code is Code.POSITION_EXISTS
     wrong = [{"ticket": position.ticket + 1}, {"lots": 0.2}, {"side": "BUY"}, {"tick": tick(-1)}]
@@ -92,7 +93,7 @@ def test_one_position_a_strategy(office: Office) -> None:
         fields: dict[str, Any] = {"ticket": position.ticket, "order_id": f"wrong {number}"}
         bad = order(tick(2), "SELL", **fields)
         code = office.submit(msgspec.structs.replace(bad, **change)).code
-        assert code in (Code.NO_POSITION, Code.BAD_VOLUME)
+        assert code in (Code.NO_POSITION, Code.BAD_VOLUME, Code.UNKNOWN_TICK)
     others = order(tick(2), "SELL", strategy="other", ticket=position.ticket)
     assert office.submit(others).code is Code.NO_POSITION
     assert office.submit(order(tick(2), "SELL", ticket=position.ticket)).code is Code.FILLED
@@ -155,18 +156,26 @@ def test_a_touch_is_believed_when_it_is_one(office: Office) -> None:
     position = office.open(tick(1_000), stop_loss=1.09)
     for wrong in (
         tick(2_000),
-        tick(999, 1.08, 1.0801),
         tick(2_000, 1.08, 1.0801, "GBPUSD"),
         tick(2_000, -1.0, 1.0),
     ):
         closed = office.touch(position, wrong)
         assert (closed.fill, bool(closed.detail)) == (None, True)
-    first = office.touch(position, tick(2_000, 1.08, 1.0801))
+    first = office.touch(position, tick(2_000, 1.0895, 1.0896))
     assert first.fill is not None
     assert office.core.execution.take_mail() == []
     # Asked again, by this process or the next, it says the same.
     office.restart()
-    assert office.touch(position, tick(3_000, 1.07, 1.0701), epoch=2) == first
+    assert office.touch(position, tick(3_000, 1.0894, 1.0895), epoch=2) == first
+
+
+def test_a_touch_of_before_the_opening_is_none(office: Office) -> None:
+    early = tick(999, 1.0895, 1.0896)
+    office.feed(tick(0), early, tick(1_000))
+    position = office.open(tick(1_000), stop_loss=1.09)
+    closed = office.touch(position, early)
+    assert closed.detail == f"position {position.ticket} was opened after that tick"
+    assert office.position("euro") == position
 
 
 def test_a_touch_on_a_position_that_an_order_closed_tells_that_deal(office: Office) -> None:

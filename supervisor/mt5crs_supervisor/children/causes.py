@@ -28,9 +28,10 @@ def of_death(spawn: Spawn, status: ExitStatus, oom: bool) -> Cause:
 
 def explain_death(spawn: Spawn, status: ExitStatus, cause: Cause) -> str:
     """Why it died, in one sentence."""
+    where = f" ({spawn.stuck_at})" if spawn.stuck_at else ""
     if spawn.sentence is not None:
-        return spawn.sentence.why
-    why = f"{spawn.failed.reason} ({status})" if spawn.failed is not None else str(status)
+        return spawn.sentence.why + where
+    why = f"{spawn.failed.reason} ({status})" if spawn.failed is not None else f"{status}{where}"
     return f"{why}; {MACHINE}" if cause is Cause.MACHINE else why
 
 

@@ -71,6 +71,7 @@ class Spawn:
         kill_at: Monotonic time at which it is killed, seconds.
         killed_at: Monotonic time at which it was, seconds.
         survived: It was told that killing it has not helped.
+        stuck_at: The line of a trader's file in which it was killed, or crashed; empty: none.
     """
 
     epoch: int = 0
@@ -95,6 +96,7 @@ class Spawn:
     kill_at: float | None = None
     killed_at: float | None = None
     survived: bool = False
+    stuck_at: str = ""
 
     @property
     def due(self) -> float | None:

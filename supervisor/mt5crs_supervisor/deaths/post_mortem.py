@@ -15,6 +15,7 @@ from mt5crs_shared.storage.crash_report import CrashReport, CrashTimes
 from mt5crs_shared.wording import utc_now
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.spawn import Death, Times
+from mt5crs_supervisor.deaths import stacks
 from mt5crs_supervisor.deaths.incident import IncidentWatch
 from mt5crs_supervisor.deaths.poison import PoisonWatch
 
@@ -72,6 +73,10 @@ class PostMortem:
             if words is not None:
                 child.on_failed(words)
         return child.spawn.failed is not None
+
+    def stuck_at(self, child: Child) -> str:
+        """Where in a trader's file a process was that has written its stacks; empty: nowhere."""
+        return stacks.stuck_at(self._read_stacks(child))
 
     def on_death(self, child: Child, now: float, own_doing: bool) -> float:
         """Keep what the process left; seconds that its respawn should wait.
@@ -146,14 +151,17 @@ class PostMortem:
         self._notify(IncidentOver(SUPERVISOR, spared, tuple(lost)))
         return spared
 
-    def _read_remains(self, child: Child) -> _Remains:
+    def _read_stacks(self, child: Child) -> str:
         try:
             found = read_regular(self._paths.stacks_file(child.name), STACKS)
         except OSError:
-            found = b""
+            return ""
+        return found.decode(errors="replace")
+
+    def _read_remains(self, child: Child) -> _Remains:
         path = self._paths.flight_file(child.name)
         recorded = flight_recorder.read_flight(path, child.plan.symbol, child.spawn.epoch)
-        return _Remains(found.decode(errors="replace"), recorded)
+        return _Remains(self._read_stacks(child), recorded)
 
 
 def _times(death: Death, replacement: Times | None) -> CrashTimes:
