@@ -1,7 +1,8 @@
 """How fast a killed job is back, what a worker costs, how long fifty take to start.
 
-Every figure is taken in one run, contestants in turn, and quoted as a median. Needs the extra
-``benchmarks``. Writes its tables to docs/benchmarks.md.
+Every figure is taken in one run and quoted as a median. Contestants take turns, several times over:
+how fast the machine is changes from one minute to the next. Needs the extra ``benchmarks``. Writes
+its tables to docs/benchmarks.md.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ MANY_RATE = 20.0
 
 
 STARTS = 3
-"""Starts of each contestant with each number of jobs."""
+"""Starts of each contestant with each number of jobs, and turns in which it is killed."""
 
 
 class Run:
@@ -110,7 +111,10 @@ def main(rounds: int, workers: str) -> None:
         Circus(),
         Circus(0.1),
     ]
-    recovery = {c.name: measure_recovery(c, rounds) for c in contestants}
+    recovery: dict[str, list[float]] = {c.name: [] for c in contestants}
+    for _ in range(STARTS):
+        for contestant in contestants:
+            recovery[contestant.name] += measure_recovery(contestant, rounds // STARTS)
     base = statistics.median(recovery[BareForkserver.name])
     rows = [
         [
@@ -144,54 +148,56 @@ def measure_recovery(contestant: Contestant, rounds: int) -> list[float]:
 
 
 class Size(msgspec.Struct, frozen=True):
-    """What some jobs of a contestant take.
+    """What some jobs of a contestant take, start by start.
 
     Attributes:
-        starts: Seconds until all were past their first tick, of each start.
+        starts: Seconds until all were past their first tick.
         memory: Mean proportional set size of a job, MB.
         idle: Percent of a core that the parent uses while no tick comes.
     """
 
     starts: list[float]
-    memory: float
-    idle: float
+    memory: list[float]
+    idle: list[float]
+
+    def take(self, contestant: Contestant, jobs: int) -> None:
+        """Start so many jobs once more, and look at them."""
+        with competing(contestant, jobs, MANY_RATE) as run:
+            self.starts.append(run.started - run.begun)
+            time.sleep(5.0)  # until what began with them has come to rest
+            self.memory.append(run.memory())
+            self.idle.append(run.idle_cpu(10.0))
+        last = self.starts[-1], self.memory[-1], self.idle[-1]
+        click.echo(f"{contestant.name}, {jobs}: " + " ".join(f"{each:.2f}" for each in last))
 
 
 def measure_size(sizes: list[int]) -> None:
     """Memory, start and idle cost at several numbers of jobs."""
     contestants = (Ours(), BareForkserver(), Supervisord(), Circus())
-    found = {(c.name, jobs): size_of(c, jobs) for c in contestants for jobs in sizes}
+    found = {(c.name, jobs): Size([], [], []) for c in contestants for jobs in sizes}
+    for jobs in sizes:
+        for _ in range(STARTS):
+            for contestant in contestants:
+                found[contestant.name, jobs].take(contestant, jobs)
     rows = []
     for (name, jobs), size in found.items():
         bare, start = found[BareForkserver.name, jobs], statistics.median(size.starts)
+        memory = statistics.median(size.memory)
         rows.append(
             [
                 name,
                 str(jobs),
                 f"{start / statistics.median(bare.starts):.2f}",
-                f"{size.memory / bare.memory:.2f}",
+                f"{memory / statistics.median(bare.memory):.2f}",
                 f"{start:.2f} ({min(size.starts):.2f} to {max(size.starts):.2f})",
-                f"{size.memory:.1f}",
-                f"{size.idle:.1f}",
+                f"{memory:.1f}",
+                f"{statistics.median(size.idle):.1f}",
             ]
         )
     head = ["contestant", "jobs", "start, times bare", "memory, times bare"]
     head += ["all past their first tick, s", "PSS a job, MB", "idle parent, %"]
     note = f"{MANY_RATE:g} ticks/s, medians of {STARTS} starts; bare: the bare forkserver's."
     report("memory and start", note, head, rows, keys=2)
-
-
-def size_of(contestant: Contestant, jobs: int) -> Size:
-    """Start so many jobs a few times, and look at those of the last time."""
-    starts = []
-    for number in range(STARTS):
-        with competing(contestant, jobs, MANY_RATE) as run:
-            starts.append(run.started - run.begun)
-            if number == STARTS - 1:
-                time.sleep(5.0)  # until what began with them has come to rest
-                size = Size(starts, run.memory(), run.idle_cpu(20.0))
-    click.echo(f"{contestant.name}, {jobs}: {size}")
-    return size
 
 
 if __name__ == "__main__":

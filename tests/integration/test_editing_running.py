@@ -80,7 +80,7 @@ def test_a_position_that_would_be_left_is_told_before(tmp_path: Path) -> None:
             said = desk.said(verb, "buyer", "--reload", code=1)
             assert said.startswith("error: nothing was changed: buyer would leave a position open")
         assert desk.config.read_text() == text
-        assert "(MANUAL)" in desk.said("disable", "buyer", "--reload", "--flatten")
+        assert "(manual)" in desk.said("disable", "buyer", "--reload", "--flatten")
         assert [p["strategy"] for p in desk.json("positions")] == ["other"]
     finally:
         pulse.stop()

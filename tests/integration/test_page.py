@@ -86,7 +86,8 @@ def a_death_and_the_recovery_are_seen(browsing: Browsing) -> None:
     os.kill(old, signal.SIGKILL)
     browsing.system.wait_back("euro", old)
     browsing.wait_cell("euro", "restarts", "1")
-    browsing.wait_cell("euro", "status", "RUNNING")
+    # As `status` does: it trades once it has its bars.
+    browsing.wait_cell("euro", "status", "WARMING")
     took = browsing.page.locator('tr[data-name="euro"] td.restarts .second').inner_text()
     assert re.fullmatch(r"[\d,]+ ms", took)
 
@@ -142,6 +143,7 @@ def pause_and_resume(browsing: Browsing) -> None:
     assert "quiet: opens no position any more" in browsing.act("quiet", "Pause")
     row = browsing.page.locator('tr[data-name="quiet"] td.status')
     wait_for(lambda: "paused" in row.inner_text(), "the pause on the page")
+    browsing.wait_cell("quiet", "status", "REDUCING")  # the word of `status`
     assert browsing.system.strategy("quiet").trading == "REDUCING"
     assert "quiet: is not paused any more" in browsing.act("quiet", "Resume")
     wait_for(lambda: browsing.system.strategy("quiet").trading == "ACTIVE", "quiet ACTIVE")
@@ -183,7 +185,7 @@ def a_flattened_position_says_by_whom(browsing: Browsing) -> None:
         return held
 
     wait_for(holds_still, "a position")
-    assert "(MANUAL)" in browsing.act("cable", "Flatten")
+    assert "(manual)" in browsing.act("cable", "Flatten")
     by_hand = [line for line in browsing.told().splitlines() if "closed by" in line]
     assert "(page, 127.0.0.1)" in by_hand[-1]
     system.said("resume", "cable")

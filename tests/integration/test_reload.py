@@ -203,7 +203,7 @@ def test_what_leaves_with_a_position_needs_a_word(tmp_path: Path) -> None:
         wait_for(lambda: desk.strategy("other").position_lots, "it to open again")
         desk.edit(other)
         told = desk.said("reload", "--flatten")
-        assert "(MANUAL)" in told
+        assert "(manual)" in told
         assert [p["strategy"] for p in desk.json("positions")] == ["other"]
         assert desk.json("locks") == []
         desk.edit({**other, "enabled": False}, {**buyer, "name": "third"})

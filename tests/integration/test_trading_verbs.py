@@ -147,7 +147,7 @@ def test_flatten_closes_and_the_strategy_knows(system: CommandLine) -> None:
     held = {p["strategy"]: p for p in halt_holding(system)}
     wait_for(lambda: len(system.json("positions")) == len(held), "what is on its way")
     told = system.said("kill-switch", "on", "--flatten")
-    assert told.count("(MANUAL)") == len(held)
+    assert told.count("(manual)") == len(held)
     assert system.json("positions") == []
     assert system.said("flatten", "--all") == "nothing is open\n"
     system.said("kill-switch", "off", "--yes")
@@ -159,7 +159,7 @@ def test_flatten_closes_and_the_strategy_knows(system: CommandLine) -> None:
     assert all(child.restarts == 0 for child in system.status().children)
 
     one, *others = halt_holding(system)
-    assert "(MANUAL)" in system.said("flatten", str(one["ticket"]))
+    assert "(manual)" in system.said("flatten", str(one["ticket"]))
     assert [p["ticket"] for p in system.json("positions")] == [p["ticket"] for p in others]
 
 
@@ -202,7 +202,7 @@ def test_one_that_only_holds_learns_from_another_gateway_that_its_position_has_e
             pid = made.pid("gateway")
             os.kill(pid, signal.SIGKILL)
             made.wait_back("gateway", pid)
-            assert "(MANUAL)" in made.said("flatten", "holder")
+            assert "(manual)" in made.said("flatten", "holder")
             wait_for(lambda n=deals_so_far: deals(made) >= n + 2, "it to open another one")
         metrics = made.strategy("holder").metrics
         assert metrics is not None

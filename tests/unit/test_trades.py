@@ -124,7 +124,7 @@ def test_the_drawdown_is_the_deepest_fall_from_a_height(nets: list[float]) -> No
         ("month", ["2026-01", "2026-02"]),
         ("hour", ["00:00", "23:00"]),
         ("weekday", ["1 Mon"]),
-        ("exit", ["FILLED"]),
+        ("exit", ["strategy"]),
         ("symbol", ["EURUSD"]),
         ("strategy", ["euro"]),
     ],
@@ -238,3 +238,18 @@ def test_nothing_and_nobody(verb: str, var: Path, tmp_path: Path) -> None:
     assert unknown.exit_code == 2
     assert "Did you mean euro?" in unknown.output
     assert "No trade was closed" in run(var, verb, "--since", "1s").output
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (Code.FILLED, "strategy"),
+        (Code.PARTIAL, "strategy"),
+        (Code.STOP_LOSS, "stop loss"),
+        (Code.TAKE_PROFIT, "take profit"),
+        (Code.STOP_OUT, "stop out"),
+        (Code.MANUAL, "manual"),
+    ],
+)
+def test_what_closed_a_position_has_one_word(code: Code, word: str) -> None:
+    assert trades.closed_by(code) == word

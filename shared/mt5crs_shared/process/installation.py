@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -54,7 +54,7 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     id: str
-    secret: str
+    secret: Annotated[str, msgspec.Meta(pattern="^[ -~]{1,64}$")]
 
     def identity(self, name: str, epoch: int) -> bytes:
         """How a process calls itself on our sockets: its spawn, and the proof that it is that.
@@ -91,7 +91,9 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self._sign(f"{name}:{epoch}")
 
     def _sign(self, said: str) -> str:
-        return hmac.new(self.secret.encode(), said.encode(), hashlib.blake2s).hexdigest()
+        # With a key it is a MAC by itself (RFC 7693, 2.1) and takes a third of the time that HMAC
+        # does: each renewal of the leases needs two for every child.
+        return hashlib.blake2b(said.encode(), key=self.secret.encode(), digest_size=32).hexdigest()
 
 
 def load_installation(path: Path) -> Installation:

@@ -18,6 +18,7 @@ from mt5crs_shared.storage.account_log import AccountEvent
 from mt5crs_shared.storage.event_files import EventReader, NumberedEvent
 from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.trading.orders import Code, Fill
+from mt5crs_shared.trading.trades import closed_by
 
 
 class StoryLine(msgspec.Struct, frozen=True):
@@ -165,7 +166,7 @@ def lines_of_deals(db: sqlite3.Connection, deals: Iterable[Deal]) -> Iterator[St
 
 
 def line_of_deal(deal: Deal, reason: str = "") -> StoryLine:
-    """``SELL 0.10 EURUSD at 1.08321 closes: profit -3.21 (STOP_LOSS), balance 9,996.79``.
+    """``SELL 0.10 EURUSD at 1.08321 closes: profit -3.21 (stop loss), balance 9,996.79``.
 
     Args:
         deal: The deal.
@@ -182,12 +183,12 @@ def line_of_deal(deal: Deal, reason: str = "") -> StoryLine:
 
 
 def deal_in_words(fill: Fill) -> str:
-    """What a closing deal has made: ``profit +9.25, commission 1.75 (STOP_LOSS)``.
+    """What a closing deal has made: ``profit +9.25, commission 1.75 (stop loss)``.
 
     The trade's net has the opening deal's commission besides; `trades` shows it.
     """
     paid = f", commission {fill.commission:,.2f}" if fill.commission else ""
-    return f"profit {fill.profit:+,.2f}{paid} ({fill.code})"
+    return f"profit {fill.profit:+,.2f}{paid} ({closed_by(fill.code)})"
 
 
 def line_of_refusal(order: OrderRecord) -> StoryLine:

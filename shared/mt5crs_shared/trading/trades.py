@@ -274,6 +274,11 @@ def _net(profit: float, commission: float, swap: float) -> float:
     return profit - commission + swap
 
 
+def closed_by(code: Code) -> str:
+    """What has closed a position, for people: ``strategy`` (by its order), or ``stop loss``."""
+    return "strategy" if code in (Code.FILLED, Code.PARTIAL) else code.lower().replace("_", " ")
+
+
 def _closed(trade: Trade) -> datetime:
     return datetime.fromtimestamp(trade.closed_us / 1e6, UTC)
 
@@ -289,7 +294,7 @@ def _week(trade: Trade) -> str:
 _NAMES: dict[Span, Callable[[Trade], str]] = {
     "strategy": lambda trade: trade.strategy,
     "symbol": lambda trade: trade.symbol,
-    "exit": lambda trade: str(trade.code),
+    "exit": lambda trade: closed_by(trade.code),
     "hour": lambda trade: f"{_closed(trade):%H}:00",
     "weekday": lambda trade: _WEEKDAYS[_closed(trade).weekday()],
     "day": lambda trade: f"{_closed(trade):%Y-%m-%d}",

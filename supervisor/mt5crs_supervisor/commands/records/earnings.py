@@ -125,10 +125,6 @@ def _trade_columns(rows: Sequence[Trade]) -> list[Column]:
         column(rows, "COMMISSION", lambda t: Cell(f"{t.commission:.2f}"), 4),
         *swaps,
         column(rows, "OPEN FOR", lambda t: Cell(duration(t.seconds)), 3),
-        column(rows, "CLOSED BY", lambda t: Cell(_by(t)), right=False),
+        column(rows, "CLOSED BY", lambda t: Cell(trading.closed_by(t.code)), right=False),
         column(rows, "TICKET", lambda t: Cell(str(t.ticket)), 5),
     ]
-
-
-def _by(trade: Trade) -> str:
-    return "strategy" if trade.code == "FILLED" else str(trade.code).lower().replace("_", " ")

@@ -1,16 +1,16 @@
 /** The desk: one row a strategy, sortable and filterable, each cell touched only when it changes. */
 
 import { AccountStrip, ServiceStrip, TroubleList } from "./head.js";
-import { el, fill, mark, say, state } from "./dom.js";
+import { el, fill, mark, say, state, stateOf } from "./dom.js";
 import { figure, megabytes, percent, price, signed, span, tone, utc, moment } from "./format.js";
 import { draw, spark } from "./charts/spark.js";
 
-const GRAVE = ["QUARANTINED", "BACKOFF", "KILLING", "DEGRADED", "STARTING", "RECOVERING", "STOPPING", "STOPPED", "RUNNING", "DISABLED", "REMOVED"];
+const GRAVE = ["QUARANTINED", "BACKOFF", "KILLING", "DEGRADED", "HALTED", "REDUCING", "STARTING", "RECOVERING", "WARMING", "STOPPING", "STOPPED", "RUNNING", "DISABLED", "REMOVED"];
 
 /** The columns: key, title, what it is sorted by, whether it is a figure, and what it means. */
 const COLUMNS = [
   ["name", "Strategy", (row) => row.name, false, "Name and symbol."],
-  ["status", "State", (row) => GRAVE.indexOf(row.state), false, "Where it is in its life, and why."],
+  ["status", "State", (row) => GRAVE.indexOf(stateOf(row)), false, "Where it is in its life, and why."],
   ["price", "Price", (row) => row.ticked ?? 0, true, "Bid of its last tick; below it, how long ago that was, by the clock."],
   ["day", "Day", (row) => row.today ?? 0, false, "What its trades have made since 00:00 UTC of the market's day; the last piece is the open profit."],
   ["position", "Position", (row) => (row.position ? row.position.lots * (row.position.side === "BUY" ? 1 : -1) : 0), false, "Side, lots and price of the opening; below, stop and target."],
@@ -53,7 +53,7 @@ class RowView {
     };
     mark(this.node, "class", row.former ? "former" : undefined);
     put("name", row.name, row.symbol);
-    state(this.cells.status[0], row.state);
+    state(this.cells.status[0], stateOf(row));
     say(this.cells.status[1], reason(row));
     mark(this.cells.status[1], "title", [row.why, row.lock, row.remedy].filter(Boolean).join("\n") || reason(row) || undefined);
     put("price", price(row.bid), row.ticked ? `${span(Math.max(now - row.ticked - 2, 0))} ago` : row.former ? "" : "no tick yet");
@@ -148,7 +148,7 @@ export class DeskView {
   arrange() {
     const rows = this.desk?.rows ?? {};
     const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const matches = (row) => words.every((word) => `${row.name} ${row.symbol} ${row.state}`.toLowerCase().includes(word));
+    const matches = (row) => words.every((word) => `${row.name} ${row.symbol} ${row.state} ${stateOf(row)}`.toLowerCase().includes(word));
     const names = (this.desk?.order ?? []).filter((name) => rows[name]);
     const column = COLUMNS.find(([key]) => key === this.sort.key);
     if (column) {

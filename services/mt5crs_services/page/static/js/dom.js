@@ -47,6 +47,7 @@ export function worded(text) {
 const MARKS = {
   RUNNING: ["●", "well"], DEGRADED: ["▲", "warn"], RECOVERING: ["◐", "warn"], STARTING: ["◔", "warn"],
   BACKOFF: ["↻", "warn"], QUARANTINED: ["✕", "bad"], KILLING: ["✕", "bad"], STOPPING: ["◌", "soft"],
+  HALTED: ["□", "bad"], REDUCING: ["▽", "warn"], WARMING: ["◔", "warn"],
   STOPPED: ["■", "soft"], DISABLED: ["○", "faint"], REMOVED: ["○", "faint"],
 };
 
@@ -56,6 +57,13 @@ export function state(node, word) {
   mark(node, "class", `state ${tone}`);
   mark(node, "data-mark", shape);
   say(node, word);
+}
+
+/** A strategy's state as `status` says it: of one that runs and is held back, how; or that it lacks bars. */
+export function stateOf(row) {
+  if (row.state !== "RUNNING") return row.state;
+  if (row.trading && row.trading !== "ACTIVE") return row.trading;
+  return row.warm === undefined ? row.state : "WARMING";
 }
 
 /** Show a title's text at once, also by touch: `title` alone takes its time and is no good there. */

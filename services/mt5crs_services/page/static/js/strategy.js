@@ -2,7 +2,7 @@
 
 import { CandleChart } from "./charts/candles.js";
 import { LineChart } from "./charts/lines.js";
-import { el, fill, mark, say, state, worded } from "./dom.js";
+import { el, fill, mark, say, state, stateOf, worded } from "./dom.js";
 import { figure, megabytes, moment, percent, price, signed, span, tone, utc } from "./format.js";
 import { Tabs, table } from "./tables.js";
 
@@ -49,7 +49,7 @@ export class StrategyView {
   draw(desk, now) {
     const row = desk.rows?.[this.name];
     if (!row) { this.reasons = ""; say(this.why, "There is no strategy of that name."); return; }
-    state(this.mood, row.state);
+    state(this.mood, stateOf(row));
     const reasons = [row.why, row.lock ? `${row.lock}; \`${row.remedy}\`` : ""].filter(Boolean).join("; ");
     if (this.reasons !== reasons) { this.reasons = reasons; fill(this.why, ...worded(reasons)); }
     const kind = `${row.trading}${row.remedy}${row.former}`;
@@ -126,7 +126,7 @@ export function trades(found, withName = false) {
       ...(withName ? [el("a", { href: `#/strategy/${t.strategy}` }, t.strategy)] : []),
       when(t.closed_us / 1e6), t.side === "BUY" ? "▲ BUY" : "▼ SELL", figure(t.lots), t.symbol, price(t.entry), price(t.exit),
       amount(t.net), figure(t.commission), span((t.closed_us - t.opened_us) / 1e6),
-      t.code === "FILLED" ? "strategy" : t.code.toLowerCase().replace("_", " ")]), withName ? [3, 5, 6, 7, 8, 9] : [2, 4, 5, 6, 7, 8]);
+      ["FILLED", "PARTIAL"].includes(t.code) ? "strategy" : t.code.toLowerCase().replace("_", " ")]), withName ? [3, 5, 6, 7, 8, 9] : [2, 4, 5, 6, 7, 8]);
 }
 
 function orders(found) {
