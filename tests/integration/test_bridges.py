@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.operator_requests import (
     Adopt,
@@ -193,7 +194,10 @@ def test_what_a_lost_order_may_have_made_is_given_to_no_other_position(
     else:
         desk.bridge.book.forget(lost.ticket)
     desk.bridge.book.close(held.ticket, held.lots, "client", price=held.open_price - 0.0005)
-    desk.until(lambda: f"resolve {wanted.order_id}" in desk.trouble, "people are asked")
+    # Before people are asked: then the others are booked at the quotes, and it alone is left.
+    broker = desk.core.broker
+    assert isinstance(broker, BridgeBroker)
+    desk.until(lambda: broker.in_doubt, "its answer is waited for no more")
     word = Settle(wanted.order_id, dealt, "ann", *((lost.ticket, lost.lots, lost.price) * dealt))
     assert settled(desk, word) == ""
     desk.until(lambda: desk.core.broker.positions() == {}, "all is booked")

@@ -8,14 +8,13 @@ from typing import NamedTuple
 import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
-from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState
 from mt5crs_services.gateway.brokers.bridge.account.closings import (
     PLAUSIBLE,
     ending_fill,
-    shared_out,
 )
 from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
+from mt5crs_services.gateway.brokers.bridge.account.openings_in_doubt import OpeningsInDoubt
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
@@ -138,6 +137,9 @@ class Reconciliation:
         self._missing = MissingPositions(
             holdings, deals.ended, orders.closes, lookup.look_again, settle_after, monotonic
         )
+        self._openings = OpeningsInDoubt(
+            lambda: orders.openings(monotonic()), settings.execution.unknown_after
+        )
         self._jumped: _Jump | None = None
 
     def opened(self, ticket: int) -> None:
@@ -190,12 +192,13 @@ class Reconciliation:
         """Positions, or parts of them, that the broker has no more."""
         ended = self._missing.ended(snapshot)
         self.trouble = self._missing.contradiction
-        if not ended or self._opening_in_doubt(snapshot):
-            return
         difference = self._difference(snapshot.account)
-        # A terminal that is connecting lists none, and its balance is what it was.
-        moved = abs(difference) >= evidence.SAME_MONEY
-        shares = shared_out(ended, difference) if moved else None
+        if not self._missing.tickets:
+            self._openings.nothing_is_missing(difference)
+        told = snapshot.deals is not None and not self.state.money.unclaimed
+        if not ended or self._openings.may_be_found(snapshot, told):
+            return
+        shares = self._openings.shares(ended, difference, snapshot, told)
         if shares is None:
             names = ", ".join(str(each.held.position.ticket) for each in ended)
             self.trouble = (
@@ -208,17 +211,6 @@ class Reconciliation:
         for each, profit in zip(ended, shares, strict=True):
             fill = ending_fill(each, profit)
             yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
-
-    def _opening_in_doubt(self, snapshot: AccountSnapshot) -> bool:
-        """Whether an order may have opened what is closed again, with a share in the difference.
-
-        Had positions that ended all of it, the order would be taken for never dealt. What its
-        strategy, or somebody who has looked, says of it comes first.
-        """
-        if snapshot.deals is not None and not self.state.money.unclaimed:
-            return False
-        openings = (sent for sent in self._orders.all if sent.order.action == "OPEN")
-        return any(sent.begun_at <= snapshot.asked_at for sent in openings)
 
     def _close_strays(self, snapshot: AccountSnapshot) -> None:
         """Close what orders of ours have opened that are not on their way any more."""

@@ -5,6 +5,7 @@ from collections import OrderedDict
 import msgspec
 
 from mt5crs_services.gateway.broker import Outcome
+from mt5crs_services.gateway.brokers.bridge.account.openings_in_doubt import Opening
 from mt5crs_services.gateway.brokers.bridge.bridge_link import LATE_SOCKETS
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
@@ -155,6 +156,14 @@ class SentOrders:
         """Those whose fate is not known."""
         orders = self._orders.values()
         return [sent for sent in orders if sent.doubt_at is not None and not sent.ended]
+
+    def openings(self, now: float) -> list[Opening]:
+        """Those that are to open a position, at a monotonic time."""
+        return [
+            Opening(order_id, sent.begun_at, sent.doubted(now), sent.looks >= LOOKS)
+            for order_id, sent in self._orders.items()
+            if sent.order.action == "OPEN"
+        ]
 
     @property
     def need_looks(self) -> bool:
