@@ -17,14 +17,14 @@ BEGIN = 100.0
 class Watch:
     """Three strategies' positions, 1 to 3, and snapshots a second after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, closes: str = "") -> None:
         self.now = BEGIN
         holdings = Holdings()
         for ticket, strategy in enumerate(("euro", "other", "small"), start=1):
             position = Position(ticket, strategy, "EURUSD", ticket, "BUY", 0.1, 1.1, 0, 0.0, 0.0)
             holdings.add(OpenPosition(position, tick(0), 1.0))
         self.missing = MissingPositions(
-            holdings, self.estimate, lambda _: False, lambda _: None, SETTLE_AFTER, lambda: self.now
+            holdings, self.estimate, closes.__eq__, lambda _: None, SETTLE_AFTER, lambda: self.now
         )
 
     @staticmethod
@@ -54,18 +54,17 @@ def test_a_position_that_is_listed_again_begins_anew() -> None:
     assert watch.at(2 * SETTLE_AFTER, 2, 3) == {1}
 
 
-def test_all_that_is_missing_is_closed_at_once_since_the_balance_is_shared_out_among_them() -> None:
+def test_each_has_its_own_time() -> None:
     watch = Watch()
     watch.at(0.0, 2, 3)
     assert watch.at(9.0, 3) == set()
-    assert watch.at(SETTLE_AFTER, 3) == set()
+    assert watch.at(SETTLE_AFTER, 3) == {1}
     assert watch.at(9.0 + SETTLE_AFTER, 3) == {1, 2}
 
 
-def test_a_position_opened_since_a_snapshot_was_asked_for_is_waited_for() -> None:
-    watch = Watch()
-    watch.at(0.0, 2, 3)
-    watch.now = BEGIN + 11.0
-    watch.missing.opened(3)
-    assert watch.at(SETTLE_AFTER, 2) == set()
-    assert watch.at(12.0, 2, 3) == {1}
+def test_what_is_being_closed_is_gone_and_has_not_ended_by_itself() -> None:
+    watch = Watch(closes="euro")
+    assert watch.at(0.0, 2, 3) == set()
+    assert watch.at(SETTLE_AFTER, 2, 3) == set()
+    there = tuple(FarPosition(ticket, "EURUSD", "BUY", 0.1) for ticket in (2, 3))
+    assert watch.missing.gone(AccountSnapshot(BEGIN + 1.0, ACCOUNT, there)) == {1: 0.1}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mt5crs_services.gateway.requests.order_service import CLOCK_RETURNS_WITHIN
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Fill
 from tests.memory import IN_MEMORY
@@ -158,11 +159,10 @@ def test_a_position_that_was_opened_in_the_future_can_be_closed_before_it(tmp_pa
     assert closed.status == "FILLED", closed
 
 
-@pytest.mark.parametrize("latency_ms", [0.0, 30.0])
 def test_a_closing_before_a_future_opening_waits_for_a_gateway_that_is_behind(
-    tmp_path: Path, latency_ms: float
+    tmp_path: Path,
 ) -> None:
-    office = Office(tmp_path / "ledger.db", config(latency_ms=latency_ms))
+    office = Office(tmp_path / "ledger.db", config())
     second = 1_000_000
     ahead = [tick((110 + n) * second) for n in range(2)]
     office.feed(*(tick(n * second) for n in range(10)), *ahead)
@@ -175,7 +175,7 @@ def test_a_closing_before_a_future_opening_waits_for_a_gateway_that_is_behind(
     closed = office.ask_submit(request)
     assert closed is not None
     assert closed.fill is not None
-    assert closed.fill.time_us == returned[2 if latency_ms == 0.0 else 3].time_us
+    assert closed.fill.time_us == returned[2].time_us
 
 
 def test_a_touch_before_a_future_opening_waits_for_a_gateway_that_is_behind(
@@ -190,3 +190,45 @@ def test_a_touch_before_a_future_opening_waits_for_a_gateway_that_is_behind(
     assert office.ask_touch(position, below) is None
     office.feed(tick(10 * second), tick(11 * second), below)
     assert office.touch(position, below).fill is not None
+
+
+def test_it_waits_for_no_clock_that_never_comes_back_there(tmp_path: Path) -> None:
+    office = Office(tmp_path / "ledger.db", config())
+    second = 1_000_000
+    ahead = [tick((110 + n) * second) for n in range(3)]
+    office.feed(*(tick(n * second) for n in range(10)), ahead[0])
+    position = office.open(ahead[0], stop_loss=1.099)
+    # Its strategy alone has heard it: the gateway's connection was away.
+    below = tick(12 * second, 1.0985, 1.0986)
+    assert office.ask_touch(position, below) is None
+    office.feed(*ahead[1:])
+    office.now += CLOCK_RETURNS_WITHIN + 0.1
+    answer = office.touch(position, below)
+    assert answer.detail == f"position {position.ticket} was opened after that tick"
+    refused = office.submit(order(below, "SELL", ticket=position.ticket))
+    assert refused.code == "UNKNOWN_TICK"
+    assert office.position("euro") == position
+
+
+def test_with_a_latency_a_tick_before_the_fill_closes_though_its_strategy_alone_has_it(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path / "ledger.db", config(latency_ms=100.0))
+    office.feed(tick(0), tick(100_000), tick(250_000))
+    position = office.open(tick(0))
+    assert position.open_time_us == tick(100_000).time_us
+    closed = office.submit(order(tick(50_000), "SELL", ticket=position.ticket))
+    assert closed.fill is not None
+    assert closed.fill.time_us == tick(250_000).time_us
+
+
+def test_an_opening_that_its_strategy_alone_has_heard_came_before_what_it_decides_next(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path / "ledger.db", config())
+    second = 1_000_000
+    office.feed(*(tick(n * second) for n in range(10)))
+    position = office.open(tick(100 * second))
+    later = tick(12 * second)
+    office.feed(tick(10 * second), tick(11 * second), later)
+    assert office.submit(order(later, "SELL", ticket=position.ticket)).fill is not None

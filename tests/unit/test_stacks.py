@@ -32,6 +32,16 @@ def test_an_example_is_a_strategy_though_it_is_in_our_package() -> None:
     assert stuck_at(HEAD + frame(str(path))) == "demo.py:12, on_bar"
 
 
+def test_of_two_the_last_one_counts() -> None:
+    first, second = frame("/desk/my_strategies.py", 3), frame("/desk/my_strategies.py", 44)
+    assert stuck_at(HEAD + first + "\n" + HEAD + second) == "my_strategies.py:44, on_bar"
+
+
+def test_a_folder_that_is_called_as_a_package_of_ours_is_the_traders() -> None:
+    file = "/home/ann/mt5crs_supervisor/my_strategies.py"
+    assert stuck_at(HEAD + frame(file)) == "my_strategies.py:12, on_bar"
+
+
 def test_nothing_and_rubbish_name_no_line() -> None:
     for text in ("", "rubbish", HEAD, HEAD + '  File "x', "\x00" * 100):
         assert stuck_at(text) == ""

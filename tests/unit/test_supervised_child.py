@@ -383,3 +383,13 @@ def test_a_service_is_back_when_it_works(bench: Bench, kind: Kind, back: int) ->
     bench.beat(11.0)
     assert bench.deaths.recoveries == back
     assert bench.child.spawn.recovery == (1.0 if back else None)
+
+
+@pytest.mark.parametrize(("code", "named"), [(-signal.SIGSEGV, True), (-signal.SIGKILL, False)])
+def test_a_crash_names_the_line_that_it_was_in_and_a_kill_does_not(
+    bench: Bench, code: int, named: bool
+) -> None:
+    bench.run(0.0)
+    bench.child.spawn.stuck_at = "my_strategies.py:12, on_bar"  # perhaps of an earlier moment
+    bench.child.on_exit(ExitStatus(code), 1.0)
+    assert ("(my_strategies.py:12, on_bar)" in bench.child.last_error) == named

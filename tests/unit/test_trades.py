@@ -124,7 +124,7 @@ def test_the_drawdown_is_the_deepest_fall_from_a_height(nets: list[float]) -> No
         ("month", ["2026-01", "2026-02"]),
         ("hour", ["00:00", "23:00"]),
         ("weekday", ["1 Mon"]),
-        ("exit", ["strategy"]),
+        ("exit", ["FILLED"]),
         ("symbol", ["EURUSD"]),
         ("strategy", ["euro"]),
     ],

@@ -72,6 +72,7 @@ class GatewayCore:
             rules,
             lease_fault,
             highest_epoch,
+            monotonic,
         )
         self._operator = OperatorService(
             config, ledger, self.account, self.broker, self.execution, rules, self.locks

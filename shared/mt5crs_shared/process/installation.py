@@ -91,8 +91,8 @@ class Installation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self._sign(f"{name}:{epoch}")
 
     def _sign(self, said: str) -> str:
-        # With a key it is a MAC by itself (RFC 7693, 2.1) and takes a third of the time that HMAC
-        # does: each renewal of the leases needs two for every child.
+        # With a key it is a MAC by itself (RFC 7693) and takes a third of the time that HMAC does:
+        # each renewal of the leases needs two for every child.
         return hashlib.blake2b(said.encode(), key=self.secret.encode(), digest_size=32).hexdigest()
 
 

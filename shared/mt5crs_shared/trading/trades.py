@@ -294,7 +294,7 @@ def _week(trade: Trade) -> str:
 _NAMES: dict[Span, Callable[[Trade], str]] = {
     "strategy": lambda trade: trade.strategy,
     "symbol": lambda trade: trade.symbol,
-    "exit": lambda trade: closed_by(trade.code),
+    "exit": lambda trade: str(Code.FILLED if trade.code is Code.PARTIAL else trade.code),
     "hour": lambda trade: f"{_closed(trade):%H}:00",
     "weekday": lambda trade: _WEEKDAYS[_closed(trade).weekday()],
     "day": lambda trade: f"{_closed(trade):%Y-%m-%d}",

@@ -28,7 +28,10 @@ def of_death(spawn: Spawn, status: ExitStatus, oom: bool) -> Cause:
 
 def explain_death(spawn: Spawn, status: ExitStatus, cause: Cause) -> str:
     """Why it died, in one sentence."""
-    where = f" ({spawn.stuck_at})" if spawn.stuck_at else ""
+    # What somebody's kill -9 ends has written nothing; what is there is of an earlier moment.
+    crashed = status.code is not None and status.code < 0 and status.code != -signal.SIGKILL
+    told = spawn.stuck_at and (spawn.sentence is not None or crashed)
+    where = f" ({spawn.stuck_at})" if told else ""
     if spawn.sentence is not None:
         return spawn.sentence.why + where
     why = f"{spawn.failed.reason} ({status})" if spawn.failed is not None else f"{status}{where}"

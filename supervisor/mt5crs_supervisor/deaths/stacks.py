@@ -2,12 +2,13 @@
 
 import re
 import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 
 _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)')
 """As `faulthandler` writes them, the innermost first."""
 
-_OURS = frozenset({"mt5crs_shared", "mt5crs_worker", "mt5crs_services", "mt5crs_supervisor"})
+_OURS = ("mt5crs_shared", "mt5crs_worker", "mt5crs_services", "mt5crs_supervisor")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -17,7 +18,8 @@ def stuck_at(stacks: str) -> str:
     Args:
         stacks: Of all threads; the one that was interrupted, or has crashed, is the current one.
     """
-    _, _, current = stacks.partition("Current thread")
+    # One that was spared has written them before.
+    _, _, current = stacks.rpartition("Current thread")
     for line in current.partition("\n\n")[0].splitlines():
         found = _FRAME.fullmatch(line)
         if found is not None and not _is_library(found["file"]):
@@ -27,7 +29,13 @@ def stuck_at(stacks: str) -> str:
 
 def _is_library(file: str) -> bool:
     path = Path(file)
-    parts = set(path.parts)
-    own = not _OURS.isdisjoint(parts) and "examples" not in parts
-    standard = path.is_relative_to(sysconfig.get_path("stdlib")) or file.startswith("<")
-    return own or standard or not _INSTALLED.isdisjoint(parts)
+    if file.startswith("<") or not _INSTALLED.isdisjoint(path.parts):
+        return True
+    if path.is_relative_to(sysconfig.get_path("stdlib")):
+        return True
+    for package in _OURS:
+        found = find_spec(package)
+        for folder in (found and found.submodule_search_locations) or ():
+            if path.is_relative_to(folder):
+                return not path.is_relative_to(Path(folder, "examples"))
+    return False

@@ -74,7 +74,7 @@ def closing_doubt(
     """Why a tick that is to end a position cannot be told from one before its opening.
 
     Its strategy took it after the opening, so the publisher's clock had run ahead there and has
-    come back. A stream that has seen neither the tick nor that is behind.
+    come back. A stream that has seen neither the tick nor the clock's return is behind.
 
     Args:
         market: The own stream of its symbol.

@@ -1,6 +1,7 @@
 """The order service: one request of a strategy in, one answer out. Knows no sockets."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from mt5crs_services.gateway.broker import Broker
@@ -32,6 +33,9 @@ from mt5crs_shared.wording import describe_error
 
 logger = logging.getLogger(__name__)
 
+CLOCK_RETURNS_WITHIN = 10.0
+"""Seconds for which a tick that is to end a position waits until the own stream has come there."""
+
 OWN_SUFFIXES = (":stop_loss", ":take_profit", ":stop_out", ":manual", ":opened", ":adopted")
 """How the ids of a broker's own deals end; no strategy may use them."""
 
@@ -50,6 +54,7 @@ class OrderService:
         lease_fault: Why an order may not open a position; empty: it may. See `permission.Leases`.
         highest_epoch: The highest that a supervisor can have reached by now, besides those that
             the ledger knows.
+        monotonic: The monotonic clock, seconds.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class OrderService:
         rules: RiskRules,
         lease_fault: Callable[[Submit], str],
         highest_epoch: Callable[[], int],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._market = market
@@ -75,6 +81,8 @@ class OrderService:
         self._epochs = ledger.epochs()
         self._lease_fault = lease_fault
         self._highest_epoch = highest_epoch
+        self._monotonic = monotonic
+        self._waits: dict[str, tuple[int, float]] = {}
 
     def handle(self, message: FromStrategy) -> FromGateway | None:
         """Answer one request; None where there is nothing to say (yet).
@@ -207,10 +215,20 @@ class OrderService:
         self, strategy: str, ticket: int, tick: Tick, occurrence: int
     ) -> reach.Doubt | None:
         """Why a tick that is to end a strategy's position has to wait for the own stream."""
-        held = None if self._broker.far_away else self._broker.positions().get(strategy)
+        held = self._broker.positions().get(strategy)
         if held is None or held.ticket != ticket or held.symbol != tick.symbol:
             return None
-        return reach.closing_doubt(self._market.symbols[tick.symbol], held, tick, occurrence)
+        # Far away nothing is dealt on that tick. With a latency it may lie before the one that the
+        # opening filled on, and after the one that it was decided on.
+        if self._broker.far_away or self._config.globals.paper.latency_ms > 0.0:
+            return None
+        doubt = reach.closing_doubt(self._market.symbols[tick.symbol], held, tick, occurrence)
+        now, (waits, since) = self._monotonic(), self._waits.get(strategy, (0, 0.0))
+        if doubt is None or waits != tick.time_us:
+            self._waits[strategy] = tick.time_us, now
+            return doubt
+        # The stream may have lost that tick, and what told of the clock.
+        return doubt if now - since < CLOCK_RETURNS_WITHIN else None
 
     def _check(self, order: Order) -> Refusal | None:
         """What can be said of an order before it is executed."""
@@ -249,10 +267,7 @@ class OrderService:
                 return answer(self._fenced(word.strategy, word.epoch))
             market = self._market.symbols.get(word.tick.symbol)
             doubt = reach.doubt(market, word.tick, 0) if market is not None else None
-            # With a latency a tick before the opening may come after its order; and the strategy
-            # asks until it is answered.
-            if doubt is None and self._config.globals.paper.latency_ms == 0.0:
-                doubt = self._closing_doubt(word.strategy, word.ticket, word.tick, 0)
+            doubt = doubt or self._closing_doubt(word.strategy, word.ticket, word.tick, 0)
             if doubt is not None:
                 logger.warning("position %d, %s: %s", word.ticket, word.strategy, doubt.detail)
                 # Until the own stream has come there, neither yes nor no.

@@ -7,6 +7,7 @@ import click
 
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.trading import trades as trading
+from mt5crs_shared.trading.orders import Code
 from mt5crs_shared.trading.trade_table import parquet_problem, trades_csv, trades_parquet
 from mt5crs_shared.trading.trades import Earned, Span, Trade
 from mt5crs_shared.wording import counted, duration
@@ -16,6 +17,9 @@ from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.display.words import money
+
+_TOGETHER = "together"
+"""Name of the row below the others."""
 
 
 def show_trades(
@@ -50,7 +54,7 @@ def show_earnings(
     found = _closed(var_dir, name, since)
     groups = trading.grouped_by(found, span)
     rows = [trading.earned(group, group_trades) for group, group_trades in groups.items()]
-    all_of_them = [trading.earned("together", found)] if len(rows) > 1 else []
+    all_of_them = [trading.earned(_TOGETHER, found)] if len(rows) > 1 else []
     show.print_rows(
         rows,
         lambda rows: _earned_columns([*rows, *all_of_them], span),
@@ -92,7 +96,7 @@ def _nothing(var_dir: Path, name: str | None) -> str:
 def _earned_columns(rows: Sequence[Earned], span: Span) -> list[Column]:
     swaps = [column(rows, "SWAP", lambda r: money(r.swap), 4)] if any(r.swap for r in rows) else []
     return [
-        column(rows, span.upper(), lambda r: Cell(r.name), right=False, least=8),
+        column(rows, span.upper(), lambda r: Cell(_named(r, span)), right=False, least=8),
         column(rows, "TRADES", lambda r: Cell(f"{r.trades:,}")),
         column(rows, "NET", lambda r: money(r.net)),
         column(rows, "WON", lambda r: Cell(f"{r.win_rate:.0%}")),
@@ -105,6 +109,11 @@ def _earned_columns(rows: Sequence[Earned], span: Span) -> list[Column]:
         *swaps,
         column(rows, "OPEN FOR", lambda r: Cell(duration(r.seconds)), 5),
     ]
+
+
+def _named(row: Earned, span: Span) -> str:
+    of_exit = span == "exit" and row.name != _TOGETHER
+    return trading.closed_by(Code(row.name)) if of_exit else row.name
 
 
 def _factor(factor: float | None) -> str:

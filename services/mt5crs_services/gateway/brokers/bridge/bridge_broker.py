@@ -257,8 +257,7 @@ class BridgeBroker(FarBroker):
             self._holdings.remove(fill.strategy)
         if dealt.held is not None:
             self._holdings.add(dealt.held)
-            if fill.entry == "IN":
-                self._books.opened(fill.ticket)
+        self._books.booked(fill)
         self._traffic.on_booked(fill.order_id)
 
     def worth(self) -> Worth:

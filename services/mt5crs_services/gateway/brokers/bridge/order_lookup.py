@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from mt5crs_services.gateway.broker import HandDeal, Outcome, Status, Word
-from mt5crs_services.gateway.brokers.bridge.account import closings, evidence
+from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments, ContradictionError
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
+from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import UnexplainedMoney
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
 from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
@@ -80,13 +81,15 @@ class OrderLookup:
         self._orders.add(sent)
         self._traffic.look_soon()
 
-    def take(self, snapshot: AccountSnapshot, known: set[int], difference: float) -> Iterator[Word]:
+    def take(
+        self, snapshot: AccountSnapshot, known: set[int], money: UnexplainedMoney
+    ) -> Iterator[Word]:
         """What the account says of orders whose fate is not known.
 
         Args:
             snapshot: The account.
             known: Tickets that belong to no order on its way.
-            difference: By how much the balance has changed, but for deals that are known.
+            money: What has moved the balance, but for deals that are known.
         """
         self.contradiction = ""
         self._listed = snapshot.positions
@@ -100,7 +103,7 @@ class OrderLookup:
                 yield from self._go_after_look(sent, snapshot)
             elif sent.doubt_at is not None and snapshot.asked_at >= sent.doubt_at:
                 try:
-                    yield from self._look_for(sent, snapshot, known, difference)
+                    yield from self._look_for(sent, snapshot, known, money)
                 except ContradictionError as error:
                     self.contradiction = str(error)
         if self._orders.need_looks:
@@ -152,7 +155,7 @@ class OrderLookup:
         return True
 
     def _look_for(
-        self, sent: SentOrder, snapshot: AccountSnapshot, known: set[int], difference: float
+        self, sent: SentOrder, snapshot: AccountSnapshot, known: set[int], money: UnexplainedMoney
     ) -> Iterator[Word]:
         if sent.stray is not None:
             yield from self._look_for_stray(sent, sent.stray, snapshot)
@@ -170,13 +173,14 @@ class OrderLookup:
                 )
                 return
             _ask_people(sent, evidence.suspected(sent.order, snapshot.positions, known))
-        elif (done := self._closed(sent, snapshot, difference)) is not None:
+        elif (done := self._closed(sent, snapshot, money)) is not None:
             yield from done
             return
-        yield from self._without_trace(sent, snapshot, difference)
+        moved = money.may_be_of(sent.order.order_id)
+        yield from self._without_trace(sent, snapshot, moved)
 
     def _closed(
-        self, sent: SentOrder, snapshot: AccountSnapshot, difference: float
+        self, sent: SentOrder, snapshot: AccountSnapshot, money: UnexplainedMoney
     ) -> Iterator[Word] | None:
         """What follows where a position that was to be closed is not what it was."""
         order, held = sent.order, self._deals.held_by(sent.order)
@@ -192,10 +196,7 @@ class OrderLookup:
             return iter(())
         if gone > evidence.SAME_LOTS:
             if not sent.closed_at:
-                # Where the fate of an opening is open too, nobody can tell which of them it was.
-                alone = all(s.order.action == "CLOSE" for s in self._orders.in_doubt)
-                ended = self._deals.ended(held, gone)
-                price = closings.price_of(ended, difference) if alone else 0.0
+                price = money.price_of(self._deals.ended(held, gone))
                 detail = "found in the account"
                 return self._traffic.dealt(sent, order.ticket, gone, price, detail)
             # What else is gone, somebody else has closed; that is booked by and by.
@@ -218,7 +219,7 @@ class OrderLookup:
         self._traffic.look_soon(0.0)
 
     def _without_trace(
-        self, sent: SentOrder, snapshot: AccountSnapshot, difference: float
+        self, sent: SentOrder, snapshot: AccountSnapshot, moved: float
     ) -> Iterator[Word]:
         sent.looked_at(snapshot.asked_at)
         if sent.suspect:
@@ -226,11 +227,7 @@ class OrderLookup:
             return
         if not sent.surely_not_dealt(self._monotonic(), self._settle_after):
             return
-        if (
-            sent.order.action == "OPEN"
-            and abs(difference) >= evidence.SAME_MONEY
-            and not sent.denied
-        ):
+        if sent.order.action == "OPEN" and abs(moved) >= evidence.SAME_MONEY and not sent.denied:
             sent.detail = "no position is there, but the balance has changed: it may be closed"
             return
         code = Code.BROKER if sent.denied else Code.NOT_DEALT
@@ -245,7 +242,7 @@ class OrderLookup:
             sent.stray = msgspec.structs.replace(stray, lots=gone)
             yield from self._traffic.dealt(sent, stray.ticket, gone, sent.closed_at, "")
         else:
-            yield from self._without_trace(sent, snapshot, difference=0.0)
+            yield from self._without_trace(sent, snapshot, moved=0.0)
 
     def _go_after_look(self, sent: SentOrder, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Send an order that closes a position, now that the position is known to be there."""

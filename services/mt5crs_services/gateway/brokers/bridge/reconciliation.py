@@ -11,11 +11,12 @@ from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
 from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState
 from mt5crs_services.gateway.brokers.bridge.account.closings import (
     PLAUSIBLE,
+    Ended,
     ending_fill,
 )
 from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
-from mt5crs_services.gateway.brokers.bridge.account.openings_in_doubt import OpeningsInDoubt
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
+from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import UnexplainedMoney
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.foreign_positions import foreign_note
@@ -27,7 +28,7 @@ from mt5crs_services.gateway.ledger.records import AccountNote
 from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import GlobalConfig
-from mt5crs_shared.trading.orders import Charge, Code, Position
+from mt5crs_shared.trading.orders import Charge, Code, Fill, Position
 
 logger = logging.getLogger(__name__)
 
@@ -137,14 +138,18 @@ class Reconciliation:
         self._missing = MissingPositions(
             holdings, deals.ended, orders.closes, lookup.look_again, settle_after, monotonic
         )
-        self._openings = OpeningsInDoubt(
+        self._unexplained = UnexplainedMoney(
             lambda: orders.openings(monotonic()), settings.execution.unknown_after
         )
         self._jumped: _Jump | None = None
 
-    def opened(self, ticket: int) -> None:
-        """A position is ours from now on; earlier snapshots cannot have it."""
-        self._missing.opened(ticket)
+    def booked(self, fill: Fill) -> None:
+        """A deal is in the ledger."""
+        if fill.entry == "OUT":
+            self._unexplained.booked(fill.ticket, fill.lots, fill.profit - fill.commission)
+        else:
+            # It is ours from now on; earlier snapshots cannot have it.
+            self._missing.opened(fill.ticket)
 
     @property
     def deals_from_us(self) -> int:
@@ -167,15 +172,18 @@ class Reconciliation:
             money = money.compared(account, self._own.balance())
         # First of all: what is left of a difference is what positions have made.
         self._remember(charges=charges, money=money)
-        difference = self._difference(account)
         ours = {held.position.ticket for held in self._holdings.all}
+        gone, told = self._missing.gone(snapshot), snapshot.deals is not None
+        self._unexplained.take(
+            self._difference(account), ours, gone, snapshot.asked_at, told and not money.unclaimed
+        )
         known = ours | set(self.state.foreign)
-        yield from self._lookup.take(snapshot, known, difference)
+        yield from self._lookup.take(snapshot, known, self._unexplained)
         yield from self._book_ended(snapshot)
         self.confirmed = not self.trouble
         self._close_strays(snapshot)
         self._missing.forget_before(snapshot)
-        settled = not self._orders.in_doubt and not self._missing.tickets
+        settled = not self._orders.in_doubt and not self._unexplained.awaits_booking
         if settled and not self.trouble:
             self._note(snapshot)
 
@@ -192,25 +200,14 @@ class Reconciliation:
         """Positions, or parts of them, that the broker has no more."""
         ended = self._missing.ended(snapshot)
         self.trouble = self._missing.contradiction
-        difference = self._difference(snapshot.account)
-        if not self._missing.tickets:
-            self._openings.nothing_is_missing(difference)
-        told = snapshot.deals is not None and not self.state.money.unclaimed
-        if not ended or self._openings.may_be_found(snapshot, told):
-            return
-        shares = self._openings.shares(ended, difference, snapshot, told)
-        if shares is None:
-            names = ", ".join(str(each.held.position.ticket) for each in ended)
-            self.trouble = (
-                f"the broker does not list position {names} any more, and its balance of"
-                f" {snapshot.account.balance:,.2f} does not fit to that: is the terminal logged"
-                " into another account? Nothing is sent; where the position was closed,"
-                f" `resolve {ended[0].held.position.ticket} filled --price P`"
-            )
-            return
-        for each, profit in zip(ended, shares, strict=True):
-            fill = ending_fill(each, profit)
-            yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
+        for together in self._unexplained.together(ended):
+            shares = self._unexplained.shares(together)
+            if shares is None:
+                self.trouble = _does_not_fit(together, snapshot.account, self._orders)
+                return
+            for each, profit in zip(together, shares, strict=True):
+                fill = ending_fill(each, profit)
+                yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
 
     def _close_strays(self, snapshot: AccountSnapshot) -> None:
         """Close what orders of ours have opened that are not on their way any more."""
@@ -254,6 +251,7 @@ class Reconciliation:
             ),
             *([told] if told is not None else ()),
         ]
+        self._unexplained.settled()
         self._remember(notes, foreign=foreign, unguarded=unguarded, money=money)
 
     def _claimed(self) -> BalanceState:
@@ -301,6 +299,7 @@ class Reconciliation:
         self._remember(charges=charges, money=money)
         money, note = money.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
+        self._unexplained.settled()
         self._remember([note], money=money)
         return ""
 
@@ -321,6 +320,18 @@ class Reconciliation:
             logger.info("%s was charged %s", charge.strategy, _charged(charge))
         for note in notes:
             logger.warning("%s", note.detail)
+
+
+def _does_not_fit(ended: Sequence[Ended], account: FarAccount, orders: SentOrders) -> str:
+    names = ", ".join(str(each.held.position.ticket) for each in ended)
+    doubted = ", ".join(sent.order.order_id for sent in orders.in_doubt)
+    also = f", or has order {doubted}, of which nobody knows, moved it" if doubted else ""
+    return (
+        f"the broker does not list position {names} any more, and its balance of"
+        f" {account.balance:,.2f} does not fit to that: is the terminal logged into another"
+        f" account{also}? Nothing is sent; where the position was closed,"
+        f" `resolve {ended[0].held.position.ticket} filled --price P`"
+    )
 
 
 def _charged(charge: Charge) -> str:

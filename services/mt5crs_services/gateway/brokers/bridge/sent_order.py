@@ -5,7 +5,7 @@ from collections import OrderedDict
 import msgspec
 
 from mt5crs_services.gateway.broker import Outcome
-from mt5crs_services.gateway.brokers.bridge.account.openings_in_doubt import Opening
+from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import Opening
 from mt5crs_services.gateway.brokers.bridge.bridge_link import LATE_SOCKETS
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,

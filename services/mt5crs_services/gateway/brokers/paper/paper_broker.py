@@ -160,7 +160,7 @@ class PaperBroker(NearBroker):
         touch = stop_triggers.touch_named_by(held, market, tick)
         if touch is not None:
             return self._end_touched(held, touch)
-        if tick.timed and tick.time_us < position.open_time_us and not market.clock_returned:
+        if stop_triggers.is_before_opening(held, market, tick, 0):
             return f"position {ticket} was opened after that tick"
         code = touched(position, tick)
         if code is None:

@@ -49,11 +49,12 @@ def is_before_opening(
     """
     if not tick.timed or tick.time_us >= held.position.open_time_us:
         return False
-    opened = market.number(held.opening, held.position.open_occurrence)
     found = market.number(tick, occurrence)
-    if opened is not None and found is not None:
-        return found < opened
-    return not market.clock_returned
+    if found is None:
+        return not market.clock_returned
+    # An opening that only its strategy has heard was taken before: it knew of the position.
+    opened = market.number(held.opening, held.position.open_occurrence)
+    return opened is not None and found < opened
 
 
 def touch_before(

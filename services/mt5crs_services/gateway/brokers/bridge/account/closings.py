@@ -74,11 +74,13 @@ def shared_out(ended: Sequence[Ended], made: float) -> list[float] | None:
         made: By how much the balance has changed besides what is known, in the account's currency.
     """
     shares = _shares(ended, made, NEAR_QUOTE)
-    if shares is None:
-        guesses = itertools.islice(itertools.product(*map(_at_levels, ended)), GUESSES)
-        best = min(guesses, key=lambda guess: abs(made - sum(each.expected for each in guess)))
-        shares = _shares(best, made, PLAUSIBLE)
-    return shares
+    return _shares(best_guess(ended, made), made, PLAUSIBLE) if shares is None else shares
+
+
+def best_guess(ended: Sequence[Ended], made: float) -> Sequence[Ended]:
+    """The same, each closed at the quote, at its stop or at its target: what fits `made` best."""
+    guesses = itertools.islice(itertools.product(*map(_at_levels, ended)), GUESSES)
+    return min(guesses, key=lambda guess: abs(made - sum(each.expected for each in guess)))
 
 
 def _at_levels(ended: Ended) -> list[Ended]:

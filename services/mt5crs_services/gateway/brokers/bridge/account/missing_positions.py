@@ -75,34 +75,34 @@ class MissingPositions:
         """What was opened before a snapshot is in it, and in all later ones."""
         self._since = {t: at for t, at in self._since.items() if at >= snapshot.asked_at}
 
-    def ended(self, snapshot: AccountSnapshot) -> list[Ended]:
-        """What is gone for so long that the broker must have closed it.
+    def gone(self, snapshot: AccountSnapshot) -> dict[int, float]:
+        """Lots that a snapshot lacks of each position, whoever closes it."""
+        found = {h.position.ticket: self._gone(h, snapshot) for h in self._holdings.all}
+        return {ticket: lots for ticket, lots in found.items() if lots > evidence.SAME_LOTS}
 
-        All of it or nothing: what the balance has moved by is shared out among them, and one that
-        is missing since a moment ago has its share in it.
-        """
+    def ended(self, snapshot: AccountSnapshot) -> list[Ended]:
+        """What is gone for so long that the broker must have closed it."""
         self.contradiction = ""
         before, self.tickets = self.tickets, {}
-        ended, all_sure = [], True
+        ended = []
         for held in list(self._holdings.all):
-            gone = self._gone(held, snapshot)
             ticket = held.position.ticket
+            gone = 0.0 if self._closes(held.position.strategy) else self._gone(held, snapshot)
             if not gone:
-                all_sure = all_sure and not self.newer(ticket, snapshot)
                 continue
             looks, since = before.get(ticket, Missing(0, snapshot.asked_at))
             self.tickets[ticket] = Missing(looks + 1, since)
             waited = self._monotonic() - since
-            all_sure = all_sure and looks + 1 >= MISSED_LOOKS and waited >= self._settle_after
-            ended.append(self._estimate(held, gone))
-        if ended and not all_sure:
-            self._look_again(self._settle_after)
-        return ended if all_sure else []
+            if looks + 1 >= MISSED_LOOKS and waited >= self._settle_after:
+                ended.append(self._estimate(held, gone))
+            else:
+                self._look_again(self._settle_after)
+        return ended
 
     def _gone(self, held: OpenPosition, snapshot: AccountSnapshot) -> float:
         """Lots of a position that a snapshot has no more."""
         position = held.position
-        if self.newer(position.ticket, snapshot) or self._closes(position.strategy):
+        if self.newer(position.ticket, snapshot):
             return 0.0
         listed = evidence.listed_as(position, snapshot.positions)
         if listed is None:
