@@ -137,7 +137,9 @@ class Damage:
             _remove(self._path)
             self._kept.rename(self._path)
             if not stat.S_ISSOCK(self._mode):
-                self._path.chmod(stat.S_IMODE(self._mode))
+                # What was set aside once is removed by its owner after a while.
+                with contextlib.suppress(FileNotFoundError):
+                    self._path.chmod(stat.S_IMODE(self._mode))
 
 
 def kinds(path: Path) -> list[str]:
