@@ -97,7 +97,7 @@ class UnexplainedMoney:
             self._groups.append(GoneTogether(new, moved, openings))
         elif abs(moved) >= SAME_MONEY:
             self._put_down(moved, gone)
-        self._listed = (self._listed or set()) | (set(held) - gone.keys())
+        self._listed = ((self._listed or set()) & set(held)) | (set(held) - gone.keys())
 
     def booked(self, ticket: int, lots: float, net: float) -> None:
         """A closing deal is in the ledger.
