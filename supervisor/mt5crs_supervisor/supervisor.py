@@ -15,7 +15,7 @@ from mt5crs_shared.events import SUPERVISOR, BeganAgain, Started, Stopped, Stopp
 from mt5crs_shared.messages import Beat, Failed, FirstTick, FromChild, Hello, Ready, Stop
 from mt5crs_shared.process.paths import UMASK, VarPaths
 from mt5crs_shared.storage.event_files import EventWriter
-from mt5crs_supervisor.children import plans
+from mt5crs_supervisor.children import causes, plans
 from mt5crs_supervisor.children.channel import ChildChannel
 from mt5crs_supervisor.children.child import Child
 from mt5crs_supervisor.children.pauses import Pauses
@@ -203,7 +203,8 @@ class Supervisor:
             known = self._post_mortem.read_last_words
             self._channel.wait_for_last_words(self._dispatch, lambda: known(child))
         self._spawner.forget(child, handle)
-        child.spawn.stuck_at = self._post_mortem.stuck_at(child)
+        if causes.has_written_stacks(child.spawn, status):
+            child.spawn.stuck_at = self._post_mortem.stuck_at(child)
         child.on_exit(status, self._monotonic(), self._post_mortem.oom_since_last())
 
     def _read_children(self) -> None:

@@ -28,14 +28,21 @@ def of_death(spawn: Spawn, status: ExitStatus, oom: bool) -> Cause:
 
 def explain_death(spawn: Spawn, status: ExitStatus, cause: Cause) -> str:
     """Why it died, in one sentence."""
-    # What somebody's kill -9 ends has written nothing; what is there is of an earlier moment.
-    crashed = status.code is not None and status.code < 0 and status.code != -signal.SIGKILL
-    told = spawn.stuck_at and (spawn.sentence is not None or crashed)
+    told = spawn.stuck_at and has_written_stacks(spawn, status)
     where = f" ({spawn.stuck_at})" if told else ""
     if spawn.sentence is not None:
         return spawn.sentence.why + where
     why = f"{spawn.failed.reason} ({status})" if spawn.failed is not None else f"{status}{where}"
     return f"{why}; {MACHINE}" if cause is Cause.MACHINE else why
+
+
+def has_written_stacks(spawn: Spawn, status: ExitStatus) -> bool:
+    """Whether it was told to write its stacks, or has crashed.
+
+    What somebody's kill -9 ends has written none; what is there is of an earlier moment.
+    """
+    crashed = status.code is not None and status.code < 0 and status.code != -signal.SIGKILL
+    return spawn.sentence is not None or crashed
 
 
 def given_up(cause: Cause, reason: str, last: str) -> str:

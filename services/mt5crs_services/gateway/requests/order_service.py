@@ -223,10 +223,12 @@ class OrderService:
         if self._broker.far_away or self._config.globals.paper.latency_ms > 0.0:
             return None
         doubt = reach.closing_doubt(self._market.symbols[tick.symbol], held, tick, occurrence)
+        if doubt is None:
+            return None
         now, (waits, since) = self._monotonic(), self._waits.get(strategy, (0, 0.0))
-        if doubt is None or waits != tick.time_us:
-            self._waits[strategy] = tick.time_us, now
-            return doubt
+        if waits != tick.time_us:
+            since = now
+            self._waits[strategy] = tick.time_us, since
         # The stream may have lost that tick, and what told of the clock.
         return doubt if now - since < CLOCK_RETURNS_WITHIN else None
 

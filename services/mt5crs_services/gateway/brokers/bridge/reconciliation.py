@@ -198,6 +198,7 @@ class Reconciliation:
 
     def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Positions, or parts of them, that the broker has no more."""
+        # Looked at anew: what orders have closed is booked since.
         ended = self._missing.ended(snapshot)
         self.trouble = self._missing.contradiction
         for together in self._unexplained.together(ended):
