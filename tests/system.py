@@ -63,10 +63,10 @@ def _ports() -> Iterator[int]:
     """Ports below those that the system gives to whoever connects, from a random one on.
 
     Each process of a run has a share of its own: what one has been given, and has not bound yet,
-    another one would find free.
+    another one would find free. Who runs alone has the last one, beside a whole run.
     """
     first, count, shares = 10_000, 1_400, 16
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw15")[2:])
     share = range(first, first + count * shares)[worker % shares :: shares]
     begin = secrets.randbelow(count)
     return itertools.cycle((*share[begin:], *share[:begin]))

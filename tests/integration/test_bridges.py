@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mt5crs_services.gateway.brokers.bridge.account.snapshots import KEY as SNAPSHOT
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
+from mt5crs_services.gateway.brokers.bridge.bridge_link import BridgeLink
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.operator_requests import (
     Adopt,
@@ -176,10 +178,10 @@ def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
     assert "no order of that id" in settled(desk, Settle("another", False, "ann"))
 
 
-@pytest.mark.parametrize("dealt", [True, False])
+@pytest.mark.parametrize(("dealt", "asking"), [(True, False), (True, True), (False, False)])
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
 def test_what_a_lost_order_may_have_made_is_given_to_no_other_position(
-    desk: Desk, dealt: bool
+    desk: Desk, dealt: bool, asking: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.ready()
     held = desk.result(order(desk.quote(), strategy="other", magic=8, order_id="first")).position
@@ -198,8 +200,12 @@ def test_what_a_lost_order_may_have_made_is_given_to_no_other_position(
     broker = desk.core.broker
     assert isinstance(broker, BridgeBroker)
     desk.until(lambda: broker.in_doubt, "its answer is waited for no more")
+    if asking:
+        asked = pause_when_asked(desk, monkeypatch)
+        desk.until(lambda: asked, "the account is asked for")
     word = Settle(wanted.order_id, dealt, "ann", *((lost.ticket, lost.lots, lost.price) * dealt))
     assert settled(desk, word) == ""
+    desk.bridge.go_on()
     desk.until(lambda: desk.core.broker.positions() == {}, "all is booked")
     code = Code.FILLED if dealt else Code.NOT_DEALT
     assert desk.results[wanted.order_id].code is code
@@ -242,6 +248,38 @@ def restart(desk: Desk, faults: Faults) -> None:
     desk.bridge.start(faults)
     desk.until(lambda: not desk.core.broker.ready, "the connection is lost")
     desk.until(lambda: desk.core.broker.ready, "it is back")
+
+
+def pause_when_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have the bridge stand still before the account is asked for; then that is in the list."""
+    asked: list[str] = []
+    send = BridgeLink.send
+
+    def paused(link: BridgeLink, key: str, body: bytes, deals: bool) -> bool:
+        if key == SNAPSHOT and not asked:
+            desk.bridge.pause()
+            asked.append(key)
+        return send(link, key, body, deals)
+
+    monkeypatch.setattr(BridgeLink, "send", paused)
+    return asked
+
+
+@pytest.mark.parametrize("desk", SEEING, indirect=True)
+def test_who_flattens_in_the_moment_of_a_restart_is_to_ask_again(desk: Desk) -> None:
+    desk.ready()
+    desk.result(order(desk.quote()))
+    held = desk.position("euro")
+    assert held is not None
+    desk.restart()
+    wanted = ClosePositions((held.ticket,), "ann")
+    report = desk.core.handle(wanted, caught_up=True)
+    assert isinstance(report, TradingReport)
+    assert report.catching_up and "not been seen" in report.kept[held.ticket]
+    desk.ready()
+    report = desk.core.handle(wanted, caught_up=True)
+    assert isinstance(report, TradingReport)
+    assert report.under_way and not report.catching_up
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)

@@ -39,12 +39,9 @@ def replay(system: System, *arguments: str) -> None:
     """Publish files and wait until every strategy has taken all of them."""
     url = ["--url", f"tcp://localhost:{system.port}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(
-        [*system.command("feed", "replay"), *url, *arguments],
-        check=True,
-        env=environment,
-        capture_output=True,
-    )
+    command = [*system.command("feed", "replay"), *url, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def taken(system: System) -> list[int]:

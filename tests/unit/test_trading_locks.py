@@ -215,7 +215,9 @@ def test_nothing_is_closed_before_there_are_quotes_of_now(office: Office) -> Non
     office.ledger.close()
     office.start()
     office.feed(*tape[:1], known=True)
-    assert ask(office, ClosePositions((position.ticket,), "ann")).closed == ()
+    report = ask(office, ClosePositions((position.ticket,), "ann"))
+    assert report.closed == ()
+    assert report.catching_up, "who asks is to ask again"
     office.feed(*tape[1:], known=True)
     (fill,) = ask(office, ClosePositions((position.ticket,), "ann")).closed
     assert fill.time_us == tick(9).time_us
@@ -236,6 +238,7 @@ def test_what_cannot_be_closed_is_said(office: Office) -> None:
         position.ticket: "no quote of EURUSD has come since it was opened",
         77: "there never was such a position",
     }
+    assert report.catching_up
     assert office.position("euro") == position
 
 

@@ -15,6 +15,7 @@ from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import AccountNote, StreamUpdate
 from mt5crs_services.gateway.quotes.market import SymbolMarket
 from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Charge, Code, Fill, Order, Position
 
@@ -145,6 +146,13 @@ class Worth(msgspec.Struct, frozen=True):
     prices: Mapping[str, float] = {}
 
 
+class NotYetError(Mt5crsError):
+    """A position cannot be closed just yet: the gateway has begun a moment ago.
+
+    It stays open; who wants it closed asks again.
+    """
+
+
 class Broker(Protocol):
     """One account at one broker. No call may wait for the other side.
 
@@ -239,6 +247,9 @@ class Broker(Protocol):
         Returns:
             The deal that ended it; or why there is none; None: its side has been asked, and the
             deal comes by itself.
+
+        Raises:
+            NotYetError: There is no quote of this moment yet, or the account was not seen.
         """
 
     @property

@@ -101,7 +101,7 @@ class TradingReport(msgspec.Struct, frozen=True, tag=True):
         positions: Every open position.
         closed: By `ClosePositions`, also by an earlier one: the deals that did it.
         kept: By ticket, why a position that was to be closed is not.
-        catching_up: The gateway has no quotes of this moment yet, and closes nothing.
+        catching_up: Some are kept since the gateway has just begun; it is to be asked again.
         under_way: Some of them the broker has been asked to close, and has not yet.
         refused: Why `Settle` or `Adopt` has changed nothing; empty: it has, or was not asked for.
         foreign: Open positions of the account that are no strategy's here; None: it is not known.

@@ -5,7 +5,7 @@ import math
 
 import msgspec
 
-from mt5crs_services.gateway.broker import Broker, HandDeal, Word
+from mt5crs_services.gateway.broker import Broker, HandDeal, NotYetError, Word
 from mt5crs_services.gateway.ledger.account import Account
 from mt5crs_services.gateway.ledger.ledger import Ledger
 from mt5crs_services.gateway.orders.execution import Execution
@@ -66,9 +66,6 @@ class OperatorService:
             message: The request.
             caught_up: The gateway's own streams are; before that, their quotes are old ones.
         """
-        closed: list[Fill] = []
-        kept: dict[int, str] = {}
-        under_way = False
         refused = ""
         try:
             match message:
@@ -76,16 +73,8 @@ class OperatorService:
                     self._locks.put(wanted)
                 case Unlock(owner=owner, scopes=scopes, who=who):
                     self._locks.take_off(owner, scopes, who)
-                case ClosePositions(tickets=tickets, who=who):
-                    for ticket in tickets:
-                        found = self._close(ticket, f"closed by {who}", caught_up)
-                        if found is None:
-                            under_way = True
-                            kept[ticket] = "the broker has been asked, and has not closed it yet"
-                        elif isinstance(found, str):
-                            kept[ticket] = found
-                        else:
-                            closed.append(found)
+                case ClosePositions():
+                    return self._close_all(message, caught_up)
                 case Settle():
                     refused = self._settle(message)
                 case Adopt():
@@ -93,8 +82,7 @@ class OperatorService:
         except LedgerError:
             logger.exception("what the operator asked for could not be recorded")
             return None
-        report = self._report(tuple(closed), kept, catching_up=not caught_up)
-        return msgspec.structs.replace(report, under_way=under_way, refused=refused)
+        return msgspec.structs.replace(self._report(), refused=refused)
 
     def _settle(self, word: Settle) -> str:
         """Take somebody's word for an order's fate; why it is not taken, empty: it is."""
@@ -124,17 +112,40 @@ class OperatorService:
         self._execution.take(found)
         return ""
 
+    def _close_all(self, request: ClosePositions, caught_up: bool) -> TradingReport:
+        """Close what can be closed now, and say of the rest why it is kept."""
+        closed: list[Fill] = []
+        kept: dict[int, str] = {}
+        under_way = catching_up = False
+        for ticket in request.tickets:
+            try:
+                found = self._close(ticket, f"closed by {request.who}", caught_up)
+            except NotYetError as error:
+                found, catching_up = str(error), True
+            if found is None:
+                under_way = True
+                kept[ticket] = "the broker has been asked, and has not closed it yet"
+            elif isinstance(found, str):
+                kept[ticket] = found
+            else:
+                closed.append(found)
+        return msgspec.structs.replace(
+            self._report(),
+            closed=tuple(closed),
+            kept=kept,
+            catching_up=catching_up,
+            under_way=under_way,
+        )
+
     def _close(self, ticket: int, reason: str, caught_up: bool) -> Fill | str | None:
         for strategy, position in self._broker.positions().items():
             if position.ticket == ticket:
                 if not caught_up:
-                    return "the gateway is still catching up with the market"
+                    raise NotYetError("the gateway is still catching up with the market")
                 return self._execution.close(strategy, reason)
         return self._ledger.closed(ticket) or "there never was such a position"
 
-    def _report(
-        self, closed: tuple[Fill, ...], kept: dict[int, str], catching_up: bool
-    ) -> TradingReport:
+    def _report(self) -> TradingReport:
         positions, foreign = self._broker.positions(), self._broker.foreign
         known = {strategy.name for strategy in self._config.strategies}
         return TradingReport(
@@ -142,9 +153,6 @@ class OperatorService:
             trials=tuple(map(self._try, self._config.strategies)),
             former=tuple(name for name in self._account.strategies if name not in known),
             positions=tuple(positions.values()),
-            closed=closed,
-            kept=kept,
-            catching_up=catching_up,
             foreign=tuple(foreign) if foreign is not None else None,
         )
 

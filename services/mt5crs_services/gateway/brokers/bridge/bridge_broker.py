@@ -17,6 +17,7 @@ from mt5crs_services.gateway.broker import (
     FarBroker,
     HandDeal,
     KeepFarSide,
+    NotYetError,
     Outcome,
     Terms,
     Word,
@@ -225,16 +226,17 @@ class BridgeBroker(FarBroker):
 
     def close(self, strategy: str, reason: str) -> Dealt | str | None:
         """Have a position closed; the deal comes by itself."""
-        if not self._may_trade or self._away():
-            return self.trouble or "the account has not been seen yet"
-        return self._guard.close(strategy, reason)
+        if self._may_trade and not self._away():
+            return self._guard.close(strategy, reason)
+        if self.trouble:
+            return self.trouble
+        raise NotYetError("the account has not been seen yet")
 
     @property
     def foreign(self) -> list[Position] | None:
         """See `Broker.foreign`."""
-        if self._snapshots.latest is None:
-            return None
-        return [position_at(found) for found in self._listed_foreign.values()]
+        listed = [position_at(found) for found in self._listed_foreign.values()]
+        return listed if self._snapshots.latest is not None else None
 
     def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """Make such a position a strategy's own; see `Broker.adopt`."""
@@ -259,6 +261,7 @@ class BridgeBroker(FarBroker):
             self._holdings.add(dealt.held)
         self._books.booked(fill)
         self._traffic.on_booked(fill.order_id)
+        self._snapshots.spoil()
 
     def worth(self) -> Worth:
         """What the positions are worth at the last good quotes."""
@@ -288,9 +291,7 @@ class BridgeBroker(FarBroker):
     def _take(self, message: BridgeMessage) -> Iterator[Word]:
         if message.key != SNAPSHOT:
             yield from self._traffic.take(message)
-            return
-        snapshot = self._snapshots.take(message)
-        if snapshot is not None:
+        elif (snapshot := self._snapshots.take(message)) is not None:
             yield from self._books.take(snapshot)
 
     def _away(self) -> str:

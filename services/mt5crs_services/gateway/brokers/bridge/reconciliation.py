@@ -147,9 +147,6 @@ class Reconciliation:
         """A deal is in the ledger."""
         if fill.entry == "OUT":
             self._unexplained.booked(fill.ticket, fill.lots, fill.profit - fill.commission)
-        else:
-            # It is ours from now on; earlier snapshots cannot have it.
-            self._missing.opened(fill.ticket)
 
     @property
     def deals_from_us(self) -> int:
@@ -182,7 +179,6 @@ class Reconciliation:
         yield from self._book_ended(snapshot)
         self.confirmed = not self.trouble
         self._close_strays(snapshot)
-        self._missing.forget_before(snapshot)
         settled = not self._orders.in_doubt and not self._unexplained.awaits_booking
         if settled and not self.trouble:
             self._note(snapshot)
@@ -217,8 +213,7 @@ class Reconciliation:
         on_way = {sent.instruction.comment for sent in self._orders.all}
         for found in snapshot.positions:
             comment = found.comment or ""
-            newer = self._missing.newer(found.ticket, snapshot)
-            if found.ticket in ours or newer or comment in on_way:
+            if found.ticket in ours or comment in on_way:
                 continue
             # One that was booked as closed, and is there again, was never closed.
             if not self._own.closed(found.ticket):

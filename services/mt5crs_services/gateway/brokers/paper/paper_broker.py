@@ -19,6 +19,7 @@ from mt5crs_services.gateway.broker import (
     Dealt,
     KeepFarSide,
     NearBroker,
+    NotYetError,
     Outcome,
     Status,
     Terms,
@@ -168,7 +169,7 @@ class PaperBroker(NearBroker):
         return self._end(held, tick, code, self._valuation.rate(market, tick, rate, held.rate))
 
     def close(self, strategy: str, reason: str) -> Dealt | str:
-        """Close a position at the last believed quote, or by the touch that came before."""
+        """Close at the last believed quote, or by the touch before it; see `Broker.close`."""
         held = self._open.get(strategy)
         if held is None:
             return "it is not open"
@@ -176,7 +177,7 @@ class PaperBroker(NearBroker):
             return self._end_touched(held, held.touch)
         quote = self._valuation.quote_of_now(held)
         if quote is None:
-            return f"no quote of {held.position.symbol} has come since it was opened"
+            raise NotYetError(f"no quote of {held.position.symbol} has come since it was opened")
         rate = self._valuation.rate(self._market.symbols[quote.symbol], quote)
         return self._end(held, quote, Code.MANUAL, rate, reason)
 

@@ -61,19 +61,6 @@ class MissingPositions:
         self._look_again = look_again
         self._settle_after = settle_after
         self._monotonic = monotonic
-        self._since: dict[int, float] = {}
-
-    def opened(self, ticket: int) -> None:
-        """A position is ours from now on; earlier snapshots cannot have it."""
-        self._since[ticket] = self._monotonic()
-
-    def newer(self, ticket: int, snapshot: AccountSnapshot) -> bool:
-        """Whether a position was opened after a snapshot was asked for."""
-        return self._since.get(ticket, 0.0) >= snapshot.asked_at
-
-    def forget_before(self, snapshot: AccountSnapshot) -> None:
-        """What was opened before a snapshot is in it, and in all later ones."""
-        self._since = {t: at for t, at in self._since.items() if at >= snapshot.asked_at}
 
     def gone(self, snapshot: AccountSnapshot) -> dict[int, float]:
         """Lots that a snapshot lacks of each position, whoever closes it."""
@@ -102,8 +89,6 @@ class MissingPositions:
     def _gone(self, held: OpenPosition, snapshot: AccountSnapshot) -> float:
         """Lots of a position that a snapshot has no more."""
         position = held.position
-        if self.newer(position.ticket, snapshot):
-            return 0.0
         listed = evidence.listed_as(position, snapshot.positions)
         if listed is None:
             return position.lots

@@ -56,8 +56,9 @@ class _Step(enum.Enum):
 class Snapshots:
     """Asks for the account, its positions, its deals where the dialect tells them, and once more.
 
-    Where a deal of ours leaves in between, or the balance is another one at the end, they do not
-    fit, and are asked again: so a deal that is told has moved the balance that is told with it.
+    Where a deal of ours leaves or is booked in between, or the balance is another one at the end,
+    they do not fit, and are asked again: so a deal that is told has moved the balance that is told
+    with it, and whatever is in the books was there before the account was asked.
 
     Args:
         dialect: What the bridge speaks.
@@ -103,7 +104,7 @@ class Snapshots:
         self._due = min(self._due, self._monotonic() + after)
 
     def spoil(self) -> None:
-        """A deal leaves: what was asked before does not fit to what is asked after."""
+        """A deal leaves, or is booked: what was asked before does not fit to what comes after."""
         if self._step is not _Step.NONE:
             self._step = _Step.NONE
             self._due = self._monotonic()
