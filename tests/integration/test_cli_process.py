@@ -122,7 +122,9 @@ def test_a_day_of_an_operator(installation: CommandLine, market: Pulse) -> None:
     assert installation.call("logs", "euor").returncode == 2
 
     stopped = installation.call("stop")
-    assert (stopped.returncode, stopped.stdout.splitlines()[-1]) == (0, "stopped")
+    assert stopped.returncode == 0, stopped.stderr
+    # What it has opened meanwhile stays open, and that is said.
+    assert stopped.stdout.splitlines()[-1].startswith("stopped")
     installation.assert_nothing_left()
     assert installation.call("stop").returncode == 3
 
