@@ -22,6 +22,7 @@ from mt5crs_shared.configuration.execution_structs import AccountConfig, Executi
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.messages import OrderAnswer, PositionClosed
+from mt5crs_shared.trading.operator_requests import Adopt, Settle, TradingReport
 from mt5crs_shared.trading.orders import Order, OrderResult
 from tests.bridges.scripted_bridge import BRIDGES, Faults
 from tests.bridges.terminal_book import SPREAD, TerminalBook
@@ -252,3 +253,21 @@ class BridgeOffice(Office, Generic[B]):
     def trouble(self) -> str:
         """What the gateway says is wrong."""
         return self.core.trouble
+
+
+BridgeDesk = BridgeOffice[BridgeProcess]
+
+
+def restart(desk: BridgeDesk, faults: Faults) -> None:
+    """Have the bridge go on with faults."""
+    desk.bridge.kill()
+    desk.bridge.start(faults)
+    desk.until(lambda: not desk.core.broker.ready, "the connection is lost")
+    desk.until(lambda: desk.core.broker.ready, "it is back")
+
+
+def settled(desk: BridgeDesk, word: Settle | Adopt) -> str:
+    """Why it changes nothing; empty: it has."""
+    report = desk.core.handle(word, caught_up=True)
+    assert isinstance(report, TradingReport)
+    return report.refused

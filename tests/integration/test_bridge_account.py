@@ -12,11 +12,11 @@ from mt5crs_shared.trading.operator_requests import (
     TradingReport,
 )
 from mt5crs_shared.trading.orders import Code
+from tests.bridges.office import BridgeDesk as Desk
+from tests.bridges.office import restart, settled
 from tests.bridges.scripted_bridge import Faults
-from tests.integration.test_bridges import BLIND, SEEING, Desk, desk, restart, settled
+from tests.integration.test_bridges import BLIND, SEEING
 from tests.unit.gateway_cases import order
-
-__all__ = ["desk"]
 
 
 def noted(desk: Desk, kind: str) -> list[str]:

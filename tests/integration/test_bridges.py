@@ -1,8 +1,5 @@
 """The gateway behind real bridges, in processes of their own, one for each dialect."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import KEY as SNAPSHOT
@@ -10,42 +7,19 @@ from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
 from mt5crs_services.gateway.brokers.bridge.bridge_link import BridgeLink
 from mt5crs_shared.trading.locks import TradingLock, TradingState
 from mt5crs_shared.trading.operator_requests import (
-    Adopt,
     ClosePositions,
     Settle,
     TradingReport,
 )
 from mt5crs_shared.trading.orders import Code
-from tests.bridges.office import BridgeOffice, BridgeProcess
+from tests.bridges.office import BridgeDesk, restart, settled
 from tests.bridges.scripted_bridge import Faults
 from tests.unit.gateway_cases import order
 
-Desk = BridgeOffice[BridgeProcess]
+Desk = BridgeDesk
 
 SEEING = ("trade", "open_close")
 BLIND = ("order_send", "expert_advisor")
-
-
-@pytest.fixture
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    """A gateway, and its bridge without faults."""
-    dialect = request.param
-    bridge = BridgeProcess(dialect, tmp_path / "terminal.db", Faults())
-    bridge.start()
-    office = BridgeOffice(
-        tmp_path / "ledger.db",
-        bridge,
-        # The defaults wait for real bridges and for people; `test_live_system` runs on them.
-        timeout=1.0,
-        settle_after=0.5,
-        unknown_after=0.5,
-        reconcile_every=0.3,
-        trust_account=True,
-    )
-    yield office
-    office.close()
-    bridge.kill()
-    office.context.term()
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
@@ -242,14 +216,6 @@ def test_an_order_that_waits_passes_the_locks_once_more(desk: Desk) -> None:
     assert [deal.lots for deal in desk.bridge.book.deals()] == [0.1]
 
 
-def restart(desk: Desk, faults: Faults) -> None:
-    """Have the bridge go on with faults."""
-    desk.bridge.kill()
-    desk.bridge.start(faults)
-    desk.until(lambda: not desk.core.broker.ready, "the connection is lost")
-    desk.until(lambda: desk.core.broker.ready, "it is back")
-
-
 def pause_when_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have the bridge stand still before the account is asked for; then that is in the list."""
     asked: list[str] = []
@@ -354,10 +320,3 @@ def test_a_guarded_stop_waits_for_a_closing_that_an_earlier_gateway_has_sent(des
     word = Settle(closing.order_id, True, "ann", lots=deal.lots, price=deal.price)
     assert settled(desk, word) == ""
     assert (desk.position("euro"), desk.fills()[-1].order_id) == (None, closing.order_id)
-
-
-def settled(desk: Desk, word: Settle | Adopt) -> str:
-    """Why it changes nothing; empty: it has."""
-    report = desk.core.handle(word, caught_up=True)
-    assert isinstance(report, TradingReport)
-    return report.refused

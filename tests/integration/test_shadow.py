@@ -15,9 +15,8 @@ from mt5crs_shared.storage import ledger_schema, shadow_log
 from mt5crs_shared.trading import slippage
 from mt5crs_shared.trading.orders import Code
 from mt5crs_shared.trading.slippage import ComparedOrder
-from tests.bridges.office import BridgeOffice, BridgeProcess
+from tests.bridges.office import BridgeOffice, BridgeProcess, restart
 from tests.bridges.scripted_bridge import Faults
-from tests.integration.test_bridges import restart
 from tests.integration.test_cli_process import CommandLine
 from tests.integration.test_live_system import STRATEGY, entry
 from tests.system import Pulse, wait_for

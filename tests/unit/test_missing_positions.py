@@ -68,3 +68,18 @@ def test_what_is_being_closed_is_gone_and_has_not_ended_by_itself() -> None:
     assert watch.at(SETTLE_AFTER, 2, 3) == set()
     there = tuple(FarPosition(ticket, "EURUSD", "BUY", 0.1) for ticket in (2, 3))
     assert watch.missing.gone(AccountSnapshot(BEGIN + 1.0, ACCOUNT, there)) == {1: 0.1}
+
+
+def test_what_else_is_gone_of_a_position_has_its_own_time() -> None:
+    watch = Watch()
+
+    def ended(now: float, lots: float) -> list[float]:
+        watch.now = BEGIN + now
+        there = [FarPosition(ticket, "EURUSD", "BUY", 0.1) for ticket in (2, 3)]
+        there += [FarPosition(1, "EURUSD", "BUY", lots)] * (lots > 0.0)
+        snapshot = AccountSnapshot(watch.now, ACCOUNT, tuple(there))
+        return [each.lots for each in watch.missing.ended(snapshot)]
+
+    assert ended(0.0, 0.06) == ended(SETTLE_AFTER - 1.0, 0.0) == ended(SETTLE_AFTER, 0.0) == []
+    assert ended(SETTLE_AFTER + 1.0, 0.06) == [], "it was listed again: another look"
+    assert ended(2 * SETTLE_AFTER, 0.06) == [0.04]

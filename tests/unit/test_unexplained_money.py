@@ -194,3 +194,10 @@ def test_a_balance_that_was_accepted_explains_nothing_any_more() -> None:
     desk.look(-5.4, 1)
     desk.openings = ()
     assert desk.made(1) == [[-5.4]]
+
+
+def test_what_else_is_gone_without_any_money_is_not_booked() -> None:
+    desk = Desk()
+    desk.look(-2.0, t1=0.04)
+    desk.look(-2.0, t1=0.1)
+    assert desk.made(1) == [None]

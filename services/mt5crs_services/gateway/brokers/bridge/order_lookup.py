@@ -126,9 +126,14 @@ class OrderLookup:
             why := evidence.why_not_opened(sent.order, deal, self._deals.tickets, self._listed)
         ):
             return why
-        price = deal.price or self._deals.price(sent.order)
-        ticket = deal.ticket or sent.order.ticket
-        found = list(self._traffic.dealt(sent, ticket, deal.lots, price, said))
+        ticket, opens = deal.ticket or sent.order.ticket, sent.order.action == "OPEN"
+        there = next((p for p in self._listed or () if opens and p.ticket == ticket), None)
+        lots, price = deal.lots, deal.price
+        if there is not None:
+            # It was dealt as it is listed, where nothing else is said.
+            lots, price = lots or there.lots, price or there.open_price
+        price = price or self._deals.price(sent.order)
+        found = list(self._traffic.dealt(sent, ticket, lots, price, said))
         return found[0] if found else "its position is closed already"
 
     def look_again(self, after: float) -> None:

@@ -156,11 +156,10 @@ class OrderTraffic:
         for sent in self.orders.all:
             if sent.resend_at is None or now < sent.resend_at or not self._link.ready:
                 continue
-            instruction = self._deals.instruction(sent.order)
-            sent.instruction, sent.resend_at = instruction, None
             if sent.own and not sent.kept:
+                self._keep((*self.orders.kept, sent.closing))
                 sent.kept = True
-                self._keep(self.orders.kept)
+            sent.instruction, sent.resend_at = self._deals.instruction(sent.order), None
             if not self._send(sent):
                 sent.resend_at = now + TRY_AGAIN
 

@@ -14,6 +14,7 @@ from mt5crs_services.gateway.brokers.bridge.account.closings import (
     Ended,
     ending_fill,
 )
+from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_LOTS
 from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import UnexplainedMoney
@@ -145,7 +146,10 @@ class Reconciliation:
 
     def booked(self, fill: Fill) -> None:
         """A deal is in the ledger."""
-        if fill.entry == "OUT":
+        sent = self._orders.get(fill.order_id)
+        # What was answered at once left after the newest snapshot: its money is in none yet.
+        seen = sent is None or sent.doubt_at is not None
+        if fill.entry == "OUT" and seen:
             self._unexplained.booked(fill.ticket, fill.lots, fill.profit - fill.commission)
 
     @property
@@ -247,8 +251,8 @@ class Reconciliation:
             ),
             *([told] if told is not None else ()),
         ]
-        self._unexplained.settled()
         self._remember(notes, foreign=foreign, unguarded=unguarded, money=money)
+        self._unexplained.settled()
 
     def _claimed(self) -> BalanceState:
         """What is known of the balance, with what was charged for orders that were just found."""
@@ -278,13 +282,15 @@ class Reconciliation:
         held = next((h for h in self._holdings.all if h.position.ticket == int(what)), None)
         if held is None:
             return "no such position is open by the ledger"
-        if deal is None or int(what) not in self._missing.tickets:
+        missing = self._missing.tickets.get(int(what))
+        if deal is None or missing is None:
             return "the broker lists it; `flatten` closes it"
         if far_off := self._deals.far_off(held.position.symbol, deal.price):
             return far_off
         order = self._deals.closing_order(held.position, Code.MANUAL)
         reason = f"{who} has looked in the terminal"
-        return self._deals.closed(order, held, deal.lots, deal.price, Code.MANUAL, reason)
+        lots = min(deal.lots or missing.lots, missing.lots)
+        return self._deals.closed(order, held, lots, deal.price, Code.MANUAL, reason)
 
     def _accept(self, who: str) -> str:
         """The broker's balance is right as it is, whatever is expected."""
@@ -295,8 +301,8 @@ class Reconciliation:
         self._remember(charges=charges, money=money)
         money, note = money.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
-        self._unexplained.settled()
         self._remember([note], money=money)
+        self._unexplained.settled()
         return ""
 
     def _difference(self, account: FarAccount) -> float:
@@ -319,7 +325,7 @@ class Reconciliation:
 
 
 def _does_not_fit(ended: Sequence[Ended], account: FarAccount, orders: SentOrders) -> str:
-    names = ", ".join(str(each.held.position.ticket) for each in ended)
+    names = ", ".join(map(_gone_of, ended))
     doubted = ", ".join(sent.order.order_id for sent in orders.in_doubt)
     also = f", or has order {doubted}, of which nobody knows, moved it" if doubted else ""
     return (
@@ -328,6 +334,13 @@ def _does_not_fit(ended: Sequence[Ended], account: FarAccount, orders: SentOrder
         f" account{also}? Nothing is sent; where the position was closed,"
         f" `resolve {ended[0].held.position.ticket} filled --price P`"
     )
+
+
+def _gone_of(each: Ended) -> str:
+    position = each.held.position
+    if each.lots >= position.lots - SAME_LOTS:
+        return str(position.ticket)
+    return f"{position.ticket} (or {each.lots:g} lots of it)"
 
 
 def _charged(charge: Charge) -> str:

@@ -93,6 +93,11 @@ class SentOrder(msgspec.Struct):
     stray: FarPosition | None = None
     kept: bool = False
 
+    @property
+    def closing(self) -> OwnClosing:
+        """It as it is on the disk, where it is one of the gateway's own."""
+        return OwnClosing(self.order, self.code, self.reason, self.stray)
+
     def doubt(self, now: float, detail: str, denied: bool = False) -> None:
         """Nobody knows what has become of it, from now on."""
         self.look_first = False
@@ -178,11 +183,7 @@ class SentOrders:
     @property
     def kept(self) -> tuple[OwnClosing, ...]:
         """Those of the gateway's own that have left, for the next process."""
-        return tuple(
-            OwnClosing(sent.order, sent.code, sent.reason, sent.stray)
-            for sent in self._orders.values()
-            if sent.kept
-        )
+        return tuple(sent.closing for sent in self._orders.values() if sent.kept)
 
     def closes(self, strategy: str) -> bool:
         """Whether one of them closes a strategy's position, as far as it is known."""

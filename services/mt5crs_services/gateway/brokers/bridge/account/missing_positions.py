@@ -22,10 +22,12 @@ class Missing(NamedTuple):
     Attributes:
         looks: How many.
         since: When the first of them was asked for, monotonic, seconds.
+        lots: What is gone of it.
     """
 
     looks: int
     since: float
+    lots: float
 
 
 class MissingPositions:
@@ -77,8 +79,11 @@ class MissingPositions:
             gone = 0.0 if self._closes(held.position.strategy) else self._gone(held, snapshot)
             if not gone:
                 continue
-            looks, since = before.get(ticket, Missing(0, snapshot.asked_at))
-            self.tickets[ticket] = Missing(looks + 1, since)
+            looks, since, lots = before.get(ticket, Missing(0, snapshot.asked_at, gone))
+            if gone > lots + evidence.SAME_LOTS:
+                # What else is gone has not been gone for so long.
+                looks, since = 0, snapshot.asked_at
+            self.tickets[ticket] = Missing(looks + 1, since, gone)
             waited = self._monotonic() - since
             if looks + 1 >= MISSED_LOOKS and waited >= self._settle_after:
                 ended.append(self._estimate(held, gone))

@@ -155,7 +155,10 @@ class UnexplainedMoney:
         """
         group = next(g for g in self._groups if ended[0].held.position.ticket in g.lots)
         # A terminal that is connecting lists none, and its balance is what it was.
-        shares = shared_out(ended, group.made) if abs(group.made) >= SAME_MONEY else None
+        moved = abs(group.made) >= SAME_MONEY
+        # Nor has it moved for what else of a position is gone since.
+        whole = all(e.lots <= group.lots[e.held.position.ticket] + SAME_LOTS for e in ended)
+        shares = shared_out(ended, group.made) if moved and whole else None
         if shares is None or not self._in_doubt(group):
             return shares
         return [each.expected for each in best_guess(ended, group.made)]
