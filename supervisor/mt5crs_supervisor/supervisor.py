@@ -267,7 +267,9 @@ class Supervisor:
         self._context.term()
         if self._is_at_home():
             self.paths.remove_traces(self.roster.names)
-        held = still_open(reporting.report(self, self._monotonic()))
+        told = reporting.report(self, self._monotonic())
+        rows = (*told.strategies, *told.former)
+        held = still_open((row.process.name, row.position_lots) for row in rows)
         self.events.notify(Stopped(SUPERVISOR, f"every process has ended{held}"))
         self.events.close()
         self._lock.release()

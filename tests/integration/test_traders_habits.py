@@ -154,3 +154,6 @@ def test_who_never_died_has_no_black_box(tmp_path: Path) -> None:
     with running(tmp_path, [plain], {"feed": FAST}) as system:
         result = subprocess.run(system.command("crashes", "one"), capture_output=True, text=True)
         assert (result.returncode, result.stdout) == (0, "one has never died.\n")
+        wrong = subprocess.run(system.command("crashes", "on"), capture_output=True, text=True)
+        assert wrong.returncode == 2
+        assert "no process called on. Did you mean one?" in wrong.stderr

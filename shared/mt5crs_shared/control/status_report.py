@@ -1,5 +1,7 @@
 """What `status` says: the answer of a running supervisor, and its documented schema."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from mt5crs_shared.messages import Kind
@@ -197,10 +199,13 @@ class StatusReport(msgspec.Struct, frozen=True):
         return next((child for child in self.children if child.name == name), None)
 
 
-def still_open(report: StatusReport) -> str:
-    """What a trader has to know of positions that a stop leaves open; empty: there are none."""
-    rows = (*report.strategies, *report.former)
-    held = [f"{row.process.name} {row.position_lots:+g}" for row in rows if row.position_lots]
-    if not held:
+def still_open(held: Iterable[tuple[str, float]]) -> str:
+    """What a trader has to know of positions that a stop leaves open; empty: there are none.
+
+    Args:
+        held: Strategy, and its lots: positive long, negative short.
+    """
+    names = ", ".join(f"{name} {lots:+g}" for name, lots in held if lots)
+    if not names:
         return ""
-    return f"; nobody looks at the stops of what stays open until the next start: {', '.join(held)}"
+    return f"; nobody looks at the stops of what stays open until the next start: {names}"

@@ -145,7 +145,7 @@ def unlock(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
 def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say = show.say) -> None:
     """Close positions now: those of strategies, those with these tickets, or all."""
     if everybody == bool(targets):
-        raise CommandError("name strategies or tickets, or say --all, not both", ExitCode.USAGE)
+        raise CommandError("name strategies or tickets, or say --all, and not both", ExitCode.USAGE)
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
     wanted = _wanted(before, targets, everybody)
@@ -156,7 +156,7 @@ def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say =
     for name in sorted({position.strategy for position in wanted}):
         trial = next((trial for trial in before.trials if trial.strategy == name), None)
         if trial is not None and not trial.opening:
-            say(f"{name}: goes on, and may open again; `pause {name}` keeps it flat")
+            say(f"{name}: may open again while it runs; `pause {name}` keeps it flat")
 
 
 def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = show.say) -> None:

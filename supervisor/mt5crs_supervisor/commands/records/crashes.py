@@ -25,8 +25,9 @@ def show_crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     lives = name is not None and paths.log_file(name).exists()
     if name is not None and not found and not lives:
         known = {report.name for report in crash_report.load_reports(folder)}
+        known |= {log.stem for log in paths.log.glob("*.log")}
         if known:
-            raise unknown_name(name, known, "child that ever died")
+            raise unknown_name(name, known, "process")
     if as_json:
         show.print_json(found)
     elif not found:

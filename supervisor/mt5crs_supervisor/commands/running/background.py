@@ -21,6 +21,8 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.environment import SERVICE_MANAGER
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
+from mt5crs_shared.storage import ledger_queries
+from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_supervisor.children.lifecycle import ALIVE
 from mt5crs_supervisor.commands.failures import (
     CommandError,
@@ -28,6 +30,7 @@ from mt5crs_supervisor.commands.failures import (
     refuse_missing,
     refuse_unmeant,
 )
+from mt5crs_supervisor.commands.records.books import ledger_of
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import ControlClient, StopRequest
 from mt5crs_supervisor.processes.identity import is_alive
@@ -141,19 +144,24 @@ def stop_supervisor(paths: VarPaths, say: Callable[[str], None]) -> None:
     if found is None:
         _stop_orphans(paths, say)
         return
-    held = ""
     # One that is stopping already may have closed its socket; it is waited for all the same.
     with contextlib.suppress(NotRunning):
-        client = ControlClient(paths.var)
-        held = still_open(client.status())
-        client.request(StopRequest())
+        ControlClient(paths.var).request(StopRequest())
     limit = _stop_timeout(found)
     say(f"stopping pid {found.pid} ... (SIGKILL to its processes after {limit:g} s)")
     # Strategies go first, then the services: two time-outs.
     within = 2.0 * limit + STOP_SLACK
     if not wait_until(lambda: not is_alive(found.pid, found.born), within):
         raise ControlTimeout(f"pid {found.pid} is still there after {within:g} s")
-    say(f"stopped{held}")
+    say(f"stopped{_left_open(paths)}")
+
+
+def _left_open(paths: VarPaths) -> str:
+    """What is open by the ledger, now that nobody trades any more; empty: nothing is known."""
+    with contextlib.suppress(LedgerError), ledger_of(paths.var) as ledger:
+        held = ledger_queries.read_positions(ledger) if ledger is not None else []
+        return still_open((p.strategy, p.lots if p.side == "BUY" else -p.lots) for p in held)
+    return ""
 
 
 def _stop_orphans(paths: VarPaths, say: Callable[[str], None]) -> None:
