@@ -23,11 +23,11 @@ from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.messages import OrderAnswer, PositionClosed
 from mt5crs_shared.trading.operator_requests import Adopt, Settle, TradingReport
-from mt5crs_shared.trading.orders import Order, OrderResult
+from mt5crs_shared.trading.orders import Order, OrderResult, Position
 from tests.bridges.scripted_bridge import BRIDGES, Faults
 from tests.bridges.terminal_book import SPREAD, TerminalBook
 from tests.system import free_port
-from tests.unit.gateway_cases import Office, config, tick
+from tests.unit.gateway_cases import Office, config, order, tick
 
 B = TypeVar("B", bound="AnyBridge")
 
@@ -256,6 +256,15 @@ class BridgeOffice(Office, Generic[B]):
 
 
 BridgeDesk = BridgeOffice[BridgeProcess]
+
+
+def hold(desk: BridgeDesk) -> Position:
+    """Have it open 0.1 lots for `euro`, once it is ready."""
+    desk.ready()
+    desk.result(order(desk.quote()))
+    held = desk.position("euro")
+    assert held is not None
+    return held
 
 
 def restart(desk: BridgeDesk, faults: Faults) -> None:

@@ -12,25 +12,21 @@ from mt5crs_shared.trading.operator_requests import (
     TradingReport,
 )
 from mt5crs_shared.trading.orders import Code
-from tests.bridges.office import BridgeDesk as Desk
-from tests.bridges.office import restart, settled
+from tests.bridges.office import BridgeDesk, hold, restart, settled
 from tests.bridges.scripted_bridge import Faults
 from tests.integration.test_bridges import BLIND, SEEING
 from tests.unit.gateway_cases import order
 
 
-def noted(desk: Desk, kind: str) -> list[str]:
+def noted(desk: BridgeDesk, kind: str) -> list[str]:
     """What the account's owner is told."""
     found = account_log.read_account_events(desk.ledger._db)
     return [event.detail for event in found if event.kind == kind]
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_another_account_is_not_traded(desk: Desk) -> None:
-    desk.ready()
-    desk.result(order(desk.quote()))
-    held = desk.position("euro")
-    assert held is not None
+def test_another_account_is_not_traded(desk: BridgeDesk) -> None:
+    held = hold(desk)
     # The terminal is logged in somewhere else: nothing of ours is there, and other money.
     desk.bridge.book.forget(held.ticket)
     desk.bridge.book.deposit(250_000.0)
@@ -59,7 +55,7 @@ def test_another_account_is_not_traded(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_an_account_without_money_of_its_own_opens_nothing(desk: Desk) -> None:
+def test_an_account_without_money_of_its_own_opens_nothing(desk: BridgeDesk) -> None:
     desk.ready()
     held = desk.result(order(desk.quote())).position
     assert held is not None
@@ -75,7 +71,9 @@ def test_an_account_without_money_of_its_own_opens_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_list_without_our_position_is_not_believed_while_no_money_has_moved(desk: Desk) -> None:
+def test_a_list_without_our_position_is_not_believed_while_no_money_has_moved(
+    desk: BridgeDesk,
+) -> None:
     """As a terminal tells it that is connecting."""
     desk.ready()
     opened = desk.result(order(desk.quote(), stop_loss=1.0)).position
@@ -104,7 +102,9 @@ def test_a_list_without_our_position_is_not_believed_while_no_money_has_moved(de
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
-def test_a_position_that_may_be_an_orders_with_another_volume_is_for_people(desk: Desk) -> None:
+def test_a_position_that_may_be_an_orders_with_another_volume_is_for_people(
+    desk: BridgeDesk,
+) -> None:
     desk.ready()
     restart(desk, Faults(dies=2.0))
     lost = order(desk.quote(), lots=0.5)
@@ -122,7 +122,9 @@ def test_a_position_that_may_be_an_orders_with_another_volume_is_for_people(desk
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_another_account_is_seen_also_while_the_fate_of_an_order_is_not_known(desk: Desk) -> None:
+def test_another_account_is_seen_also_while_the_fate_of_an_order_is_not_known(
+    desk: BridgeDesk,
+) -> None:
     desk.ready()
     restart(desk, Faults(loses=1.0))
     lost, other = order(desk.quote()), order(desk.quote("USDJPY"), strategy="yen")
@@ -141,7 +143,7 @@ def test_another_account_is_seen_also_while_the_fate_of_an_order_is_not_known(de
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_bridge_that_is_away_for_an_hour_is_believed_when_it_is_back(desk: Desk) -> None:
+def test_a_bridge_that_is_away_for_an_hour_is_believed_when_it_is_back(desk: BridgeDesk) -> None:
     desk.ready()
     opened = desk.result(order(desk.quote(), stop_loss=1.0, take_profit=1.2)).position
     assert opened is not None
@@ -176,7 +178,7 @@ def test_a_bridge_that_is_away_for_an_hour_is_believed_when_it_is_back(desk: Des
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_balance_that_jumps_stops_everything(desk: Desk) -> None:
+def test_a_balance_that_jumps_stops_everything(desk: BridgeDesk) -> None:
     desk.ready()
     desk.bridge.book.deposit(5_000.0)
     desk.until(lambda: "was expected" in desk.trouble, "it is seen")
@@ -201,7 +203,7 @@ def test_a_balance_that_jumps_stops_everything(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_positions_of_others_are_left_alone(desk: Desk) -> None:
+def test_positions_of_others_are_left_alone(desk: BridgeDesk) -> None:
     desk.ready()
     ticket, _, _ = desk.bridge.book.deal("GBPUSD", "BUY", 0.5, 0, "by hand")
     desk.until(lambda: ticket in desk.foreign, "it is seen")
@@ -214,7 +216,7 @@ def test_positions_of_others_are_left_alone(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_position_of_nobodys_becomes_a_strategys_own(desk: Desk) -> None:
+def test_a_position_of_nobodys_becomes_a_strategys_own(desk: BridgeDesk) -> None:
     desk.ready()
     ticket, _, price = desk.bridge.book.deal("EURUSD", "BUY", 0.5, 0, "by hand")
     word = Adopt(ticket, "euro", "ann")
@@ -251,7 +253,7 @@ def test_a_position_of_nobodys_becomes_a_strategys_own(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", BLIND, indirect=True)
-def test_where_nobody_can_look_nothing_is_said_to_be_there(desk: Desk) -> None:
+def test_where_nobody_can_look_nothing_is_said_to_be_there(desk: BridgeDesk) -> None:
     desk.ready()
     desk.quote()
     assert "cannot say what is open" in settled(desk, Adopt(1, "euro", "ann"))
@@ -261,7 +263,7 @@ def test_where_nobody_can_look_nothing_is_said_to_be_there(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
-def test_nothing_is_adopted_while_an_order_is_on_its_way(desk: Desk) -> None:
+def test_nothing_is_adopted_while_an_order_is_on_its_way(desk: BridgeDesk) -> None:
     desk.ready()
     ticket, _, _ = desk.bridge.book.deal("EURUSD", "BUY", 0.1, 0, "by hand")
     desk.until(lambda: ticket in desk.foreign, "it is seen")

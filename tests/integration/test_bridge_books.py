@@ -5,25 +5,23 @@ import pytest
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.operator_requests import ClosePositions, Settle
 from mt5crs_shared.trading.orders import Code, Position
-from tests.bridges.office import BridgeDesk, restart, settled
+from tests.bridges.office import BridgeDesk, hold, restart, settled
 from tests.bridges.scripted_bridge import Faults
 from tests.unit.gateway_cases import order
 
 pytestmark = pytest.mark.parametrize("desk", ["open_close"], indirect=True)
 
 
-def hold(desk: BridgeDesk) -> Position:
+def seen(desk: BridgeDesk) -> Position:
     """Open 0.1 lots, and have the account seen with them."""
-    desk.ready()
-    held = desk.result(order(desk.quote())).position
-    assert held is not None
-    desk.until(lambda: seen(desk, held.ticket), "it is listed")
+    held = hold(desk)
+
+    def listed() -> bool:
+        latest = desk.core.broker._snapshots.latest  # type: ignore[attr-defined]
+        return any(position.ticket == held.ticket for position in latest.positions)
+
+    desk.until(listed, "it is listed")
     return held
-
-
-def seen(desk: BridgeDesk, ticket: int) -> bool:
-    latest = desk.core.broker._snapshots.latest  # type: ignore[attr-defined]
-    return any(listed.ticket == ticket for listed in latest.positions)
 
 
 def fail_once(desk: BridgeDesk, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
@@ -45,7 +43,7 @@ def fail_once(desk: BridgeDesk, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def test_a_part_that_somebody_closed_keeps_its_money_when_the_strategy_closes_the_rest(
     desk: BridgeDesk, moved: float
 ) -> None:
-    held = hold(desk)
+    held = seen(desk)
     desk.bridge.book.close(held.ticket, 0.04, "client", price=held.open_price + 0.001)
     missing = desk.core.broker._books._missing  # type: ignore[attr-defined]
     desk.until(lambda: held.ticket in missing.tickets, "the part is missed")
@@ -70,7 +68,7 @@ def test_an_order_is_filled_as_it_is_listed_where_nothing_else_is_said(desk: Bri
 
 
 def test_of_a_part_that_is_gone_no_more_than_that_is_booked(desk: BridgeDesk) -> None:
-    held = hold(desk)
+    held = seen(desk)
     desk.bridge.book.close(held.ticket, 0.04, "client", price=held.open_price)
     desk.until(lambda: "(or 0.04 lots of it)" in desk.trouble, "its money is not to be seen")
     assert settled(desk, Settle(str(held.ticket), True, "ann", price=held.open_price)) == ""
@@ -82,7 +80,7 @@ def test_of_a_part_that_is_gone_no_more_than_that_is_booked(desk: BridgeDesk) ->
 def test_a_closing_that_could_not_be_kept_is_tried_again(
     desk: BridgeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = hold(desk)
+    held = seen(desk)
     failed = fail_once(desk, monkeypatch)
     desk.core.handle(ClosePositions((held.ticket,), "ann"), caught_up=True)
     desk.until(lambda: failed, "the write that fails")
@@ -94,7 +92,7 @@ def test_a_closing_that_could_not_be_kept_is_tried_again(
 def test_a_deposit_that_could_not_be_noted_is_no_positions_profit(
     desk: BridgeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = hold(desk)
+    held = seen(desk)
     failed = fail_once(desk, monkeypatch)
     desk.bridge.book.deposit(3.0)
     desk.until(lambda: failed, "the write that fails")

@@ -12,18 +12,16 @@ from mt5crs_shared.trading.operator_requests import (
     TradingReport,
 )
 from mt5crs_shared.trading.orders import Code
-from tests.bridges.office import BridgeDesk, restart, settled
+from tests.bridges.office import BridgeDesk, hold, restart, settled
 from tests.bridges.scripted_bridge import Faults
 from tests.unit.gateway_cases import order
-
-Desk = BridgeDesk
 
 SEEING = ("trade", "open_close")
 BLIND = ("order_send", "expert_advisor")
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
-def test_a_position_is_opened_and_closed(desk: Desk) -> None:
+def test_a_position_is_opened_and_closed(desk: BridgeDesk) -> None:
     desk.ready()
     opened = desk.result(order(desk.quote(), "SELL", stop_loss=1.2, take_profit=1.0))
     assert opened.code is Code.FILLED, opened
@@ -38,7 +36,7 @@ def test_a_position_is_opened_and_closed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_an_answer_that_is_lost_is_found_in_the_account(desk: Desk) -> None:
+def test_an_answer_that_is_lost_is_found_in_the_account(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(loses=1.0))
     result = desk.result(order(desk.quote()))
@@ -48,7 +46,7 @@ def test_an_answer_that_is_lost_is_found_in_the_account(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_an_order_that_died_with_its_bridge_was_not_dealt(desk: Desk) -> None:
+def test_an_order_that_died_with_its_bridge_was_not_dealt(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(dies=2.0))
     wanted = order(desk.quote())
@@ -61,7 +59,7 @@ def test_an_order_that_died_with_its_bridge_was_not_dealt(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_gateway_that_is_killed_meanwhile_finds_it(desk: Desk) -> None:
+def test_a_gateway_that_is_killed_meanwhile_finds_it(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(loses=1.0))
     wanted = order(desk.quote())
@@ -75,7 +73,7 @@ def test_a_gateway_that_is_killed_meanwhile_finds_it(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
-def test_a_requote_is_sent_again_three_times_at_most(desk: Desk) -> None:
+def test_a_requote_is_sent_again_three_times_at_most(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(requotes=1.0))
     result = desk.result(order(desk.quote()))
@@ -84,7 +82,7 @@ def test_a_requote_is_sent_again_three_times_at_most(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
-def test_filled_with_ticket_0_is_not_filled(desk: Desk) -> None:
+def test_filled_with_ticket_0_is_not_filled(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(refuses=1.0, lies=1.0))
     result = desk.result(order(desk.quote()))
@@ -93,7 +91,7 @@ def test_filled_with_ticket_0_is_not_filled(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_part_of_the_volume_is_a_part(desk: Desk) -> None:
+def test_a_part_of_the_volume_is_a_part(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(partial=1.0))
     result = desk.result(order(desk.quote(), lots=0.1))
@@ -102,7 +100,7 @@ def test_a_part_of_the_volume_is_a_part(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_what_is_closed_in_the_terminal_is_booked_with_what_it_made(desk: Desk) -> None:
+def test_what_is_closed_in_the_terminal_is_booked_with_what_it_made(desk: BridgeDesk) -> None:
     desk.ready()
     desk.result(order(desk.quote(), lots=0.1))
     held = desk.position("euro")
@@ -117,7 +115,7 @@ def test_what_is_closed_in_the_terminal_is_booked_with_what_it_made(desk: Desk) 
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: Desk) -> None:
+def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(drops_stops=1.0))
     bid = desk.bridge.book.bid("EURUSD")
@@ -134,7 +132,7 @@ def test_a_stop_that_the_broker_does_not_have_is_guarded_here(desk: Desk) -> Non
 
 
 @pytest.mark.parametrize("desk", BLIND, indirect=True)
-def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
+def test_where_nobody_can_look_somebody_says_it(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(loses=1.0))
     wanted = order(desk.quote())
@@ -155,7 +153,7 @@ def test_where_nobody_can_look_somebody_says_it(desk: Desk) -> None:
 @pytest.mark.parametrize(("dealt", "asking"), [(True, False), (True, True), (False, False)])
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
 def test_what_a_lost_order_may_have_made_is_given_to_no_other_position(
-    desk: Desk, dealt: bool, asking: bool, monkeypatch: pytest.MonkeyPatch
+    desk: BridgeDesk, dealt: bool, asking: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.ready()
     held = desk.result(order(desk.quote(), strategy="other", magic=8, order_id="first")).position
@@ -189,7 +187,9 @@ def test_what_a_lost_order_may_have_made_is_given_to_no_other_position(
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_a_closing_is_dealt_whatever_was_quoted_when_the_position_was_booked(desk: Desk) -> None:
+def test_a_closing_is_dealt_whatever_was_quoted_when_the_position_was_booked(
+    desk: BridgeDesk,
+) -> None:
     desk.ready()
     before = desk.quote()
     opening = order(desk.quote())
@@ -201,7 +201,7 @@ def test_a_closing_is_dealt_whatever_was_quoted_when_the_position_was_booked(des
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
-def test_an_order_that_waits_passes_the_locks_once_more(desk: Desk) -> None:
+def test_an_order_that_waits_passes_the_locks_once_more(desk: BridgeDesk) -> None:
     desk.ready()
     desk.bridge.pause()
     first, second = order(desk.quote()), order(desk.quote(), strategy="other")
@@ -216,7 +216,7 @@ def test_an_order_that_waits_passes_the_locks_once_more(desk: Desk) -> None:
     assert [deal.lots for deal in desk.bridge.book.deals()] == [0.1]
 
 
-def pause_when_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def pause_when_asked(desk: BridgeDesk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have the bridge stand still before the account is asked for; then that is in the list."""
     asked: list[str] = []
     send = BridgeLink.send
@@ -232,11 +232,8 @@ def pause_when_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_who_flattens_in_the_moment_of_a_restart_is_to_ask_again(desk: Desk) -> None:
-    desk.ready()
-    desk.result(order(desk.quote()))
-    held = desk.position("euro")
-    assert held is not None
+def test_who_flattens_in_the_moment_of_a_restart_is_to_ask_again(desk: BridgeDesk) -> None:
+    held = hold(desk)
     desk.restart()
     wanted = ClosePositions((held.ticket,), "ann")
     report = desk.core.handle(wanted, caught_up=True)
@@ -249,11 +246,8 @@ def test_who_flattens_in_the_moment_of_a_restart_is_to_ask_again(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
-def test_flatten_asks_the_broker_and_hears_when_it_is_done(desk: Desk) -> None:
-    desk.ready()
-    desk.result(order(desk.quote()))
-    held = desk.position("euro")
-    assert held is not None
+def test_flatten_asks_the_broker_and_hears_when_it_is_done(desk: BridgeDesk) -> None:
+    held = hold(desk)
     wanted = ClosePositions((held.ticket,), "ann")
     report = desk.core.handle(wanted, caught_up=True)
     assert isinstance(report, TradingReport)
@@ -266,7 +260,7 @@ def test_flatten_asks_the_broker_and_hears_when_it_is_done(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", [*SEEING, *BLIND], indirect=True)
-def test_a_made_up_market_moves_no_money(desk: Desk) -> None:
+def test_a_made_up_market_moves_no_money(desk: BridgeDesk) -> None:
     desk.ready()
     held = desk.result(order(desk.quote(), stop_loss=1.0)).position
     assert held is not None
@@ -278,7 +272,7 @@ def test_a_made_up_market_moves_no_money(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("desk", BLIND, indirect=True)
-def test_a_guarded_stop_is_sent_once_also_by_a_gateway_that_is_killed(desk: Desk) -> None:
+def test_a_guarded_stop_is_sent_once_also_by_a_gateway_that_is_killed(desk: BridgeDesk) -> None:
     desk.ready()
     bid = desk.bridge.book.bid("EURUSD")
     desk.result(order(desk.quote(), stop_loss=round(bid - 0.01, 5)))
@@ -301,7 +295,9 @@ def test_a_guarded_stop_is_sent_once_also_by_a_gateway_that_is_killed(desk: Desk
 
 
 @pytest.mark.parametrize("desk", BLIND, indirect=True)
-def test_a_guarded_stop_waits_for_a_closing_that_an_earlier_gateway_has_sent(desk: Desk) -> None:
+def test_a_guarded_stop_waits_for_a_closing_that_an_earlier_gateway_has_sent(
+    desk: BridgeDesk,
+) -> None:
     desk.ready()
     bid = desk.bridge.book.bid("EURUSD")
     desk.result(order(desk.quote(), stop_loss=round(bid - 0.01, 5)))

@@ -15,14 +15,14 @@ from mt5crs_shared.storage import ledger_schema, shadow_log
 from mt5crs_shared.trading import slippage
 from mt5crs_shared.trading.orders import Code
 from mt5crs_shared.trading.slippage import ComparedOrder
-from tests.bridges.office import BridgeOffice, BridgeProcess, restart
+from tests.bridges.office import BridgeDesk, BridgeProcess, restart
 from tests.bridges.scripted_bridge import Faults
 from tests.integration.test_cli_process import CommandLine
 from tests.integration.test_live_system import STRATEGY, entry
 from tests.system import Pulse, wait_for
 from tests.unit.gateway_cases import order
 
-Desk = BridgeOffice[BridgeProcess]
+OPEN_CLOSE = pytest.mark.parametrize("desk", ["open_close"], indirect=True)
 
 
 @pytest.fixture
@@ -33,28 +33,13 @@ def bridge(tmp_path: Path) -> Iterator[BridgeProcess]:
     made.kill()
 
 
-@pytest.fixture
-def desk(tmp_path: Path, bridge: BridgeProcess) -> Iterator[Desk]:
-    office = BridgeOffice(
-        tmp_path / "ledger.db",
-        bridge,
-        timeout=1.0,
-        settle_after=0.5,
-        unknown_after=0.5,
-        reconcile_every=0.3,
-        trust_account=True,
-    )
-    yield office
-    office.close()
-    office.context.term()
-
-
-def compared(desk: Desk) -> list[ComparedOrder]:
+def compared(desk: BridgeDesk) -> list[ComparedOrder]:
     with ledger_schema.open_ledger(desk.path) as db:
         return shadow_log.read_compared(db)
 
 
-def test_what_a_bridge_deals_is_compared_with_paper(desk: Desk) -> None:
+@OPEN_CLOSE
+def test_what_a_bridge_deals_is_compared_with_paper(desk: BridgeDesk) -> None:
     desk.ready()
     buy = order(desk.quote(), stop_loss=1.0, take_profit=1.3)
     opened = desk.result(buy)
@@ -73,7 +58,8 @@ def test_what_a_bridge_deals_is_compared_with_paper(desk: Desk) -> None:
     assert first.wall_ms > 0.0
 
 
-def test_a_stop_at_the_broker_is_compared_with_its_level(desk: Desk) -> None:
+@OPEN_CLOSE
+def test_a_stop_at_the_broker_is_compared_with_its_level(desk: BridgeDesk) -> None:
     desk.ready()
     desk.result(order(desk.quote(), stop_loss=1.09, take_profit=1.3))
     held = desk.position("euro")
@@ -86,7 +72,8 @@ def test_a_stop_at_the_broker_is_compared_with_its_level(desk: Desk) -> None:
     assert stop.points == pytest.approx(5.0, abs=0.5)
 
 
-def test_a_refusal_and_a_lost_answer_with_a_restart_have_one_row_each(desk: Desk) -> None:
+@OPEN_CLOSE
+def test_a_refusal_and_a_lost_answer_with_a_restart_have_one_row_each(desk: BridgeDesk) -> None:
     desk.ready()
     restart(desk, Faults(refuses=1.0))
     refused = order(desk.quote())

@@ -33,10 +33,14 @@ class Watch:
 
     def at(self, now: float, *listed: int) -> set[int]:
         """Tickets that are taken for closed by a snapshot of that moment, seconds from BEGIN."""
+        return set(self.ended(now, dict.fromkeys(listed, 0.1)))
+
+    def ended(self, now: float, listed: dict[int, float]) -> dict[int, float]:
+        """The same with the lots that are listed of each, and those that are closed."""
         now = self.now = BEGIN + now
-        there = tuple(FarPosition(ticket, "EURUSD", "BUY", 0.1) for ticket in listed)
+        there = tuple(FarPosition(t, "EURUSD", "BUY", lots) for t, lots in listed.items())
         ended = self.missing.ended(AccountSnapshot(now, ACCOUNT, there))
-        return {each.held.position.ticket for each in ended}
+        return {each.held.position.ticket: each.lots for each in ended}
 
 
 def test_one_snapshot_without_it_is_not_believed_nor_two_of_one_moment() -> None:
@@ -72,14 +76,8 @@ def test_what_is_being_closed_is_gone_and_has_not_ended_by_itself() -> None:
 
 def test_what_else_is_gone_of_a_position_has_its_own_time() -> None:
     watch = Watch()
-
-    def ended(now: float, lots: float) -> list[float]:
-        watch.now = BEGIN + now
-        there = [FarPosition(ticket, "EURUSD", "BUY", 0.1) for ticket in (2, 3)]
-        there += [FarPosition(1, "EURUSD", "BUY", lots)] * (lots > 0.0)
-        snapshot = AccountSnapshot(watch.now, ACCOUNT, tuple(there))
-        return [each.lots for each in watch.missing.ended(snapshot)]
-
-    assert ended(0.0, 0.06) == ended(SETTLE_AFTER - 1.0, 0.0) == ended(SETTLE_AFTER, 0.0) == []
-    assert ended(SETTLE_AFTER + 1.0, 0.06) == [], "it was listed again: another look"
-    assert ended(2 * SETTLE_AFTER, 0.06) == [0.04]
+    part, none = {1: 0.06, 2: 0.1, 3: 0.1}, {2: 0.1, 3: 0.1}
+    assert watch.ended(0.0, part) == {}
+    assert watch.ended(SETTLE_AFTER - 1.0, none) == watch.ended(SETTLE_AFTER, none) == {}
+    assert watch.ended(SETTLE_AFTER + 1.0, part) == {}, "it was listed again: another look"
+    assert watch.ended(2 * SETTLE_AFTER, part) == {1: 0.04}

@@ -264,6 +264,11 @@ class Position(msgspec.Struct, frozen=True):
     open_ask: float = 0.0
     open_occurrence: int = 0
 
+    @property
+    def signed_lots(self) -> float:
+        """Volume, negative when short."""
+        return self.lots if self.side == "BUY" else -self.lots
+
 
 def remaining(position: Position, lots: float) -> Position | None:
     """What is left of a position after so many lots of it were closed; None: nothing."""

@@ -199,10 +199,7 @@ def _former(
 
 
 def _lots(position: Position | None) -> float:
-    """Open volume, negative when short."""
-    if position is None:
-        return 0.0
-    return position.lots if position.side == "BUY" else -position.lots
+    return position.signed_lots if position is not None else 0.0
 
 
 def _child(child: Child, now: float, queue: Mapping[str, int], standby: int | None) -> ChildStatus:

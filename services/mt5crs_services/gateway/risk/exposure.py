@@ -115,7 +115,7 @@ def net_lots(
     found: dict[str, float] = {}
     for position in positions:
         spec = symbols(position.symbol)
-        lots = position.lots if position.side == "BUY" else -position.lots
+        lots = position.signed_lots
         for currency, more in ((spec.base_currency, lots), (spec.quote_currency, -lots)):
             found[currency] = found.get(currency, 0.0) + more
     return found

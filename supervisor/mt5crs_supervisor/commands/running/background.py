@@ -21,7 +21,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.environment import SERVICE_MANAGER
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
-from mt5crs_shared.storage import ledger_queries
+from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_supervisor.children.lifecycle import ALIVE
 from mt5crs_supervisor.commands.failures import (
@@ -30,7 +30,6 @@ from mt5crs_supervisor.commands.failures import (
     refuse_missing,
     refuse_unmeant,
 )
-from mt5crs_supervisor.commands.records.books import ledger_of
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import ControlClient, StopRequest
 from mt5crs_supervisor.processes.identity import is_alive
@@ -158,9 +157,12 @@ def stop_supervisor(paths: VarPaths, say: Callable[[str], None]) -> None:
 
 def _left_open(paths: VarPaths) -> str:
     """What is open by the ledger, now that nobody trades any more; empty: nothing is known."""
-    with contextlib.suppress(LedgerError), ledger_of(paths.var) as ledger:
-        held = ledger_queries.read_positions(ledger) if ledger is not None else []
-        return still_open((p.strategy, p.lots if p.side == "BUY" else -p.lots) for p in held)
+    with (
+        contextlib.suppress(LedgerError),
+        contextlib.closing(ledger_schema.open_ledger(paths.ledger)) as ledger,
+    ):
+        held = ledger_queries.read_positions(ledger)
+        return still_open((position.strategy, position.signed_lots) for position in held)
     return ""
 
 
