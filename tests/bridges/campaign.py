@@ -40,11 +40,13 @@ FAULTS = Faults(
     requotes=0.03,
     refuses=0.02,
     by_hand=0.002,
+    connects=0.005,
+    pays=0.002,
     garbles=0.01,
 )
 """All at once."""
 
-UNSEEN = msgspec.structs.replace(FAULTS, by_hand=0.0, drops_stops=1.0)
+UNSEEN = msgspec.structs.replace(FAULTS, by_hand=0.0, pays=0.0, drops_stops=1.0)
 """For bridges that list no positions: what happens in the terminal, nobody here can know."""
 
 

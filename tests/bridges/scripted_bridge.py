@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from tests.bridges.terminal_book import TerminalBook
+from tests.bridges.terminal_book import BookedPosition, TerminalBook
 
 Reply = dict[str, Any]
 
@@ -34,7 +34,9 @@ class Faults(msgspec.Struct, frozen=True):
         partial: The broker has only a half of the volume.
         requotes: The broker wants another price.
         refuses: The broker refuses.
-        by_hand: Somebody closes a position in the terminal.
+        by_hand: Somebody closes a position, or a part of it, in the terminal.
+        connects: Its terminal lists no position, as while it is connecting.
+        pays: Somebody pays in or out.
         garbles: Its answer is none.
     """
 
@@ -48,6 +50,8 @@ class Faults(msgspec.Struct, frozen=True):
     requotes: float = 0.0
     refuses: float = 0.0
     by_hand: float = 0.0
+    connects: float = 0.0
+    pays: float = 0.0
     garbles: float = 0.0
 
 
@@ -113,10 +117,16 @@ class Bridge:
         """Stop and target of a request."""
         return {"sl": float(request.get("sl", 0.0)), "tp": float(request.get("tp", 0.0))}
 
+    def listed(self) -> list[BookedPosition]:
+        """What is open, as the terminal says it."""
+        return [] if self.happens(self.faults.connects) else self.book.positions()
+
     def market_moves(self) -> None:
         """The price goes on, and somebody may close something."""
         symbol = self.rng.choice(["EURUSD", "GBPUSD"])
         self.book.quote(symbol, self.book.bid(symbol) + self.rng.uniform(-2e-4, 2e-4))
+        if self.happens(self.faults.pays):
+            self.book.deposit(self.rng.choice([-3.0, 5.0]))
         if self.happens(self.faults.by_hand):
             positions = self.book.positions()
             if positions:
@@ -137,7 +147,7 @@ class TradeBridge(Bridge):
         if action == "GET_ACCOUNT":
             return json.dumps({"status": "ok", **account(self.book)}).encode()
         if action == "GET_POSITIONS":
-            listed = [msgspec.to_builtins(p) for p in self.book.positions()]
+            listed = [msgspec.to_builtins(p) for p in self.listed()]
             for each in listed:
                 each["type"], each["volume"] = each.pop("side"), each.pop("lots")
                 each["price_open"] = each.pop("open_price")
@@ -190,7 +200,7 @@ class OpenCloseBridge(Bridge):
                     "current_price": self.book.bid(p.symbol),
                     "profit": 0.0,
                 }
-                for p in self.book.positions()
+                for p in self.listed()
             ]
             return json.dumps({**reply, "status": "OK", "positions": listed}).encode()
         ticket = int(request.get("ticket", 0)) if action == "CLOSE" else 0

@@ -71,6 +71,8 @@ def test_of_a_part_that_is_gone_no_more_than_that_is_booked(desk: BridgeDesk) ->
     held = seen(desk)
     desk.bridge.book.close(held.ticket, 0.04, "client", price=held.open_price)
     desk.until(lambda: "(or 0.04 lots of it)" in desk.trouble, "its money is not to be seen")
+    whole = Settle(str(held.ticket), True, "ann", lots=held.lots, price=held.open_price)
+    assert settled(desk, whole) == "0.04 lots of it are gone, and not 0.1"
     assert settled(desk, Settle(str(held.ticket), True, "ann", price=held.open_price)) == ""
     left = desk.position("euro")
     assert left is not None and left.lots == 0.06

@@ -122,6 +122,28 @@ def test_a_position_is_opened_and_closed_on_the_account_that_is_named(desk: Desk
     assert "+9,000.00 besides the deals here: paid in or out +9,000.00; the ledger's" in told
 
 
+def test_what_is_paid_in_is_no_part_of_a_position_that_ends_in_the_same_moment(desk: Desk) -> None:
+    desk.ready()
+    held = desk.result(order(desk.quote(), stop_loss=1.0)).position
+    assert held is not None
+    desk.until(lambda: len(charged(desk)) == 1, "its opening is charged")
+    windows = desk.bridge.windows
+    assert windows.process is not None
+    windows.process.send_signal(signal.SIGSTOP)
+    for begun, done, words in (
+        ("paying", "paid", "40"),
+        ("closing", "closed", json.dumps([held.ticket, -1.5])),
+    ):
+        (windows.folder / begun).write_text(words)
+        (windows.folder / begun).rename(windows.folder / done)
+    windows.process.send_signal(signal.SIGCONT)
+    desk.until(lambda: desk.position("euro") is None, "it is seen that it is gone")
+    (deal,) = [d for d in windows.book()["deals"] if d["entry"] == 1]
+    assert desk.fills()[-1].profit == pytest.approx(deal["profit"])
+    desk.until(lambda: noted(desk, events.BALANCE), "the deposit is told")
+    assert "paid in or out +40.00; the ledger's" in noted(desk, events.BALANCE)[0]
+
+
 def test_a_position_that_was_closed_by_hand_has_its_costs_and_its_price(desk: Desk) -> None:
     """The closing deal in the terminal has no number of ours, and its swap comes with it."""
     desk.ready()

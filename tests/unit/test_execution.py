@@ -212,3 +212,5 @@ def test_a_broker_that_cannot_be_asked_what_it_has_done_stops_nothing(
         assert one.turn() == []
         assert "cannot be asked what it has done: OSError" in one.core.trouble
         assert one.submit(BUY).status == "FILLED"
+    one.turn()
+    assert one.core.trouble == ""

@@ -39,14 +39,16 @@ class AskedBroker:
 
     Args:
         broker: The broker.
-
-    Attributes:
-        trouble: What is wrong with it; empty: nothing.
     """
 
     def __init__(self, broker: Broker) -> None:
-        self.trouble = ""
         self._broker = broker
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it; empty: nothing."""
+        return next(iter(self._troubles.values()), "")
 
     def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
         """See `Broker.submit`.
@@ -59,7 +61,8 @@ class AskedBroker:
         except Exception as error:
             if not self._broker.far_away:
                 raise
-            self._tell(f"order {order.order_id} may have been sent, and is asked for", error)
+            what = f"order {order.order_id} may have been sent, and is asked for"
+            self._tell("order", what, error)
             return Outcome(Status.UNKNOWN)
 
     def query(self, order: Order) -> Outcome:
@@ -67,9 +70,9 @@ class AskedBroker:
         try:
             outcome = checked(self._broker.query(order))
         except Exception as error:
-            self._tell(f"the broker cannot be asked about order {order.order_id}", error)
+            self._tell("order", f"the broker cannot be asked about order {order.order_id}", error)
             return Outcome(Status.UNKNOWN)
-        self.trouble = ""
+        self._troubles.pop("order", None)
         return outcome
 
     def poll(self, caught_up: bool) -> Iterator[Word]:
@@ -79,9 +82,10 @@ class AskedBroker:
             try:
                 dealt = next(deals)
             except StopIteration:
+                self._troubles.pop("poll", None)
                 return
             except Exception as error:
-                self._tell("the broker cannot be asked what it has done", error)
+                self._tell("poll", "the broker cannot be asked what it has done", error)
                 return
             yield dealt
 
@@ -90,11 +94,13 @@ class AskedBroker:
         try:
             self._broker.tend()
         except Exception as error:
-            self._tell("the broker cannot do what is due", error)
+            self._tell("tend", "the broker cannot do what is due", error)
+        else:
+            self._troubles.pop("tend", None)
 
-    def _tell(self, what: str, error: Exception) -> None:
-        """Say what is wrong, once, until something else is."""
+    def _tell(self, act: str, what: str, error: Exception) -> None:
+        """Say what is wrong, once, until something else is, or the same act has gone well."""
         trouble = f"{what}: {describe_error(error)}"
-        if trouble != self.trouble:
+        if trouble != self._troubles.get(act):
             logger.error("%s", what, exc_info=error)
-        self.trouble = trouble
+        self._troubles[act] = trouble

@@ -144,7 +144,8 @@ class BridgeBroker(FarBroker):
     @property
     def ready(self) -> bool:
         """The account is the right one, and nothing is being waited for."""
-        urgent = bool(self.in_doubt) and self._snapshots.wanted
+        looks = self.in_doubt or self._books.awaits_booking or self._snapshots.overdue
+        urgent = bool(looks) and self._snapshots.wanted
         strays = self._books.strays or self._traffic.orders.closes_stray
         return self._link.ready and self._may_trade and not urgent and not strays
 
@@ -214,6 +215,7 @@ class BridgeBroker(FarBroker):
 
     def tend(self) -> None:
         """Send what is due, and ask what the account has."""
+        self._books.keep_unexplained()
         self._traffic.tend()
         if self._dialect.shows_account:
             self._snapshots.ask()

@@ -86,7 +86,12 @@ class DealMaker:
 
     def _stray(self, sent: SentOrder, stray: FarPosition, price: float) -> list[Dealt]:
         """The two deals of a position that is in no ledger: that it was opened, and closed."""
-        order = sent.order
+        opened, held = self._stray_opened(sent.order, stray)
+        closed = self.closed(sent.order, held, stray.lots, price, sent.code, sent.reason)
+        # It never is anybody's position: both at once.
+        return [msgspec.structs.replace(opened, held=None, reason=sent.reason), closed]
+
+    def _stray_opened(self, order: Order, stray: FarPosition) -> tuple[Dealt, OpenPosition]:
         opening = msgspec.structs.replace(
             order,
             order_id=f"{order.order_id}:opened",
@@ -96,9 +101,7 @@ class DealMaker:
         )
         opened = self.opened(opening, stray.ticket, stray.lots, stray.open_price)
         assert opened.held is not None
-        closed = self.closed(order, opened.held, stray.lots, price, sent.code, sent.reason)
-        # It never is anybody's position: both at once.
-        return [msgspec.structs.replace(opened, held=None, reason=sent.reason), closed]
+        return opened, opened.held
 
     def opened(self, order: Order, ticket: int, lots: float, price: float) -> Dealt:
         """The deal that has opened a position.
@@ -172,6 +175,10 @@ class DealMaker:
             rate=self._valuation.rate(market, quote) or held.rate,
             time_us=max(quote.time_us, position.open_time_us),
         )
+
+    def stray_ended(self, order: Order, stray: FarPosition) -> Ended:
+        """A position that is in no ledger, closed by an order; see `ended`."""
+        return self.ended(self._stray_opened(order, stray)[1], stray.lots)
 
     def closing_order(self, position: Position, code: Code, reason: str = "") -> Order:
         """The gateway's own order that closes a position."""

@@ -96,9 +96,11 @@ class OrderLookup:
         for sent in self._orders.all:
             if sent.ended:
                 # Its position's end is booked first, as what it is.
-                if self._deals.held_by(sent.order) is None:
+                if (held := self._deals.held_by(sent.order)) is None:
                     detail = "the broker had closed it already"
                     yield from self._traffic.refused(sent, Code.NO_POSITION, detail)
+                # A terminal that is connecting lists none for a moment.
+                sent.ended = not (held and evidence.listed_as(held.position, snapshot.positions))
             elif sent.look_first:
                 yield from self._go_after_look(sent, snapshot)
             elif sent.doubt_at is not None and snapshot.asked_at >= sent.doubt_at:
@@ -163,7 +165,7 @@ class OrderLookup:
         self, sent: SentOrder, snapshot: AccountSnapshot, known: set[int], money: UnexplainedMoney
     ) -> Iterator[Word]:
         if sent.stray is not None:
-            yield from self._look_for_stray(sent, sent.stray, snapshot)
+            yield from self._look_for_stray(sent, sent.stray, snapshot, money)
             return
         if sent.order.action == "OPEN":
             found = evidence.named(
@@ -200,6 +202,8 @@ class OrderLookup:
             self._too_late(sent, opposite[0])
             return iter(())
         if gone > evidence.SAME_LOTS:
+            if not sent.closed_at and _unmoved(sent, money):
+                return iter(())
             if not sent.closed_at:
                 price = money.price_of(self._deals.ended(held, gone))
                 detail = "found in the account"
@@ -239,15 +243,20 @@ class OrderLookup:
         yield from self._traffic.refused(sent, code, sent.detail)
 
     def _look_for_stray(
-        self, sent: SentOrder, stray: FarPosition, snapshot: AccountSnapshot
+        self,
+        sent: SentOrder,
+        stray: FarPosition,
+        snapshot: AccountSnapshot,
+        money: UnexplainedMoney,
     ) -> Iterator[Word]:
-        left = sum(p.lots for p in snapshot.positions if p.ticket == stray.ticket)
-        gone = round(stray.lots - left, 8)
-        if gone > evidence.SAME_LOTS:
-            sent.stray = msgspec.structs.replace(stray, lots=gone)
-            yield from self._traffic.dealt(sent, stray.ticket, gone, sent.closed_at, "")
-        else:
+        gone = evidence.gone_of(stray, snapshot.positions)
+        if gone <= evidence.SAME_LOTS:
             yield from self._without_trace(sent, snapshot, moved=0.0)
+        elif sent.closed_at or not _unmoved(sent, money):
+            sent.stray = msgspec.structs.replace(stray, lots=gone)
+            ended = self._deals.stray_ended(sent.order, sent.stray)
+            price = sent.closed_at or money.price_of(ended)
+            yield from self._traffic.dealt(sent, stray.ticket, gone, price, "")
 
     def _go_after_look(self, sent: SentOrder, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Send an order that closes a position, now that the position is known to be there."""
@@ -260,6 +269,14 @@ class OrderLookup:
             self._traffic.look_soon(0.0)
             return
         yield from self._traffic.looked_at(sent)
+
+
+def _unmoved(sent: SentOrder, money: UnexplainedMoney) -> bool:
+    """Whether nothing but the list says that a position which was to be closed is gone."""
+    if money.has_moved_for(sent.order.ticket):
+        return False
+    sent.detail = f"position {sent.order.ticket} is not listed, and the balance has not moved"
+    return True
 
 
 def _ask_people(sent: SentOrder, found: FarPosition | None) -> None:

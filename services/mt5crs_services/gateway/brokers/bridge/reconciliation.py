@@ -17,7 +17,11 @@ from mt5crs_services.gateway.brokers.bridge.account.closings import (
 from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_LOTS
 from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
-from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import UnexplainedMoney
+from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import (
+    NOTHING,
+    KeptMoney,
+    UnexplainedMoney,
+)
 from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.foreign_positions import foreign_note
@@ -48,12 +52,14 @@ class BridgeState(msgspec.Struct, frozen=True):
         foreign: Tickets of positions that are not ours.
         unguarded: Tickets of our positions whose stop or target the broker does not have.
         closing: Orders of the gateway's own that have left, and have no end yet.
+        unexplained: What has moved the balance, and is in no book yet.
     """
 
     money: BalanceState = BalanceState()
     foreign: tuple[int, ...] = ()
     unguarded: tuple[int, ...] = ()
     closing: tuple[OwnClosing, ...] = ()
+    unexplained: KeptMoney = NOTHING
 
 
 class OwnBooks(NamedTuple):
@@ -140,7 +146,9 @@ class Reconciliation:
             holdings, deals.ended, orders.closes, lookup.look_again, settle_after, monotonic
         )
         self._unexplained = UnexplainedMoney(
-            lambda: orders.openings(monotonic()), settings.execution.unknown_after
+            lambda: orders.openings(monotonic()),
+            settings.execution.unknown_after,
+            state.unexplained,
         )
         self._jumped: _Jump | None = None
 
@@ -153,6 +161,11 @@ class Reconciliation:
             self._unexplained.booked(fill.ticket, fill.lots, fill.profit - fill.commission)
 
     @property
+    def awaits_booking(self) -> bool:
+        """Something is gone at the broker, and is not booked yet."""
+        return self._unexplained.awaits_booking
+
+    @property
     def deals_from_us(self) -> int:
         """From which moment on the broker's deals are not known, us since the epoch."""
         return self.state.money.deal_us or round((time.time() - A_DAY) * 1e6)
@@ -161,7 +174,7 @@ class Reconciliation:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
         account = snapshot.account
         money, charges = self.state.money.with_deals(
-            snapshot.deals, self._own.owner_of, self._magics
+            snapshot.deals, self._own.owner_of, self._magics, self._difference(account)
         )
         self.trouble = why_not(
             account, self._account, self._trusted, self._doubled, self._currency
@@ -174,16 +187,17 @@ class Reconciliation:
         # First of all: what is left of a difference is what positions have made.
         self._remember(charges=charges, money=money)
         ours = {held.position.ticket for held in self._holdings.all}
-        gone, told = self._missing.gone(snapshot), snapshot.deals is not None
-        self._unexplained.take(
-            self._difference(account), ours, gone, snapshot.asked_at, told and not money.unclaimed
-        )
+        strays = self._orders.strays_gone(snapshot.positions)
+        gone = self._missing.gone(snapshot) | {t: lots for t, lots in strays.items() if lots}
+        told, moved = snapshot.deals is not None and not money.unclaimed, self._difference(account)
+        self._unexplained.take(moved, ours | strays.keys(), gone, snapshot.asked_at, told)
+        self.keep_unexplained()
         known = ours | set(self.state.foreign)
         yield from self._lookup.take(snapshot, known, self._unexplained)
         yield from self._book_ended(snapshot)
         self.confirmed = not self.trouble
         self._close_strays(snapshot)
-        settled = not self._orders.in_doubt and not self._unexplained.awaits_booking
+        settled = not self._orders.in_doubt and not self.awaits_booking
         if settled and not self.trouble:
             self._note(snapshot)
 
@@ -238,20 +252,13 @@ class Reconciliation:
         money, told = (money if on_way else money.disowned()).settled(
             snapshot.account, self._own.balance()
         )
-        notes = [
-            *(
-                foreign_note(listed[ticket])
-                for ticket in foreign
-                if ticket not in self.state.foreign
-            ),
-            *(
-                _unguarded(held[ticket].position)
-                for ticket in unguarded
-                if ticket not in self.state.unguarded
-            ),
-            *([told] if told is not None else ()),
-        ]
-        self._remember(notes, foreign=foreign, unguarded=unguarded, money=money)
+        strangers = [foreign_note(listed[t]) for t in foreign if t not in self.state.foreign]
+        unsafe = [t for t in unguarded if t not in self.state.unguarded]
+        notes = [*strangers, *(_unguarded(held[t].position) for t in unsafe)]
+        notes += [told] if told is not None else []
+        self._remember(
+            notes, foreign=foreign, unguarded=unguarded, money=money, unexplained=NOTHING
+        )
         self._unexplained.settled()
 
     def _claimed(self) -> BalanceState:
@@ -259,6 +266,10 @@ class Reconciliation:
         money, charges = self.state.money.with_deals(None, self._own.owner_of, self._magics)
         self._remember(charges=charges, money=money)
         return money
+
+    def keep_unexplained(self) -> None:
+        """Have on the disk what has moved the balance, and is in no book yet."""
+        self._remember(unexplained=self._unexplained.kept)
 
     def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
         """Have the gateway's own orders on the disk."""
@@ -289,7 +300,9 @@ class Reconciliation:
             return far_off
         order = self._deals.closing_order(held.position, Code.MANUAL)
         reason = f"{who} has looked in the terminal"
-        lots = min(deal.lots or missing.lots, missing.lots)
+        lots = deal.lots or missing.lots
+        if lots > missing.lots + SAME_LOTS:
+            return f"{missing.lots:g} lots of it are gone, and not {lots:g}"
         return self._deals.closed(order, held, lots, deal.price, Code.MANUAL, reason)
 
     def _accept(self, who: str) -> str:
@@ -301,7 +314,7 @@ class Reconciliation:
         self._remember(charges=charges, money=money)
         money, note = money.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
-        self._remember([note], money=money)
+        self._remember([note], money=money, unexplained=NOTHING)
         self._unexplained.settled()
         return ""
 

@@ -1,10 +1,12 @@
 """Orders on their way through a bridge, and those that are remembered for a while afterwards."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import msgspec
 
 from mt5crs_services.gateway.broker import Outcome
+from mt5crs_services.gateway.brokers.bridge.account.evidence import gone_of
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import Opening
 from mt5crs_services.gateway.brokers.bridge.bridge_link import LATE_SOCKETS
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
@@ -179,6 +181,14 @@ class SentOrders:
     def closes_stray(self) -> bool:
         """A position is being closed that no strategy knows of."""
         return any(sent.stray is not None for sent in self._orders.values())
+
+    def strays_gone(self, listed: Sequence[FarPosition]) -> dict[int, float]:
+        """Lots that a list lacks of each position that is being closed, and is in no ledger."""
+        return {
+            sent.stray.ticket: gone_of(sent.stray, listed) if sent.doubt_at is not None else 0.0
+            for sent in self._orders.values()
+            if sent.stray is not None
+        }
 
     @property
     def kept(self) -> tuple[OwnClosing, ...]:

@@ -66,6 +66,7 @@ class BalanceState(msgspec.Struct, frozen=True):
         deals: Sequence[FarDeal] | None,
         owner_of: Callable[[int], str | None],
         magics: Collection[int],
+        moved: float = 0.0,
     ) -> tuple["BalanceState", tuple[Charge, ...]]:
         """The same with what new deals explain, and what is to be charged for them.
 
@@ -73,6 +74,7 @@ class BalanceState(msgspec.Struct, frozen=True):
             deals: Some of them may be known; None: they are not told.
             owner_of: Whose a position is by the ledger; None: no strategy's.
             magics: The strategies' magic numbers.
+            moved: By how much the balance is another one than is known here.
         """
         told = deals or ()
         # What came before the first look is in the offset.
@@ -88,14 +90,23 @@ class BalanceState(msgspec.Struct, frozen=True):
                 others.append(deal)
         number = max((deal.number for deal in told), default=self.deal if deals is None else 0)
         time_us = max((deal.time_us for deal in told), default=0)
+        # Where the balance has not moved, they are told late, and it had moved before.
+        apart = _amount(others) if abs(moved) >= SAME_MONEY else 0.0
         state = msgspec.structs.replace(
-            self,
+            self._apart(apart),
             deal=max(number, self.deal),
             deal_us=max(time_us, self.deal_us),
             causes=_together(self.causes, causes_of(others)),
             unclaimed=tuple(unclaimed),
         )
         return state, tuple(each for each in charges if each.commission or each.swap)
+
+    def _apart(self, amount: float) -> "BalanceState":
+        """The same where so much has moved the balance that no position of ours has made."""
+        if self.offset is None:
+            return self
+        offset, untold = round(self.offset + amount, 2), round(self.untold + amount, 2)
+        return msgspec.structs.replace(self, offset=offset, untold=untold)
 
     def disowned(self) -> "BalanceState":
         """The same once no order is on its way: what nobody has claimed is of others."""
@@ -157,8 +168,13 @@ def causes_of(deals: Iterable[FarDeal]) -> dict[str, float]:
     for deal in deals:
         paid = "paid in or out" if deal.kind in PAID else deal.kind.lower().replace("_", " ")
         what = "deals of others" if deal.trade else paid
-        sums[what] += deal.profit + deal.commission + deal.swap
+        sums[what] += _amount([deal])
     return _together(sums, {})
+
+
+def _amount(deals: Iterable[FarDeal]) -> float:
+    """By how much deals have moved the balance."""
+    return sum(deal.profit + deal.commission + deal.swap for deal in deals)
 
 
 def _charge_of(deal: FarDeal, owner: str) -> Charge:

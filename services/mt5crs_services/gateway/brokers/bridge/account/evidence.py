@@ -54,6 +54,12 @@ def listed_as(position: Position, listed: Sequence[FarPosition]) -> FarPosition 
     return next((found for found in listed if found.ticket == position.ticket), None)
 
 
+def gone_of(position: FarPosition, listed: Sequence[FarPosition]) -> float:
+    """Lots of a position that a list lacks."""
+    left = sum(found.lots for found in listed if found.ticket == position.ticket)
+    return round(position.lots - left, 8)
+
+
 def opened_by(
     order: Order, comment: str, listed: Sequence[FarPosition], known: Collection[int]
 ) -> FarPosition | None:

@@ -90,6 +90,7 @@ class Snapshots:
         self._step = _Step.NONE
         self._due = monotonic()
         self._asked_at = 0.0
+        self._taken_at = self._due
         self._first: FarAccount | None = None
         self._positions: tuple[FarPosition, ...] = ()
         self._deals: tuple[FarDeal, ...] | None = None
@@ -98,6 +99,11 @@ class Snapshots:
     def wanted(self) -> bool:
         """One is being made, or is due."""
         return self._step is not _Step.NONE or self._monotonic() >= self._due
+
+    @property
+    def overdue(self) -> bool:
+        """There has been none for twice as long as there should be."""
+        return self._monotonic() > self._taken_at + 2.0 * self._every
 
     def want(self, after: float = 0.0) -> None:
         """Have the next one made in that many seconds, if not earlier."""
@@ -164,6 +170,7 @@ class Snapshots:
             self._due = self._monotonic()
             return None
         self.trouble = ""
+        self._taken_at = self._monotonic()
         self.latest = AccountSnapshot(self._asked_at, account, self._positions, self._deals)
         return self.latest
 

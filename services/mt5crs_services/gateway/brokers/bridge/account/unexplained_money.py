@@ -44,6 +44,21 @@ class GoneTogether(msgspec.Struct):
     openings: frozenset[str]
 
 
+class KeptMoney(msgspec.Struct, frozen=True):
+    """What is to outlive a process of `UnexplainedMoney`.
+
+    Attributes:
+        groups: What is gone, by what went at once.
+        other: What has moved the balance while nothing new was missing.
+    """
+
+    groups: tuple[GoneTogether, ...] = ()
+    other: float = 0.0
+
+
+NOTHING = KeptMoney()
+
+
 class UnexplainedMoney:
     """Keeps apart what has moved the balance between one snapshot and the next.
 
@@ -54,14 +69,25 @@ class UnexplainedMoney:
     Args:
         openings: The orders on their way that are to open a position, just now.
         unknown_after: Seconds after which people are asked about one.
+        kept: As an earlier process left it.
     """
 
-    def __init__(self, openings: Callable[[], Sequence[Opening]], unknown_after: float) -> None:
+    def __init__(
+        self,
+        openings: Callable[[], Sequence[Opening]],
+        unknown_after: float,
+        kept: KeptMoney = NOTHING,
+    ) -> None:
         self._openings = openings
         self._unknown_after = unknown_after
-        self._groups: list[GoneTogether] = []
-        self._other = 0.0
+        self._groups = [_copied(group) for group in kept.groups]
+        self._other = kept.other
         self._listed: set[int] | None = None
+
+    @property
+    def kept(self) -> KeptMoney:
+        """For the next process."""
+        return KeptMoney(tuple(_copied(group) for group in self._groups), self._other)
 
     @property
     def awaits_booking(self) -> bool:
@@ -125,6 +151,14 @@ class UnexplainedMoney:
         """What an order may have made whose position was opened and is closed again."""
         groups = (each.made for each in self._groups if order_id in each.openings)
         return round(self._other + sum(groups), 2)
+
+    def has_moved_for(self, ticket: int) -> bool:
+        """Whether the balance has moved since a position, or what went with it, is gone.
+
+        A terminal that is connecting lists none, and its balance is what it was.
+        """
+        groups = (group for group in self._groups if ticket in group.lots)
+        return any(abs(group.made) >= SAME_MONEY for group in groups)
 
     def price_of(self, ended: Ended) -> float:
         """At which price a position, or a part, was closed; 0.0: that cannot be told alone."""
@@ -208,3 +242,7 @@ class UnexplainedMoney:
     def _in_doubt(self, group: GoneTogether) -> list[Opening]:
         """The orders that may have a share in what a group has made, and are not answered yet."""
         return [each for each in self._openings() if each.order_id in group.openings]
+
+
+def _copied(group: GoneTogether) -> GoneTogether:
+    return msgspec.structs.replace(group, lots=dict(group.lots))
