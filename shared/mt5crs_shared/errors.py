@@ -73,11 +73,14 @@ class ConfigError(Mt5crsError):
 
     Attributes:
         problems: At least one, in the order of the file.
+        besides: What else is to be known, for people; empty: nothing.
     """
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__(problems)
+    def __init__(self, problems: tuple[Problem, ...], besides: str = "") -> None:
+        super().__init__(problems, besides)
         self.problems = problems
+        self.besides = besides
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        lines = [*map(str, self.problems), *([self.besides] if self.besides else [])]
+        return "\n".join(lines)

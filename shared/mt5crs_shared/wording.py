@@ -115,6 +115,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
 
 
+def remedy(name: str) -> str:
+    """What to do once a strategy's or a service's fault is known."""
+    return f"mend it, then `restart {name}`, or `reload` where it is the YAML file's"
+
+
 def counted(count: int, what: str) -> str:
     """1 deal, 2 deals."""
     return f"{count:,} {what}{'s' * (count != 1)}"

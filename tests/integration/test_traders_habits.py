@@ -149,6 +149,26 @@ def test_a_restart_says_that_the_file_has_changed(tmp_path: Path) -> None:
         assert system.call("stop").returncode == 0
 
 
+def test_a_restart_takes_no_process_away_that_could_not_begin_again(tmp_path: Path) -> None:
+    entry = {**STRATEGIES[1], "name": "mine", "strategy": "mine:Mine"}
+    system = CommandLine(tmp_path, [entry], {"feed": FAST})
+    module = tmp_path / "mine.py"
+    source = (ROOT / "worker/mt5crs_worker/examples/ma_cross.py").read_text()
+    module.write_text(f"{source}\n\nclass Mine(MovingAverageCross): ...\n")
+    assert system.call("start", "--detach").returncode == 0
+    try:
+        pid = system.pid("mine")
+        module.write_text("def half of an edit")
+        for verb in ("restart mine", "reload"):
+            refused = system.call(*verb.split())
+            assert refused.returncode == 4, refused
+            assert "SyntaxError" in refused.stderr
+            assert refused.stderr.endswith("nothing was changed: what runs goes on as it was\n")
+        assert system.pid("mine") == pid
+    finally:
+        assert system.call("stop").returncode == 0
+
+
 def test_who_never_died_has_no_black_box(tmp_path: Path) -> None:
     plain = {"name": "one", "symbol": "EURUSD", "strategy": CROSS, "timeframe": "S5"}
     with running(tmp_path, [plain], {"feed": FAST}) as system:

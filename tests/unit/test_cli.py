@@ -128,7 +128,7 @@ class TestValidate:
         (tmp_path / "models").symlink_to(ROOT / "models")
         result = run(tmp_path, "validate", str(bad))
         assert result.exit_code == ExitCode.CONFIGURATION
-        assert len(result.stderr.splitlines()) == 2
+        assert len(result.stderr.splitlines()) == 3  # two, and what was not tried
         assert "did you mean threshold?" in result.stderr.splitlines()[0]
         assert "Traceback" not in result.output
 

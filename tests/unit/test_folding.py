@@ -1,5 +1,6 @@
 """Sentences are broken between words, and no command in two."""
 
+import click
 import pytest
 
 from mt5crs_shared.configuration.structs import Config, GlobalConfig, StrategyConfig
@@ -7,7 +8,7 @@ from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.trading.locks import KILL_SWITCH, OPERATOR, TradingLock, TradingState
 from mt5crs_supervisor.commands.records import explain
 from mt5crs_supervisor.commands.trading import _columns
-from mt5crs_supervisor.display.folding import folded_words
+from mt5crs_supervisor.display.folding import folded_words, within
 from mt5crs_supervisor.display.table import table
 from mt5crs_worker.process.trouble import trouble_of
 
@@ -24,6 +25,24 @@ def test_no_command_is_on_two_lines(width: int) -> None:
 
 def test_a_command_that_is_wider_than_the_window_is_broken_all_the_same() -> None:
     assert max(map(len, folded_words(f"see `{'x' * 50} y`", 20))) <= 20
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("error: it fits", ["error: it fits"]),
+        ("error: three more words", ["error: three more", "  words"]),
+        ("    what is indented", ["    what is", "      indented"]),
+        ("ok   disk  much is free", ["ok   disk  much is", "     free"]),
+        (
+            f"{click.style('ok', fg='red')}   disk  much is free",
+            [f"{click.style('ok', fg='red')}   disk  much is", "     free"],
+        ),
+        (click.style("three more words here", bold=True), ["three more words", "  here"]),
+    ],
+)
+def test_a_line_that_is_too_wide_is_broken_between_words(line: str, parts: list[str]) -> None:
+    assert within(line, 18) == parts
 
 
 @pytest.mark.parametrize("topic", ["decision", "held back", "orders"])

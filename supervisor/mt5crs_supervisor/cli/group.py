@@ -30,8 +30,9 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except Mt5crsError as error:
             from mt5crs_supervisor.commands import failures
+            from mt5crs_supervisor.display.folding import say
 
-            click.echo(failures.message(error), err=True)
+            say(failures.message(error), err=True)
             ctx.exit(failures.exit_code(error))
 
 

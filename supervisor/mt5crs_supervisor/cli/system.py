@@ -18,6 +18,7 @@ from mt5crs_supervisor.cli.options import (
     place_options,
     since_option,
 )
+from mt5crs_supervisor.display.folding import say
 
 
 @cli.command()
@@ -60,7 +61,7 @@ def start(
         from mt5crs_shared.process.paths import VarPaths
         from mt5crs_supervisor.commands.running import children
 
-        children.act_on(VarPaths(setup.running), "start", names, click.echo)
+        children.act_on(VarPaths(setup.running), "start", names, say)
         return
     if not quiet and feed_json is None:
         from mt5crs_supervisor.commands.editing.history import history_start
@@ -115,11 +116,11 @@ def stop(setup: Setup, names: tuple[str, ...]) -> None:
     if names:
         from mt5crs_supervisor.commands.running import children
 
-        children.act_on(paths, "stop", names, click.echo)
+        children.act_on(paths, "stop", names, say)
         return
     from mt5crs_supervisor.commands.running import background
 
-    background.stop_supervisor(paths, click.echo)
+    background.stop_supervisor(paths, say)
 
 
 @cli.command()
@@ -165,7 +166,7 @@ def restart(setup: Setup, names: tuple[str, ...]) -> None:
     from mt5crs_shared.process.paths import VarPaths
     from mt5crs_supervisor.commands.running import children
 
-    children.act_on(VarPaths(setup.running), "restart", names, click.echo)
+    children.act_on(VarPaths(setup.running), "restart", names, say)
 
 
 @cli.command()
@@ -294,4 +295,4 @@ def chaos(
 
 
 def _to_stderr(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)

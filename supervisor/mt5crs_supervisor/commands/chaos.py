@@ -18,6 +18,7 @@ from mt5crs_supervisor.chaos.campaign_system import CampaignSystem
 from mt5crs_supervisor.chaos.faults import FaultResult
 from mt5crs_supervisor.chaos.verdict import CampaignVerdict
 from mt5crs_supervisor.commands.failures import CommandError, refuse_money
+from mt5crs_supervisor.display.folding import say
 
 SPEED = 600.0
 """Event time to real time: a bar of a minute closes every tenth of a second."""
@@ -53,7 +54,7 @@ def run_campaign(
         if result is not None and result.holds:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            click.echo(f"everything is left in {folder}", err=True)
+            say(f"everything is left in {folder}", err=True)
     _print(result, as_json)
     return result.holds
 
@@ -87,10 +88,10 @@ def _compare(
     files = scenario.make_up(folder, list(symbols.values()), ticks, seed)
     published = dict.fromkeys(symbols, ticks)
     if not quiet:
-        click.echo(f"in peace: {ticks * len(symbols):,} made-up ticks as fast as possible")
+        say(f"in peace: {ticks * len(symbols):,} made-up ticks as fast as possible")
     untouched = replay_run.run_replay(_installation(config, folder / "untouched", files), published)
     if not quiet:
-        click.echo(f"with {len(plan)} faults, seed {seed}, at {SPEED:g} times real speed")
+        say(f"with {len(plan)} faults, seed {seed}, at {SPEED:g} times real speed")
     struck = replay_run.run_replay(
         _installation(config, folder / "struck", files, hurt=True),
         published,
@@ -137,9 +138,7 @@ def _tell(result: FaultResult) -> None:
     fault = result.fault
     named = fault.kind in campaign.ALONE or fault.strategy in result.replaced
     target = f"{fault.kind} {fault.strategy}" if named else str(fault.kind)
-    click.echo(
-        f"{result.began:7.2f} s  {target:<40} well again after {result.recovery * 1000:6.0f} ms"
-    )
+    say(f"{result.began:7.2f} s  {target:<40} well again after {result.recovery * 1000:6.0f} ms")
 
 
 def _print(result: CampaignVerdict, as_json: bool) -> None:
@@ -147,6 +146,6 @@ def _print(result: CampaignVerdict, as_json: bool) -> None:
         click.echo(msgspec.json.encode(result).decode())
         return
     for difference in result.differences:
-        click.echo(difference)
-    click.echo()
-    click.echo("\n".join(verdict.lines(result)))
+        say(difference)
+    say("")
+    say("\n".join(verdict.lines(result)))

@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import click
 import msgspec
 
 from mt5crs_shared import wording
@@ -22,6 +21,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_money
 from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.display import render
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.operator.control import ControlClient
 
 FEED = FeedConfig(kind="synthetic", speed=10.0, history_minutes=300)
@@ -83,7 +83,7 @@ class Demo:
         options = ["--feed-json", msgspec.json.encode(FEED).decode()]
         options += ["--page", self._page] if self._page else []
         with self._interrupts:
-            click.echo("starting ...")
+            say("starting ...")
             process = background.launch(self._config, self._paths, options, lifeline=True)
             self._process = process
             try:
@@ -112,7 +112,7 @@ class Demo:
         command = "./scripts/run" if Path("scripts/run").exists() else "mt5crs-supervisor"
         market = "the configuration's own feed" if self._own_feed() else "a made-up market"
         speed = "" if self._own_feed() else f" at {FEED.speed:g} times real speed"
-        click.echo(
+        say(
             f"demo: {len(report.strategies)} strategies on {market}{speed}, paper orders\n"
             f"  look    {self._where_to_look(command)}\n"
             f"  logs    {wording.nearby(str(self._paths.log))}/\n"
@@ -141,8 +141,8 @@ class Demo:
             fresh = [e for e in report.events if msgspec.structs.astuple(e) not in told]
             told.update((e.time, e.name, e.kind, e.detail) for e in fresh)
             for event in fresh:
-                click.echo(f"{event.time}  {event.name}  {event.kind}  {event.detail}")
-            click.echo(f"{wording.duration(report.uptime):>6}  {render.summary(report)}")
+                say(f"{event.time}  {event.name}  {event.kind}  {event.detail}")
+            say(f"{wording.duration(report.uptime):>6}  {render.summary(report)}")
             going = self._pause(PLAIN_EVERY)
 
     def _ask(self) -> StatusReport:
@@ -170,9 +170,9 @@ class Demo:
             # Once more, for the last figures.
             self._last = self._client.status()
         if process.poll() is None:
-            click.echo("")
+            say("")
             with contextlib.suppress(NotRunning):
-                background.stop_supervisor(self._paths, click.echo)
+                background.stop_supervisor(self._paths, say)
         assert process.stdin is not None, "launched with a lifeline"
         process.stdin.close()
         process.wait()
@@ -183,7 +183,7 @@ class Demo:
             return
         ticks = sum(s.metrics.ticks_processed for s in report.strategies if s.metrics is not None)
         totals = report.totals
-        click.echo(
+        say(
             f"demo over after {wording.duration(report.uptime)}: {ticks:,} ticks, "
             f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
             f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating\n"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 
 from mt5crs_shared.configuration import loading, symbols_file
@@ -19,6 +18,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.sockets.opening import is_local
 from mt5crs_shared.storage import recorded
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
+from mt5crs_supervisor.display.folding import say
 
 COMMAND = "mt5crs_services.feed.command:run_feed_command"
 """Who publishes; by name only, since the supervisor imports no service."""
@@ -77,7 +77,7 @@ def _warn_of_strangers(files: Sequence[str], symbol: str | None, config_path: Pa
         for file in files:
             held = symbol or recorded.symbol_of(Path(file).name)
             if held not in wanted:
-                click.echo(
+                say(
                     f"warning: {Path(file).name} holds {held}, which no enabled strategy of"
                     f" {config_path} trades; --symbol says what files hold that are named"
                     " otherwise",

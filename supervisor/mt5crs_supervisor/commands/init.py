@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import click
-
 from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.display.folding import say
 
 
 class StarterFile(NamedTuple):
@@ -121,16 +120,16 @@ def _make_folders(folder: Path, made: list[Path]) -> None:
 
 
 def _tell(folder: Path) -> None:
-    click.echo(f"made in {_shown(folder)}:")
+    say(f"made in {_shown(folder)}:")
     widest = max(len(file.target) for file in FILES)
     for file in FILES:
-        click.echo(f"  {file.target:<{widest}}  {file.what}")
-    click.echo("\nnow type:")
+        say(f"  {file.target:<{widest}}  {file.what}")
+    say("\nnow type:")
     if folder.resolve() != Path.cwd():
-        click.echo(f"  cd {shlex.quote(_shown(folder))}")
+        say(f"  cd {shlex.quote(_shown(folder))}")
     for verb, what in NEXT:
-        click.echo(f"  {_command()} {verb:<8}  {what}")
-    click.echo("\nYour own market, and a strategy of your own: README.md.")
+        say(f"  {_command()} {verb:<8}  {what}")
+    say("\nYour own market, and a strategy of your own: README.md.")
 
 
 def _command() -> str:

@@ -14,7 +14,7 @@ import msgspec
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.display import render, screen
-from mt5crs_supervisor.display.folding import folded_words
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Column, table
 from mt5crs_supervisor.operator.control import ControlClient
 
@@ -103,12 +103,6 @@ def print_lines(lines: list[str]) -> None:
     click.echo("\n".join(lines), color=False if no_colour() else None)
 
 
-def say(text: str) -> None:
-    """Print a sentence; on a terminal between words, and no command in two."""
-    lines = folded_words(text, width(), "  ") if sys.stdout.isatty() else [text]
-    click.echo("\n".join(lines))
-
-
 def print_json(value: object) -> None:
     """Print a struct, or a list of them, as JSON for people and programs."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
@@ -135,7 +129,7 @@ def print_rows(
     elif rows:
         print_lines([*table(columns(rows), width()), *([below] if below else [])])
     else:
-        click.echo(nothing)
+        say(nothing)
 
 
 def width() -> int:

@@ -34,6 +34,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, matching, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import end_of
+from mt5crs_supervisor.display import folding
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
@@ -53,7 +54,7 @@ def pause(
     halt: bool,
     why: str,
     until: str | None,
-    say: Say = show.say,
+    say: Say = folding.say,
 ) -> None:
     """Hold the orders of strategies, or of all, back; and see that they are."""
     end = end_of(until)
@@ -101,7 +102,9 @@ def let_go(gateway: TradingControl, scopes: Sequence[str], owner: str = OPERATOR
     return gateway.ask(Unlock(owner, tuple(scopes), user_name()))
 
 
-def resume(paths: VarPaths, patterns: Sequence[str], everybody: bool, say: Say = show.say) -> None:
+def resume(
+    paths: VarPaths, patterns: Sequence[str], everybody: bool, say: Say = folding.say
+) -> None:
     """Take off what `pause` has put on strategies, or all of it."""
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
@@ -128,21 +131,23 @@ def unlock(paths: VarPaths, patterns: Sequence[str], everybody: bool) -> None:
     report = before
     for lock in wanted:
         report = let_go(gateway, [lock.scope], lock.owner)
-        click.echo(f"{lock.scope or 'every strategy'}: {lock.owner} lets it trade again")
+        folding.say(f"{lock.scope or 'every strategy'}: {lock.owner} lets it trade again")
     if wanted:
-        click.echo("where a rule is broken still, the next order locks again")
+        folding.say("where a rule is broken still, the next order locks again")
     for scope in set(named) - {ACCOUNT} - {lock.scope for lock in wanted}:
-        click.echo(f"{scope}: no risk rule has locked it")
+        folding.say(f"{scope}: no risk rule has locked it")
     if everybody and not wanted:
-        click.echo("no risk rule has locked anything")
+        folding.say("no risk rule has locked anything")
     for scope in sorted({*named, *(lock.scope for lock in wanted)}):
         held = locks.strictest(report.locks, scope)
         if held is not None:
             what = scope or "every strategy"
-            click.echo(f"{what}: still held back: {locks.in_words(held)}; {_way_out(held)}")
+            folding.say(f"{what}: still held back: {locks.in_words(held)}; {_way_out(held)}")
 
 
-def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say = show.say) -> None:
+def flatten(
+    paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say = folding.say
+) -> None:
     """Close positions now: those of strategies, those with these tickets, or all."""
     if everybody == bool(targets):
         raise CommandError("name strategies or tickets, or say --all, and not both", ExitCode.USAGE)
@@ -159,7 +164,7 @@ def flatten(paths: VarPaths, targets: Sequence[str], everybody: bool, say: Say =
             say(f"{name}: may open again while it runs; `pause {name}` keeps it flat")
 
 
-def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = show.say) -> None:
+def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = folding.say) -> None:
     """Hold everything back, see that nothing gets through, and close all if that is wished."""
     gateway = TradingControl(paths)
     report = hold(gateway, [ACCOUNT], TradingState.HALTED, why, owner=KILL_SWITCH)
@@ -173,7 +178,7 @@ def kill_switch(paths: VarPaths, closing: bool, why: str, say: Say = show.say) -
     say("it holds until `kill-switch off`, whatever is restarted")
 
 
-def release_kill_switch(paths: VarPaths, sure: bool, say: Say = show.say) -> None:
+def release_kill_switch(paths: VarPaths, sure: bool, say: Say = folding.say) -> None:
     """Take the kill switch off, after the name of the installation has been typed."""
     gateway = TradingControl(paths)
     before = gateway.ask(AskTrading())
@@ -198,7 +203,7 @@ def show_kill_switch(paths: VarPaths) -> None:
         by, held = " (by the ledger: no gateway runs)", _recorded(paths)
     lock = next((lock for lock in held if lock.owner == KILL_SWITCH), None)
     said = f"ON{by}: {locks.in_words(lock)}" if lock is not None else f"OFF{by}"
-    click.echo(f"kill switch {said}")
+    folding.say(f"kill switch {said}")
 
 
 def show_locks(paths: VarPaths, as_json: bool) -> None:
@@ -276,7 +281,7 @@ def _wanted(report: TradingReport, targets: Sequence[str], everybody: bool) -> t
     )
 
 
-def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = show.say) -> None:
+def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = folding.say) -> None:
     """Close positions; a gateway that has just begun closes nothing before it has quotes.
 
     A broker that is far away is waited for.

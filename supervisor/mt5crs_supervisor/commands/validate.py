@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import click
 import msgspec
 
 from mt5crs_shared.configuration import loading
@@ -24,6 +23,7 @@ from mt5crs_shared.process.validation import WITHIN, TrialAnswer, packed_message
 from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.commands.failures import refuse_missing
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.processes import forkserver
 from mt5crs_supervisor.processes.handle import ExitStatus
 
@@ -34,6 +34,8 @@ RISK: Final = "mt5crs_services.gateway.risk.validation"
 
 MANY: Final = 8
 """Trials that take as long as the imports of the process that makes them."""
+
+UNTRIED: Final = "what it names (classes, models, files) is tried once the file itself is right"
 
 Steps = tuple[str | int, ...]
 """From the document down to a value."""
@@ -49,17 +51,20 @@ def check_configuration(path: Path) -> None:
         ConfigError: It is refused, or names something that cannot be used.
     """
     refuse_missing(path)
-    config = loading.load_config(path)
+    try:
+        config = loading.load_config(path)
+    except ConfigError as error:
+        raise ConfigError(error.problems, UNTRIED) from error
     if problems := problems_of(config, path):
         raise ConfigError(tuple(problems))
     longest = max(len(s.name) for s in config.strategies)
     for strategy in config.strategies:
-        click.echo(_line(strategy, longest))
+        say(_line(strategy, longest))
     for rule in config.globals.risk:
-        click.echo(f"risk rule {rule.name}")
+        say(f"risk rule {rule.name}")
     count = len(config.strategies)
     what = "strategy" if count == 1 else "strategies"
-    click.echo(f"{count} {what}, {len(config.enabled)} enabled: valid")
+    say(f"{count} {what}, {len(config.enabled)} enabled: valid")
 
 
 def _line(strategy: StrategyConfig, longest: int) -> str:
@@ -113,7 +118,8 @@ def _tried_strategies(config: Config, numbers: Sequence[int]) -> Iterator[tuple[
 def _problem(path: Path, root: Node | None, inside: Steps, fault: Unusable) -> Problem:
     steps = (*inside, *fault.field.split("."))
     mark = _mark(root, steps)
-    return Problem(str(path), mark.line, mark.column, _path(steps), fault.reason)
+    reason = fault.reason.removeprefix(f"{fault.field}: ")
+    return Problem(str(path), mark.line, mark.column, _path(steps), reason)
 
 
 def _all_tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:

@@ -1,7 +1,11 @@
-"""Sentences on the lines of a terminal; pure."""
+"""Sentences on the lines of a terminal."""
 
 import re
+import shutil
+import sys
 import textwrap
+
+import click
 
 _GLUE = "\u00a0"
 """Stands for a blank within a command while lines are made: nothing is broken there."""
@@ -28,3 +32,39 @@ def folded_words(text: str, width: int, indent: str = "", most: int | None = Non
         placeholder=" …",
     )
     return [line.replace(_GLUE, " ") for line in lines]
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print lines; in a window, those that are too wide for it are broken between words.
+
+    Where nobody looks they stay whole: a program may read them.
+
+    Args:
+        text: The lines, with or without styles.
+        err: To stderr.
+    """
+    if (sys.stderr if err else sys.stdout).isatty():
+        width = shutil.get_terminal_size().columns
+        text = "\n".join(part for line in text.split("\n") for part in within(line, width))
+    click.echo(text, err=err)
+
+
+def within(line: str, width: int) -> list[str]:
+    """A line in parts that fit; behind columns, the parts stand below the last one.
+
+    Args:
+        line: With or without styles; what is broken loses them.
+        width: Of the window.
+    """
+    plain = click.unstyle(line)
+    if len(plain) <= width:
+        return [line]
+    gaps = [gap.end() for gap in re.finditer(r"\S  +", plain) if gap.end() <= width // 2]
+    if not gaps:
+        blank = len(plain) - len(plain.lstrip())
+        return folded_words(plain, width, " " * (blank + 2))
+    columns = plain[: gaps[-1]]
+    styled = line[: len(line) - len(plain) + len(columns)]
+    first, *rest = folded_words(plain.removeprefix(columns), width - len(columns))
+    head = styled if click.unstyle(styled) == columns else columns
+    return [f"{head}{first}", *(f"{' ' * len(columns)}{part}" for part in rest)]

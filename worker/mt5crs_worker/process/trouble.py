@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.metrics import StrategyMetrics
+from mt5crs_shared.wording import remedy
 from mt5crs_worker.process import market_hours
 
 REFUSED_AFTER = 5.0
@@ -38,8 +39,7 @@ def trouble_of(config: Config, counts: StrategyMetrics) -> str:
     else:
         return ""
     name = config.strategies[0].name
-    mended = f"mend it, then `restart {name}`, or `reload` where it is the YAML file's"
-    return f"{what}: {counts.last_error}; see `logs {name}`, {mended}"
+    return f"{what}: {counts.last_error}; see `logs {name}`, {remedy(name)}"
 
 
 def of_waiting(stream: TickStream, silent_for: float) -> str:

@@ -15,6 +15,7 @@ from mt5crs_supervisor.commands import show, validate
 from mt5crs_supervisor.commands.doctor import bridge, feature_api, files, machine, market
 from mt5crs_supervisor.commands.doctor.finding import Finding, Level, fault, fine, warning
 from mt5crs_supervisor.commands.failures import is_missing
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.processes.instance_lock import holder
 
 COLOURS: dict[Level, str] = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -35,11 +36,11 @@ def examine(config_path: Path, var: Path, seconds: float, as_json: bool) -> bool
     for finding in findings(config_path, var, seconds):
         found.append(finding)
         if not as_json:
-            click.echo("\n".join(_lines(finding)))
+            say("\n".join(_lines(finding)))
     if as_json:
         show.print_json(found)
     else:
-        click.echo(_summary(found))
+        say(_summary(found))
     return all(finding.level != "error" for finding in found)
 
 

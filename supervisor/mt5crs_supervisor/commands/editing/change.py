@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import click
 import msgspec
 
 from mt5crs_shared.control.asking import ControlTimeout, NotRunning
@@ -16,6 +15,7 @@ from mt5crs_supervisor.commands.editing import config_file, strategies_file
 from mt5crs_supervisor.commands.editing.strategies_file import ChangedFile, StrategiesFile
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running import reload as reloading
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.operator.control import ControlClient
 from mt5crs_supervisor.operator.difference import left_open
 
@@ -44,7 +44,7 @@ def switch(
         names = matching(filter(None, before.names), patterns, "strategy")
         for number in before.numbers_of(names):
             if strategies_file.is_enabled(before.entries[number]) is enabled:
-                click.echo(f"{before.names[number]} is {what} already")
+                say(f"{before.names[number]} is {what} already")
         return strategies_file.switched(before, names, enabled)
 
     _change(config, paths, what, planned, then)
@@ -95,7 +95,7 @@ def _change(
         )
     # What the file names is looked for where the system was started, wherever this command is.
     cwd = Path(report.folder) if report is not None and ours else Path.cwd()
-    with config_file.held(path.resolve(), click.echo):
+    with config_file.held(path.resolve(), say):
         before = StrategiesFile(path, config)
         change = planned(before)
         backup = None
@@ -106,12 +106,12 @@ def _change(
             backup = config_file.replace_kept(path.resolve(), before.raw, after)
     if backup is not None:
         for line in (*_told(what, change), f"{'before':<9} {nearby(str(backup))}"):
-            click.echo(line)
+            say(line)
     if then.reload:
         _reload(paths, then, backup is not None)
     elif backup is not None and report is not None:
         other = f"{paths.var} runs another file: {nearby(report.config)}"
-        click.echo(taken_up_by(report) if ours else other)
+        say(taken_up_by(report) if ours else other)
 
 
 def _running(paths: VarPaths, then: Afterwards) -> StatusReport | None:
@@ -161,5 +161,5 @@ def _reload(paths: VarPaths, then: Afterwards, changed: bool) -> None:
         reloading.reload(paths, dry_run=False, keep=then.keep, flatten=then.flatten)
     except Mt5crsError:
         if changed:
-            click.echo("the file is changed; the reload did not end well:", err=True)
+            say("the file is changed; the reload did not end well:", err=True)
         raise

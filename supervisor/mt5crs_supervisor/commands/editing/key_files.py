@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import click
-
 from mt5crs_shared.configuration.structs import GlobalConfig
 from mt5crs_shared.process.paths import PRIVATE
 from mt5crs_shared.sockets.client_list import OWN as GATEWAY
@@ -22,6 +20,7 @@ from mt5crs_shared.sockets.curve import (
 )
 from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode
+from mt5crs_supervisor.display.folding import say
 
 OWN: Final = "supervisor"
 
@@ -54,7 +53,7 @@ def make_keys(folder: Path, gateway: str | None) -> None:
     except OSError as error:
         raise CommandError(f"{folder}: keys cannot be made: {error}") from error
     for line in (*_told(folder), *_next_steps(folder)):
-        click.echo(line)
+        say(line)
 
 
 def _make_gateway(folder: Path, name: str) -> None:

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import click
 import msgspec
 
 from mt5crs_shared.configuration import symbols_file
@@ -28,6 +27,7 @@ from mt5crs_supervisor.commands.editing.symbols_text import (
 )
 from mt5crs_supervisor.commands.editing.unchecked import UncheckedConfig, unchecked_config
 from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.operator.control import ControlClient
 
 COMMAND = "mt5crs_services.mt5_gateway.client:pull_symbols"
@@ -63,9 +63,9 @@ def pull(
     who, specs, refused = ask(address, asked, keys)
     changes = symbol_changes(known, specs)
     for line in _told(who, known, specs, changes):
-        click.echo(line)
+        say(line)
     for line in refused:
-        click.echo(line, err=True)
+        say(line, err=True)
     if changes and not dry_run:
         _write(file, before, known, changes)
         _tell_running(paths)
@@ -126,16 +126,16 @@ def _write(
         changed_symbols(before.decode(), known, changes) if before else new_symbols_text(changes)
     )
     _check(after, known, changes)
-    with config_file.held(file, click.echo):
+    with config_file.held(file, say):
         if before:
             backup = config_file.replace_kept(file, before, after.encode())
-            click.echo(f"{'before':<9} {nearby(str(backup))}")
+            say(f"{'before':<9} {nearby(str(backup))}")
             return
         try:
             replace_file(file, after.encode(), synced=True)
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error}") from error
-        click.echo(f"{'written':<9} {nearby(str(file))}")
+        say(f"{'written':<9} {nearby(str(file))}")
 
 
 def _check(text: str, known: dict[str, SymbolSpec], changes: Sequence[SpecChange]) -> None:
@@ -155,4 +155,4 @@ def _check(text: str, known: dict[str, SymbolSpec], changes: Sequence[SpecChange
 
 def _tell_running(paths: VarPaths) -> None:
     with contextlib.suppress(NotRunning, ControlTimeout):
-        click.echo(taken_up_by(ControlClient(paths.var).status()))
+        say(taken_up_by(ControlClient(paths.var).status()))

@@ -18,6 +18,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Cell, Column, column, table
 
 Read = TypeVar("Read", bound=ComparedOrder | RequestRecord)
@@ -43,14 +44,14 @@ def show_comparison(var_dir: Path, name: str | None, since: str | None, as_json:
         show.print_json(compared)
         return
     if not compared.deals and not compared.disagreements:
-        click.echo(_nothing(var_dir, name, since, of_paper))
+        say(_nothing(var_dir, name, since, of_paper))
         return
     if compared.deals:
         show.print_lines(table(_slippage_columns(compared.deals), show.width()))
         show.print_lines(textwrap.wrap(_reading(found), show.width()))
     if compared.disagreements:
         if compared.deals:
-            click.echo()
+            say("")
         show.print_lines(table(_disagreement_columns(compared.disagreements), show.width()))
 
 
@@ -73,9 +74,9 @@ def show_requests(
             click.echo(safe(f"{moment}  {each.strategy}  {each.order_id}  {each.dialect}"))
             click.echo(safe(msgspec.json.encode(each.request).decode()))
     elif of_paper is False:
-        click.echo(f"The ledger in {var_dir} is a live account's: its requests were sent.")
+        say(f"The ledger in {var_dir} is a live account's: its requests were sent.")
     else:
-        click.echo(_no_requests(var_dir, name, since))
+        say(_no_requests(var_dir, name, since))
 
 
 def _read(

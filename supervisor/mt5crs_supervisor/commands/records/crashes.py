@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import click
-
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
@@ -11,6 +9,7 @@ from mt5crs_shared.storage import crash_report
 from mt5crs_shared.storage.crash_report import CrashReport
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Cell, column, table
 
 TICKS_SHOWN = 5
@@ -31,7 +30,7 @@ def show_crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     if as_json:
         show.print_json(found)
     elif not found:
-        click.echo(f"{name} has never died." if name else "Nobody has died yet.")
+        say(f"{name} has never died." if name else "Nobody has died yet.")
     else:
         show.print_lines(overview(found))
         if name is not None:

@@ -15,6 +15,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, ExitCode, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.display.words import money
 
@@ -71,7 +72,7 @@ def _write_parquet(found: Sequence[Trade], file: Path) -> None:
         file.write_bytes(made)
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from error
-    click.echo(f"{counted(len(found), 'trade')} written to {file}")
+    say(f"{counted(len(found), 'trade')} written to {file}")
 
 
 def _closed(var_dir: Path, name: str | None, since: str | None) -> list[Trade]:

@@ -27,6 +27,7 @@ from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.records.moments import begin_of
 from mt5crs_supervisor.commands.records.summary import Books, morning_page
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import cells_of, clip
 
 USUAL = 50
@@ -92,7 +93,7 @@ def show_events(
     shown = found[-(limit or usual) :]
     _print(shown, as_json)
     if not found and not as_json and not follow:
-        click.echo(f"Nothing of that has happened in {var_dir}.")
+        say(f"Nothing of that has happened in {var_dir}.")
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
             for line in whole.follow(lambda: time.sleep(LOOK_EVERY)):

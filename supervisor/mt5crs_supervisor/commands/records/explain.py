@@ -16,7 +16,7 @@ from mt5crs_shared.storage import decision_log
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_shared.wording import counted, duration, plain
+from mt5crs_shared.wording import counted, duration, plain, remedy
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
@@ -132,8 +132,8 @@ def _process(row: StrategyStatus) -> str:
             return f"BACKOFF: {child.last_error}{wait}"
         case State.QUARANTINED:
             return (
-                f"QUARANTINED after: {child.last_error}; see `crashes {child.name}`, mend it, then"
-                f" `restart {child.name}`"
+                f"QUARANTINED after: {child.last_error}; see `crashes {child.name}`,"
+                f" {remedy(child.name)}"
             )
         case State.STOPPED:
             return f"STOPPED: it has no process; `start {child.name}`"

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-import click
-
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.notify_structs import NotifyConfig
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.outbox_file import OutboxMessage, read_messages
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Cell, Column, column
 
 COMMAND = "mt5crs_services.notifier.command:send_each"
@@ -33,7 +32,7 @@ def send_test(config_path: Path, paths: VarPaths) -> None:
     send: Callable[[NotifyConfig, str], Iterable[tuple[str, str]]] = pkgutil.resolve_name(COMMAND)
     failed = []
     for name, error in send(config, paths.title):
-        click.echo(f"{name}: {error or 'sent'}")
+        say(f"{name}: {error or 'sent'}")
         if error:
             failed.append(name)
     if failed:

@@ -10,6 +10,7 @@ from mt5crs_shared.trading.orders import Position
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.trading import user_name
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.trading_control import TradingControl
 
@@ -43,13 +44,13 @@ def adopt(paths: VarPaths, ticket: int, strategy: str, sure: bool) -> None:
         tickets = [str(position.ticket) for position in foreign]
         raise unknown_name(str(ticket), tickets, "position that is nobody's")
     if found is not None and not sure:
-        click.echo(f"{strategy} is to have position {ticket}: {_in_words(found)}.")
-        click.echo("From then on it closes it as it would one of its own.")
+        say(f"{strategy} is to have position {ticket}: {_in_words(found)}.")
+        say("From then on it closes it as it would one of its own.")
         click.confirm("Is that right?", abort=True)
     answer = gateway.ask(Adopt(ticket, strategy, user_name()))
     if answer.refused:
         raise CommandError(f"position {ticket}: {answer.refused}; nothing was changed")
-    click.echo(f"{strategy} has position {ticket}; its process is told, now or when there is one")
+    say(f"{strategy} has position {ticket}; its process is told, now or when there is one")
 
 
 def _foreign_of(report: TradingReport) -> tuple[Position, ...]:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import click
-
 from mt5crs_shared import wording
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import SupervisorConfig
@@ -30,6 +28,7 @@ from mt5crs_supervisor.commands.failures import (
     refuse_missing,
     refuse_unmeant,
 )
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import ControlClient, StopRequest
 from mt5crs_supervisor.processes.identity import is_alive
@@ -240,14 +239,14 @@ def start_detached(
     report = wait_until_up(process, paths)
     # It is no longer ours to wait for: not reaping it here would only earn a warning.
     process.returncode = 0
-    click.echo(f"supervisor started, pid {process.pid}; logs in {wording.nearby(str(paths.log))}")
+    say(f"supervisor started, pid {process.pid}; logs in {wording.nearby(str(paths.log))}")
     if report is None:
-        click.echo(f"it has not answered within {UP_WITHIN:g} s; see its log")
+        say(f"it has not answered within {UP_WITHIN:g} s; see its log")
         return
     children = report.children
     for child in children:
         error = f"  {child.last_error}" if child.last_error else ""
-        click.echo(f"  {child.name}  {child.state}  pid {child.pid or '-'}{error}")
+        say(f"  {child.name}  {child.state}  pid {child.pid or '-'}{error}")
     down = [child.name for child in children if child.state not in ALIVE]
     if down:
         raise CommandError(f"not everything works: {', '.join(down)}; the supervisor goes on")

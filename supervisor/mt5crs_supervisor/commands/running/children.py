@@ -1,14 +1,19 @@
 """Starting, stopping and restarting children of a system that runs."""
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
+from mt5crs_shared.configuration import loading
 from mt5crs_shared.control.asking import ControlTimeout
 from mt5crs_shared.control.notes import changed_note
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import ChildStatus, StatusReport
+from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_supervisor.commands import validate
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running.background import wait_until
 from mt5crs_supervisor.commands.show import asked_status
@@ -20,6 +25,9 @@ WITHIN = 15.0
 SETTLED = frozenset({State.RUNNING, State.QUARANTINED, State.BACKOFF})
 """States in which it is known how a process that was asked for has come up."""
 
+UNCHANGED = "nothing was changed: what runs goes on as it was"
+"""Ends what is said of a file that was refused."""
+
 Action = Literal["start", "stop", "restart"]
 
 
@@ -30,12 +38,16 @@ def act_on(
 
     Raises:
         CommandError: A pattern names nobody (nothing is done then), or one does not come up.
+        ConfigError: No fresh process could begin; nothing is done.
         ControlTimeout: It is not over in time.
     """
     client = ControlClient(paths.var)
     report = client.status()
     before = {child.name: child for child in report.children}
     names = matching(before, patterns, "child")
+    if action == "restart":
+        running = [name for name in names if before[name].pid is not None]
+        _refuse_broken(asked_status(client, paths), running)
     reply = client.request(ChildRequest(action, tuple(names), asked_for()))
     if isinstance(reply, Refused):
         raise CommandError(f"nothing was done: {reply.reason}")
@@ -51,6 +63,24 @@ def act_on(
     _tell(action, names, before, asked_status(client, paths), say)
     if late:
         raise ControlTimeout(f"not over after {WITHIN:g} s: {', '.join(late)}; `status` goes on")
+
+
+def _refuse_broken(report: StatusReport, names: Sequence[str]) -> None:
+    """Keep the process of whom no fresh one could follow, such as after half an edit.
+
+    Raises:
+        ConfigError: What the file names for one of them cannot be used.
+    """
+    if report.config_differences or report.config_problem:
+        return  # They begin by what the file was.
+    # What the file names is looked for where the system was started, wherever this command is.
+    os.chdir(report.folder)
+    path = Path(report.config)
+    config = loading.load_config(path)
+    wanted = [number for number, each in enumerate(config.strategies) if each.name in names]
+    found = validate.problems_of_strategies(config, path, path.read_bytes(), wanted)
+    if found:
+        raise ConfigError(tuple(found), UNCHANGED)
 
 
 def _is_done(action: Action, before: ChildStatus, now: ChildStatus) -> bool:

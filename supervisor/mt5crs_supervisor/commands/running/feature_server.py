@@ -6,12 +6,11 @@ import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
-import click
-
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands.failures import CommandError
+from mt5crs_supervisor.display.folding import say
 
 COMMAND = "mt5crs_worker.features.serving.command:run_feature_server"
 """Who serves; by name only, since the supervisor imports no worker."""
@@ -43,9 +42,9 @@ def serve_features(config_path: Path, var_dir: Path, host: str, port: int) -> No
         raise CommandError(f"{config_path}: no strategy is enabled, so there are no bars to serve")
     if not _is_loopback(host):
         words = f"warning: who reaches {host}:{port} can read every symbol's features"
-        click.echo(words, err=True)
+        say(words, err=True)
     serve: Serve = pkgutil.resolve_name(COMMAND)
-    serve(config, VarPaths(var_dir), host, port, click.echo)
+    serve(config, VarPaths(var_dir), host, port, say)
 
 
 def _is_loopback(host: str) -> bool:

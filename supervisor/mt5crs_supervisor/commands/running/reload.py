@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import click
 import msgspec
 
 from mt5crs_shared.configuration import loading
@@ -25,7 +24,8 @@ from mt5crs_supervisor.commands import show, trading, validate
 from mt5crs_supervisor.commands.editing.history import history_start
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
-from mt5crs_supervisor.commands.running.children import SETTLED
+from mt5crs_supervisor.commands.running.children import SETTLED, UNCHANGED
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.actions import digest_of
 from mt5crs_supervisor.operator.control import (
@@ -64,7 +64,10 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     if not dry_run:
         history_start.pull_history(Path(report.config), paths.var, _to_stderr, Path(report.folder))
     _to_stderr(f"trying what {nearby(report.config)} names ...")
-    request = tried(report)
+    try:
+        request = tried(report)
+    except ConfigError as error:
+        raise ConfigError(error.problems, UNCHANGED) from error
     planned = asked(client, request)
     _show(planned)
     if planned.refused:
@@ -96,7 +99,7 @@ def tried(report: StatusReport) -> ReloadRequest:
 
 
 def _to_stderr(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def _models(config: Config) -> dict[str, str]:
@@ -174,7 +177,7 @@ def _wait(client: ControlClient, planned: ConfigDifference, monotonic: Callable[
         report = client.status()
         if report.reloading and monotonic() - told_at > TELL_EVERY:
             told_at = monotonic()
-            click.echo(f"waits for {report.reloading} ...")
+            say(f"waits for {report.reloading} ...")
         states = [child.state for child in report.children if child.name in fresh]
         settled = len(states) == len(fresh) and all(state in SETTLED for state in states)
         return report if not report.reloading and settled else None
@@ -190,7 +193,7 @@ def _wait(client: ControlClient, planned: ConfigDifference, monotonic: Callable[
     ]
     if bad:
         raise CommandError("; ".join(bad))
-    click.echo(f"done in {monotonic() - begun:.1f} s; {len(planned.untouched)} untouched")
+    say(f"done in {monotonic() - begun:.1f} s; {len(planned.untouched)} untouched")
 
 
 def _show(planned: ConfigDifference) -> None:
@@ -205,7 +208,7 @@ def _show(planned: ConfigDifference) -> None:
     if planned.untouched:
         rows.append(("untouched", *_going_on(planned.untouched)))
     if not planned.count:
-        click.echo("Nothing differs from what runs.")
+        say("Nothing differs from what runs.")
     else:
         show.print_lines(table(_columns(rows), show.width()))
 
@@ -217,7 +220,8 @@ def _changed(changed: ChangedStrategy) -> list[Row]:
 
 
 def _leaving(name: str, planned: ConfigDifference) -> str:
-    return "stops, and has an open position" if name in planned.held else "stops"
+    held = name in planned.held
+    return "stops, and has an open position: `--keep` or `--flatten`?" if held else "stops"
 
 
 def _going_on(names: tuple[str, ...]) -> tuple[str, str]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import click
-
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries
 from mt5crs_shared.storage.ledger_queries import OrderRecord
@@ -12,6 +10,7 @@ from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
 from mt5crs_supervisor.commands.trading import user_name
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.display.table import Cell, Column, column
 from mt5crs_supervisor.operator.trading_control import TradingControl
 
@@ -50,7 +49,7 @@ def resolve(paths: VarPaths, what: str, fate: str, ticket: int, lots: float, pri
     report = gateway.ask(Settle(what, fate != "not-filled", user_name(), ticket, lots, price))
     if not report.refused:
         told = "the ledger's stays as it is" if fate == "accepted" else "its strategy is told"
-        click.echo(f"{what}: {fate}; {told}")
+        say(f"{what}: {fate}; {told}")
         return
     if what not in known and fate != "accepted" and not what.isdigit():
         raise unknown_name(what, known, "order whose fate is unknown")

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-import click
-
 from mt5crs_shared.configuration import symbols_file
 from mt5crs_shared.process.files import replace_file
 from mt5crs_shared.process.paths import VarPaths
@@ -18,6 +16,7 @@ from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands.editing.history.history_needed import COLUMNS, lacking
 from mt5crs_supervisor.commands.editing.unchecked import UncheckedStrategy, unchecked_config
 from mt5crs_supervisor.commands.failures import CommandError, matching
+from mt5crs_supervisor.display.folding import say
 
 COMMAND = "mt5crs_services.mt5_gateway.client:pull_bars"
 """Who asks; by name only, since the supervisor imports no service."""
@@ -67,7 +66,7 @@ def write_history(
     if not names:
         wanted = [strategy for strategy in wanted if strategy.history]
     if missing_in is not None:
-        wanted = lacking(wanted, missing_in, click.echo)
+        wanted = lacking(wanted, missing_in, say)
         if not wanted:
             return
     for strategy in wanted:
@@ -95,7 +94,7 @@ def write_history(
         first, last = (f"{_moment(bar.time_us):%Y-%m-%d %H:%M}" for bar in (bars[0], bars[-1]))
         timeframe = _asked(strategy)[1]
         what = f"{len(bars)} bars of {strategy.symbol} {timeframe}"
-        click.echo(f"{strategy.name}: {what}, {first} to {last} UTC, in {nearby(str(file))}")
+        say(f"{strategy.name}: {what}, {first} to {last} UTC, in {nearby(str(file))}")
     if failed:
         raise CommandError("; ".join(failed))
 
