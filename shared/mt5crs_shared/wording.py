@@ -117,7 +117,7 @@ def duration(seconds: float) -> str:
 
 def remedy(name: str) -> str:
     """What to do once a strategy's or a service's fault is known."""
-    return f"mend it, then `restart {name}`, or `reload` where it is the YAML file's"
+    return f"mend it, then `reload` where it is the YAML file's, else `restart {name}`"
 
 
 def counted(count: int, what: str) -> str:

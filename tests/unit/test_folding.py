@@ -70,5 +70,5 @@ def test_code_that_fails_is_told_with_what_mends_it(kind: str) -> None:
     config = Config("", (StrategyConfig("euro", "EURUSD"),), GlobalConfig(), {})
     counts = StrategyMetrics(**{kind: 3}, last_error="ValueError: a bug")  # type: ignore[arg-type]
     told = trouble_of(config, counts)
-    ends = "see `logs euro`, mend it, then `restart euro`, or `reload` where it is the YAML file's"
-    assert told.endswith(f"ValueError: a bug; {ends}")
+    ends = "mend it, then `reload` where it is the YAML file's, else `restart euro`"
+    assert told.endswith(f"ValueError: a bug; see `logs euro`, {ends}")

@@ -164,7 +164,7 @@ def test_backoff_and_quarantine_say_why_and_what_next() -> None:
     given_up = child("two", state="QUARANTINED", last_error="bad model", pid=None)
     text = shown(report(strategy(waiting), strategy(given_up)))
     assert "one: exit code 3; next try in 2.0s" in text
-    assert "two: given up after: bad model; see `crashes two`, mend it, then `restart two`" in text
+    assert "two: given up after: bad model; see `crashes two`, mend it, then `reload`" in text
 
 
 @pytest.mark.parametrize(
@@ -188,6 +188,20 @@ def test_refused_and_unsent_orders_have_columns_of_their_own() -> None:
     assert "REFUSED  NOT SENT" in text
     assert [line.split()[-2:] for line in text.splitlines()[3:5]] == [["2", "11"], ["0", "0"]]
     assert "REFUSED" not in shown(report())
+
+
+def test_for_a_minute_it_is_told_what_one_has_died_of_that_runs_again() -> None:
+    said = "my.py:12, on_bar: no heartbeat for 3.0 s"
+    for uptime, told in ((12.0, True), (61.0, False)):
+        text = shown(report(strategy(child(uptime=uptime, restarts=1, last_error=said))), 200)
+        assert (f"eurusd_trend_v1: back for 12s, after: {said}" in text) == told
+
+
+def test_in_a_narrow_window_trouble_leaves_what_a_kill_needs() -> None:
+    counts = StrategyMetrics(orders_rejected=2, orders_missed=11, error_count=3)
+    narrow = shown(report(strategy(metrics=counts)), 80)
+    heading = next(line for line in narrow.splitlines() if line.startswith("NAME"))
+    assert "PID" in heading and "RST" in heading
 
 
 def test_signals_that_lead_to_nothing_say_why() -> None:

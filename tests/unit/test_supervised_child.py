@@ -392,4 +392,4 @@ def test_a_crash_names_the_line_that_it_was_in_and_a_kill_does_not(
     bench.run(0.0)
     bench.child.spawn.stuck_at = "my_strategies.py:12, on_bar"  # perhaps of an earlier moment
     bench.child.on_exit(ExitStatus(code), 1.0)
-    assert ("(my_strategies.py:12, on_bar)" in bench.child.last_error) == named
+    assert bench.child.last_error.startswith("my_strategies.py:12, on_bar: ") == named

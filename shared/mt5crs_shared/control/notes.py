@@ -15,6 +15,9 @@ JUST_NOW = 60.0
 
 A_DAY = 86_400.0
 
+LATELY = 60.0
+"""Seconds for which it is told what somebody has died of who runs again."""
+
 
 class Note(msgspec.Struct, frozen=True):
     """Something to be said beside the figures.
@@ -43,11 +46,13 @@ def notes(report: StatusReport) -> list[Note]:
     wrong += [(child.name, _note(child)) for child in report.services]
     wrong += [(s.process.name, _note(s.process)) for s in report.strategies]
     wrong += [(s.process.name, _left_open(s)) for s in (*report.strategies, *report.former)]
-    untraded = [(s.process.name, _untraded(s)) for s in report.strategies if not _note(s.process)]
+    processes = [*report.services, *(row.process for row in report.strategies)]
+    besides = [(child.name, _died_lately(child)) for child in processes]
+    besides += [(s.process.name, _untraded(s)) for s in report.strategies if not _note(s.process)]
     return [
         *([Note(plain(changed))] if changed else []),
         *(Note(plain(f"{name}: {note}")) for name, note in wrong if note),
-        *(Note(plain(f"{name}: {note}"), wrong=False) for name, note in untraded if note),
+        *(Note(plain(f"{name}: {note}"), wrong=False) for name, note in besides if note),
     ]
 
 
@@ -107,6 +112,14 @@ def _note(child: ChildStatus) -> str:
     if child.state == State.STOPPED and child.kind == "strategy" and child.epoch:
         return f"stopped; `start {child.name}`"
     return ""
+
+
+def _died_lately(child: ChildStatus) -> str:
+    """What one that runs has died of a moment ago; empty: it has not, or is DEGRADED."""
+    up = child.uptime
+    if child.state != State.RUNNING or child.degraded or up is None or up >= LATELY:
+        return ""
+    return f"back for {duration(up)}, after: {child.last_error}" if child.last_error else ""
 
 
 def _left_open(row: StrategyStatus) -> str:

@@ -29,10 +29,11 @@ def of_death(spawn: Spawn, status: ExitStatus, oom: bool) -> Cause:
 def explain_death(spawn: Spawn, status: ExitStatus, cause: Cause) -> str:
     """Why it died, in one sentence."""
     told = spawn.stuck_at and has_written_stacks(spawn, status)
-    where = f" ({spawn.stuck_at})" if told else ""
+    # First of all: a table may have room for no more.
+    where = f"{spawn.stuck_at}: " if told else ""
     if spawn.sentence is not None:
-        return spawn.sentence.why + where
-    why = f"{spawn.failed.reason} ({status})" if spawn.failed is not None else f"{status}{where}"
+        return where + spawn.sentence.why
+    why = f"{spawn.failed.reason} ({status})" if spawn.failed is not None else f"{where}{status}"
     return f"{why}; {MACHINE}" if cause is Cause.MACHINE else why
 
 

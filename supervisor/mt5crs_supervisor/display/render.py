@@ -114,18 +114,18 @@ def strategy_columns(rows: Sequence[StrategyStatus]) -> list[Column]:
         column(rows, "SYMBOL", lambda s: Cell(s.symbol), right=False),
         column(rows, "STATE", strategy_state, right=False),
         column(rows, "PID", lambda s: _number(s.process.pid), 2),
-        column(rows, "UP", lambda s: _span(s.process.uptime), 3),
+        column(rows, "UP", lambda s: _span(s.process.uptime), 4),
         column(rows, "RST", lambda s: _restarts(s.process.restarts), 1),
-        column(rows, "BEAT", lambda s: _span(s.process.beat_age), 10),
-        column(rows, "TICK", lambda s: _span(s.last_tick_age), 7),
-        column(rows, "TICKS/S", tick_rate, 4),
-        column(rows, "SIG", lambda s: _counted(s, "signals_generated"), 6),
-        column(rows, "ORD", lambda s: _counted(s, "orders_sent"), 5),
+        column(rows, "BEAT", lambda s: _span(s.process.beat_age), 11),
+        column(rows, "TICK", lambda s: _span(s.last_tick_age), 8),
+        column(rows, "TICKS/S", tick_rate, 5),
+        column(rows, "SIG", lambda s: _counted(s, "signals_generated"), 7),
+        column(rows, "ORD", lambda s: _counted(s, "orders_sent"), 6),
         column(rows, "POS", lambda s: open_lots(s.position_lots)),
         column(rows, "P&L", lambda s: money(s.realised + s.floating)),
-        column(rows, "FLOATING", lambda s: money(s.floating), 8),
-        column(rows, "MEM", lambda s: _megabytes(s.process.memory), 9),
-        column(rows, "CPU", lambda s: _cpu(s.process), 11),
+        column(rows, "FLOATING", lambda s: money(s.floating), 9),
+        column(rows, "MEM", lambda s: _megabytes(s.process.memory), 10),
+        column(rows, "CPU", lambda s: _cpu(s.process), 12),
     ]
     for title, counter, colour in TROUBLES:
         if any(_count(row, counter) for row in rows):
@@ -156,7 +156,7 @@ def _progress(row: ChildStatus) -> Cell:
 
 def _errors(rows: Sequence[ChildStatus]) -> Column:
     cells = [Cell(clip(plain(row.last_error), 60)) for row in rows]
-    return Column("LAST ERROR", cells, rank=12, right=False, least=24)
+    return Column("LAST ERROR", cells, rank=13, right=False, least=24)
 
 
 def child_state(child: ChildStatus) -> Cell:
@@ -216,7 +216,7 @@ def _trouble(rows: Sequence[StrategyStatus], title: str, counter: str, colour: s
         count = _count(row, counter)
         return NOTHING if row.metrics is None else Cell(str(count), colour if count else None)
 
-    return Column(title, [*map(shown, rows)], rank=1)
+    return Column(title, [*map(shown, rows)], rank=3)
 
 
 def _count(row: StrategyStatus, counter: str) -> int:

@@ -34,7 +34,7 @@ def show_crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     else:
         show.print_lines(overview(found))
         if name is not None:
-            show.print_lines(["", *in_full(found[-1])])
+            say("\n".join(["", *in_full(found[-1])]))
 
 
 def last_death(paths: VarPaths, name: str) -> list[str]:
@@ -49,8 +49,8 @@ def overview(reports: list[CrashReport]) -> list[str]:
         column(reports, "TIME (UTC)", lambda r: Cell(_moment(r.time)), right=False),
         column(reports, "NAME", lambda r: Cell(r.name), right=False, least=12),
         column(reports, "CAUSE", lambda r: Cell(r.cause, "red"), right=False),
-        column(reports, "PID", lambda r: Cell(str(r.pid)), 2),
-        column(reports, "BACK AFTER", lambda r: Cell(_back(r))),
+        column(reports, "PID", lambda r: Cell(str(r.pid)), 3),
+        column(reports, "BACK AFTER", lambda r: Cell(_back(r)), 2),
         column(reports, "DETAIL", lambda r: Cell(r.detail), 1, right=False, least=20),
     ]
     return table(columns, show.width())

@@ -123,7 +123,7 @@ def show_summary(var_dir: Path, since: str | None) -> None:
                 locks=in_force(account_log.read_locks(db), time.time()),
             )
     page = morning_page(begin, found, written)
-    show.print_lines(page)
+    say("\n".join(page))
 
 
 class Story:
