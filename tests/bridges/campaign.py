@@ -1,6 +1,7 @@
 """Random trading through a bridge with faults, killed at random; then both books are compared."""
 
 import contextlib
+import dataclasses
 import os
 import random
 import subprocess
@@ -21,6 +22,7 @@ from mt5crs_shared.trading.orders import Fill
 from tests.bridges.office import BridgeProcess
 from tests.bridges.scripted_bridge import Faults
 from tests.bridges.terminal_book import BookedDeal, TerminalBook
+from tests.bridges.windows_side import ODDS, WindowsBook, WindowsProcess
 
 COMMENTS = Comments("")
 
@@ -52,6 +54,10 @@ UNSEEN = msgspec.structs.replace(FAULTS, by_hand=0.0, pays=0.0, drops_stops=1.0)
 
 KILLED_AFTERWARDS = 20.0
 """Seconds for which somebody is killed still once all orders are sent."""
+
+
+FarSide = BridgeProcess | WindowsProcess
+Book = TerminalBook | WindowsBook
 
 
 class CampaignResult(msgspec.Struct, frozen=True):
@@ -97,7 +103,7 @@ def run_campaign(
     """
     rng = random.Random(seed)
     blind = dialect in ("order_send", "expert_advisor")
-    bridge = BridgeProcess(dialect, folder / "terminal.db", UNSEEN if blind else FAULTS, seed)
+    bridge = _far_side(dialect, folder, blind, seed)
     begun, kills = time.monotonic(), 0
     all_sent_at: float | None = None
     bridge.start()
@@ -138,6 +144,12 @@ def run_campaign(
     )
 
 
+def _far_side(dialect: str, folder: Path, blind: bool, seed: int) -> FarSide:
+    if dialect == WindowsProcess.dialect:
+        return WindowsProcess(folder / "windows", dataclasses.replace(ODDS, seed=seed))
+    return BridgeProcess(dialect, folder / "terminal.db", UNSEEN if blind else FAULTS, seed)
+
+
 def _start_desk(
     dialect: str, port: int, folder: Path, orders: int, seed: int
 ) -> "subprocess.Popen[bytes]":
@@ -152,7 +164,7 @@ def _sent(folder: Path) -> int:
     return len(intents.read_bytes().splitlines()) if intents.exists() else 0
 
 
-def differences(path: Path, book: TerminalBook, exact: bool) -> list[str]:
+def differences(path: Path, book: Book, exact: bool) -> list[str]:
     """What a ledger and the terminal behind it do not have alike.
 
     Args:
@@ -201,6 +213,8 @@ def differences(path: Path, book: TerminalBook, exact: bool) -> list[str]:
     found += _positions_unlike(path, book, deals)
     if exact:
         found += _money_unlike(path, book)
+    if isinstance(book, WindowsBook):
+        found += _profits_unlike(book, deals)
     return found
 
 
@@ -214,7 +228,7 @@ def _unlike(order_id: str, fill: Fill, deal: BookedDeal, exact: bool) -> list[st
     return []
 
 
-def _positions_unlike(path: Path, book: TerminalBook, deals: Sequence[Fill]) -> list[str]:
+def _positions_unlike(path: Path, book: Book, deals: Sequence[Fill]) -> list[str]:
     """What is open, and how much of each position was closed."""
     with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, book="account 7")) as ledger:
         held = [each.position for each in ledger.open_positions()]
@@ -234,7 +248,7 @@ def _positions_unlike(path: Path, book: TerminalBook, deals: Sequence[Fill]) -> 
     return found
 
 
-def _money_unlike(path: Path, book: TerminalBook) -> list[str]:
+def _money_unlike(path: Path, book: Book) -> list[str]:
     """The balance, to the cent, with what the gateway says that it cannot explain."""
     with contextlib.closing(Ledger(path, "USD", FIRST_BALANCE, book="account 7")) as ledger:
         made = sum(total.made for total in ledger.totals().values()) / 10**MONEY_DIGITS
@@ -242,3 +256,18 @@ def _money_unlike(path: Path, book: TerminalBook) -> list[str]:
     here, there = FIRST_BALANCE + made + (state.money.offset or 0.0), book.balance
     same = abs(here - there) < SAME_MONEY
     return [] if same else [f"the balance is {here:.2f} here, {there:.2f} there"]
+
+
+def _profits_unlike(book: WindowsBook, deals: Sequence[Fill]) -> list[str]:
+    """What each position has made, where a bridge tells what was paid in or charged besides."""
+    here: Counter[int] = Counter()
+    for fill in deals:
+        here[fill.ticket] += round(100 * fill.profit)
+    there: Counter[int] = Counter()
+    for deal in book.deals():
+        there[deal.ticket] += round(100 * deal.profit)
+    return [
+        f"position {ticket} made {here[ticket] / 100} here, and {there[ticket] / 100} there"
+        for ticket in sorted(here.keys() | there.keys())
+        if here[ticket] != there[ticket]
+    ]

@@ -10,17 +10,20 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
+from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.trading.operator_requests import Settle
 from mt5crs_shared.trading.orders import Order, Position, Side
 from tests.bridges.office import BridgeOffice, BridgeProcess
 from tests.bridges.scripted_bridge import BRIDGES, Faults
+from tests.bridges.windows_side import ODDS, WindowsProcess
 from tests.unit.gateway_cases import order
 
 NAMES = {"euro": ("EURUSD", 7), "cable": ("GBPUSD", 8), "aussie": ("AUDUSD", 9)}
@@ -40,12 +43,11 @@ class Desk:
 
     def __init__(self, dialect: str, port: int, folder: Path, seed: int) -> None:
         self.rng = random.Random(seed)
-        bridge = BridgeProcess(dialect, folder / "terminal.db", Faults())
-        bridge.port = port
         self.exact = dialect not in ("order_send", "expert_advisor")
-        self.office = BridgeOffice(folder / "ledger.db", bridge, **QUICK, **desk_of(dialect))
+        self.office = office_of(dialect, port, folder)
         self.intents = folder / "intents.jsonl"
         self.on_way: dict[str, Order] = {}
+        self.not_before: dict[str, float] = {}
         self.sent = 0
 
     def run(self, orders: int) -> None:
@@ -54,12 +56,16 @@ class Desk:
         while self.sent < orders or self.on_way:
             for name, (symbol, _) in NAMES.items():
                 self.office.quote(symbol)
-                if name not in self.on_way and self.sent < orders:
+                free = time.monotonic() >= self.not_before.get(name, 0.0)
+                if name not in self.on_way and self.sent < orders and free:
                     self._decide(name)
             self.office.turn(0.005)
             for name, request in list(self.on_way.items()):
-                if request.order_id in self.office.results:
+                if (result := self.office.results.get(request.order_id)) is not None:
                     del self.on_way[name]
+                    # A bridge takes no other order of a symbol while one is unsettled there.
+                    busy = "UNSETTLED" in result.detail
+                    self.not_before[name] = time.monotonic() + (0.2 if busy else 0.0)
             self._look_in_terminal()
         self._come_to_rest()
 
@@ -150,6 +156,8 @@ class Desk:
         """Wait until the books here have followed those of the terminal."""
         broker = self.office.core.broker
         assert isinstance(broker, BridgeBroker)
+        if isinstance(self.office.bridge, WindowsProcess):
+            self.office.bridge.rest()
         calm_since = time.monotonic()
         give_up_at = calm_since + 40.0  # then the comparison says what is unlike
         while time.monotonic() < min(calm_since + 2.0, give_up_at):
@@ -168,6 +176,21 @@ class Desk:
 START = 1_700_000_000_000_000
 
 
+def office_of(dialect: str, port: int, folder: Path) -> BridgeOffice[Any]:
+    """A gateway in front of the bridge that listens there."""
+    if dialect == WindowsProcess.dialect:
+        windows = WindowsProcess(folder / "windows", ODDS)
+        windows.port = port
+        account = AccountConfig(5001, "StandIn-Demo")
+        settings = QUICK | {"timeout": 1.0}
+        return BridgeOffice(
+            folder / "ledger.db", windows, account=account, **settings, **desk_of(dialect)
+        )
+    bridge = BridgeProcess(dialect, folder / "terminal.db", Faults())
+    bridge.port = port
+    return BridgeOffice(folder / "ledger.db", bridge, **QUICK, **desk_of(dialect))
+
+
 def desk_of(dialect: str) -> dict[str, object]:
     """The strategies and symbols of the desk."""
     del dialect
@@ -184,5 +207,5 @@ def desk_of(dialect: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     _, spoken, number, where, wanted, chosen = sys.argv
-    assert spoken in BRIDGES
+    assert spoken in (*BRIDGES, WindowsProcess.dialect)
     Desk(spoken, int(number), Path(where), int(chosen)).run(int(wanted))

@@ -4,6 +4,7 @@ import functools
 
 import pytest
 
+from mt5crs_services.gateway.broker import Dealt
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import KeptMoney
 from mt5crs_shared.trading.operator_requests import Settle
@@ -35,6 +36,19 @@ def test_a_position_that_is_not_listed_for_a_moment_was_not_closed(desk: BridgeD
     held = desk.position("euro")
     assert held is not None and held.ticket == ticket
     assert desk.foreign == ()
+
+
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_a_commission_is_no_sign_that_what_is_not_listed_was_closed(desk: BridgeDesk) -> None:
+    ticket, hidden = lost_closing(desk)
+    desk.bridge.book.deposit(-0.7)
+    closing = desk.core.broker._traffic.orders.get("closing")  # type: ignore[attr-defined]
+    desk.until(lambda: closing.gone_since is not None, "it is not listed, and money has moved")
+    desk.bridge.book.show(hidden)
+    desk.until(lambda: "closing" in desk.results, "its fate")
+    assert desk.results["closing"].code is Code.NOT_DEALT
+    held = desk.position("euro")
+    assert held is not None and held.ticket == ticket
 
 
 @pytest.mark.parametrize("desk", ["open_close"], indirect=True)
@@ -130,3 +144,83 @@ def test_what_ended_at_different_looks_is_told_apart_by_the_next_gateway_too(
     truth = {deal.ticket: deal.profit for deal in book.deals() if deal.entry == "OUT"}
     assert {f.ticket: f.profit for f in desk.fills() if f.entry == "OUT"} == truth
     assert desk.far_side.unexplained == KeptMoney()
+
+
+class Killed(BaseException):
+    """As a `kill -9` at that place."""
+
+
+def kill_once_booked(desk: BridgeDesk, ticket: int) -> None:
+    """Kill the gateway when a closing is in the ledger, and before it has heard of that."""
+
+    def die(dealt: Dealt) -> None:
+        if (dealt.fill.ticket, dealt.fill.entry) == (ticket, "OUT"):
+            raise Killed
+        heard(dealt)
+
+    heard = desk.core.broker.on_booked
+    desk.core.broker.on_booked = die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        desk.until(lambda: False, "the kill")
+
+
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_what_was_booked_when_it_was_killed_is_nobody_elses_money(desk: BridgeDesk) -> None:
+    euro = hold(desk)
+    other = desk.result(order(desk.quote(), strategy="other", magic=8, order_id="other")).position
+    assert other is not None
+    book = desk.bridge.book
+    desk.until(lambda: desk.offset == 0.0, "both are listed")
+    book.close(euro.ticket, euro.lots, "client", price=euro.open_price + 0.005)
+    kill_once_booked(desk, euro.ticket)
+    book.close(other.ticket, other.lots, "client", price=other.open_price - 0.002)
+    desk.restart()
+    desk.quote()
+    desk.until(lambda: not desk.core.broker.positions(), "both are booked")
+    truth = {deal.ticket: deal.profit for deal in book.deals() if deal.entry == "OUT"}
+    assert {f.ticket: f.profit for f in desk.fills() if f.entry == "OUT"} == truth
+    desk.until(lambda: desk.far_side.unexplained.groups == (), "nothing is left")
+    assert desk.offset == 0.0
+
+
+@pytest.mark.parametrize("desk", ["trade"], indirect=True)
+def test_what_was_opened_too_late_and_was_booked_when_it_was_killed_holds_nobody_back(
+    desk: BridgeDesk,
+) -> None:
+    desk.ready()
+    desk.quote()
+    comment = Comments(desk.ledger.installation).of("given-up-long-ago")
+    late, _, _ = desk.bridge.book.deal("EURUSD", "BUY", 0.1, 7, comment)
+    kill_once_booked(desk, late)
+    desk.restart()
+    desk.quote()
+    desk.ready()
+    assert desk.result(order(desk.quote())).code is Code.FILLED
+    assert [f.ticket for f in desk.fills() if f.entry == "OUT"] == [late]
+
+
+@pytest.mark.parametrize("desk", ["order_send", "expert_advisor"], indirect=True)
+def test_a_bridge_that_shows_no_account_is_sent_orders_all_day(desk: BridgeDesk) -> None:
+    hold(desk)
+    desk.later = 86_400.0
+    closing = order(desk.quote(), "SELL", ticket=desk.position("euro").ticket, order_id="closing")
+    assert desk.result(closing).code is Code.FILLED
+
+
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_what_people_have_said_is_known_to_the_next_gateway(desk: BridgeDesk) -> None:
+    desk.ready()
+    restart(desk, Faults(loses=1.0))
+    wanted = order(desk.quote())
+    desk.send(wanted)
+    book = desk.bridge.book
+    desk.until(book.deals, "it is dealt")
+    (deal,) = book.deals()
+    book.close(deal.ticket, deal.lots, "tp", price=deal.price + 0.003)
+    desk.until(lambda: "nobody knows" in desk.trouble, "people are asked")
+    word = Settle(wanted.order_id, True, "ann", deal.ticket, deal.lots, deal.price)
+    assert settled(desk, word) == ""
+    desk.restart()
+    desk.quote()
+    desk.until(lambda: not desk.core.broker.positions(), "its end is booked")
+    assert [f.profit for f in desk.fills()] == [0.0, 30.0]

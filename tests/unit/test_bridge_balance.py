@@ -31,10 +31,7 @@ class Books:
     def see(self, balance: float, *deals: FarDeal, told: bool = True) -> tuple[str, str]:
         """A look: what people are told, and why it stops everything."""
         account = FarAccount(balance, balance, 0.0, balance)
-        moved = self.state.difference(account, self.balance)
-        state, charges = self.state.with_deals(
-            deals if told else None, self.owner_of, MAGICS, moved
-        )
+        state, charges = self.state.with_deals(deals if told else None, self.owner_of, MAGICS)
         trouble = state.leap(account, self.balance, 0.0, charges)
         if trouble:
             return "", trouble
@@ -140,22 +137,3 @@ def test_a_dialect_that_tells_no_deals_explains_nothing() -> None:
     desk = Books(BalanceState(offset=0.0), OWNERS.get)
     assert desk.see(LEDGER - 3.0, told=False) == ("", "")
     assert (desk.state.untold, desk.state.deal) == (-3.0, -1)
-
-
-def test_what_was_paid_and_is_told_later_than_the_balance_shows_it_is_counted_once() -> None:
-    desk = books()
-    assert desk.see(LEDGER + 5.0) == ("", "")
-    paid = changed(number=2, trade=False, kind="BALANCE", profit=5.0, commission=0.0)
-    assert desk.see(LEDGER + 5.0, paid) == ("", "")
-    assert (desk.state.offset, desk.state.untold) == (5.0, 5.0)
-    assert desk.state.causes == {"paid in or out": 5.0}
-
-
-def test_what_was_paid_is_no_difference_that_a_position_has_made() -> None:
-    desk = books()
-    paid = changed(number=2, trade=False, kind="BALANCE", profit=500.0, commission=0.0)
-    account = FarAccount(LEDGER + 492.0, LEDGER + 492.0, 0.0, LEDGER + 492.0)
-    moved = desk.state.difference(account, LEDGER)
-    state, _ = desk.state.with_deals([paid], desk.owner_of, MAGICS, moved)
-    assert (state.difference(account, LEDGER), state.untold) == (-8.0, 500.0)
-    assert state.leap(account, LEDGER, 0.0) == ""

@@ -12,9 +12,9 @@ from mt5crs_services.gateway.brokers.bridge.account.evidence import (
     opened_by,
 )
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import why_not
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
-from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.open_position import OpenPosition

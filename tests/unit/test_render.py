@@ -39,6 +39,7 @@ def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:
         memory=61_000_000,
         cpu=2.4,
         last_error="",
+        died_of="",
         progress=0,
     )
     return msgspec.structs.replace(status, **changes)
@@ -193,7 +194,7 @@ def test_refused_and_unsent_orders_have_columns_of_their_own() -> None:
 def test_for_a_minute_it_is_told_what_one_has_died_of_that_runs_again() -> None:
     said = "my.py:12, on_bar: no heartbeat for 3.0 s"
     for uptime, told in ((12.0, True), (61.0, False)):
-        text = shown(report(strategy(child(uptime=uptime, restarts=1, last_error=said))), 200)
+        text = shown(report(strategy(child(uptime=uptime, died_of=said))), 200)
         assert (f"eurusd_trend_v1: back for 12s, after: {said}" in text) == told
 
 

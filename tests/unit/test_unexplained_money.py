@@ -1,5 +1,6 @@
 """What has moved a balance, between positions that have ended and orders of unknown fate."""
 
+import msgspec
 import pytest
 
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
@@ -8,7 +9,7 @@ from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import (
     UnexplainedMoney,
 )
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
-from mt5crs_shared.trading.orders import Position
+from mt5crs_shared.trading.orders import Code, Fill, Position
 from tests.unit.gateway_cases import SYMBOLS, tick
 
 UNKNOWN_AFTER = 30.0
@@ -36,7 +37,16 @@ class Desk:
     def look(self, difference: float, *gone: int, told: bool = False, **parts: float) -> None:
         """A snapshot; `parts`: what is gone of t1, t2, t3."""
         lots = dict.fromkeys(gone, 0.1) | {int(name[1:]): part for name, part in parts.items()}
-        self.money.take(difference, self.held, lots, 100.0, told)
+        listed = self.held - {ticket for ticket in gone if ticket not in parts}
+        self.money.take(difference, self.held, lots, listed, 100.0, told)
+
+    def book(self, ticket: int, profit: float) -> None:
+        """The closing of a position."""
+        order_id, strategy = f"s{ticket}:1", f"s{ticket}"
+        closing = Fill(
+            order_id, strategy, "EURUSD", ticket, "OUT", "SELL", 0.1, QUOTE, 0, Code.MANUAL
+        )
+        self.money.booked(msgspec.structs.replace(closing, profit=profit))
 
     def made(self, *tickets: int, stop: float = 0.0) -> list[list[float] | None]:
         """What those that went at once have made, as far as they wait for nobody."""
@@ -50,10 +60,10 @@ def test_what_went_first_gets_nothing_of_what_went_later() -> None:
     desk.look(-1.4, 1, 2)
     assert desk.made(1) == [[-5.4]]
     assert desk.made(1, 2) == [[-5.4], [4.0]]
-    desk.money.booked(1, 0.1, -5.4)
+    desk.book(1, -5.4)
     desk.look(4.0, 2)
     assert desk.made(2) == [[4.0]]
-    desk.money.booked(2, 0.1, 4.0)
+    desk.book(2, 4.0)
     desk.look(0.0)
     assert not desk.money.awaits_booking
 
@@ -93,7 +103,7 @@ def test_a_part_that_goes_later_adds_to_the_first() -> None:
     desk.look(-2.0, t1=0.04)
     desk.look(-5.0, t1=0.1)
     assert desk.made(1) == [[-5.0]]
-    desk.money.booked(1, 0.1, -5.0)
+    desk.book(1, -5.0)
     assert not desk.money.awaits_booking
 
 
@@ -114,7 +124,7 @@ def test_an_order_that_may_have_a_share_is_waited_for_until_people_are_asked() -
     assert desk.money.may_be_of("lost") == -12.0
     desk.openings = (LOST._replace(doubted=UNKNOWN_AFTER),)
     assert desk.made(1) == [[-5.0]]
-    desk.money.booked(1, 0.1, -5.0)
+    desk.book(1, -5.0)
     # What is left stays with the order, and with no position that ends later.
     assert desk.money.may_be_of("lost") == -7.0
     desk.look(-11.0, 2)
@@ -126,7 +136,7 @@ def test_a_stop_that_explains_all_of_it_is_what_is_booked() -> None:
     desk = Desk(LOST._replace(doubted=UNKNOWN_AFTER))
     desk.look(-51.0, 1)
     assert desk.made(1, stop=1.0949) == [[-51.0]]
-    desk.money.booked(1, 0.1, -51.0)
+    desk.book(1, -51.0)
     assert desk.money.may_be_of("lost") == 0.0
 
 

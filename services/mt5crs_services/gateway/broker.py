@@ -274,6 +274,9 @@ class Broker(Protocol):
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
         """The next tick of a symbol's own stream; `good`: it is believed."""
 
+    def after(self, fill: Fill) -> str:
+        """What one that is far away will remember once a deal is booked, in that transaction."""
+
     def on_booked(self, dealt: Dealt) -> None:
         """A deal is in the ledger: from here on it has happened."""
 
@@ -313,6 +316,10 @@ class NearBroker:
         """Every position is a strategy's; see `Broker.adopt`."""
         return "there is no position but the strategies' own"
 
+    def after(self, fill: Fill) -> str:
+        """Nothing: all that it knows is in the ledger; see `Broker.after`."""
+        return ""
+
     def tend(self) -> None:
         """Nothing: all is done in `poll`; see `Broker.tend`."""
 
@@ -324,6 +331,10 @@ class FarBroker:
     """What is the same in every broker whose side is far away: stops and targets are its own."""
 
     far_away = True
+
+    def after(self, fill: Fill) -> str:
+        """Nothing besides the deal; see `Broker.after`."""
+        return ""
 
     def poll_before(self, order: Order, tick: Tick, occurrence: int) -> Iterator[Dealt]:
         """Nothing: what its side has done, it says itself; see `Broker.poll_before`."""

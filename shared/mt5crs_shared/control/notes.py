@@ -119,7 +119,7 @@ def _died_lately(child: ChildStatus) -> str:
     up = child.uptime
     if child.state != State.RUNNING or child.degraded or up is None or up >= LATELY:
         return ""
-    return f"back for {duration(up)}, after: {child.last_error}" if child.last_error else ""
+    return f"back for {duration(up)}, after: {child.died_of}" if child.died_of else ""
 
 
 def _left_open(row: StrategyStatus) -> str:

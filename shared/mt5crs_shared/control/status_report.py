@@ -36,6 +36,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
         cpu: Percent of one core over its last beats.
         last_error: The last error of a strategy's code that fails just now, or else the reason of
             the last death since it was started by somebody.
+        died_of: What its last process has died of; empty: none has, or somebody has restarted it.
         progress: Ticks published, recorded or watched, of a service.
     """
 
@@ -57,6 +58,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
     memory: int
     cpu: float
     last_error: str
+    died_of: str
     progress: int
 
 

@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -106,6 +106,31 @@ def problems_of_strategies(
     """
     found = list(_tried_strategies(config, numbers))
     root = yaml_nodes.parse(text, ProblemReport(str(path)))
+    return [_problem(path, root, inside, fault) for inside, fault in found]
+
+
+def problems_of_children(
+    config: Config, path: Path, text: bytes, names: Collection[str]
+) -> list[Problem]:
+    """What a fresh process of some, strategies or services, could not use.
+
+    Args:
+        config: The configuration.
+        path: Its file, as it was given.
+        text: What the file holds; empty: it says something else by now.
+        names: Theirs.
+    """
+    numbers = [number for number, each in enumerate(config.strategies) if each.name in names]
+    found = list(_tried_strategies(config, numbers))
+    feeds = config.globals.feed
+    for service, module, wanted in (
+        ("gateway", RISK, bool(config.globals.risk)),
+        ("feed", FEED, feeds is not None and bool(feeds.files)),
+    ):
+        if service in names and wanted:
+            (faults,) = _all_tried(module, [msgspec.json.encode(config)])
+            found += [(("global",), fault) for fault in faults]
+    root = yaml_nodes.parse(text, ProblemReport(str(path))) if text else None
     return [_problem(path, root, inside, fault) for inside, fault in found]
 
 

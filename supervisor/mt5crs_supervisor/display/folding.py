@@ -1,7 +1,7 @@
 """Sentences on the lines of a terminal."""
 
+import os
 import re
-import shutil
 import sys
 import textwrap
 
@@ -11,7 +11,13 @@ _GLUE = "\u00a0"
 """Stands for a blank within a command while lines are made: nothing is broken there."""
 
 
-def folded_words(text: str, width: int, indent: str = "", most: int | None = None) -> list[str]:
+def folded_words(
+    text: str,
+    width: int,
+    indent: str = "",
+    most: int | None = None,
+    break_words: bool = True,
+) -> list[str]:
     """A sentence on lines, broken between words.
 
     A command in backquotes stays whole where it fits on a line: half of one cannot be copied.
@@ -21,12 +27,14 @@ def folded_words(text: str, width: int, indent: str = "", most: int | None = Non
         width: Of the window.
         indent: Before each line but the first.
         most: Lines that it takes at most; what is left out ends with "…". None: as many as needed.
+        break_words: Words that are wider than the window, such as paths, are broken.
     """
     whole = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", _GLUE), text)
     lines = textwrap.wrap(
         whole,
         width,
         subsequent_indent=indent,
+        break_long_words=break_words,
         break_on_hyphens=False,
         max_lines=most,
         placeholder=" …",
@@ -43,8 +51,9 @@ def say(text: str, err: bool = False) -> None:
         text: The lines, with or without styles.
         err: To stderr.
     """
-    if (sys.stderr if err else sys.stdout).isatty():
-        width = shutil.get_terminal_size().columns
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        width = os.get_terminal_size(stream.fileno()).columns
         text = "\n".join(part for line in text.split("\n") for part in within(line, width))
     click.echo(text, err=err)
 
@@ -57,14 +66,15 @@ def within(line: str, width: int) -> list[str]:
         width: Of the window.
     """
     plain = click.unstyle(line)
-    if len(plain) <= width:
+    if len(plain.rstrip()) <= width:
         return [line]
     gaps = [gap.end() for gap in re.finditer(r"\S  +", plain) if gap.end() <= width // 2]
     if not gaps:
         blank = len(plain) - len(plain.lstrip())
-        return folded_words(plain, width, " " * (blank + 2))
+        return folded_words(plain, width, " " * (blank + 2), break_words=False)
     columns = plain[: gaps[-1]]
     styled = line[: len(line) - len(plain) + len(columns)]
-    first, *rest = folded_words(plain.removeprefix(columns), width - len(columns))
+    text = plain.removeprefix(columns)
+    first, *rest = folded_words(text, width - len(columns), break_words=False)
     head = styled if click.unstyle(styled) == columns else columns
     return [f"{head}{first}", *(f"{' ' * len(columns)}{part}" for part in rest)]

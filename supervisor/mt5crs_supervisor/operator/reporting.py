@@ -49,6 +49,7 @@ NO_PROCESS = functools.partial(
     memory=0,
     cpu=0.0,
     last_error="",
+    died_of="",
     progress=0,
 )
 """A child that is none."""
@@ -230,6 +231,7 @@ def _child(child: Child, now: float, queue: Mapping[str, int], standby: int | No
         memory=beat.usage.rss if beat is not None else 0,
         cpu=_cpu(child),
         last_error=error,
+        died_of=child.last_error if child.restarts else "",
         progress=beat.progress if beat is not None else 0,
     )
 

@@ -159,6 +159,7 @@ class Ledger:
             if booking.stream is not None:
                 writing.update_stream(self._db, booking.stream)
             writing.keep_rules(self._db, booking.rule_states)
+            writing.keep_far_side(self._db, booking.far_side)
             if booking.reason:
                 writing.insert_event(self._db, fill.code, booking.reason)
 
@@ -248,7 +249,7 @@ class Ledger:
             for charge in charges:
                 writing.insert_charge(self._db, charge)
             writing.keep_rules(self._db, rule_states)
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('far_side', ?)", (state,))
+            writing.keep_far_side(self._db, state)
             for note in notes:
                 writing.insert_event(self._db, note.kind, note.detail, note.name)
 

@@ -92,6 +92,7 @@ class Booking(msgspec.Struct, frozen=True):
         stream: The symbol's stream, the positions as they are after the deal; None: not kept.
         reason: For people, where the broker acted by itself.
         rule_states: By risk rule that has heard of the deal, what that has changed.
+        far_side: What a broker that is far away remembers from then on; empty: as before.
     """
 
     fill: Fill
@@ -102,6 +103,7 @@ class Booking(msgspec.Struct, frozen=True):
     stream: StreamUpdate | None
     reason: str = ""
     rule_states: RuleStates = NOTHING_HEARD
+    far_side: str = ""
 
 
 def open_position_of(row: tuple[object, ...]) -> OpenPosition:

@@ -144,6 +144,12 @@ def update_stream(db: sqlite3.Connection, stream: StreamUpdate) -> None:
         )
 
 
+def keep_far_side(db: sqlite3.Connection, state: str) -> None:
+    """Remember what a broker that is far away knows besides the ledger; empty: nothing new."""
+    if state:
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('far_side', ?)", (state,))
+
+
 def keep_rules(db: sqlite3.Connection, states: RuleStates) -> None:
     """What risk rules remember from now on, having heard of every deal and charge so far."""
     for rule, changed in states.items():

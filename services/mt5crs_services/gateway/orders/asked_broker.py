@@ -57,13 +57,15 @@ class AskedBroker:
             Exception: Of a broker that is not far away; nothing was done.
         """
         try:
-            return checked(self._broker.submit(order, tick, occurrence))
+            outcome = checked(self._broker.submit(order, tick, occurrence))
         except Exception as error:
             if not self._broker.far_away:
                 raise
             what = f"order {order.order_id} may have been sent, and is asked for"
             self._tell("order", what, error)
             return Outcome(Status.UNKNOWN)
+        self._troubles.pop("order", None)
+        return outcome
 
     def query(self, order: Order) -> Outcome:
         """See `Broker.query`."""

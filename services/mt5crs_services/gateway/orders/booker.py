@@ -60,6 +60,7 @@ class Booker:
                 stream=dealt.stream,
                 reason=dealt.reason,
                 rule_states=states,
+                far_side=self._broker.after(fill),
             )
         )
         self._account.apply(fill)

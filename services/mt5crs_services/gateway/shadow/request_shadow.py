@@ -2,8 +2,8 @@
 
 from mt5crs_services.gateway.brokers import pricing
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
-from mt5crs_services.gateway.brokers.bridge.deal_maker import instruction_of
 from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import instruction_of
 from mt5crs_services.gateway.ledger.account import parts_of
 from mt5crs_services.gateway.ledger.shadow_rows import ShadowRequest
 from mt5crs_services.gateway.shadow.shadow import Shadow

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from mt5crs_shared.configuration import loading
 from mt5crs_shared.control.asking import ControlTimeout
 from mt5crs_shared.control.notes import changed_note
 from mt5crs_shared.control.states import State
@@ -17,6 +16,7 @@ from mt5crs_supervisor.commands import validate
 from mt5crs_supervisor.commands.failures import CommandError, matching
 from mt5crs_supervisor.commands.running.background import wait_until
 from mt5crs_supervisor.commands.show import asked_status
+from mt5crs_supervisor.deaths.running import load_running
 from mt5crs_supervisor.operator.control import ChildRequest, ControlClient, Refused
 
 WITHIN = 15.0
@@ -47,7 +47,7 @@ def act_on(
     names = matching(before, patterns, "child")
     if action == "restart":
         running = [name for name in names if before[name].pid is not None]
-        _refuse_broken(asked_status(client, paths), running)
+        _refuse_broken(report, paths, running)
     reply = client.request(ChildRequest(action, tuple(names), asked_for()))
     if isinstance(reply, Refused):
         raise CommandError(f"nothing was done: {reply.reason}")
@@ -65,21 +65,21 @@ def act_on(
         raise ControlTimeout(f"not over after {WITHIN:g} s: {', '.join(late)}; `status` goes on")
 
 
-def _refuse_broken(report: StatusReport, names: Sequence[str]) -> None:
+def _refuse_broken(report: StatusReport, paths: VarPaths, names: Sequence[str]) -> None:
     """Keep the process of whom no fresh one could follow, such as after half an edit.
 
     Raises:
-        ConfigError: What the file names for one of them cannot be used.
+        ConfigError: What its configuration names cannot be used.
     """
-    if report.config_differences or report.config_problem:
-        return  # They begin by what the file was.
-    # What the file names is looked for where the system was started, wherever this command is.
+    # A fresh process begins by what runs, whatever the file has become.
+    config = load_running(paths)
+    if config is None:
+        return
+    # What it names is looked for where the system was started, wherever this command is.
     os.chdir(report.folder)
     path = Path(report.config)
-    config = loading.load_config(path)
-    wanted = [number for number, each in enumerate(config.strategies) if each.name in names]
-    found = validate.problems_of_strategies(config, path, path.read_bytes(), wanted)
-    if found:
+    text = path.read_bytes() if report.config_changed is None and path.is_file() else b""
+    if found := validate.problems_of_children(config, path, text, names):
         raise ConfigError(tuple(found), UNCHANGED)
 
 

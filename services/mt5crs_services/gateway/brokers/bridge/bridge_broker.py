@@ -27,20 +27,22 @@ from mt5crs_services.gateway.brokers import pricing
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import KEY as SNAPSHOT
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, Snapshots
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import ToldDeals
 from mt5crs_services.gateway.brokers.bridge.bridge_link import BridgeLink, BridgeMessage
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, position_at
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect, FarPosition
 from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
-from mt5crs_services.gateway.brokers.bridge.foreign_positions import ForeignPositions
-from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
-from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
-from mt5crs_services.gateway.brokers.bridge.position_guard import PositionGuard
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker, position_at
+from mt5crs_services.gateway.brokers.bridge.orders.foreign_positions import ForeignPositions
+from mt5crs_services.gateway.brokers.bridge.orders.order_lookup import OrderLookup
+from mt5crs_services.gateway.brokers.bridge.orders.order_traffic import OrderTraffic
+from mt5crs_services.gateway.brokers.bridge.orders.position_guard import PositionGuard
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.bridge.orders.stray_positions import StrayPositions
 from mt5crs_services.gateway.brokers.bridge.reconciliation import (
     BridgeState,
     OwnBooks,
     Reconciliation,
 )
-from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.account import Account
@@ -50,7 +52,7 @@ from mt5crs_services.gateway.quotes.market import Market, SymbolMarket
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.trading.orders import Order, Position
+from mt5crs_shared.trading.orders import Fill, Order, Position
 
 AWAY_AFTER = 2.0
 """Seconds without a connection after which people are told."""
@@ -115,24 +117,26 @@ class BridgeBroker(FarBroker):
             lambda: self._deals.tickets | set(self._books.state.foreign),
             monotonic,
         )
+        owners = _owners(config)
+        told = ToldDeals(state.told, comments)
+        self._strays = StrayPositions(
+            self._holdings, self._traffic, self._deals, comments, owners, books.closed
+        )
         self._lookup = OrderLookup(
-            self._traffic,
-            self._deals,
-            settings.settle_after,
-            comments,
-            _owners(config),
-            monotonic,
+            self._traffic, self._deals, settings.settle_after, self._strays, told, monotonic
         )
         self._books = Reconciliation(
             self._holdings,
             self._deals,
             self._traffic.orders,
             self._lookup,
+            self._strays,
+            told,
             books,
             config.globals.account,
             settings.trust_account,
             _doubled(config),
-            _owners(config).keys(),
+            owners.keys(),
             state,
             config.globals,
             monotonic,
@@ -144,10 +148,8 @@ class BridgeBroker(FarBroker):
     @property
     def ready(self) -> bool:
         """The account is the right one, and nothing is being waited for."""
-        looks = self.in_doubt or self._books.awaits_booking or self._snapshots.overdue
-        urgent = bool(looks) and self._snapshots.wanted
-        strays = self._books.strays or self._traffic.orders.closes_stray
-        return self._link.ready and self._may_trade and not urgent and not strays
+        urgent = self._snapshots.urgent(bool(self.in_doubt) or self._books.awaits_booking)
+        return self._link.ready and self._may_trade and not urgent and not self._strays.open
 
     @property
     def book(self) -> str:
@@ -157,9 +159,8 @@ class BridgeBroker(FarBroker):
     @property
     def trouble(self) -> str:
         """What is wrong, the worst first."""
-        if self.simulated:
-            return "the market is a made-up one: nothing is sent"
-        said = self._away() or self._lookup.contradiction or self._books.trouble
+        said = "the market is a made-up one: nothing is sent" if self.simulated else self._away()
+        said = said or self._lookup.contradiction or self._books.trouble
         return said or self._unknown() or self._snapshots.trouble
 
     @property
@@ -178,9 +179,8 @@ class BridgeBroker(FarBroker):
         rate = self._valuation.order_rate(order, tick, market, held)
         price = pricing.side_quote(order.side, tick)
         latest = self._snapshots.latest
-        margin = self._valuation.margin(self._holdings.all)
         floating = self._valuation.total_floating(self._holdings.all)
-        own_free = self._balance() + floating - margin
+        own_free = self._balance() + floating - self._valuation.margin(self._holdings.all)
         return Terms(
             held=held.position if held is not None else None,
             # It deals at its own quote of now, whatever tick it was decided on.
@@ -215,7 +215,6 @@ class BridgeBroker(FarBroker):
 
     def tend(self) -> None:
         """Send what is due, and ask what the account has."""
-        self._books.keep_unexplained()
         self._traffic.tend()
         if self._dialect.shows_account:
             self._snapshots.ask()
@@ -252,6 +251,10 @@ class BridgeBroker(FarBroker):
         """Guard the positions whose stop the broker does not have."""
         if self._may_trade:
             self._guard.on_tick(market, tick, self._books.state.unguarded)
+
+    def after(self, fill: Fill) -> str:
+        """See `Broker.after`."""
+        return msgspec.json.encode(self._books.after(fill)).decode()
 
     def on_booked(self, dealt: Dealt) -> None:
         """A deal has happened."""

@@ -11,29 +11,35 @@ from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
 from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState
 from mt5crs_services.gateway.brokers.bridge.account.closings import (
     PLAUSIBLE,
-    Ended,
-    ending_fill,
 )
 from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_LOTS
+from mt5crs_services.gateway.brokers.bridge.account.listed_positions import (
+    ListedPositions,
+    compare_listed,
+    notes_of,
+)
 from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import ToldDeals
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import (
     NOTHING,
     KeptMoney,
     UnexplainedMoney,
 )
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker, rest_of
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
-from mt5crs_services.gateway.brokers.bridge.foreign_positions import foreign_note
-from mt5crs_services.gateway.brokers.bridge.order_lookup import OrderLookup
-from mt5crs_services.gateway.brokers.bridge.sent_order import OwnClosing, SentOrders
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    FarAccount,
+    FarDeal,
+)
+from mt5crs_services.gateway.brokers.bridge.ended_positions import EndedPositions
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.orders.order_lookup import OrderLookup
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import OwnClosing, SentOrders
+from mt5crs_services.gateway.brokers.bridge.orders.stray_positions import StrayPositions
 from mt5crs_services.gateway.brokers.holdings import Holdings
-from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.ledger.records import AccountNote
-from mt5crs_shared import events
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import GlobalConfig
-from mt5crs_shared.trading.orders import Charge, Code, Fill, Position
+from mt5crs_shared.trading.orders import Charge, Code, Fill
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +59,7 @@ class BridgeState(msgspec.Struct, frozen=True):
         unguarded: Tickets of our positions whose stop or target the broker does not have.
         closing: Orders of the gateway's own that have left, and have no end yet.
         unexplained: What has moved the balance, and is in no book yet.
+        told: Deals that may explain it.
     """
 
     money: BalanceState = BalanceState()
@@ -60,6 +67,7 @@ class BridgeState(msgspec.Struct, frozen=True):
     unguarded: tuple[int, ...] = ()
     closing: tuple[OwnClosing, ...] = ()
     unexplained: KeptMoney = NOTHING
+    told: tuple[FarDeal, ...] = ()
 
 
 class OwnBooks(NamedTuple):
@@ -94,6 +102,8 @@ class Reconciliation:
         deals: Makes the deals.
         orders: Those on their way.
         lookup: Finds out about those whose fate is not known.
+        strays: Closes what was opened too late.
+        told: What the broker's deals tell.
         books: The ledger's side.
         account: Which account it has to be.
         trusted: A bridge that does not say which one it is, is believed.
@@ -107,8 +117,6 @@ class Reconciliation:
         state: What outlives the process.
         confirmed: A snapshot has shown that it is the right account, and none since that it is not.
         trouble: Why nothing may be sent, or what does not fit; empty: nothing.
-        strays: Positions are open that orders have opened too late; until they are closed an order
-            could be dealt against one of them.
     """
 
     def __init__(
@@ -117,6 +125,8 @@ class Reconciliation:
         deals: DealMaker,
         orders: SentOrders,
         lookup: OrderLookup,
+        strays: StrayPositions,
+        told: ToldDeals,
         books: OwnBooks,
         account: AccountConfig | None,
         trusted: bool,
@@ -130,11 +140,12 @@ class Reconciliation:
         self.state = state
         self.confirmed = False
         self.trouble = ""
-        self.strays = False
         self._holdings = holdings
         self._deals = deals
         self._orders = orders
         self._lookup = lookup
+        self._strays = strays
+        self._told = told
         self._own = books
         self._currency = settings.account_currency
         self._account = account
@@ -150,15 +161,32 @@ class Reconciliation:
             settings.execution.unknown_after,
             state.unexplained,
         )
+        self._ended = EndedPositions(
+            holdings, deals, orders, self._missing, self._unexplained, told
+        )
         self._jumped: _Jump | None = None
 
+    def after(self, fill: Fill) -> BridgeState:
+        """What is to be remembered once a deal is in the ledger."""
+        closing = tuple(c for c in self.state.closing if c.order.order_id != fill.order_id)
+        state = msgspec.structs.replace(self.state, closing=closing)
+        if fill.entry == "IN":
+            return state
+        unexplained = self._unexplained.after(fill) if self._seen(fill) else state.unexplained
+        return msgspec.structs.replace(state, unexplained=unexplained, told=self._told.after(fill))
+
     def booked(self, fill: Fill) -> None:
-        """A deal is in the ledger."""
+        """A deal is in the ledger, with what `after` says."""
+        self.state = self.after(fill)
+        if fill.entry == "OUT":
+            self._told.booked(fill)
+            if self._seen(fill):
+                self._unexplained.booked(fill)
+
+    def _seen(self, fill: Fill) -> bool:
+        """Whether a snapshot may show its money: what was answered at once left after the last."""
         sent = self._orders.get(fill.order_id)
-        # What was answered at once left after the newest snapshot: its money is in none yet.
-        seen = sent is None or sent.doubt_at is not None
-        if fill.entry == "OUT" and seen:
-            self._unexplained.booked(fill.ticket, fill.lots, fill.profit - fill.commission)
+        return sent is None or sent.doubt_at is not None
 
     @property
     def awaits_booking(self) -> bool:
@@ -174,7 +202,7 @@ class Reconciliation:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
         account = snapshot.account
         money, charges = self.state.money.with_deals(
-            snapshot.deals, self._own.owner_of, self._magics, self._difference(account)
+            snapshot.deals, self._own.owner_of, self._magics
         )
         self.trouble = why_not(
             account, self._account, self._trusted, self._doubled, self._currency
@@ -185,18 +213,23 @@ class Reconciliation:
         if money.offset is None:
             money = money.compared(account, self._own.balance())
         # First of all: what is left of a difference is what positions have made.
-        self._remember(charges=charges, money=money)
+        self._told.take(self.state.money.new(snapshot.deals))
+        self._remember(charges=charges, money=money, told=self._told.kept)
         ours = {held.position.ticket for held in self._holdings.all}
         strays = self._orders.strays_gone(snapshot.positions)
         gone = self._missing.gone(snapshot) | {t: lots for t, lots in strays.items() if lots}
         told, moved = snapshot.deals is not None and not money.unclaimed, self._difference(account)
-        self._unexplained.take(moved, ours | strays.keys(), gone, snapshot.asked_at, told)
-        self.keep_unexplained()
+        listed = {found.ticket for found in snapshot.positions}
+        held = ours | strays.keys()
+        self._unexplained.take(moved, held, gone, listed, snapshot.asked_at, told)
+        self._remember(unexplained=self._unexplained.kept)
+        yield from self._ended.book_told(snapshot)
         known = ours | set(self.state.foreign)
         yield from self._lookup.take(snapshot, known, self._unexplained)
-        yield from self._book_ended(snapshot)
+        yield from self._ended.book_missing(snapshot)
+        self.trouble = self._ended.trouble
         self.confirmed = not self.trouble
-        self._close_strays(snapshot)
+        self._strays.close_all(snapshot)
         settled = not self._orders.in_doubt and not self.awaits_booking
         if settled and not self.trouble:
             self._note(snapshot)
@@ -210,66 +243,26 @@ class Reconciliation:
         self._jumped = jump if leap else None
         return leap
 
-    def _book_ended(self, snapshot: AccountSnapshot) -> Iterator[Word]:
-        """Positions, or parts of them, that the broker has no more."""
-        # Looked at anew: what orders have closed is booked since.
-        ended = self._missing.ended(snapshot)
-        self.trouble = self._missing.contradiction
-        for together in self._unexplained.together(ended):
-            shares = self._unexplained.shares(together)
-            if shares is None:
-                self.trouble = _does_not_fit(together, snapshot.account, self._orders)
-                return
-            for each, profit in zip(together, shares, strict=True):
-                fill = ending_fill(each, profit)
-                yield Dealt(fill, rest_of(each.held, each.lots), reason="the broker has closed it")
-
-    def _close_strays(self, snapshot: AccountSnapshot) -> None:
-        """Close what orders of ours have opened that are not on their way any more."""
-        self.strays = False
-        ours = {held.position.ticket for held in self._holdings.all}
-        on_way = {sent.instruction.comment for sent in self._orders.all}
-        for found in snapshot.positions:
-            comment = found.comment or ""
-            if found.ticket in ours or comment in on_way:
-                continue
-            # One that was booked as closed, and is there again, was never closed.
-            if not self._own.closed(found.ticket):
-                self.strays |= self._lookup.close_stray(found)
-
     def _note(self, snapshot: AccountSnapshot) -> None:
         """What is somebody else's, what is not guarded, and a balance that nobody can explain."""
-        listed = {found.ticket: found for found in snapshot.positions}
-        held = {each.position.ticket: each for each in self._holdings.all}
-        on_way = bool(self._orders.all)
-        foreign = tuple(sorted(self.state.foreign if on_way else listed.keys() - held.keys()))
-        unguarded = tuple(
-            ticket
-            for ticket, each in sorted(held.items())
-            if ticket in listed and _lacks_stops(each, listed[ticket])
-        )
+        on_way, held = bool(self._orders.all), list(self._holdings.all)
         money = self._claimed()
         money, told = (money if on_way else money.disowned()).settled(
             snapshot.account, self._own.balance()
         )
-        strangers = [foreign_note(listed[t]) for t in foreign if t not in self.state.foreign]
-        unsafe = [t for t in unguarded if t not in self.state.unguarded]
-        notes = [*strangers, *(_unguarded(held[t].position) for t in unsafe)]
+        before = ListedPositions(self.state.foreign, self.state.unguarded)
+        now = compare_listed(held, snapshot.positions)
+        if on_way:
+            now = now._replace(foreign=before.foreign)  # One may be its.
+        notes = notes_of(before, now, held, snapshot.positions)
         notes += [told] if told is not None else []
-        self._remember(
-            notes, foreign=foreign, unguarded=unguarded, money=money, unexplained=NOTHING
-        )
-        self._unexplained.settled()
+        self._settle(notes, foreign=now.foreign, unguarded=now.unguarded, money=money)
 
     def _claimed(self) -> BalanceState:
         """What is known of the balance, with what was charged for orders that were just found."""
         money, charges = self.state.money.with_deals(None, self._own.owner_of, self._magics)
         self._remember(charges=charges, money=money)
         return money
-
-    def keep_unexplained(self) -> None:
-        """Have on the disk what has moved the balance, and is in no book yet."""
-        self._remember(unexplained=self._unexplained.kept)
 
     def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
         """Have the gateway's own orders on the disk."""
@@ -314,9 +307,14 @@ class Reconciliation:
         self._remember(charges=charges, money=money)
         money, note = money.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
-        self._remember([note], money=money, unexplained=NOTHING)
-        self._unexplained.settled()
+        self._settle([note], money=money)
         return ""
+
+    def _settle(self, notes: Sequence[AccountNote], **changes: object) -> None:
+        """Nothing that has moved the balance is unexplained any more."""
+        self._remember(notes, (), unexplained=NOTHING, told=(), **changes)
+        self._unexplained.settled()
+        self._told.settled()
 
     def _difference(self, account: FarAccount) -> float:
         return self.state.money.difference(account, self._own.balance())
@@ -337,41 +335,6 @@ class Reconciliation:
             logger.warning("%s", note.detail)
 
 
-def _does_not_fit(ended: Sequence[Ended], account: FarAccount, orders: SentOrders) -> str:
-    names = ", ".join(map(_gone_of, ended))
-    doubted = ", ".join(sent.order.order_id for sent in orders.in_doubt)
-    also = f", or has order {doubted}, of which nobody knows, moved it" if doubted else ""
-    return (
-        f"the broker does not list position {names} any more, and its balance of"
-        f" {account.balance:,.2f} does not fit to that: is the terminal logged into another"
-        f" account{also}? Nothing is sent; where the position was closed,"
-        f" `resolve {ended[0].held.position.ticket} filled --price P`"
-    )
-
-
-def _gone_of(each: Ended) -> str:
-    position = each.held.position
-    if each.lots >= position.lots - SAME_LOTS:
-        return str(position.ticket)
-    return f"{position.ticket} (or {each.lots:g} lots of it)"
-
-
 def _charged(charge: Charge) -> str:
     swap = f", swap {charge.swap:+,.2f}" if charge.swap else ""
     return f"{charge.commission:,.2f} commission{swap} for deal {charge.deal}"
-
-
-def _unguarded(position: Position) -> AccountNote:
-    detail = (
-        f"the broker has no stop, or no target, of position {position.ticket}: it is guarded from"
-        " here, and by nobody while this machine or its network is away"
-    )
-    return AccountNote(events.UNGUARDED, detail, position.strategy)
-
-
-def _lacks_stops(held: OpenPosition, listed: FarPosition) -> bool:
-    """Whether the broker has not the stop, or not the target, that a position should have."""
-    position = held.position
-    no_stop = bool(position.stop_loss) and listed.stop_loss == 0.0
-    no_target = bool(position.take_profit) and listed.take_profit == 0.0
-    return no_stop or no_target

@@ -19,8 +19,11 @@ TOLD_FROM = 0.001
 """Share of the balance from which on people are told what moved it besides: below, a message would
 follow each deal whose commission the bridge does not tell."""
 
-PAID = frozenset({"BALANCE", "CREDIT", "BONUS", "CORRECTION", "CHARGE"})
+PAID = frozenset({"BALANCE", "BONUS", "CORRECTION", "CHARGE"})
 """Kinds of changes that no trade has made; the words are the terminal's."""
+
+CREDIT = "CREDIT"
+"""What the broker lends: it is beside the balance, and does not move it."""
 
 
 class BalanceState(msgspec.Struct, frozen=True):
@@ -61,12 +64,15 @@ class BalanceState(msgspec.Struct, frozen=True):
         """
         return 0.0 if self.offset is None else round(self._beyond(account, ledger) - self.offset, 2)
 
+    def new(self, deals: Sequence[FarDeal] | None) -> list[FarDeal]:
+        """Those that were not told before; what came before the first look is in the offset."""
+        return [deal for deal in deals or () if deal.number > self.deal >= 0]
+
     def with_deals(
         self,
         deals: Sequence[FarDeal] | None,
         owner_of: Callable[[int], str | None],
         magics: Collection[int],
-        moved: float = 0.0,
     ) -> tuple["BalanceState", tuple[Charge, ...]]:
         """The same with what new deals explain, and what is to be charged for them.
 
@@ -74,11 +80,8 @@ class BalanceState(msgspec.Struct, frozen=True):
             deals: Some of them may be known; None: they are not told.
             owner_of: Whose a position is by the ledger; None: no strategy's.
             magics: The strategies' magic numbers.
-            moved: By how much the balance is another one than is known here.
         """
-        told = deals or ()
-        # What came before the first look is in the offset.
-        new = [deal for deal in told if deal.number > self.deal >= 0]
+        told, new = deals or (), self.new(deals)
         charges, others, unclaimed = [], [], []
         for deal in (*self.unclaimed, *new):
             owner = owner_of(deal.position) if deal.trade else None
@@ -90,23 +93,14 @@ class BalanceState(msgspec.Struct, frozen=True):
                 others.append(deal)
         number = max((deal.number for deal in told), default=self.deal if deals is None else 0)
         time_us = max((deal.time_us for deal in told), default=0)
-        # Where the balance has not moved, they are told late, and it had moved before.
-        apart = _amount(others) if abs(moved) >= SAME_MONEY else 0.0
         state = msgspec.structs.replace(
-            self._apart(apart),
+            self,
             deal=max(number, self.deal),
             deal_us=max(time_us, self.deal_us),
             causes=_together(self.causes, causes_of(others)),
             unclaimed=tuple(unclaimed),
         )
         return state, tuple(each for each in charges if each.commission or each.swap)
-
-    def _apart(self, amount: float) -> "BalanceState":
-        """The same where so much has moved the balance that no position of ours has made."""
-        if self.offset is None:
-            return self
-        offset, untold = round(self.offset + amount, 2), round(self.untold + amount, 2)
-        return msgspec.structs.replace(self, offset=offset, untold=untold)
 
     def disowned(self) -> "BalanceState":
         """The same once no order is on its way: what nobody has claimed is of others."""
@@ -166,15 +160,12 @@ def causes_of(deals: Iterable[FarDeal]) -> dict[str, float]:
     """What deals that are no strategy's have moved, by what it was, in the account's currency."""
     sums: dict[str, float] = defaultdict(float)
     for deal in deals:
+        if deal.kind == CREDIT:
+            continue
         paid = "paid in or out" if deal.kind in PAID else deal.kind.lower().replace("_", " ")
         what = "deals of others" if deal.trade else paid
-        sums[what] += _amount([deal])
+        sums[what] += deal.profit + deal.commission + deal.swap
     return _together(sums, {})
-
-
-def _amount(deals: Iterable[FarDeal]) -> float:
-    """By how much deals have moved the balance."""
-    return sum(deal.profit + deal.commission + deal.swap for deal in deals)
 
 
 def _charge_of(deal: FarDeal, owner: str) -> Charge:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from mt5crs_services.gateway.brokers import fills, pricing
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarDeal
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.trading.orders import Code, Fill, Position
@@ -23,6 +24,10 @@ GUESSES = 1_000
 
 NEAR_STOP = 0.1
 """A price this share of a stop's distance from it is that stop's."""
+
+
+TOLD_REASONS = {"SL": Code.STOP_LOSS, "TP": Code.TAKE_PROFIT, "SO": Code.STOP_OUT}
+"""By the broker's word for why there is a deal; anything else is somebody's hand."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -119,6 +124,15 @@ def ending_fill(ended: Ended, profit: float) -> Fill:
     code = reason_of(position, price, ended.lots)
     return fills.closing_fill(
         position, own_id(position, code), ended.lots, price, ended.time_us, code, profit
+    )
+
+
+def told_fill(ended: Ended, deal: FarDeal) -> Fill:
+    """The same, as one of the broker's deals tells it."""
+    position = ended.held.position
+    code = TOLD_REASONS.get(deal.reason, Code.MANUAL)
+    return fills.closing_fill(
+        position, own_id(position, code), deal.lots, deal.price, ended.time_us, code, deal.profit
     )
 
 

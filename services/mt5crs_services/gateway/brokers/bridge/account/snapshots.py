@@ -100,10 +100,15 @@ class Snapshots:
         """One is being made, or is due."""
         return self._step is not _Step.NONE or self._monotonic() >= self._due
 
-    @property
-    def overdue(self) -> bool:
-        """There has been none for twice as long as there should be."""
-        return self._monotonic() > self._taken_at + 2.0 * self._every
+    def urgent(self, waited_for: bool) -> bool:
+        """Whether orders wait for the next one.
+
+        Args:
+            waited_for: It would tell something of an order or of a position; others come before
+                orders where there has been none for twice as long as there should be.
+        """
+        overdue = self._monotonic() > self._taken_at + 2.0 * self._every
+        return self._dialect.shows_account and (waited_for or overdue) and self.wanted
 
     def want(self, after: float = 0.0) -> None:
         """Have the next one made in that many seconds, if not earlier."""

@@ -12,6 +12,7 @@ from mt5crs_services.gateway.brokers.bridge.account.closings import (
     shared_out,
 )
 from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_LOTS, SAME_MONEY
+from mt5crs_shared.trading.orders import Fill
 
 
 class Opening(NamedTuple):
@@ -50,10 +51,12 @@ class KeptMoney(msgspec.Struct, frozen=True):
     Attributes:
         groups: What is gone, by what went at once.
         other: What has moved the balance while nothing new was missing.
+        listed: Tickets that the newest snapshot had, or one before it; None: there was none.
     """
 
     groups: tuple[GoneTogether, ...] = ()
     other: float = 0.0
+    listed: frozenset[int] | None = None
 
 
 NOTHING = KeptMoney()
@@ -82,12 +85,13 @@ class UnexplainedMoney:
         self._unknown_after = unknown_after
         self._groups = [_copied(group) for group in kept.groups]
         self._other = kept.other
-        self._listed: set[int] | None = None
+        self._listed = kept.listed
 
     @property
     def kept(self) -> KeptMoney:
         """For the next process."""
-        return KeptMoney(tuple(_copied(group) for group in self._groups), self._other)
+        groups = tuple(_copied(group) for group in self._groups)
+        return KeptMoney(groups, self._other, self._listed)
 
     @property
     def awaits_booking(self) -> bool:
@@ -99,6 +103,7 @@ class UnexplainedMoney:
         difference: float,
         held: Collection[int],
         gone: Mapping[int, float],
+        listed: Collection[int],
         asked_at: float,
         told: bool,
     ) -> None:
@@ -108,6 +113,7 @@ class UnexplainedMoney:
             difference: By how much the balance differs from what is in the books.
             held: Tickets that it can have.
             gone: Lots that it lacks of them.
+            listed: Tickets that it has, whoever's they are.
             asked_at: Monotonic time at which it was asked for, seconds.
             told: The broker's deals are told, and none is one of an order that is in no ledger.
         """
@@ -123,16 +129,17 @@ class UnexplainedMoney:
             self._groups.append(GoneTogether(new, moved, openings))
         elif abs(moved) >= SAME_MONEY:
             self._put_down(moved, gone)
-        self._listed = ((self._listed or set()) & set(held)) | (set(held) - gone.keys())
+        self._listed = frozenset(held) & (self._listed or frozenset()) | frozenset(listed)
 
-    def booked(self, ticket: int, lots: float, net: float) -> None:
-        """A closing deal is in the ledger.
+    def after(self, fill: Fill) -> KeptMoney:
+        """What is to be kept once a closing deal is in the ledger."""
+        then = UnexplainedMoney(self._openings, self._unknown_after, self.kept)
+        then.booked(fill)
+        return then.kept
 
-        Args:
-            ticket: The position.
-            lots: What was closed of it.
-            net: What it has moved the ledger's balance by.
-        """
+    def booked(self, fill: Fill) -> None:
+        """A closing deal is in the ledger."""
+        ticket, lots, net = fill.ticket, fill.lots, fill.profit - fill.commission
         for group in self._groups:
             if ticket in group.lots:
                 group.made = round(group.made - net, 2)

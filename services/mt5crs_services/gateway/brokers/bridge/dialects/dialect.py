@@ -162,6 +162,11 @@ class FarDeal(msgspec.Struct, frozen=True):
         profit: Realised by it, or what was paid in or out.
         commission: With fees.
         swap: Realised by it.
+        entry: Of a deal in a symbol: IN, OUT, INOUT or OUT_BY.
+        reason: In the broker's words, such as EXPERT, CLIENT, SL, TP, SO.
+        lots: Volume.
+        price: Of the deal.
+        comment: Of its order; brokers write their own where they close.
     """
 
     number: int
@@ -173,6 +178,11 @@ class FarDeal(msgspec.Struct, frozen=True):
     profit: float
     commission: float
     swap: float
+    entry: str = ""
+    reason: str = ""
+    lots: float = 0.0
+    price: float = 0.0
+    comment: str = ""
 
 
 class Dialect(Protocol):

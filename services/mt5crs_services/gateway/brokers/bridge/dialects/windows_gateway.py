@@ -95,6 +95,11 @@ class WindowsGatewayDialect:
                 profit=each.profit,
                 commission=each.commission + each.fee,
                 swap=each.swap,
+                entry=each.entry,
+                reason=each.reason,
+                lots=each.lots,
+                price=each.price,
+                comment=each.comment,
             )
             for each in said.deals
         ]

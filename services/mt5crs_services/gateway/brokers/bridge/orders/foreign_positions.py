@@ -4,12 +4,10 @@ from collections.abc import Collection
 
 from mt5crs_services.gateway.broker import Dealt
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
-from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrders
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrders
 from mt5crs_services.gateway.brokers.holdings import Holdings
-from mt5crs_services.gateway.ledger.records import AccountNote
-from mt5crs_shared import events
 from mt5crs_shared.configuration.structs import StrategyConfig
 
 
@@ -70,10 +68,3 @@ class ForeignPositions:
         if quote is None:
             return f"no quote of {strategy.symbol} has come yet"
         return self._deals.adopted(found, strategy, quote, f"adopted by {who}")
-
-
-def foreign_note(found: FarPosition) -> AccountNote:
-    """What people should know of one."""
-    what = f"{found.side} {found.lots:g} {found.symbol}"
-    detail = f"position {found.ticket} ({what}) is not ours, and is left alone; see `adopt`"
-    return AccountNote(events.FOREIGN, detail)

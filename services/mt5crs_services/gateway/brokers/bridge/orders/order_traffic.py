@@ -15,7 +15,6 @@ from mt5crs_services.gateway.broker import (
 from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import Snapshots
 from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLink, BridgeMessage
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
     Closing,
@@ -24,7 +23,8 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     Dialect,
     FarPosition,
 )
-from mt5crs_services.gateway.brokers.bridge.sent_order import (
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import (
     LOOKS,
     GivenUp,
     Outcomes,

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Collection
 
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
-from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.orders.order_traffic import OrderTraffic
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import SymbolMarket

@@ -9,7 +9,7 @@ from mt5crs_services.gateway.brokers import fills, pricing
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended, own_id, profit_at
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition, Instruction
-from mt5crs_services.gateway.brokers.bridge.sent_order import SentOrder
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.open_position import OpenPosition

@@ -2,22 +2,27 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from mt5crs_services.gateway.broker import HandDeal, Outcome, Status, Word
 from mt5crs_services.gateway.brokers.bridge.account import evidence
-from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments, ContradictionError
+from mt5crs_services.gateway.brokers.bridge.account.evidence import ContradictionError
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import ToldDeals
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import UnexplainedMoney
-from mt5crs_services.gateway.brokers.bridge.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
-from mt5crs_services.gateway.brokers.bridge.order_traffic import OrderTraffic
-from mt5crs_services.gateway.brokers.bridge.sent_order import OwnClosing, SentOrder
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.orders.order_traffic import OrderTraffic
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import OwnClosing, SentOrder
+from mt5crs_services.gateway.brokers.bridge.orders.stray_positions import StrayPositions
 from mt5crs_shared.trading.orders import Code, Order
 
 logger = logging.getLogger(__name__)
+
+
+FOUND = "found in the account"
 
 
 class OrderLookup:
@@ -27,8 +32,8 @@ class OrderLookup:
         traffic: The orders on their way.
         deals: Makes the deals.
         settle_after: Seconds that a bridge may be late.
-        comments: Names the orders.
-        owners: The strategy of each magic number.
+        strays: Closes what was opened too late.
+        told: What the broker's deals tell.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -40,8 +45,8 @@ class OrderLookup:
         traffic: OrderTraffic,
         deals: DealMaker,
         settle_after: float,
-        comments: Comments,
-        owners: Mapping[int, str],
+        strays: StrayPositions,
+        told: ToldDeals,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.contradiction = ""
@@ -50,8 +55,8 @@ class OrderLookup:
         self._orders = traffic.orders
         self._deals = deals
         self._settle_after = settle_after
-        self._comments = comments
-        self._owners = owners
+        self._strays = strays
+        self._told = told
         self._monotonic = monotonic
 
     def query(self, order: Order) -> Outcome:
@@ -142,28 +147,12 @@ class OrderLookup:
         """Have the account looked at once more, after so many seconds."""
         self._traffic.look_soon(after)
 
-    def close_stray(self, found: FarPosition) -> bool:
-        """Close a position that an order of ours has opened, and that is in no ledger.
-
-        A deal that was to close a position comes too late, and opens another; or an order is dealt
-        after it was given up for lost.
-
-        Returns:
-            Whether it is one.
-        """
-        owner = self._owners.get(found.magic or 0)
-        watched = self._deals.watches(found.symbol)
-        if owner is None or not watched or not self._comments.ours(found.comment):
-            return False
-        closing = self._deals.stray_order(owner, found.magic or 0, found)
-        reason = "an order has opened it that was not meant to any more"
-        if self._traffic.close(closing, Code.MANUAL, reason, found):
-            logger.error("position %d is being closed: %s", found.ticket, reason)
-        return True
-
     def _look_for(
         self, sent: SentOrder, snapshot: AccountSnapshot, known: set[int], money: UnexplainedMoney
     ) -> Iterator[Word]:
+        if (deals := self._told.of_order(sent.order)) is not None:
+            yield from self._traffic.dealt(sent, *deals, FOUND)
+            return
         if sent.stray is not None:
             yield from self._look_for_stray(sent, sent.stray, snapshot, money)
             return
@@ -172,7 +161,7 @@ class OrderLookup:
                 sent.order, sent.named, snapshot.positions, known
             ) or evidence.opened_by(sent.order, sent.instruction.comment, snapshot.positions, known)
             if found is not None:
-                detail = "found in the account"
+                detail = FOUND
                 if found.lots > sent.order.lots + evidence.SAME_LOTS:
                     detail += f", with more lots than the {sent.order.lots:g} that were ordered"
                 yield from self._traffic.dealt(
@@ -202,15 +191,15 @@ class OrderLookup:
             self._too_late(sent, opposite[0])
             return iter(())
         if gone > evidence.SAME_LOTS:
-            if not sent.closed_at and _unmoved(sent, money):
+            if sent.closed_at:
+                # What else is gone, somebody else has closed; that is booked by and by.
+                lots = min(gone, sent.closed_lots or gone)
+                return self._traffic.dealt(sent, order.ticket, lots, sent.closed_at, "")
+            if self._is_unsure(sent, snapshot, money):
                 return iter(())
-            if not sent.closed_at:
-                price = money.price_of(self._deals.ended(held, gone))
-                detail = "found in the account"
-                return self._traffic.dealt(sent, order.ticket, gone, price, detail)
-            # What else is gone, somebody else has closed; that is booked by and by.
-            lots = min(gone, sent.closed_lots or gone)
-            return self._traffic.dealt(sent, order.ticket, lots, sent.closed_at, "")
+            price = money.price_of(self._deals.ended(held, gone))
+            return self._traffic.dealt(sent, order.ticket, gone, price, FOUND)
+        sent.gone_since = None
         if sent.closed_at:
             raise ContradictionError(
                 f"the bridge says that it has closed position {order.ticket}, and it is open: is"
@@ -218,13 +207,26 @@ class OrderLookup:
             )
         return None
 
+    def _is_unsure(
+        self, sent: SentOrder, snapshot: AccountSnapshot, money: UnexplainedMoney
+    ) -> bool:
+        """Whether a position which was to be closed may only not be listed just now."""
+        if not money.has_moved_for(sent.order.ticket):
+            missing = f"position {sent.order.ticket} is not listed"
+            sent.detail = f"{missing}, and the balance has not moved"
+            return True
+        if sent.gone_since is None:
+            sent.gone_since = snapshot.asked_at
+            self._traffic.look_soon(self._settle_after)
+        return snapshot.asked_at < sent.gone_since + self._settle_after
+
     def _too_late(self, sent: SentOrder, opposite: FarPosition) -> None:
         """The broker had closed the position, and the deal that was to close it opened another.
 
         Its end is booked as what it is; what was opened is closed at once.
         """
         sent.ended = True
-        self.close_stray(opposite)
+        self._strays.close(opposite)
         self._traffic.look_soon(0.0)
 
     def _without_trace(
@@ -251,8 +253,9 @@ class OrderLookup:
     ) -> Iterator[Word]:
         gone = evidence.gone_of(stray, snapshot.positions)
         if gone <= evidence.SAME_LOTS:
+            sent.gone_since = None
             yield from self._without_trace(sent, snapshot, moved=0.0)
-        elif sent.closed_at or not _unmoved(sent, money):
+        elif sent.closed_at or not self._is_unsure(sent, snapshot, money):
             sent.stray = msgspec.structs.replace(stray, lots=gone)
             ended = self._deals.stray_ended(sent.order, sent.stray)
             price = sent.closed_at or money.price_of(ended)
@@ -269,14 +272,6 @@ class OrderLookup:
             self._traffic.look_soon(0.0)
             return
         yield from self._traffic.looked_at(sent)
-
-
-def _unmoved(sent: SentOrder, money: UnexplainedMoney) -> bool:
-    """Whether nothing but the list says that a position which was to be closed is gone."""
-    if money.has_moved_for(sent.order.ticket):
-        return False
-    sent.detail = f"position {sent.order.ticket} is not listed, and the balance has not moved"
-    return True
 
 
 def _ask_people(sent: SentOrder, found: FarPosition | None) -> None:
