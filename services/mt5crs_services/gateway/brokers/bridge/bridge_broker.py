@@ -201,7 +201,7 @@ class BridgeBroker(FarBroker):
 
     def poll(self, caught_up: bool) -> Iterator[Word]:
         """Answers of the bridge, and what the broker has closed by itself."""
-        yield from self._traffic.unbooked()
+        yield from list(self._traffic.unbooked.values())
         for message in self._link.turn():
             yield from self._take(message)
 

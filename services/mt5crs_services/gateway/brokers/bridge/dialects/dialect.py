@@ -237,6 +237,17 @@ class TellsDeals(Protocol):
         """Those deals, or the oldest of them."""
 
 
+@runtime_checkable
+class TellsFates(Protocol):
+    """What a dialect can besides whose bridge remembers orders and looks for them itself."""
+
+    def fate(self, instruction: Instruction) -> bytes:
+        """The question what became of an order; it is not executed by that."""
+
+    def read_fate(self, body: bytes, instruction: Instruction) -> DealWord | None:
+        """What became of it; None: it has never come there."""
+
+
 class BlindDialect:
     """What is the same in every dialect that cannot be asked what the account has."""
 

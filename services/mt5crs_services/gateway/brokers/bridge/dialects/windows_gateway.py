@@ -25,7 +25,13 @@ from mt5crs_services.mt5_gateway.answers import (
     TerminalReport,
 )
 from mt5crs_services.mt5_gateway.protocol import ProtocolError, decode_answer, encode_message
-from mt5crs_services.mt5_gateway.requests import AskDeals, AskPositions, AskTerminal, SendOrder
+from mt5crs_services.mt5_gateway.requests import (
+    AskDeals,
+    AskOrder,
+    AskPositions,
+    AskTerminal,
+    SendOrder,
+)
 
 _QUESTION = "question"
 """The id of whatever cannot trade."""
@@ -114,8 +120,22 @@ class WindowsGatewayDialect:
         if isinstance(said, GatewayFailure):
             # Nothing was sent to the broker.
             return DealWord(DealVerdict.REFUSED, detail=_failure(said))
+        return self._word(said, instruction)
+
+    def fate(self, instruction: Instruction) -> bytes:
+        """See `TellsFates.fate`."""
+        return encode_message(_QUESTION, AskOrder(_name(instruction)))
+
+    def read_fate(self, body: bytes, instruction: Instruction) -> DealWord | None:
+        """See `TellsFates.read_fate`."""
+        said = _answer(body, _QUESTION)
+        if isinstance(said, OrderReport) and said.status == "NOT_SEEN":
+            return None
+        return self._word(said, instruction)
+
+    def _word(self, said: AnyAnswer, instruction: Instruction) -> DealWord:
         if not isinstance(said, OrderReport):
-            raise BadReplyError(f"an order was answered by a {type(said).__name__}")
+            raise BadReplyError(_unexpected("an order", said))
         words = said.detail or said.comment
         detail = code_in_words(said.retcode, words) if said.retcode else words
         match said.status:

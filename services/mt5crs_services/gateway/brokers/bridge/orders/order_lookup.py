@@ -238,6 +238,8 @@ class OrderLookup:
             return
         if not sent.surely_not_dealt(self._monotonic(), self._settle_after):
             return
+        if self._traffic.fates.asks and not sent.unseen:
+            return  # The bridge has it, and looks for it itself.
         if sent.order.action == "OPEN" and abs(moved) >= evidence.SAME_MONEY and not sent.denied:
             sent.detail = "no position is there, but the balance has changed: it may be closed"
             return

@@ -24,6 +24,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     FarPosition,
 )
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.orders.order_fates import FATE, OrderFates
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import (
     LOOKS,
     GivenUp,
@@ -71,6 +72,8 @@ class OrderTraffic:
     Attributes:
         orders: Those on their way.
         known: What became of others, until it is recorded.
+        fates: What the bridge says has become of one, where it remembers them.
+        unbooked: Deals of the gateway's own orders, by id, until they are in the ledger.
     """
 
     def __init__(
@@ -96,13 +99,14 @@ class OrderTraffic:
         self._keep = keep
         self._monotonic = monotonic
         self.orders = SentOrders()
+        self.fates = OrderFates(dialect, link, self.orders, self._look_every, monotonic)
         # A deal of the other side would open a position where the first one is closed already.
         self._look_first = dialect.closing is Closing.BY_OPPOSITE_DEAL and dialect.shows_account
         self.known = Outcomes()
         self._ready_again: dict[str, SentOrder] = {}
         self._given_up = GivenUp()
         self._own_again: dict[int, float] = {}
-        self._own_deals: dict[str, Dealt] = {}
+        self.unbooked: dict[str, Dealt] = {}
 
     def submit(self, order: Order) -> Outcome:
         """Send an order of a strategy."""
@@ -130,9 +134,8 @@ class OrderTraffic:
         now = self._monotonic()
         if self.orders.closes(order.strategy) or now < self._own_again.get(order.ticket, 0.0):
             return False
-        instruction = self._deals.instruction(order)
-        sent = SentOrder(order, instruction, now, code=code, own=True, reason=reason)
-        sent.stray = stray
+        sent = SentOrder(order, self._deals.instruction(order), now, code=code, own=True)
+        sent.reason, sent.stray = reason, stray
         sent.look_first = self._look_first and stray is None
         sent.resend_at = None if sent.look_first else now
         self.orders.add(sent)
@@ -144,11 +147,7 @@ class OrderTraffic:
         """A deal of an order is in the ledger."""
         self._remove(order_id)
         self.known.remove(order_id)
-        self._own_deals.pop(order_id, None)
-
-    def unbooked(self) -> list[Dealt]:
-        """Deals of the gateway's own orders that could not be booked when they came."""
-        return list(self._own_deals.values())
+        self.unbooked.pop(order_id, None)
 
     def tend(self) -> None:
         """Send what is to be sent again, or is the gateway's own."""
@@ -162,6 +161,7 @@ class OrderTraffic:
             sent.instruction, sent.resend_at = self._deals.instruction(sent.order), None
             if not self._send(sent):
                 sent.resend_at = now + TRY_AGAIN
+        self.fates.ask()
 
     def next_due(self) -> float:
         """Seconds until `tend` has something to do."""
@@ -169,14 +169,17 @@ class OrderTraffic:
         return max(min(due) - self._monotonic(), 0.0) if due else 3_600.0
 
     def take(self, message: BridgeMessage) -> Iterator[Word]:
-        """What the answer to an order says."""
+        """What the answer to an order says, or to the question what has become of one."""
+        if message.key.startswith(FATE):
+            for told in self.fates.take(message):
+                yield from self._follow(*told)
+            return
         sent = self.orders.get(message.key)
         if sent is None:
             self._close_late(message)
             return
         if message.arrival is Arrival.TIMED_OUT:
-            seconds = self._settings.timeout
-            self._doubt(sent, f"the bridge has not answered within {seconds:g} s")
+            self._doubt(sent, f"the bridge has not answered within {self._settings.timeout:g} s")
             return
         try:
             word = self._dialect.read_order(message.body, sent.instruction)
@@ -188,12 +191,11 @@ class OrderTraffic:
     def _close_late(self, message: BridgeMessage) -> None:
         """An order was dealt after it had been given up: its position is closed at once."""
         found = self._given_up.opened(message.key, message.body, self._dialect)
-        if found is not None:
-            sent, stray = found
-            if stray.ticket in self._taken():
-                return  # It was adopted meanwhile.
-            order = self._deals.stray_order(sent.order.strategy, sent.order.magic, stray)
-            self.close(order, Code.MANUAL, f"order {message.key} was dealt too late", stray)
+        if found is None or found[1].ticket in self._taken():
+            return  # Or it was adopted meanwhile.
+        sent, stray = found
+        order = self._deals.stray_order(sent.order.strategy, sent.order.magic, stray)
+        self.close(order, Code.MANUAL, f"order {message.key} was dealt too late", stray)
 
     def _send(self, sent: SentOrder) -> bool:
         self._snapshots.spoil()
@@ -254,7 +256,7 @@ class OrderTraffic:
         # What the broker says is looked at once more: stops, and the balance.
         self.look_soon()
         if sent.own:
-            self._own_deals.update({dealt.fill.order_id: dealt for dealt in found})
+            self.unbooked.update({dealt.fill.order_id: dealt for dealt in found})
             yield from found
             self._remove(order.order_id)
             return

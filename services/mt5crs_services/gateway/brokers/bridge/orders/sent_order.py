@@ -70,6 +70,8 @@ class SentOrder(msgspec.Struct):
         ended: The broker has closed its position already; that is booked before it is answered.
         named: The position that the bridge has named, in an answer that could not be believed.
         suspect: A position that may be its, with another volume; people were asked.
+        ask_at: Monotonic time from which on the bridge is asked what has become of it.
+        unseen: The bridge, which remembers orders, has never seen it.
         gone_since: When the first of the snapshots in a row was asked for that lack the position
             which it closes, while the balance has moved; monotonic, seconds.
         stray: It closes this position, which is in no ledger.
@@ -94,6 +96,8 @@ class SentOrder(msgspec.Struct):
     ended: bool = False
     named: int = 0
     suspect: int = 0
+    ask_at: float = 0.0
+    unseen: bool = False
     gone_since: float | None = None
     stray: FarPosition | None = None
     kept: bool = False
