@@ -20,11 +20,13 @@ from mt5crs_shared.storage import ledger_queries, ledger_schema, shadow_log
 from mt5crs_shared.storage.ledger_schema import MONEY_DIGITS
 from mt5crs_shared.trading.orders import Fill
 from tests.bridges.office import BridgeProcess
-from tests.bridges.scripted_bridge import Faults
+from tests.bridges.scripted_bridge import BRIDGES, Faults
 from tests.bridges.terminal_book import BookedDeal, TerminalBook
 from tests.bridges.windows_side import ODDS, WindowsBook, WindowsProcess
 
 COMMENTS = Comments("")
+
+DIALECTS = (*BRIDGES, WindowsProcess.dialect)
 
 SAME = 1e-9
 SAME_MONEY = 0.005

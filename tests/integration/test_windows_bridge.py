@@ -357,6 +357,17 @@ def test_killed_after_it_has_dealt_its_answer_is_found(desk: Desk) -> None:
     assert len(windows.book()["deals"]) == 1
 
 
+def test_an_order_that_the_broker_has_not_decided_yet_is_not_given_up(desk: Desk) -> None:
+    desk.ready()
+    desk.bridge.windows.faults({"delay_s": 5.0, "visible": True, "answer": "none"})
+    begun = time.monotonic()
+    bought = desk.result(order(desk.quote(), stop_loss=1.0))
+    assert time.monotonic() > begun + 4.0
+    assert bought.code is Code.FILLED, bought
+    assert [fill.entry for fill in desk.fills()] == ["IN"]
+    assert desk.foreign == ()
+
+
 def test_another_account_is_not_traded(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = office(tmp_path / "other", desk.bridge, login=7)

@@ -10,6 +10,9 @@ import click
 _GLUE = "\u00a0"
 """Stands for a blank within a command while lines are made: nothing is broken there."""
 
+UNKNOWN_WIDTH = 80
+"""Of a window that does not say how wide it is."""
+
 
 def folded_words(
     text: str,
@@ -53,7 +56,7 @@ def say(text: str, err: bool = False) -> None:
     """
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
-        width = os.get_terminal_size(stream.fileno()).columns
+        width = os.get_terminal_size(stream.fileno()).columns or UNKNOWN_WIDTH
         text = "\n".join(part for line in text.split("\n") for part in within(line, width))
     click.echo(text, err=err)
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import click
+
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
@@ -34,7 +36,9 @@ def show_crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     else:
         show.print_lines(overview(found))
         if name is not None:
-            say("\n".join(["", *in_full(found[-1])]))
+            for line in ["", *in_full(found[-1])]:
+                # A trace stays as it is: its marks stand below what they mean.
+                (click.echo if line.startswith("    ") else say)(line)
 
 
 def last_death(paths: VarPaths, name: str) -> list[str]:

@@ -1,0 +1,104 @@
+"""What a broker's deals tell of what has ended, and of orders that were not answered."""
+
+import msgspec
+import pytest
+
+from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals, ToldDeals
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarDeal
+from mt5crs_shared.trading.orders import Code, Fill, Order
+from tests.unit.gateway_cases import order, tick
+
+COMMENTS = Comments("one")
+BY_HAND = FarDeal(
+    number=5,
+    time_us=0,
+    trade=True,
+    kind="SELL",
+    position=70,
+    magic=0,
+    profit=-3.0,
+    commission=-0.1,
+    swap=0.0,
+    entry="OUT",
+    reason="CLIENT",
+    lots=0.04,
+    price=1.1,
+)
+CLOSING = order(tick(1), "SELL", ticket=70, order_id="closing")
+
+
+def deal(number: int = 5, **fields: object) -> FarDeal:
+    return msgspec.structs.replace(BY_HAND, number=number, **fields)
+
+
+def of(request: Order, number: int = 6, **fields: object) -> FarDeal:
+    """The deal of an order, named by its comment."""
+    comment = f"TOKEN {COMMENTS.of(request.order_id)}"
+    known = {"reason": "EXPERT", "magic": request.magic, "comment": comment}
+    return deal(number, **known | fields)
+
+
+def fill(order_id: str = "70:0.1:x:manual", lots: float = 0.04) -> Fill:
+    return Fill(order_id, "euro", "EURUSD", 70, "OUT", "SELL", lots, 1.1, 0, Code.MANUAL)
+
+
+def told(*deals: FarDeal) -> ToldDeals:
+    made = ToldDeals((), COMMENTS)
+    made.take(deals)
+    return made
+
+
+def test_a_deal_ends_what_is_gone_and_no_more_and_each_once() -> None:
+    book = told(deal(5), deal(7, lots=0.06))
+    assert book.ending({}, []) is None
+    assert book.ending({70: 0.03}, []) is None
+    assert book.ending({71: 0.1}, []) is None
+    assert book.ending({70: 0.1}, []) == deal(5)
+    book.booked(fill())
+    assert book.ending({70: 0.06}, []) == deal(7, lots=0.06)
+    book.booked(fill(lots=0.06))
+    assert book.ending({70: 0.1}, []) is None
+
+
+def test_what_was_booked_before_it_was_told_ends_nothing() -> None:
+    book = told()
+    book.booked(fill("closing", 0.1))
+    book.take([of(CLOSING, 6, lots=0.1), deal(7)])
+    assert book.ending({70: 0.1}, []) == deal(7)
+
+
+def test_what_an_order_on_its_way_has_closed_is_that_orders() -> None:
+    book = told(of(CLOSING))
+    assert book.ending({70: 0.1}, [CLOSING]) is None
+    assert book.ending({70: 0.1}, []) == of(CLOSING), "it was given up"
+    assert book.of_order(CLOSING) == OrderDeals(70, 0.04, 1.1)
+    assert book.of_order(order(tick(1), "SELL", ticket=70, order_id="another")) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "its"),
+    [({}, True), ({"magic": 1}, False), ({"reason": "CLIENT"}, False), ({"position": 71}, False)],
+)
+def test_where_the_broker_has_changed_the_comment_all_else_names_a_closing(
+    changed: dict[str, object], its: bool
+) -> None:
+    renamed = of(CLOSING, comment="the broker's own", **changed)
+    assert (told(renamed).of_order(CLOSING) is not None) == its
+
+
+def test_an_order_that_was_dealt_in_parts_has_their_average() -> None:
+    opening = order(tick(1))
+    parts = [of(opening, n, entry="IN", lots=0.05, price=1.1 + n / 1000) for n in (1, 3)]
+    found = told(*parts).of_order(opening)
+    assert found == OrderDeals(70, 0.1, pytest.approx(1.102))
+
+
+def test_the_next_process_knows_them_and_once_all_is_settled_nobody_does() -> None:
+    book = told(deal(5), deal(6, trade=False), deal(7))
+    assert book.after(fill()) == (deal(7),)
+    assert ToldDeals(book.kept, COMMENTS).ending({70: 0.1}, []) == deal(5)
+    book.take([deal(5)])
+    assert book.kept == (deal(5), deal(7))
+    book.settled()
+    assert book.kept == ()
