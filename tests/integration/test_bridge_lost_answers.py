@@ -43,7 +43,7 @@ def test_a_commission_is_no_sign_that_what_is_not_listed_was_closed(desk: Bridge
     ticket, hidden = lost_closing(desk)
     desk.bridge.book.deposit(-0.7)
     closing = desk.core.broker._traffic.orders.get("closing")  # type: ignore[attr-defined]
-    desk.until(lambda: closing.gone_since is not None, "it is not listed, and money has moved")
+    desk.until(lambda: closing.gone is not None, "it is not listed, and money has moved")
     desk.bridge.book.show(hidden)
     desk.until(lambda: "closing" in desk.results, "its fate")
     assert desk.results["closing"].code is Code.NOT_DEALT
@@ -224,3 +224,18 @@ def test_what_people_have_said_is_known_to_the_next_gateway(desk: BridgeDesk) ->
     desk.quote()
     desk.until(lambda: not desk.core.broker.positions(), "its end is booked")
     assert [f.profit for f in desk.fills()] == [0.0, 30.0]
+
+
+@pytest.mark.parametrize("desk", ["open_close"], indirect=True)
+def test_what_somebody_closes_after_a_lost_closing_is_not_that_orders(desk: BridgeDesk) -> None:
+    held = hold(desk)
+    restart(desk, Faults(loses=1.0, partial=1.0))
+    desk.send(order(desk.quote(), "SELL", ticket=held.ticket, order_id="closing"))
+    closing = desk.core.broker._traffic.orders.get("closing")  # type: ignore[attr-defined]
+    desk.until(lambda: closing.gone is not None, "a half is gone")
+    desk.bridge.book.close(held.ticket, 0.05, "client", price=held.open_price + 0.001)
+    desk.until(lambda: desk.position("euro") is None, "all of it is booked")
+    truth = {deal.reason: (deal.lots, deal.profit) for deal in desk.bridge.book.deals()[1:]}
+    ordered, by_hand = (fill for fill in desk.fills() if fill.entry == "OUT")
+    assert (ordered.order_id, ordered.lots, ordered.profit) == ("closing", *truth["expert"])
+    assert (by_hand.lots, by_hand.profit) == truth["client"]

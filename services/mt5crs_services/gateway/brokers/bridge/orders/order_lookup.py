@@ -8,6 +8,7 @@ import msgspec
 
 from mt5crs_services.gateway.broker import HandDeal, Outcome, Status, Word
 from mt5crs_services.gateway.brokers.bridge.account import evidence
+from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
 from mt5crs_services.gateway.brokers.bridge.account.evidence import ContradictionError
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
 from mt5crs_services.gateway.brokers.bridge.account.told_deals import ToldDeals
@@ -15,7 +16,7 @@ from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import Une
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.orders.order_traffic import OrderTraffic
-from mt5crs_services.gateway.brokers.bridge.orders.sent_order import OwnClosing, SentOrder
+from mt5crs_services.gateway.brokers.bridge.orders.sent_order import OwnClosing, SeenGone, SentOrder
 from mt5crs_services.gateway.brokers.bridge.orders.stray_positions import StrayPositions
 from mt5crs_shared.trading.orders import Code, Order
 
@@ -195,30 +196,21 @@ class OrderLookup:
                 # What else is gone, somebody else has closed; that is booked by and by.
                 lots = min(gone, sent.closed_lots or gone)
                 return self._traffic.dealt(sent, order.ticket, lots, sent.closed_at, "")
-            if self._is_unsure(sent, snapshot, money):
+            seen = _seen_gone(
+                sent, snapshot, money, self._deals.ended(held, gone), self._settle_after
+            )
+            if seen is None:
                 return iter(())
-            price = money.price_of(self._deals.ended(held, gone))
-            return self._traffic.dealt(sent, order.ticket, gone, price, FOUND)
-        sent.gone_since = None
+            # What is gone since, too, somebody else has closed.
+            lots = min(gone, seen.lots)
+            return self._traffic.dealt(sent, order.ticket, lots, seen.price, FOUND)
+        sent.gone = None
         if sent.closed_at:
             raise ContradictionError(
                 f"the bridge says that it has closed position {order.ticket}, and it is open: is"
                 " the account a hedging one? This dialect needs a netting account"
             )
         return None
-
-    def _is_unsure(
-        self, sent: SentOrder, snapshot: AccountSnapshot, money: UnexplainedMoney
-    ) -> bool:
-        """Whether a position which was to be closed may only not be listed just now."""
-        if not money.has_moved_for(sent.order.ticket):
-            missing = f"position {sent.order.ticket} is not listed"
-            sent.detail = f"{missing}, and the balance has not moved"
-            return True
-        if sent.gone_since is None:
-            sent.gone_since = snapshot.asked_at
-            self._traffic.look_soon(self._settle_after)
-        return snapshot.asked_at < sent.gone_since + self._settle_after
 
     def _too_late(self, sent: SentOrder, opposite: FarPosition) -> None:
         """The broker had closed the position, and the deal that was to close it opened another.
@@ -255,12 +247,17 @@ class OrderLookup:
     ) -> Iterator[Word]:
         gone = evidence.gone_of(stray, snapshot.positions)
         if gone <= evidence.SAME_LOTS:
-            sent.gone_since = None
+            sent.gone = None
             yield from self._without_trace(sent, snapshot, moved=0.0)
-        elif sent.closed_at or not self._is_unsure(sent, snapshot, money):
-            sent.stray = msgspec.structs.replace(stray, lots=gone)
-            ended = self._deals.stray_ended(sent.order, sent.stray)
-            price = sent.closed_at or money.price_of(ended)
+            return
+        stray = msgspec.structs.replace(stray, lots=gone)
+        ended = self._deals.stray_ended(sent.order, stray)
+        seen = None
+        if not sent.closed_at:
+            seen = _seen_gone(sent, snapshot, money, ended, self._settle_after)
+        if seen is not None or sent.closed_at:
+            sent.stray = stray
+            price = sent.closed_at if seen is None else seen.price
             yield from self._traffic.dealt(sent, stray.ticket, gone, price, "")
 
     def _go_after_look(self, sent: SentOrder, snapshot: AccountSnapshot) -> Iterator[Word]:
@@ -274,6 +271,31 @@ class OrderLookup:
             self._traffic.look_soon(0.0)
             return
         yield from self._traffic.looked_at(sent)
+
+
+def _seen_gone(
+    sent: SentOrder,
+    snapshot: AccountSnapshot,
+    money: UnexplainedMoney,
+    ended: Ended,
+    settle_after: float,
+) -> SeenGone | None:
+    """What an order has closed; None: its position may only not be listed just now.
+
+    Args:
+        sent: The order.
+        snapshot: Lacks its position, or a part of it.
+        money: What has moved the balance.
+        ended: What is gone.
+        settle_after: Seconds for which that has to last.
+    """
+    if not money.has_moved_for(sent.order.ticket):
+        missing = f"position {sent.order.ticket} is not listed"
+        sent.detail = f"{missing}, and the balance has not moved"
+        return None
+    if sent.gone is None:
+        sent.gone = SeenGone(snapshot.asked_at, ended.lots, money.price_of(ended))
+    return sent.gone if snapshot.asked_at >= sent.gone.since + settle_after else None
 
 
 def _ask_people(sent: SentOrder, found: FarPosition | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -47,6 +48,20 @@ class OwnClosing(msgspec.Struct, frozen=True):
     stray: FarPosition | None = None
 
 
+class SeenGone(NamedTuple):
+    """What the first of the snapshots in a row has shown that lack a position.
+
+    Attributes:
+        since: When that was asked for, monotonic, seconds.
+        lots: What was gone of it.
+        price: At which it was closed by the balance; 0.0: that cannot be told alone.
+    """
+
+    since: float
+    lots: float
+    price: float
+
+
 class SentOrder(msgspec.Struct):
     """An order that has been sent, or is about to be.
 
@@ -72,8 +87,7 @@ class SentOrder(msgspec.Struct):
         suspect: A position that may be its, with another volume; people were asked.
         ask_at: Monotonic time from which on the bridge is asked what has become of it.
         unseen: The bridge, which remembers orders, has never seen it.
-        gone_since: When the first of the snapshots in a row was asked for that lack the position
-            which it closes, while the balance has moved; monotonic, seconds.
+        gone: What of the position that it closes is listed no more, while the balance has moved.
         stray: It closes this position, which is in no ledger.
         kept: It is one of the gateway's own, and on the disk.
     """
@@ -98,7 +112,7 @@ class SentOrder(msgspec.Struct):
     suspect: int = 0
     ask_at: float = 0.0
     unseen: bool = False
-    gone_since: float | None = None
+    gone: SeenGone | None = None
     stray: FarPosition | None = None
     kept: bool = False
 
