@@ -177,7 +177,7 @@ def _market(row: StrategyStatus) -> str:
     if metrics is None or row.process.pid is None:
         return ""
     if row.last_tick_age is None:
-        return f"no tick of {row.symbol} has come yet"
+        return f"no tick of {row.symbol} has come yet; `doctor` says which do"
     taken = f"{metrics.ticks_processed:,} ticks taken"
     return (
         f"last tick {duration(row.last_tick_age)} ago, {row.ticks_per_second:.1f} a second, {taken}"
