@@ -137,3 +137,10 @@ def test_a_dialect_that_tells_no_deals_explains_nothing() -> None:
     desk = Books(BalanceState(offset=0.0), OWNERS.get)
     assert desk.see(LEDGER - 3.0, told=False) == ("", "")
     assert (desk.state.untold, desk.state.deal) == (-3.0, -1)
+
+
+def test_a_loss_that_one_of_the_brokers_deals_tells_is_no_other_account() -> None:
+    desk = books()
+    account = FarAccount(1_982.0, 1_982.0, 0.0, 1_982.0)
+    assert "was expected" in desk.state.leap(account, LEDGER, 0.0)
+    assert desk.state.leap(account, LEDGER, 0.0, told=-8_018.0) == ""

@@ -4,7 +4,12 @@ import msgspec
 import pytest
 
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
-from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals, ToldDeals
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import (
+    KeptDeals,
+    OrderDeals,
+    ToldDeals,
+    told_id,
+)
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarDeal
 from mt5crs_shared.trading.orders import Code, Fill, Order
 from tests.unit.gateway_cases import order, tick
@@ -44,7 +49,7 @@ def fill(order_id: str = "70:0.1:x:manual", lots: float = 0.04) -> Fill:
 
 
 def told(*deals: FarDeal) -> ToldDeals:
-    made = ToldDeals((), COMMENTS)
+    made = ToldDeals(KeptDeals(), COMMENTS)
     made.take(deals)
     return made
 
@@ -95,10 +100,46 @@ def test_an_order_that_was_dealt_in_parts_has_their_average() -> None:
 
 
 def test_the_next_process_knows_them_and_once_all_is_settled_nobody_does() -> None:
-    book = told(deal(5), deal(6, trade=False), deal(7))
-    assert book.after(fill()) == (deal(7),)
+    book = told(deal(5), deal(6, trade=False), deal(7, lots=0.06))
+    assert book.after(fill()).deals == (deal(7, lots=0.06),)
     assert ToldDeals(book.kept, COMMENTS).ending({70: 0.1}, []) == deal(5)
     book.take([deal(5)])
-    assert book.kept == (deal(5), deal(7))
-    book.settled()
-    assert book.kept == ()
+    assert book.kept.deals == (deal(5), deal(7, lots=0.06))
+    book.settled(held={70})
+    assert len(book.kept.deals) == 2, "it was told before the list has shown it"
+    book.settled(held=())
+    assert book.kept == KeptDeals()
+
+
+def test_of_equal_parts_the_one_that_was_booked_is_taken_off() -> None:
+    ours, by_hand = of(CLOSING, 5), deal(6)
+    book = told(ours, by_hand)
+    assert book.ending({70: 0.08}, [CLOSING]) == by_hand
+    book.booked(fill(told_id(by_hand)))
+    assert book.kept.deals == (ours,)
+
+
+def test_an_order_that_was_filled_in_parts_has_no_deal_left_for_others() -> None:
+    book = told()
+    book.booked(fill("closing", 0.08))
+    parts = [of(CLOSING, number) for number in (5, 6)]
+    later = ToldDeals(book.kept, COMMENTS)
+    for known in (book, later):
+        known.take([*parts, deal(7)])
+        assert known.kept.deals == (deal(7),)
+        assert known.ending({70: 0.04}, []) == deal(7)
+
+
+def test_what_somebody_closed_comes_before_what_an_order_closed_that_was_given_up() -> None:
+    book = told(of(CLOSING, 5), deal(6))
+    assert book.ending({70: 0.04}, []) == deal(6)
+
+
+def test_of_a_position_that_was_turned_around_no_deal_is_taken() -> None:
+    book = told(deal(5, entry="INOUT", lots=0.2), deal(6, lots=0.1))
+    assert book.ending({70: 0.1}, []) is None
+
+
+def test_what_is_told_and_not_booked_has_moved_the_balance() -> None:
+    book = told(deal(5), deal(6, position=71), deal(7, entry="IN"))
+    assert book.made({70}) == -3.0

@@ -17,8 +17,8 @@ MAX_BARS: Final = 100_000
 MAX_TICKS: Final = 50_000
 """Ticks in one answer."""
 
-MAX_DEALS: Final = 20_000
-"""Deals in one answer."""
+MAX_DEALS: Final = 3_000
+"""Deals in one answer: 300 bytes each, and a client takes no more than a megabyte."""
 
 FUTURE_US: Final = 86_400_000_000
 """Deals may be so much newer than this machine's clock says."""

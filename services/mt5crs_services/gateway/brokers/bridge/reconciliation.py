@@ -20,7 +20,11 @@ from mt5crs_services.gateway.brokers.bridge.account.listed_positions import (
 )
 from mt5crs_services.gateway.brokers.bridge.account.missing_positions import MissingPositions
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, why_not
-from mt5crs_services.gateway.brokers.bridge.account.told_deals import ToldDeals
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import (
+    NOTHING_TOLD,
+    KeptDeals,
+    ToldDeals,
+)
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import (
     NOTHING,
     KeptMoney,
@@ -28,7 +32,6 @@ from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import (
 )
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     FarAccount,
-    FarDeal,
 )
 from mt5crs_services.gateway.brokers.bridge.ended_positions import EndedPositions
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
@@ -67,7 +70,7 @@ class BridgeState(msgspec.Struct, frozen=True):
     unguarded: tuple[int, ...] = ()
     closing: tuple[OwnClosing, ...] = ()
     unexplained: KeptMoney = NOTHING
-    told: tuple[FarDeal, ...] = ()
+    told: KeptDeals = NOTHING_TOLD
 
 
 class OwnBooks(NamedTuple):
@@ -154,7 +157,13 @@ class Reconciliation:
         self._magics = magics
         self._monotonic = monotonic
         self._missing = MissingPositions(
-            holdings, deals.ended, orders.closes, lookup.look_again, settle_after, monotonic
+            holdings,
+            deals.ended,
+            orders.closes,
+            lookup.look_again,
+            settle_after,
+            settings.execution.unknown_after,
+            monotonic,
         )
         self._unexplained = UnexplainedMoney(
             lambda: orders.openings(monotonic()),
@@ -204,6 +213,7 @@ class Reconciliation:
         money, charges = self.state.money.with_deals(
             snapshot.deals, self._own.owner_of, self._magics
         )
+        self._told.take(self.state.money.new(snapshot.deals))
         self.trouble = why_not(
             account, self._account, self._trusted, self._doubled, self._currency
         ) or self._leap(_Jump(money, charges, account))
@@ -213,7 +223,6 @@ class Reconciliation:
         if money.offset is None:
             money = money.compared(account, self._own.balance())
         # First of all: what is left of a difference is what positions have made.
-        self._told.take(self.state.money.new(snapshot.deals))
         self._remember(charges=charges, money=money, told=self._told.kept)
         ours = {held.position.ticket for held in self._holdings.all}
         strays = self._orders.strays_gone(snapshot.positions)
@@ -239,7 +248,8 @@ class Reconciliation:
         open_ = [self._deals.ended(held, held.position.lots) for held in self._holdings.all]
         allowed = sum(abs(each.expected) + PLAUSIBLE * each.value for each in open_)
         money, charges, account = jump
-        leap = money.leap(account, self._own.balance(), allowed, charges)
+        told = self._told.made({each.held.position.ticket for each in open_})
+        leap = money.leap(account, self._own.balance(), allowed, charges, told)
         self._jumped = jump if leap else None
         return leap
 
@@ -256,7 +266,16 @@ class Reconciliation:
             now = now._replace(foreign=before.foreign)  # One may be its.
         notes = notes_of(before, now, held, snapshot.positions)
         notes += [told] if told is not None else []
-        self._settle(notes, foreign=now.foreign, unguarded=now.unguarded, money=money)
+        self._told.settled({each.position.ticket for each in held})
+        self._remember(
+            notes,
+            foreign=now.foreign,
+            unguarded=now.unguarded,
+            money=money,
+            unexplained=NOTHING,
+            told=self._told.kept,
+        )
+        self._unexplained.settled()
 
     def _claimed(self) -> BalanceState:
         """What is known of the balance, with what was charged for orders that were just found."""
@@ -307,14 +326,9 @@ class Reconciliation:
         self._remember(charges=charges, money=money)
         money, note = money.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
-        self._settle([note], money=money)
-        return ""
-
-    def _settle(self, notes: Sequence[AccountNote], **changes: object) -> None:
-        """Nothing that has moved the balance is unexplained any more."""
-        self._remember(notes, (), unexplained=NOTHING, told=(), **changes)
+        self._remember([note], money=money, unexplained=NOTHING)
         self._unexplained.settled()
-        self._told.settled()
+        return ""
 
     def _difference(self, account: FarAccount) -> float:
         return self.state.money.difference(account, self._own.balance())

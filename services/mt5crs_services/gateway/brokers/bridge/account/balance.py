@@ -108,7 +108,12 @@ class BalanceState(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, causes=causes, unclaimed=())
 
     def leap(
-        self, account: FarAccount, ledger: float, allowed: float, charges: Sequence[Charge] = ()
+        self,
+        account: FarAccount,
+        ledger: float,
+        allowed: float,
+        charges: Sequence[Charge] = (),
+        told: float = 0.0,
     ) -> str:
         """Why a balance cannot be that of this account, for people; empty: it can.
 
@@ -117,10 +122,11 @@ class BalanceState(msgspec.Struct, frozen=True):
             ledger: The ledger's balance.
             allowed: What open positions may have made, had they just been closed.
             charges: What is not in the ledger yet.
+            told: What closings have made that are told, and not in the ledger yet.
         """
         difference = self.difference(account, ledger)
         expected, rest = account.balance - difference, self.untold + difference
-        rest -= sum(self.causes.values()) + sum(charge.made for charge in charges)
+        rest -= sum(self.causes.values()) + sum(charge.made for charge in charges) + told
         if self.offset is None or abs(rest) <= JUMP * max(abs(expected), 1.0) + allowed:
             return ""
         return (

@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from mt5crs_services.gateway.brokers import fills, pricing
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import told_id
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarDeal
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_shared.market.symbol_spec import SymbolSpec
@@ -132,7 +133,7 @@ def told_fill(ended: Ended, deal: FarDeal) -> Fill:
     position = ended.held.position
     code = TOLD_REASONS.get(deal.reason, Code.MANUAL)
     return fills.closing_fill(
-        position, own_id(position, code), deal.lots, deal.price, ended.time_us, code, deal.profit
+        position, told_id(deal), deal.lots, deal.price, ended.time_us, code, deal.profit
     )
 
 

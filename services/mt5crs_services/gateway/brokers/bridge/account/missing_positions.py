@@ -39,6 +39,7 @@ class MissingPositions:
         closes: Whether an order on its way closes a strategy's position.
         look_again: Has the account looked at once more, in so many seconds.
         settle_after: Seconds that a bridge may be late.
+        told_within: Seconds that a closing is waited for which the broker's deals do not tell yet.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -53,6 +54,7 @@ class MissingPositions:
         closes: Callable[[str], bool],
         look_again: Callable[[float], None],
         settle_after: float,
+        told_within: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tickets: dict[int, Missing] = {}
@@ -62,6 +64,7 @@ class MissingPositions:
         self._closes = closes
         self._look_again = look_again
         self._settle_after = settle_after
+        self._told_within = max(told_within, settle_after)
         self._monotonic = monotonic
 
     def gone(self, snapshot: AccountSnapshot) -> dict[int, float]:
@@ -73,6 +76,7 @@ class MissingPositions:
         """What is gone for so long that the broker must have closed it."""
         self.contradiction = ""
         before, self.tickets = self.tickets, {}
+        patience = self._settle_after if snapshot.deals is None else self._told_within
         ended = []
         for held in list(self._holdings.all):
             ticket = held.position.ticket
@@ -85,7 +89,7 @@ class MissingPositions:
                 looks, since = 0, snapshot.asked_at
             self.tickets[ticket] = Missing(looks + 1, since, gone)
             waited = self._monotonic() - since
-            if looks + 1 >= MISSED_LOOKS and waited >= self._settle_after:
+            if looks + 1 >= MISSED_LOOKS and waited >= patience:
                 ended.append(self._estimate(held, gone))
             else:
                 self._look_again(self._settle_after)

@@ -4,8 +4,10 @@ Where a bridge tells them, nothing has to be made out of the balance: each deal 
 what it has made.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_LOTS, Comments
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarDeal
@@ -35,6 +37,35 @@ class OrderDeals(NamedTuple):
     price: float
 
 
+class BookedClosing(msgspec.Struct):
+    """A closing in the ledger whose deal, or a part of it, may be told later.
+
+    Attributes:
+        ticket: The position.
+        lots: What was closed; 0.0: a deal of it was told, and others have its comment.
+        comment: Names its order.
+    """
+
+    ticket: int
+    lots: float
+    comment: str
+
+
+class KeptDeals(msgspec.Struct, frozen=True):
+    """What is to outlive a process of `ToldDeals`.
+
+    Attributes:
+        deals: What was told, and is in no book yet.
+        booked: What is in the ledger, and may be told later.
+    """
+
+    deals: tuple[FarDeal, ...] = ()
+    booked: tuple[BookedClosing, ...] = ()
+
+
+NOTHING_TOLD = KeptDeals()
+
+
 class ToldDeals:
     """Remembers deals as long as there is something that they could explain.
 
@@ -43,46 +74,67 @@ class ToldDeals:
         comments: Names the orders.
     """
 
-    def __init__(self, kept: Iterable[FarDeal], comments: Comments) -> None:
-        self._deals = list(kept)
-        self._untold: list[Fill] = []
+    def __init__(self, kept: KeptDeals, comments: Comments) -> None:
+        self._deals = list(kept.deals)
+        self._booked = [msgspec.structs.replace(each) for each in kept.booked]
+        self._newest = 0
         self._comments = comments
 
     @property
-    def kept(self) -> tuple[FarDeal, ...]:
+    def kept(self) -> KeptDeals:
         """For the next process."""
-        return tuple(self._deals)
+        booked = tuple(msgspec.structs.replace(each) for each in self._booked)
+        return KeptDeals(tuple(self._deals), booked)
 
     def take(self, deals: Iterable[FarDeal]) -> None:
-        """Deals that were not told before."""
+        """Deals that were not told before; where nothing followed from them, they come again."""
         known = {deal.number for deal in self._deals}
         for deal in sorted(deals, key=lambda deal: deal.number):
-            if not deal.trade or deal.number in known:
-                continue
-            fill = next((fill for fill in self._untold if self._is(deal, fill)), None)
-            if fill is None:
+            new = deal.number > self._newest and deal.number not in known
+            self._newest = max(self._newest, deal.number)
+            if new and deal.trade and not self._is_booked(deal):
                 self._deals.append(deal)
-            else:
-                self._untold.remove(fill)
         del self._deals[:-MOST]
 
-    def after(self, fill: Fill) -> tuple[FarDeal, ...]:
+    def after(self, fill: Fill) -> KeptDeals:
         """What is to be kept once a closing deal is in the ledger."""
-        deal = self._deal_of(fill)
-        return tuple(each for each in self._deals if each is not deal)
+        then = ToldDeals(self.kept, self._comments)
+        then.booked(fill)
+        return then.kept
 
     def booked(self, fill: Fill) -> None:
         """A closing deal is in the ledger, whoever has said so."""
-        deal = self._deal_of(fill)
-        if deal is None:
-            self._untold.append(fill)
-        else:
-            self._deals.remove(deal)
+        told = next((d for d in self._deals if fill.order_id == told_id(d)), None)
+        if told is not None:
+            self._deals.remove(told)
+            return
+        comment = self._comments.of(fill.order_id)
+        closing = BookedClosing(fill.ticket, fill.lots, comment)
+        named = [deal for deal in self._deals if comment in deal.comment]
+        alike = [deal for deal in self._deals if self._is_alike(deal, closing)]
+        self._deals = [deal for deal in self._deals if deal not in (named or alike[:1])]
+        if named or not alike:
+            closing.lots = 0.0 if named else fill.lots
+            self._booked = [*self._booked[1 - MOST :], closing]
 
-    def settled(self) -> None:
-        """Every position and every order is what it is known to be."""
-        self._deals.clear()
-        self._untold.clear()
+    def settled(self, held: Collection[int]) -> None:
+        """Every position and every order is what it is known to be.
+
+        Args:
+            held: Tickets of what is open: what closes one was told before the list has shown it.
+        """
+        self._deals = [
+            deal
+            for deal in self._deals
+            if deal.position in held
+            and deal.entry in CLOSES
+            and not self._comments.ours(deal.comment)
+        ]
+        self._booked = [each for each in self._booked if each.ticket in held]
+
+    def made(self, held: Collection[int]) -> float:
+        """What the closings of open positions have made that are in no book yet."""
+        return sum(d.profit for d in self._deals if d.position in held and d.entry != "IN")
 
     def of_order(self, order: Order) -> OrderDeals | None:
         """What was dealt for an order whose fate is not known; None: nothing that was told."""
@@ -96,16 +148,24 @@ class ToldDeals:
     def ending(self, gone: Mapping[int, float], on_way: Iterable[Order]) -> FarDeal | None:
         """The first deal that has closed what is gone, and that is of no order on its way.
 
+        One of the broker, or by somebody's hand, comes before one of an order that was given up. A
+        position that somebody has turned around is another one since: the balance tells of it.
+
         Args:
             gone: Lots that the broker lists no more, by ticket, and that are in no book yet.
             on_way: Those orders.
         """
         orders = list(on_way)
-        for deal in self._deals:
-            fits = deal.lots <= gone.get(deal.position, 0.0) + SAME_LOTS
-            if fits and deal.entry in CLOSES and not any(self._is_for(deal, o) for o in orders):
-                return deal
-        return None
+        turned = {deal.position for deal in self._deals if deal.entry == "INOUT"}
+        found = [
+            deal
+            for deal in self._deals
+            if deal.entry in CLOSES
+            and deal.position not in turned
+            and deal.lots <= gone.get(deal.position, 0.0) + SAME_LOTS
+            and not any(self._is_for(deal, order) for order in orders)
+        ]
+        return min(found, key=lambda deal: self._comments.ours(deal.comment), default=None)
 
     def _is_for(self, deal: FarDeal, order: Order) -> bool:
         """Whether a deal is an order's: by its comment, or by all else where that was changed."""
@@ -117,12 +177,24 @@ class ToldDeals:
         nameless = deal.reason == BY_PROGRAM and not self._comments.ours(deal.comment)
         return not opens and nameless and (deal.position, deal.magic) == (order.ticket, order.magic)
 
-    def _deal_of(self, fill: Fill) -> FarDeal | None:
-        return next((deal for deal in self._deals if self._is(deal, fill)), None)
+    def _is_booked(self, deal: FarDeal) -> bool:
+        """Whether a deal is one of what is in the ledger; it is taken note of."""
+        for each in self._booked:
+            if each.comment in deal.comment:
+                each.lots = 0.0
+                return True
+        alike = next((each for each in self._booked if self._is_alike(deal, each)), None)
+        if alike is not None:
+            self._booked.remove(alike)
+        return alike is not None
 
-    def _is(self, deal: FarDeal, fill: Fill) -> bool:
-        """Whether a deal is that of a closing fill: by its comment, or else by what was closed."""
-        if deal.entry not in CLOSES or deal.position != fill.ticket:
+    def _is_alike(self, deal: FarDeal, closing: BookedClosing) -> bool:
+        """Whether a deal that names no order of ours has closed the same."""
+        if deal.entry not in CLOSES or self._comments.ours(deal.comment):
             return False
-        same = abs(deal.lots - fill.lots) <= SAME_LOTS
-        return same or self._comments.of(fill.order_id) in deal.comment
+        return deal.position == closing.ticket and abs(deal.lots - closing.lots) <= SAME_LOTS
+
+
+def told_id(deal: FarDeal) -> str:
+    """The id of the order that nobody has sent, and that such a deal stands for."""
+    return f"{deal.position}:{deal.lots:g}:{deal.number}:told"

@@ -76,7 +76,8 @@ class DealMaker:
         """
         order = sent.order
         if sent.stray is not None:
-            return self._stray(sent, sent.stray, price)
+            part = min(lots or sent.stray.lots, sent.stray.lots)
+            return self._stray(sent, msgspec.structs.replace(sent.stray, lots=part), price)
         if order.action == "OPEN":
             return [self.opened(order, ticket, lots, price)]
         held = self.held_by(order)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 
-from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_LOTS, Comments
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
@@ -40,6 +40,7 @@ class StrayPositions:
         closed: Callable[[int], bool],
     ) -> None:
         self._listed = False
+        self._begun: dict[int, float] = {}
         self._holdings = holdings
         self._traffic = traffic
         self._deals = deals
@@ -60,8 +61,10 @@ class StrayPositions:
         for found in snapshot.positions:
             if found.ticket in ours or any(each in (found.comment or "") for each in on_way):
                 continue
-            # One that was booked as closed, and is there again, was never closed.
-            if not self._closed(found.ticket):
+            # One that was booked as closed, and is there again, was never closed; of one that was
+            # closed in part the rest is.
+            rest = found.lots < self._begun.get(found.ticket, 0.0) - SAME_LOTS
+            if rest or not self._closed(found.ticket):
                 self._listed |= self.close(found)
 
     def close(self, found: FarPosition) -> bool:
@@ -73,5 +76,6 @@ class StrayPositions:
         closing = self._deals.stray_order(owner, found.magic or 0, found)
         reason = "an order has opened it that was not meant to any more"
         if self._traffic.close(closing, Code.MANUAL, reason, found):
+            self._begun[found.ticket] = found.lots
             logger.error("position %d is being closed: %s", found.ticket, reason)
         return True
