@@ -122,28 +122,6 @@ def test_a_position_is_opened_and_closed_on_the_account_that_is_named(desk: Desk
     assert "+9,000.00 besides the deals here: paid in or out +9,000.00; the ledger's" in told
 
 
-def test_what_is_paid_in_is_no_part_of_a_position_that_ends_in_the_same_moment(desk: Desk) -> None:
-    desk.ready()
-    held = desk.result(order(desk.quote(), stop_loss=1.0)).position
-    assert held is not None
-    desk.until(lambda: len(charged(desk)) == 1, "its opening is charged")
-    windows = desk.bridge.windows
-    assert windows.process is not None
-    windows.process.send_signal(signal.SIGSTOP)
-    for begun, done, words in (
-        ("paying", "paid", "40"),
-        ("closing", "closed", json.dumps([held.ticket, -1.5])),
-    ):
-        (windows.folder / begun).write_text(words)
-        (windows.folder / begun).rename(windows.folder / done)
-    windows.process.send_signal(signal.SIGCONT)
-    desk.until(lambda: desk.position("euro") is None, "it is seen that it is gone")
-    (deal,) = [d for d in windows.book()["deals"] if d["entry"] == 1]
-    assert desk.fills()[-1].profit == pytest.approx(deal["profit"])
-    desk.until(lambda: noted(desk, events.BALANCE), "the deposit is told")
-    assert "paid in or out +40.00; the ledger's" in noted(desk, events.BALANCE)[0]
-
-
 def test_a_position_that_was_closed_by_hand_has_its_costs_and_its_price(desk: Desk) -> None:
     """The closing deal in the terminal has no number of ours, and its swap comes with it."""
     desk.ready()
@@ -355,17 +333,6 @@ def test_killed_after_it_has_dealt_its_answer_is_found(desk: Desk) -> None:
     desk.until(lambda: bought.order_id in desk.results, "its fate")
     assert desk.results[bought.order_id].code is Code.FILLED
     assert len(windows.book()["deals"]) == 1
-
-
-def test_an_order_that_the_broker_has_not_decided_yet_is_not_given_up(desk: Desk) -> None:
-    desk.ready()
-    desk.bridge.windows.faults({"delay_s": 5.0, "visible": True, "answer": "none"})
-    begun = time.monotonic()
-    bought = desk.result(order(desk.quote(), stop_loss=1.0))
-    assert time.monotonic() > begun + 4.0
-    assert bought.code is Code.FILLED, bought
-    assert [fill.entry for fill in desk.fills()] == ["IN"]
-    assert desk.foreign == ()
 
 
 def test_another_account_is_not_traded(desk: Desk, tmp_path: Path) -> None:

@@ -170,9 +170,8 @@ class Reconciliation:
             settings.execution.unknown_after,
             state.unexplained,
         )
-        self._ended = EndedPositions(
-            holdings, deals, orders, self._missing, self._unexplained, told
-        )
+        missing, money = self._missing, self._unexplained
+        self._ended = EndedPositions(holdings, deals, orders, missing, money, told)
         self._jumped: _Jump | None = None
 
     def after(self, fill: Fill) -> BridgeState:
@@ -213,10 +212,11 @@ class Reconciliation:
         money, charges = self.state.money.with_deals(
             snapshot.deals, self._own.owner_of, self._magics
         )
-        self._told.take(self.state.money.new(snapshot.deals))
-        self.trouble = why_not(
-            account, self._account, self._trusted, self._doubled, self._currency
-        ) or self._leap(_Jump(money, charges, account))
+        self.trouble = why_not(account, self._account, self._trusted, self._doubled, self._currency)
+        if not self.trouble:
+            # Another account's deals are nothing here.
+            self._told.take(self.state.money.new(snapshot.deals))
+            self.trouble = self._leap(_Jump(money, charges, account))
         if self.trouble:
             self.confirmed = False
             return
