@@ -13,6 +13,8 @@ ACCOUNT = FarAccount(10_000.0, 10_000.0, 0.0, 10_000.0)
 SETTLE_AFTER = 10.0
 BEGIN = 100.0
 
+TOLD_WITHIN = 3.0 * SETTLE_AFTER
+
 
 class Watch:
     """Three strategies' positions, 1 to 3, and snapshots a second after another."""
@@ -24,7 +26,13 @@ class Watch:
             position = Position(ticket, strategy, "EURUSD", ticket, "BUY", 0.1, 1.1, 0, 0.0, 0.0)
             holdings.add(OpenPosition(position, tick(0), 1.0))
         self.missing = MissingPositions(
-            holdings, self.estimate, closes.__eq__, lambda _: None, SETTLE_AFTER, lambda: self.now
+            holdings,
+            self.estimate,
+            closes.__eq__,
+            lambda _: None,
+            SETTLE_AFTER,
+            TOLD_WITHIN,
+            lambda: self.now,
         )
 
     @staticmethod
@@ -81,3 +89,12 @@ def test_what_else_is_gone_of_a_position_has_its_own_time() -> None:
     assert watch.ended(SETTLE_AFTER - 1.0, none) == watch.ended(SETTLE_AFTER, none) == {}
     assert watch.ended(SETTLE_AFTER + 1.0, part) == {}, "it was listed again: another look"
     assert watch.ended(2 * SETTLE_AFTER, part) == {1: 0.04}
+
+
+def test_where_the_brokers_deals_are_told_they_are_waited_for() -> None:
+    watch = Watch()
+    ended = []
+    for now in (0.0, SETTLE_AFTER, TOLD_WITHIN - 0.1, TOLD_WITHIN):
+        watch.now = BEGIN + now
+        ended.append(watch.missing.ended(AccountSnapshot(watch.now, ACCOUNT, (), deals=())))
+    assert [len(found) for found in ended] == [0, 0, 0, 3]
