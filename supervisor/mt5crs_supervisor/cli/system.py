@@ -18,7 +18,7 @@ from mt5crs_supervisor.cli.options import (
     place_options,
     since_option,
 )
-from mt5crs_supervisor.display.folding import say
+from mt5crs_supervisor.display.folding import say, say_aside
 
 
 @cli.command()
@@ -67,7 +67,7 @@ def start(
         from mt5crs_supervisor.commands.editing.history import history_start
 
         # Whoever starts it quietly, as `--detach` does, has done so already.
-        history_start.pull_history(setup.config, setup.var_dir, _to_stderr)
+        history_start.pull_history(setup.config, setup.var_dir, say_aside)
     if detach:
         from mt5crs_supervisor.commands.running import background
 
@@ -292,7 +292,3 @@ def chaos(
 
     if not campaign.run_campaign(setup.config, faults, every, seed, only, as_json):
         raise click.exceptions.Exit(1)
-
-
-def _to_stderr(line: str) -> None:
-    say(line, err=True)

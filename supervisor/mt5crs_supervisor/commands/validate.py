@@ -32,6 +32,9 @@ FEED: Final = "mt5crs_services.feed.validation"
 RISK: Final = "mt5crs_services.gateway.risk.validation"
 """Modules that try, by name only: the supervisor imports neither worker nor services."""
 
+SERVICES: Final = {"feed": FEED, "gateway": RISK}
+"""Who tries what a service's part of the configuration names."""
+
 MANY: Final = 8
 """Trials that take as long as the imports of the process that makes them."""
 
@@ -81,14 +84,7 @@ def problems_of(config: Config, path: Path) -> list[Problem]:
         config: The configuration.
         path: Its file, as it was given.
     """
-    whole = [msgspec.json.encode(config)]
-    feeds = config.globals.feed
-    with ThreadPoolExecutor(2) as pool:
-        feed = pool.submit(_all_tried, FEED, whole if feeds is not None and feeds.files else [])
-        risk = pool.submit(_all_tried, RISK, whole if config.globals.risk else [])
-        found = list(_tried_strategies(config, range(len(config.strategies))))
-        shared = [fault for tried in (feed, risk) for faults in tried.result() for fault in faults]
-    found += [(("global",), fault) for fault in shared]
+    found = _found(config, range(len(config.strategies)), SERVICES)
     root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
     return [_problem(path, root, inside, fault) for inside, fault in found]
 
@@ -104,7 +100,7 @@ def problems_of_strategies(
         text: What that file is about to hold.
         numbers: Places of these strategies in the file, from 0.
     """
-    found = list(_tried_strategies(config, numbers))
+    found = _found(config, numbers, services=())
     root = yaml_nodes.parse(text, ProblemReport(str(path)))
     return [_problem(path, root, inside, fault) for inside, fault in found]
 
@@ -121,17 +117,26 @@ def problems_of_children(
         names: Theirs.
     """
     numbers = [number for number, each in enumerate(config.strategies) if each.name in names]
-    found = list(_tried_strategies(config, numbers))
-    feeds = config.globals.feed
-    for service, module, wanted in (
-        ("gateway", RISK, bool(config.globals.risk)),
-        ("feed", FEED, feeds is not None and bool(feeds.files)),
-    ):
-        if service in names and wanted:
-            (faults,) = _all_tried(module, [msgspec.json.encode(config)])
-            found += [(("global",), fault) for fault in faults]
+    found = _found(config, numbers, names)
     root = yaml_nodes.parse(text, ProblemReport(str(path))) if text else None
     return [_problem(path, root, inside, fault) for inside, fault in found]
+
+
+def _found(
+    config: Config, numbers: Sequence[int], services: Collection[str]
+) -> list[tuple[Steps, Unusable]]:
+    """What trials find of what strategies, by their places, and services name; all at once."""
+    whole, feeds = [msgspec.json.encode(config)], config.globals.feed
+    names_something = {
+        "feed": feeds is not None and bool(feeds.files),
+        "gateway": bool(config.globals.risk),
+    }
+    modules = [SERVICES[name] for name in SERVICES if name in services and names_something[name]]
+    with ThreadPoolExecutor(len(SERVICES)) as pool:
+        shared = [pool.submit(_all_tried, module, whole) for module in modules]
+        found = list(_tried_strategies(config, numbers))
+        faults = [fault for tried in shared for each in tried.result() for fault in each]
+    return [*found, *((("global",), fault) for fault in faults)]
 
 
 def _tried_strategies(config: Config, numbers: Sequence[int]) -> Iterator[tuple[Steps, Unusable]]:

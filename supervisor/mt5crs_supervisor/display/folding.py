@@ -61,6 +61,11 @@ def say(text: str, err: bool = False) -> None:
     click.echo(text, err=err)
 
 
+def say_aside(text: str) -> None:
+    """Print lines to stderr: what is no answer to the command; see `say`."""
+    say(text, err=True)
+
+
 def within(line: str, width: int) -> list[str]:
     """A line in parts that fit; behind columns, the parts stand below the last one.
 

@@ -25,7 +25,7 @@ from mt5crs_supervisor.commands.editing.history import history_start
 from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running.background import wait_until
 from mt5crs_supervisor.commands.running.children import SETTLED, UNCHANGED
-from mt5crs_supervisor.display.folding import say
+from mt5crs_supervisor.display.folding import say, say_aside
 from mt5crs_supervisor.display.table import Cell, Column, column, table
 from mt5crs_supervisor.operator.actions import digest_of
 from mt5crs_supervisor.operator.control import (
@@ -62,8 +62,8 @@ def reload(paths: VarPaths, dry_run: bool, keep: bool, flatten: bool) -> None:
     client = ControlClient(paths.var)
     report = client.status()
     if not dry_run:
-        history_start.pull_history(Path(report.config), paths.var, _to_stderr, Path(report.folder))
-    _to_stderr(f"trying what {nearby(report.config)} names ...")
+        history_start.pull_history(Path(report.config), paths.var, say_aside, Path(report.folder))
+    say_aside(f"trying what {nearby(report.config)} names ...")
     try:
         request = tried(report)
     except ConfigError as error:
@@ -96,10 +96,6 @@ def tried(report: StatusReport) -> ReloadRequest:
     if problems := validate.problems_of(config, path):
         raise ConfigError(tuple(problems))
     return ReloadRequest(digest_of(config), _models(config), dry_run=True, who=asked_for())
-
-
-def _to_stderr(line: str) -> None:
-    say(line, err=True)
 
 
 def _models(config: Config) -> dict[str, str]:

@@ -48,9 +48,10 @@ class OrderFates:
 
     def ask(self) -> None:
         """Ask about the next of them that is due, where the link is ready."""
+        if not self.asks or not self._link.ready:
+            return
         now = self._monotonic()
-        due = (sent for sent in self._orders.in_doubt if now >= sent.ask_at)
-        sent = next(due, None) if self._link.ready else None
+        sent = next((each for each in self._orders.in_doubt if now >= each.ask_at), None)
         if sent is not None and isinstance(self._dialect, TellsFates):
             sent.ask_at = now + self._every
             question = self._dialect.fate(sent.instruction)

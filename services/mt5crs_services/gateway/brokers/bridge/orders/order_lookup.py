@@ -1,6 +1,5 @@
 """Orders whose fate is not known, looked up in what the account has."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -19,9 +18,6 @@ from mt5crs_services.gateway.brokers.bridge.orders.order_traffic import OrderTra
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import OwnClosing, SeenGone, SentOrder
 from mt5crs_services.gateway.brokers.bridge.orders.stray_positions import StrayPositions
 from mt5crs_shared.trading.orders import Code, Order
-
-logger = logging.getLogger(__name__)
-
 
 FOUND = "found in the account"
 
@@ -250,15 +246,15 @@ class OrderLookup:
             sent.gone = None
             yield from self._without_trace(sent, snapshot, moved=0.0)
             return
-        stray = msgspec.structs.replace(stray, lots=gone)
-        ended = self._deals.stray_ended(sent.order, stray)
-        seen = None
-        if not sent.closed_at:
+        stray, price = msgspec.structs.replace(stray, lots=gone), sent.closed_at
+        if not price:
+            ended = self._deals.stray_ended(sent.order, stray)
             seen = _seen_gone(sent, snapshot, money, ended, self._settle_after)
-        if seen is not None or sent.closed_at:
-            sent.stray = stray
-            price = sent.closed_at if seen is None else seen.price
-            yield from self._traffic.dealt(sent, stray.ticket, gone, price, "")
+            if seen is None:
+                return
+            price = seen.price
+        sent.stray = stray
+        yield from self._traffic.dealt(sent, stray.ticket, gone, price, "")
 
     def _go_after_look(self, sent: SentOrder, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Send an order that closes a position, now that the position is known to be there."""
