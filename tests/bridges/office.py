@@ -275,7 +275,7 @@ def restart(desk: BridgeDesk, faults: Faults) -> None:
     desk.until(lambda: desk.core.broker.ready, "it is back")
 
 
-def settled(desk: BridgeDesk, word: Settle | Adopt) -> str:
+def settled(desk: BridgeOffice[Any], word: Settle | Adopt) -> str:
     """Why it changes nothing; empty: it has."""
     report = desk.core.handle(word, caught_up=True)
     assert isinstance(report, TradingReport)

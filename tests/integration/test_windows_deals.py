@@ -8,8 +8,12 @@ import msgspec
 import pytest
 
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
+from mt5crs_services.mt5_gateway.answers import OrderReport
+from mt5crs_services.mt5_gateway.requests import AskOrder
 from mt5crs_shared import events
-from mt5crs_shared.trading.orders import Code
+from mt5crs_shared.trading.operator_requests import Settle
+from mt5crs_shared.trading.orders import Code, Order
+from tests.bridges.office import settled
 from tests.integration.test_bridge_account import noted
 from tests.integration.test_windows_bridge import Desk, charged, desk
 from tests.unit.gateway_cases import order
@@ -71,3 +75,51 @@ def test_the_deals_of_another_account_are_forgotten_with_it(desk: Desk) -> None:
     (windows.folder / "closing").rename(windows.folder / "closed")
     desk.until(lambda: desk.position("euro") is None, "it is seen that it is gone")
     assert desk.fills()[-1].order_id.endswith(":told")
+
+
+def wait_until_its_order_is_lost(desk: Desk, wanted: Order) -> None:
+    """The broker has taken an order, and its books lose it for good."""
+    windows = desk.bridge.windows
+    windows.faults({"delay_s": 1e6, "visible": True, "answer": "none"})
+    desk.send(wanted)
+    desk.until(lambda: desk.core.broker.in_doubt, "nobody knows its fate")
+    desk.until(lambda: windows.hello().unsettled, "nor there")
+    (windows.folder / "forgetful").touch()
+    desk.until(lambda: windows.book()["orders"] == [], "its books do not show it any more")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["told at once", "told by the next process"])
+def test_the_program_beside_the_terminal_is_told_what_people_say(desk: Desk, killed: bool) -> None:
+    """It would hold back what comes after an order whose fate it does not know, for ever."""
+    desk.ready()
+    lost = order(desk.quote())
+    wait_until_its_order_is_lost(desk, lost)
+    windows = desk.bridge.windows
+    if killed:
+        windows.end(signal.SIGKILL)
+    assert settled(desk, Settle(lost.order_id, False, "ann")) == ""
+    desk.until(lambda: lost.order_id in desk.results, "its strategy is told")
+    assert desk.results[lost.order_id].code is Code.NOT_DEALT
+    if killed:
+        desk.restart()
+        windows.start()
+    desk.ready()
+    assert desk.result(order(desk.quote())).code is Code.FILLED
+    assert windows.hello().unsettled == ()
+    assert desk.far_side.hand_fates == ()
+
+
+def test_it_is_told_too_that_an_order_was_dealt(desk: Desk) -> None:
+    desk.ready()
+    held = desk.result(order(desk.quote())).position
+    assert held is not None
+    lost = order(desk.quote(), "SELL", ticket=held.ticket)
+    wait_until_its_order_is_lost(desk, lost)
+    assert settled(desk, Settle(lost.order_id, True, "ann")) == ""
+    (fate,) = desk.far_side.hand_fates
+    desk.until(lambda: desk.position("euro") is None, "it is booked")
+    windows = desk.bridge.windows
+    desk.until(lambda: windows.hello().unsettled == (), "it is known there")
+    kept = windows.client.ask(AskOrder(fate.comment), OrderReport)
+    assert (kept.status, kept.lots, kept.ticket) == ("FILLED", lost.lots, held.ticket)
+    assert kept.detail == "ann says that it was executed"

@@ -2,8 +2,9 @@
 
 ``book.json`` is the broker's book; ``faults.json`` what is wrong with the next orders, the first of
 them first; while there is a file ``down`` the terminal is gone, while ``offline`` it has no
-connection. What stands in ``paid`` is paid in; the ticket in ``closed`` is closed by hand, with the
-swap that stands beside it. The bars of EURUSD, of whatever timeframe, are those of ``rates.json``.
+connection, while ``forgetful`` its books lose every order that waits. What stands in ``paid`` is
+paid in; the ticket in ``closed`` is closed by hand, with the swap that stands beside it. The bars
+of EURUSD, of whatever timeframe, are those of ``rates.json``.
 """
 
 import json
@@ -49,6 +50,10 @@ class FolderStandIn(StandIn):
         self.broker.load()
         self.down = (self._folder / "down").exists()
         self.broker.connected = not (self._folder / "offline").exists()
+        if (self._folder / "forgetful").exists():
+            self.broker.orders.clear()
+            self.broker.delayed.clear()
+            self.broker.save()
         if (paid := self._folder / "paid").exists():
             amount = float(paid.read_text())
             paid.unlink()

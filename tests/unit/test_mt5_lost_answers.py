@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mt5crs_services.mt5_gateway.orders.order_journal import OrderJournalError
+from mt5crs_services.mt5_gateway.requests import SettleOrder
 from mt5crs_services.mt5_gateway.terminal.terminal import TerminalError
 from tests.mt5_standin.package import CrashError, Fault
 from tests.unit.mt5_cases import Office, failed, sent
@@ -184,22 +185,45 @@ def test_an_order_that_could_be_several_stays_unknown(office: Office) -> None:
     assert "could each be it" in report.detail
     assert failed(office, "a:2").code == "UNSETTLED"
     other = sent(office, "b:1", magic=8).order
-    assert "is that of b:1" in office.watch.settle("a:1", other, "anna").detail
+    assert "is that of b:1" in office.watch.settle(SettleOrder("a:1", other, "anna")).detail
     number = office.broker.deals[0]["order"]
-    settled = office.watch.settle("a:1", number, "anna")
+    settled = office.watch.settle(SettleOrder("a:1", number, "anna"))
     assert (settled.status, settled.order, settled.price) == ("FILLED", number, 1.1001)
-    assert office.watch.settle("a:1", 0, "anna") == settled
+    assert office.watch.settle(SettleOrder("a:1", 0, "anna")) == settled
     assert sent(office, "a:2").status == "FILLED"
 
 
 def test_the_operator_says_that_an_order_was_not_executed(office: Office) -> None:
     office.package.faults.append(Fault(answer="none", execute=False))
     sent(office)
-    settled = office.watch.settle("a:1", 0, "anna")
+    settled = office.watch.settle(SettleOrder("a:1", 0, "anna"))
     assert (settled.status, settled.detail) == ("REJECTED", "anna says that it was not executed")
     office.terminal.attach()
     assert sent(office, "a:2").status == "FILLED"
-    assert office.watch.settle("nobody", 0, "anna").status == "NOT_SEEN"
+    assert office.watch.settle(SettleOrder("nobody", 0, "anna")).status == "NOT_SEEN"
+
+
+def test_the_operator_says_that_an_order_was_executed_that_the_books_have_lost(
+    office: Office,
+) -> None:
+    office.package.faults.append(Fault(delay_s=1e6, visible=True))
+    sent(office)
+    word = SettleOrder("a:1", 0, "anna", 0.1, 1.1005, 100_002)
+    assert office.watch.settle(word).status == "PENDING", "the broker decides it still"
+    office.broker.orders.clear()
+    settled = office.watch.settle(word)
+    assert (settled.status, settled.lots, settled.price) == ("FILLED", 0.1, 1.1005)
+    assert (settled.ticket, settled.detail) == (100_002, "anna says that it was executed")
+    assert office.watch.settle(SettleOrder("a:1", 0, "bob")) == settled
+    assert sent(office, "a:2").status == "FILLED"
+
+
+def test_what_the_books_say_is_more_than_anybodys_word(office: Office) -> None:
+    office.package.faults.append(Fault(answer="none", lag_s=5.0))
+    sent(office)
+    office.turn(6.0)
+    part = office.watch.settle(SettleOrder("a:1", 0, "anna"))
+    assert (part.status, part.deal) == ("FILLED", office.broker.deals[0]["ticket"])
 
 
 def test_another_account_settles_nothing(office: Office) -> None:

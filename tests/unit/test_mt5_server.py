@@ -28,7 +28,13 @@ moments = st.sampled_from([0, 1, 1_795_000_000_000_000, 2**53])
 ASKED = st.one_of(
     st.builds(AskTerminal),
     st.builds(requests.AskOrder, st.sampled_from(["a:1", "b:2"])),
-    st.builds(requests.SettleOrder, st.just("b:2"), st.sampled_from([0, 7]), st.just("anna")),
+    st.builds(
+        requests.SettleOrder,
+        st.just("b:2"),
+        st.sampled_from([0, 7]),
+        st.just("anna"),
+        st.sampled_from([0.0, 0.1]),
+    ),
     st.builds(requests.AskPositions),
     st.builds(requests.AskOrders),
     st.builds(requests.AskAccount),

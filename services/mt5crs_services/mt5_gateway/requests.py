@@ -26,6 +26,9 @@ FUTURE_US: Final = 86_400_000_000
 COMMENT_SIZE: Final = 31
 """Characters of a comment at the broker, the order's token included; some keep fewer."""
 
+LONGEST_WHO: Final = 64
+"""Characters of a user's name."""
+
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Price = Annotated[float, Meta(ge=0.0, le=1e12)]
 OrderId = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,120}\Z")]
@@ -88,17 +91,25 @@ class AskOrder(msgspec.Struct, frozen=True, tag="query", forbid_unknown_fields=T
 class SettleOrder(msgspec.Struct, frozen=True, tag="settle", forbid_unknown_fields=True):
     """The operator's word on an order that the gateway cannot settle; `OrderReport`.
 
-    One that is settled already is left as it is.
+    One that is settled already, or stands in the terminal's books, is what they say.
 
     Attributes:
         order_id: The client's.
-        broker_order: The broker's number of it, by the terminal's history; 0: it was not executed.
+        broker_order: The broker's number of it, by the terminal's history; 0: it is not known, or
+            the order was not executed.
         who: The user, for people.
+        lots: Volume that was dealt, where the books do not show it; 0.0: nothing was, or the
+            number says it.
+        price: Of that deal; 0.0: it is not known.
+        ticket: The position of that deal; 0: it is not known.
     """
 
     order_id: OrderId
     broker_order: Count
-    who: Annotated[str, Meta(max_length=64)]
+    who: Annotated[str, Meta(max_length=LONGEST_WHO)]
+    lots: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.0
+    price: Price = 0.0
+    ticket: Count = 0
 
 
 class AskPositions(msgspec.Struct, frozen=True, tag="positions", forbid_unknown_fields=True):

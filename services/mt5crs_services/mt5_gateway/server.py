@@ -115,9 +115,7 @@ class WindowsGateway:
             requests.AskTerminal: self._hello,
             requests.SendOrder: self._desk.send,
             requests.AskOrder: lambda asked: self._watch.ask(asked.order_id),
-            requests.SettleOrder: lambda asked: self._watch.settle(
-                asked.order_id, asked.broker_order, asked.who
-            ),
+            requests.SettleOrder: self._watch.settle,
             requests.AskPositions: self._positions,
             requests.AskOrders: self._orders,
             requests.AskDeals: self._deals,

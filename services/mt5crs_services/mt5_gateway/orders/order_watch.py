@@ -12,6 +12,7 @@ from mt5crs_services.mt5_gateway.orders.order_books import Fate, OrderBooks
 from mt5crs_services.mt5_gateway.orders.order_checks import retcode_class
 from mt5crs_services.mt5_gateway.orders.order_journal import KeptOrder, OrderJournal
 from mt5crs_services.mt5_gateway.orders.position_stops import PositionStops
+from mt5crs_services.mt5_gateway.requests import SettleOrder
 from mt5crs_services.mt5_gateway.terminal.terminal import Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 
@@ -81,25 +82,29 @@ class OrderWatch:
             kept = self._look(kept)
         return kept.report
 
-    def settle(self, order_id: str, broker_order: int, who: str) -> OrderReport:
+    def settle(self, word: SettleOrder) -> OrderReport:
         """The operator's word on an order that nothing else settles; see `SettleOrder`.
 
         Raises:
             OrderJournalError: The journal cannot be read or written.
         """
-        kept = self._journal.find(order_id)
+        kept = self._journal.find(word.order_id)
         if kept is None or kept.settled:
-            return self.ask(order_id)
-        owner = self._journal.owner(broker_order)
-        if owner not in ("", order_id):
-            said = f"the broker's order {broker_order} is that of {owner}"
+            return self.ask(word.order_id)
+        owner = self._journal.owner(word.broker_order)
+        if owner not in ("", word.order_id):
+            said = f"the broker's order {word.broker_order} is that of {owner}"
             return replace(kept.report, detail=said)
-        logger.warning("order %s: %s says it is the broker's %d", order_id, who, broker_order)
-        if not broker_order:
-            detail = f"{who} says that it was not executed"
-            return self.settled(kept, replace(nothing_dealt(kept.report), detail=detail)).report
-        named = replace(kept.report, order=broker_order, detail=f"{who} has found it")
-        return self._look(self._journal.note(kept, named, settled=False)).report
+        if word.broker_order:
+            named = replace(kept.report, order=word.broker_order, detail=f"{word.who} has found it")
+            kept = self._journal.note(kept, named, settled=False)
+        # What the books say is more than anybody's word, also that the broker decides it still.
+        kept = self._look(kept)
+        known = kept.settled or kept.report.status == "PENDING"
+        if not known and (word.lots or not word.broker_order):
+            kept = self.settled(kept, _by_word(kept, word))
+        logger.warning("order %s, by the word of %s: %s", word.order_id, word.who, kept.report)
+        return kept.report
 
     def watch(self) -> None:
         """Look for orders whose fate is not known, now and then.
@@ -215,6 +220,22 @@ class OrderWatch:
         self._without.pop(kept.request.order_id, None)
         logger.info("order %s: %s %s", report.order_id, report.status, report.detail)
         return kept
+
+
+def _by_word(kept: KeptOrder, word: SettleOrder) -> OrderReport:
+    """What became of an order that the books do not show, as somebody says."""
+    if not word.lots:
+        detail = f"{word.who} says that it was not executed"
+        return replace(nothing_dealt(kept.report), detail=detail)
+    whole = word.lots > kept.request.lots - 1e-9
+    return replace(
+        kept.report,
+        status="FILLED" if whole else "PARTIAL",
+        detail=f"{word.who} says that it was executed",
+        lots=word.lots,
+        price=word.price,
+        ticket=word.ticket,
+    )
 
 
 def nothing_dealt(report: OrderReport) -> OrderReport:

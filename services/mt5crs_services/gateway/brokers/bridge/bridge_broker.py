@@ -29,10 +29,11 @@ from mt5crs_services.gateway.brokers.bridge.account.snapshots import KEY as SNAP
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot, Snapshots
 from mt5crs_services.gateway.brokers.bridge.account.told_deals import ToldDeals
 from mt5crs_services.gateway.brokers.bridge.bridge_link import BridgeLink, BridgeMessage
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect, FarPosition
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect
 from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker, position_at
 from mt5crs_services.gateway.brokers.bridge.orders.foreign_positions import ForeignPositions
+from mt5crs_services.gateway.brokers.bridge.orders.hand_fates import HAND_FATE, HandFates
 from mt5crs_services.gateway.brokers.bridge.orders.order_lookup import OrderLookup
 from mt5crs_services.gateway.brokers.bridge.orders.order_traffic import OrderTraffic
 from mt5crs_services.gateway.brokers.bridge.orders.position_guard import PositionGuard
@@ -53,9 +54,6 @@ from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.trading.orders import Fill, Order, Position
-
-AWAY_AFTER = 2.0
-"""Seconds without a connection after which people are told."""
 
 
 class BridgeBroker(FarBroker):
@@ -99,9 +97,7 @@ class BridgeBroker(FarBroker):
         self._dialect = dialect
         self._monotonic = monotonic
         self._valuation = Valuation(self._paper, market)
-        self._holdings = Holdings()
-        for position in held:
-            self._holdings.add(position)
+        self._holdings = Holdings(held)
         self._deals = DealMaker(market, self._valuation, self._holdings, comments)
         self._snapshots = Snapshots(
             dialect, link, settings.reconcile_every, lambda: self._books.deals_from_us, monotonic
@@ -113,7 +109,7 @@ class BridgeBroker(FarBroker):
             self._snapshots,
             self._deals,
             {s.name: s.max_signal_age for s in config.enabled},
-            lambda own: self._books.keep_closing(own),
+            lambda own: self._books.remember(closing=own),
             lambda: self._deals.tickets | set(self._books.state.foreign),
             monotonic,
         )
@@ -141,7 +137,23 @@ class BridgeBroker(FarBroker):
             config.globals,
             monotonic,
         )
-        self._foreign = ForeignPositions(self._holdings, self._deals, self._traffic.orders)
+        self._hand_fates = HandFates(
+            self._traffic,
+            self._lookup,
+            self._deals,
+            dialect,
+            link,
+            lambda fates: self._books.remember(hand_fates=fates),
+            state.hand_fates,
+            monotonic,
+        )
+        self._foreign = ForeignPositions(
+            self._holdings,
+            self._deals,
+            self._traffic.orders,
+            lambda: self._snapshots.latest,
+            lambda: self._books.state.foreign,
+        )
         self._guard = PositionGuard(self._holdings, self._deals, self._traffic, dialect.drops_stops)
         self._lookup.take_up(state.closing)
 
@@ -149,7 +161,8 @@ class BridgeBroker(FarBroker):
     def ready(self) -> bool:
         """The account is the right one, and nothing is being waited for."""
         urgent = self._snapshots.urgent(bool(self.in_doubt) or self._books.awaits_booking)
-        return self._link.ready and self._may_trade and not urgent and not self._strays.open
+        waits = urgent or self._strays.open or self._hand_fates.due
+        return self._link.ready and self._may_trade and not waits
 
     @property
     def book(self) -> str:
@@ -159,9 +172,10 @@ class BridgeBroker(FarBroker):
     @property
     def trouble(self) -> str:
         """What is wrong, the worst first."""
-        said = "the market is a made-up one: nothing is sent" if self.simulated else self._away()
-        said = said or self._lookup.contradiction or self._books.trouble
-        return said or self._unknown() or self._snapshots.trouble
+        made_up = "the market is a made-up one: nothing is sent" if self.simulated else ""
+        said = made_up or self._link.trouble or self._lookup.contradiction or self._books.trouble
+        orders, patience = self._traffic.orders, self._settings.unknown_after
+        return said or orders.unknown_for(patience, self._monotonic()) or self._snapshots.trouble
 
     @property
     def in_doubt(self) -> list[SentOrder]:
@@ -211,10 +225,11 @@ class BridgeBroker(FarBroker):
         if found is not None:
             self._snapshots.want()
             return found
-        return self._lookup.settle(order_id, deal, who)
+        return self._hand_fates.settle(order_id, deal, who)
 
     def tend(self) -> None:
         """Send what is due, and ask what the account has."""
+        self._hand_fates.tell()
         self._traffic.tend()
         if self._dialect.shows_account:
             self._snapshots.ask()
@@ -227,7 +242,7 @@ class BridgeBroker(FarBroker):
 
     def close(self, strategy: str, reason: str) -> Dealt | str | None:
         """Have a position closed; the deal comes by itself."""
-        if self._may_trade and not self._away():
+        if self._may_trade and not self._link.trouble:
             return self._guard.close(strategy, reason)
         if self.trouble:
             return self.trouble
@@ -236,8 +251,8 @@ class BridgeBroker(FarBroker):
     @property
     def foreign(self) -> list[Position] | None:
         """See `Broker.foreign`."""
-        listed = [position_at(found) for found in self._listed_foreign.values()]
-        return listed if self._snapshots.latest is not None else None
+        listed = self._foreign.listed
+        return [position_at(found) for found in listed.values()] if listed is not None else None
 
     def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """Make such a position a strategy's own; see `Broker.adopt`."""
@@ -245,7 +260,7 @@ class BridgeBroker(FarBroker):
             return f"the dialect {self._dialect.name} cannot say what is open"
         if not self._books.confirmed:
             return self.trouble or "the account has not been seen yet"
-        return self._foreign.adopted(self._listed_foreign, ticket, strategy, who)
+        return self._foreign.adopted(ticket, strategy, who)
 
     def on_tick(self, market: SymbolMarket, tick: Tick, good: bool) -> None:
         """Guard the positions whose stop the broker does not have."""
@@ -258,14 +273,9 @@ class BridgeBroker(FarBroker):
 
     def on_booked(self, dealt: Dealt) -> None:
         """A deal has happened."""
-        fill = dealt.fill
-        before = self._holdings.get(fill.strategy)
-        if before is not None and before.position.ticket == fill.ticket:
-            self._holdings.remove(fill.strategy)
-        if dealt.held is not None:
-            self._holdings.add(dealt.held)
-        self._books.booked(fill)
-        self._traffic.on_booked(fill.order_id)
+        self._holdings.book(dealt)
+        self._books.booked(dealt.fill)
+        self._traffic.on_booked(dealt.fill.order_id)
         self._snapshots.spoil()
 
     def worth(self) -> Worth:
@@ -284,30 +294,18 @@ class BridgeBroker(FarBroker):
         self._link.close()
 
     @property
-    def _listed_foreign(self) -> dict[int, FarPosition]:
-        return self._foreign.listed(self._snapshots.latest, self._books.state.foreign)
-
-    @property
     def _may_trade(self) -> bool:
         if self.simulated or not self._dialect.shows_account:
             return self._settings.trust_account and not self.simulated
         return self._books.confirmed
 
     def _take(self, message: BridgeMessage) -> Iterator[Word]:
-        if message.key != SNAPSHOT:
+        if message.key.startswith(HAND_FATE):
+            self._hand_fates.take(message)
+        elif message.key != SNAPSHOT:
             yield from self._traffic.take(message)
         elif (snapshot := self._snapshots.take(message)) is not None:
             yield from self._books.take(snapshot)
-
-    def _away(self) -> str:
-        away = self._link.away_for
-        return _away_in_words(away, self._link.refusal) if away >= AWAY_AFTER else ""
-
-    def _unknown(self) -> str:
-        """The oldest order that nobody has known the fate of for too long."""
-        now, patience = self._monotonic(), self._settings.unknown_after
-        waited = (sent.in_words(now) for sent in self.in_doubt if sent.doubted(now) >= patience)
-        return next(waited, "")
 
 
 def _owners(config: Config) -> dict[int, str]:
@@ -319,11 +317,6 @@ def _doubled(config: Config) -> list[str]:
     """Symbols that several strategies trade."""
     traded = Counter(strategy.symbol for strategy in config.enabled)
     return [symbol for symbol, traders in traded.items() if traders > 1]
-
-
-def _away_in_words(seconds: float, refusal: str) -> str:
-    why = f" ({refusal})" if refusal else ""
-    return f"not connected to the bridge for {seconds:.0f} s{why}: nothing can be sent"
 
 
 def _book(latest: AccountSnapshot | None, account: AccountConfig | None, dialect: Dialect) -> str:

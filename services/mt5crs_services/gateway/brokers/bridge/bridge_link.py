@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 LARGEST = 1 << 20
 """Bytes of an answer; who sends more is disconnected."""
 
+AWAY_AFTER = 2.0
+"""Seconds without a connection after which people are told."""
+
 LATE_FOR = 3_600.0
 """Seconds for which an answer that was given up is still listened for."""
 
@@ -126,6 +129,15 @@ class BridgeLink:
     def refusal(self) -> str:
         """Why the last handshake failed, in words; empty: it did not."""
         return self._line.refusal
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be sent, for people; empty: it can, or was not to be had just now."""
+        away = self.away_for
+        if away < AWAY_AFTER:
+            return ""
+        why = f" ({self.refusal})" if self.refusal else ""
+        return f"not connected to the bridge for {away:.0f} s{why}: nothing can be sent"
 
     def send(self, key: str, body: bytes, deals: bool) -> bool:
         """Ask; only while it is ready.

@@ -32,6 +32,7 @@ from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import (
 )
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     FarAccount,
+    HandFate,
 )
 from mt5crs_services.gateway.brokers.bridge.ended_positions import EndedPositions
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
@@ -63,6 +64,7 @@ class BridgeState(msgspec.Struct, frozen=True):
         closing: Orders of the gateway's own that have left, and have no end yet.
         unexplained: What has moved the balance, and is in no book yet.
         told: Deals that may explain it.
+        hand_fates: What people have said of orders, and the bridge was not told yet.
     """
 
     money: BalanceState = BalanceState()
@@ -71,6 +73,7 @@ class BridgeState(msgspec.Struct, frozen=True):
     closing: tuple[OwnClosing, ...] = ()
     unexplained: KeptMoney = NOTHING
     told: KeptDeals = NOTHING_TOLD
+    hand_fates: tuple[HandFate, ...] = ()
 
 
 class OwnBooks(NamedTuple):
@@ -223,7 +226,7 @@ class Reconciliation:
         if money.offset is None:
             money = money.compared(account, self._own.balance())
         # First of all: what is left of a difference is what positions have made.
-        self._remember(charges=charges, money=money, told=self._told.kept)
+        self.remember(charges=charges, money=money, told=self._told.kept)
         ours = {held.position.ticket for held in self._holdings.all}
         strays = self._orders.strays_gone(snapshot.positions)
         gone = self._missing.gone(snapshot) | {t: lots for t, lots in strays.items() if lots}
@@ -231,7 +234,7 @@ class Reconciliation:
         listed = {found.ticket for found in snapshot.positions}
         held = ours | strays.keys()
         self._unexplained.take(moved, held, gone, listed, snapshot.asked_at, told)
-        self._remember(unexplained=self._unexplained.kept)
+        self.remember(unexplained=self._unexplained.kept)
         yield from self._ended.book_told(snapshot)
         known = ours | set(self.state.foreign)
         yield from self._lookup.take(snapshot, known, self._unexplained)
@@ -267,7 +270,7 @@ class Reconciliation:
         notes = notes_of(before, now, held, snapshot.positions)
         notes += [told] if told is not None else []
         self._told.settled({each.position.ticket for each in held})
-        self._remember(
+        self.remember(
             notes,
             foreign=now.foreign,
             unguarded=now.unguarded,
@@ -280,12 +283,24 @@ class Reconciliation:
     def _claimed(self) -> BalanceState:
         """What is known of the balance, with what was charged for orders that were just found."""
         money, charges = self.state.money.with_deals(None, self._own.owner_of, self._magics)
-        self._remember(charges=charges, money=money)
+        self.remember(charges=charges, money=money)
         return money
 
-    def keep_closing(self, closing: tuple[OwnClosing, ...]) -> None:
-        """Have the gateway's own orders on the disk."""
-        self._remember(closing=closing)
+    def remember(
+        self,
+        notes: Sequence[AccountNote] = (),
+        charges: Sequence[Charge] = (),
+        **changes: object,
+    ) -> None:
+        """Have on the disk what outlives the process, with what people should know of it."""
+        state = msgspec.structs.replace(self.state, **changes)
+        if state != self.state:
+            self._own.keep(state, notes, charges)
+            self.state = state
+        for charge in charges:
+            logger.info("%s was charged %s", charge.strategy, _charged(charge))
+        for note in notes:
+            logger.warning("%s", note.detail)
 
     def settle(self, what: str, deal: HandDeal | None, who: str) -> Dealt | str | None:
         """Take somebody's word for what does not fit; see `Broker.settle`.
@@ -323,30 +338,15 @@ class Reconciliation:
             return "the balance is what was expected"
         money, charges, account = self._jumped
         self._jumped = None
-        self._remember(charges=charges, money=money)
+        self.remember(charges=charges, money=money)
         money, note = money.accepted(account, self._own.balance())
         note = msgspec.structs.replace(note, detail=f"{note.detail}; accepted by {who}")
-        self._remember([note], money=money, unexplained=NOTHING)
+        self.remember([note], money=money, unexplained=NOTHING)
         self._unexplained.settled()
         return ""
 
     def _difference(self, account: FarAccount) -> float:
         return self.state.money.difference(account, self._own.balance())
-
-    def _remember(
-        self,
-        notes: Sequence[AccountNote] = (),
-        charges: Sequence[Charge] = (),
-        **changes: object,
-    ) -> None:
-        state = msgspec.structs.replace(self.state, **changes)
-        if state != self.state:
-            self._own.keep(state, notes, charges)
-            self.state = state
-        for charge in charges:
-            logger.info("%s was charged %s", charge.strategy, _charged(charge))
-        for note in notes:
-            logger.warning("%s", note.detail)
 
 
 def _charged(charge: Charge) -> str:

@@ -237,6 +237,26 @@ class TellsDeals(Protocol):
         """Those deals, or the oldest of them."""
 
 
+class HandFate(msgspec.Struct, frozen=True):
+    """What somebody says has become of an order.
+
+    Attributes:
+        order_id: The order.
+        comment: As in `Instruction`.
+        who: Says so.
+        ticket: The position; 0: nothing was dealt.
+        lots: Volume that was dealt; 0.0: nothing was.
+        price: Of the deal; 0.0: nothing was dealt.
+    """
+
+    order_id: str
+    comment: str
+    who: str
+    ticket: int = 0
+    lots: float = 0.0
+    price: float = 0.0
+
+
 @runtime_checkable
 class TellsFates(Protocol):
     """What a dialect can besides whose bridge remembers orders and looks for them itself."""
@@ -246,6 +266,12 @@ class TellsFates(Protocol):
 
     def read_fate(self, body: bytes, instruction: Instruction) -> DealWord | None:
         """What became of it; None: it has never come there."""
+
+    def settle(self, fate: HandFate) -> bytes:
+        """What people say has become of an order."""
+
+    def read_settle(self, body: bytes) -> bool:
+        """Whether the bridge knows the order's fate now, or has never seen the order."""
 
 
 class BlindDialect:

@@ -12,6 +12,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     FarAccount,
     FarDeal,
     FarPosition,
+    HandFate,
     Instruction,
     dealt_word,
 )
@@ -26,11 +27,13 @@ from mt5crs_services.mt5_gateway.answers import (
 )
 from mt5crs_services.mt5_gateway.protocol import ProtocolError, decode_answer, encode_message
 from mt5crs_services.mt5_gateway.requests import (
+    LONGEST_WHO,
     AskDeals,
     AskOrder,
     AskPositions,
     AskTerminal,
     SendOrder,
+    SettleOrder,
 )
 
 _QUESTION = "question"
@@ -132,6 +135,19 @@ class WindowsGatewayDialect:
         if isinstance(said, OrderReport) and said.status == "NOT_SEEN":
             return None
         return self._word(said, instruction)
+
+    def settle(self, fate: HandFate) -> bytes:
+        """See `TellsFates.settle`."""
+        who = fate.who[:LONGEST_WHO]
+        word = SettleOrder(fate.comment, 0, who, fate.lots, fate.price, fate.ticket)
+        return encode_message(_QUESTION, word)
+
+    def read_settle(self, body: bytes) -> bool:
+        """See `TellsFates.read_settle`."""
+        said = _answer(body, _QUESTION)
+        if not isinstance(said, OrderReport):
+            raise BadReplyError(_unexpected("an order", said))
+        return said.status not in ("PENDING", "UNKNOWN")
 
     def _word(self, said: AnyAnswer, instruction: Instruction) -> DealWord:
         if not isinstance(said, OrderReport):

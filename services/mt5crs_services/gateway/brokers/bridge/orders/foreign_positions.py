@@ -1,6 +1,6 @@
 """Positions of the account that are no strategy's here, and how one becomes a strategy's own."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from mt5crs_services.gateway.broker import Dealt
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
@@ -18,34 +18,38 @@ class ForeignPositions:
         holdings: The open positions of strategies.
         deals: Makes the deal.
         orders: Those on their way.
+        latest: The newest snapshot; None: there is none yet.
+        foreign: Tickets of positions that are not ours.
     """
 
-    def __init__(self, holdings: Holdings, deals: DealMaker, orders: SentOrders) -> None:
+    def __init__(
+        self,
+        holdings: Holdings,
+        deals: DealMaker,
+        orders: SentOrders,
+        latest: Callable[[], AccountSnapshot | None],
+        foreign: Callable[[], Collection[int]],
+    ) -> None:
         self._holdings = holdings
         self._deals = deals
         self._orders = orders
+        self._latest = latest
+        self._foreign = foreign
 
-    def listed(
-        self, latest: AccountSnapshot | None, foreign: Collection[int]
-    ) -> dict[int, FarPosition]:
-        """Those that are open, by ticket.
-
-        Args:
-            latest: The newest snapshot; None: there is none yet.
-            foreign: Tickets of positions that are not ours.
-        """
-        found = latest.positions if latest is not None else ()
+    @property
+    def listed(self) -> dict[int, FarPosition] | None:
+        """Those that are open, by ticket; None: nobody has said what is open."""
+        latest = self._latest()
+        if latest is None:
+            return None
         ours = {held.position.ticket for held in self._holdings.all}
-        tickets = set(foreign) - ours  # One that was adopted a moment ago is among both.
-        return {each.ticket: each for each in found if each.ticket in tickets}
+        tickets = set(self._foreign()) - ours  # One that was adopted a moment ago is among both.
+        return {each.ticket: each for each in latest.positions if each.ticket in tickets}
 
-    def adopted(
-        self, listed: dict[int, FarPosition], ticket: int, strategy: StrategyConfig, who: str
-    ) -> Dealt | str:
+    def adopted(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """The deal that makes one a strategy's own; or why there is none.
 
         Args:
-            listed: See `listed`.
             ticket: The position.
             strategy: Whose it is to be.
             who: Says so, for people.
@@ -55,7 +59,7 @@ class ForeignPositions:
         owner = next((h.position for h in self._holdings.all if h.position.ticket == ticket), None)
         if owner is not None:
             return "" if owner.strategy == strategy.name else f"it is {owner.strategy}'s already"
-        found, held = listed.get(ticket), self._holdings.get(strategy.name)
+        found, held = (self.listed or {}).get(ticket), self._holdings.get(strategy.name)
         if found is None:
             return "the broker lists no such position, or it has just been opened"
         if found.symbol != strategy.symbol:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from mt5crs_services.gateway.broker import HandDeal, Outcome, Status, Word
+from mt5crs_services.gateway.broker import Outcome, Status, Word
 from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
 from mt5crs_services.gateway.brokers.bridge.account.evidence import ContradictionError
@@ -35,6 +35,7 @@ class OrderLookup:
 
     Attributes:
         contradiction: What cannot be true, for people; empty: nothing.
+        listed: The positions of the account, as it was shown last; None: it was not.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class OrderLookup:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.contradiction = ""
-        self._listed: Sequence[FarPosition] | None = None
+        self.listed: Sequence[FarPosition] | None = None
         self._traffic = traffic
         self._orders = traffic.orders
         self._deals = deals
@@ -94,7 +95,7 @@ class OrderLookup:
             money: What has moved the balance, but for deals that are known.
         """
         self.contradiction = ""
-        self._listed = snapshot.positions
+        self.listed = snapshot.positions
         for sent in self._orders.all:
             if sent.ended:
                 # Its position's end is booked first, as what it is.
@@ -112,33 +113,6 @@ class OrderLookup:
                     self.contradiction = str(error)
         if self._orders.need_looks:
             self._traffic.look_soon()
-
-    def settle(self, order_id: str, deal: HandDeal | None, who: str) -> Word | str:
-        """Take somebody's word for what has become of an order; see `Broker.settle`."""
-        sent = self._orders.get(order_id)
-        if sent is None:
-            return "no order of that id is on its way"
-        if sent.doubt_at is None:
-            return "it is being answered; ask again in a moment"
-        said = f"{who} has looked in the terminal"
-        if deal is None:
-            found = list(self._traffic.refused(sent, Code.NOT_DEALT, said))
-            return found[0] if found else "it was given up"
-        if far_off := self._deals.far_off(sent.order.symbol, deal.price):
-            return far_off
-        if sent.order.action == "OPEN" and (
-            why := evidence.why_not_opened(sent.order, deal, self._deals.tickets, self._listed)
-        ):
-            return why
-        ticket, opens = deal.ticket or sent.order.ticket, sent.order.action == "OPEN"
-        there = next((p for p in self._listed or () if opens and p.ticket == ticket), None)
-        lots, price = deal.lots, deal.price
-        if there is not None:
-            # It was dealt as it is listed, where nothing else is said.
-            lots, price = lots or there.lots, price or there.open_price
-        price = price or self._deals.price(sent.order)
-        found = list(self._traffic.dealt(sent, ticket, lots, price, said))
-        return found[0] if found else "its position is closed already"
 
     def look_again(self, after: float) -> None:
         """Have the account looked at once more, after so many seconds."""

@@ -185,6 +185,11 @@ class SentOrders:
         orders = self._orders.values()
         return [sent for sent in orders if sent.doubt_at is not None and not sent.ended]
 
+    def unknown_for(self, patience: float, now: float) -> str:
+        """The oldest whose fate has not been known for so many seconds, for people; empty: none."""
+        waited = (sent.in_words(now) for sent in self.in_doubt if sent.doubted(now) >= patience)
+        return next(waited, "")
+
     def openings(self, now: float) -> list[Opening]:
         """Those that are to open a position, at a monotonic time."""
         return [
