@@ -26,7 +26,14 @@ from tests.bridges.scripted_bridge import BRIDGES, Faults
 from tests.bridges.windows_side import ODDS, WindowsProcess
 from tests.unit.gateway_cases import order
 
-NAMES = {"euro": ("EURUSD", 7), "cable": ("GBPUSD", 8), "aussie": ("AUDUSD", 9)}
+DIRECT = {"euro": ("EURUSD", 7), "cable": ("GBPUSD", 8), "aussie": ("AUDUSD", 9)}
+"""Strategies, each with its symbol and magic number."""
+
+OF_EACH_KIND = {"euro": ("EURUSD", 7), "yen": ("USDJPY", 8), "cross": ("EURGBP", 9)}
+"""Where the terminal knows its currencies: the account is in USD."""
+
+CONVERTERS = ("GBPUSD",)
+"""What else is quoted for them."""
 
 QUICK = {
     "trust_account": True,
@@ -44,6 +51,7 @@ class Desk:
     def __init__(self, dialect: str, port: int, folder: Path, seed: int) -> None:
         self.rng = random.Random(seed)
         self.exact = dialect not in ("order_send", "expert_advisor")
+        self.names = names_of(dialect)
         self.office = office_of(dialect, port, folder)
         self.intents = folder / "intents.jsonl"
         self.on_way: dict[str, Order] = {}
@@ -54,8 +62,8 @@ class Desk:
         """Trade until so many orders have been sent in all lives together."""
         self._take_up()
         while self.sent < orders or self.on_way:
-            for name, (symbol, _) in NAMES.items():
-                self.office.quote(symbol)
+            self._quote_all()
+            for name in self.names:
                 free = time.monotonic() >= self.not_before.get(name, 0.0)
                 if name not in self.on_way and self.sent < orders and free:
                     self._decide(name)
@@ -74,11 +82,14 @@ class Desk:
         lines = self.intents.read_bytes().splitlines() if self.intents.exists() else []
         requests = [msgspec.json.decode(line, type=Order) for line in lines if line.endswith(b"}")]
         self.sent = len(requests)
-        for symbol, _ in NAMES.values():
-            self.office.time_us = max([0, *(r.tick.time_us - START for r in requests)])
-            self.office.quote(symbol)
+        self.office.time_us = max([0, *(r.tick.time_us - START for r in requests)])
+        self._quote_all()
         for request in {each.strategy: each for each in requests}.values():
             self._send(request)
+
+    def _quote_all(self) -> None:
+        for symbol in self.office.config.symbols:
+            self.office.quote(symbol)
 
     def _decide(self, name: str) -> None:
         held = self.office.position(name)
@@ -95,24 +106,25 @@ class Desk:
         self.office.send(request)
 
     def _opening(self, name: str) -> Order:
-        symbol, magic = NAMES[name]
+        symbol, magic = self.names[name]
         on = self.office.quote(symbol)
         side: Side = self.rng.choice(["BUY", "SELL"])
         sign = 1.0 if side == "BUY" else -1.0
-        distance = self.rng.choice([0.0005, 0.002])
+        spec = self.office.config.symbols[symbol]
+        distance = self.rng.choice([50, 200]) * spec.point
         return order(
             on,
             side,
             name,
-            lots=self.rng.randint(1, 10) / 100,
+            lots=self.rng.randint(1, 10) / 10,
             magic=magic,
             order_id=f"{name}:{self.sent}",
-            stop_loss=round(on.bid - sign * distance, 5),
-            take_profit=round(on.bid + sign * 2 * distance, 5),
+            stop_loss=round(on.bid - sign * distance, spec.digits),
+            take_profit=round(on.bid + sign * 2 * distance, spec.digits),
         )
 
     def _closing(self, name: str, held: Position) -> Order:
-        symbol, magic = NAMES[name]
+        symbol, magic = self.names[name]
         side: Side = "SELL" if held.side == "BUY" else "BUY"
         return order(
             self.office.quote(symbol),
@@ -161,8 +173,7 @@ class Desk:
         calm_since = time.monotonic()
         give_up_at = calm_since + 40.0  # then the comparison says what is unlike
         while time.monotonic() < min(calm_since + 2.0, give_up_at):
-            for symbol, _ in NAMES.values():
-                self.office.quote(symbol)
+            self._quote_all()
             self.office.turn(0.02)
             self._look_in_terminal()
             here = {position.ticket for position in broker.positions().values()}
@@ -191,18 +202,26 @@ def office_of(dialect: str, port: int, folder: Path) -> BridgeOffice[Any]:
     return BridgeOffice(folder / "ledger.db", bridge, **QUICK, **desk_of(dialect))
 
 
+def names_of(dialect: str) -> dict[str, tuple[str, int]]:
+    """The strategies of the desk, each with its symbol and magic number."""
+    return OF_EACH_KIND if dialect == WindowsProcess.dialect else DIRECT
+
+
 def desk_of(dialect: str) -> dict[str, object]:
     """The strategies and symbols of the desk."""
-    del dialect
-    symbols = {
-        symbol: SymbolSpec(symbol, 100_000.0, 5, 0.01, 0.01, 100.0, "USD", symbol[:3])
-        for symbol, _ in NAMES.values()
-    }
+    names = names_of(dialect)
+    wanted = [symbol for symbol, _ in names.values()]
+    symbols = {symbol: _spec(symbol) for symbol in dict.fromkeys([*wanted, *CONVERTERS])}
     strategies = tuple(
         StrategyConfig(name, symbol, magic=magic, risk_config=RiskConfig(max_position_size=1.0))
-        for name, (symbol, magic) in NAMES.items()
+        for name, (symbol, magic) in names.items()
     )
     return {"strategies": strategies, "symbols": symbols}
+
+
+def _spec(symbol: str) -> SymbolSpec:
+    digits = 3 if symbol.endswith("JPY") else 5
+    return SymbolSpec(symbol, 100_000.0, digits, 0.01, 0.01, 100.0, symbol[3:], symbol[:3])
 
 
 if __name__ == "__main__":

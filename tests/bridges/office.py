@@ -25,7 +25,7 @@ from mt5crs_shared.messages import OrderAnswer, PositionClosed
 from mt5crs_shared.trading.operator_requests import Adopt, Settle, TradingReport
 from mt5crs_shared.trading.orders import Order, OrderResult, Position
 from tests.bridges.scripted_bridge import BRIDGES, Faults
-from tests.bridges.terminal_book import SPREAD, TerminalBook
+from tests.bridges.terminal_book import SPREAD_POINTS, TerminalBook
 from tests.system import free_port
 from tests.unit.gateway_cases import Office, config, order, tick
 
@@ -190,7 +190,9 @@ class BridgeOffice(Office, Generic[B]):
         """The next tick of the gateway's own stream: what the terminal quotes."""
         self.time_us += 100_000
         bid = self.bridge.book.bid(symbol)
-        made = tick(self.time_us, round(bid, 5), round(bid + SPREAD, 5), symbol)
+        spec = self.config.symbols[symbol]
+        ask = bid + SPREAD_POINTS * spec.point
+        made = tick(self.time_us, round(bid, spec.digits), round(ask, spec.digits), symbol)
         self.feed(made)
         return made
 

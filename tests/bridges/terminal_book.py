@@ -8,7 +8,8 @@ import msgspec
 CONTRACT = 100_000.0
 """Of every symbol here; all are quoted in the account's currency."""
 
-SPREAD = 0.0001
+SPREAD_POINTS = 10
+SPREAD = SPREAD_POINTS * 1e-5
 
 
 class BookedPosition(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ class WindowsBook:
     def bid(self, symbol: str) -> float:
         """The newest price."""
         file = self._folder / "prices.json"
-        return float(json.loads(file.read_text())[symbol]) if file.exists() else 1.1
+        return float((json.loads(file.read_text()) if file.exists() else SYMBOLS)[symbol])
 
     def positions(self) -> list[BookedPosition]:
         """What is open."""

@@ -187,7 +187,12 @@ class Broker:
         known = self.instruments[held["symbol"]]
         sign = 1.0 if held["type"] == 0 else -1.0
         made = sign * (price - held["price_open"]) * volume * known.contract
-        return round(made if known.profit == self.currency else made / price, 2)
+        if known.base == self.currency:
+            return round(made / price, 2)
+        # A terminal's tick values differ for profits and losses, too.
+        converter = self.instruments.get(f"{known.profit}{self.currency}")
+        rate = 1.0 if converter is None else converter.bid if made > 0.0 else converter.ask
+        return round(made * rate, 2)
 
     def margin(self, symbol: str, volume: float, price: float) -> float:
         known = self.instruments[symbol]

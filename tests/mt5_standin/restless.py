@@ -24,8 +24,11 @@ from tests.mt5_standin.restless import in_folder
 sys.modules[__name__] = in_folder()
 """
 
-SYMBOLS = ("EURUSD", "GBPUSD", "AUDUSD")
-SPREAD = 0.0001
+SYMBOLS = {"EURUSD": 1.1, "USDJPY": 150.0, "EURGBP": 0.85, "GBPUSD": 1.29}
+"""Each with its first price; the account is in USD, and the last one is traded by nobody."""
+
+DIGITS = {name: 3 if name.endswith("JPY") else 5 for name in SYMBOLS}
+SPREAD_POINTS = 10
 MOVES_EVERY = 0.05
 """Seconds between two prices of a symbol."""
 
@@ -75,10 +78,12 @@ class RestlessBroker(Broker):
         self._rng = rng
         self._prices = folder / "prices.json"
         known = json.loads(self._prices.read_text()) if self._prices.exists() else {}
-        for name in SYMBOLS:
-            bid = known.get(name, 1.1)
-            base = name[:3]
-            self.instruments[name] = Instrument(name, bid=bid, ask=bid + SPREAD, base=base)
+        for name, first in SYMBOLS.items():
+            self.instruments[name] = made = Instrument(
+                name, digits=DIGITS[name], base=name[:3], profit=name[3:]
+            )
+            made.bid = known.get(name, first)
+            made.ask = made.bid + SPREAD_POINTS * made.point
         self._move_at = 0.0
 
     @property
@@ -91,9 +96,10 @@ class RestlessBroker(Broker):
             return
         self._move_at = self.now() + MOVES_EVERY
         for name in SYMBOLS:
-            bid = round(self.instruments[name].bid + self._rng.uniform(-2e-4, 2e-4), 5)
-            self.quote(name, bid, round(bid + SPREAD, 5))
-            del self.instruments[name].ticks[:-1_000]
+            known = self.instruments[name]
+            bid = round(known.bid + self._rng.uniform(-20.0, 20.0) * known.point, known.digits)
+            self.quote(name, bid, round(bid + SPREAD_POINTS * known.point, known.digits))
+            del known.ticks[:-1_000]
         self._touch()
         new = self._prices.with_suffix(".new")
         new.write_text(json.dumps({name: self.instruments[name].bid for name in SYMBOLS}))

@@ -12,6 +12,7 @@ from mt5crs_services.gateway.brokers.bridge.account.evidence import (
     opened_by,
 )
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import why_not
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrder
@@ -192,7 +193,7 @@ def test_what_came_too_late_and_goes_in_equal_parts_has_an_id_for_each() -> None
         stray = replaced(lots=0.02)
         closing = made.stray_order("euro", 7, replaced(lots=left))
         sent = SentOrder(closing, made.instruction(closing), 0.0, own=True, stray=stray)
-        opened, closed = made.of(sent, 5, 0.02, 1.1)
+        opened, closed = made.of(sent, OrderDeals(5, 0.02, 1.1))
         assert (opened.fill.entry, opened.held, closed.held) == ("IN", None, None)
         ids += [opened.fill.order_id, closed.fill.order_id]
     assert len(set(ids)) == 4

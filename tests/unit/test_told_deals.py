@@ -77,7 +77,7 @@ def test_what_an_order_on_its_way_has_closed_is_that_orders() -> None:
     book = told(of(CLOSING))
     assert book.ending({70: 0.1}, [CLOSING]) is None
     assert book.ending({70: 0.1}, []) == of(CLOSING), "it was given up"
-    assert book.of_order(CLOSING) == OrderDeals(70, 0.04, 1.1)
+    assert book.of_order(CLOSING) == OrderDeals(70, 0.04, 1.1, -3.0)
     assert book.of_order(order(tick(1), "SELL", ticket=70, order_id="another")) is None
 
 
@@ -96,7 +96,7 @@ def test_an_order_that_was_dealt_in_parts_has_their_average() -> None:
     opening = order(tick(1))
     parts = [of(opening, n, entry="IN", lots=0.05, price=1.1 + n / 1000) for n in (1, 3)]
     found = told(*parts).of_order(opening)
-    assert found == OrderDeals(70, 0.1, pytest.approx(1.102))
+    assert found == OrderDeals(70, 0.1, pytest.approx(1.102), -6.0)
 
 
 def test_the_next_process_knows_them_and_once_all_is_settled_nobody_does() -> None:

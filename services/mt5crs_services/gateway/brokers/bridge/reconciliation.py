@@ -23,6 +23,7 @@ from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnap
 from mt5crs_services.gateway.brokers.bridge.account.told_deals import (
     NOTHING_TOLD,
     KeptDeals,
+    OrderDeals,
     ToldDeals,
 )
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import (
@@ -330,7 +331,8 @@ class Reconciliation:
         lots = deal.lots or missing.lots
         if lots > missing.lots + SAME_LOTS:
             return f"{missing.lots:g} lots of it are gone, and not {lots:g}"
-        return self._deals.closed(order, held, lots, deal.price, Code.MANUAL, reason)
+        made = OrderDeals(int(what), lots, deal.price)
+        return self._deals.closed(order, held, made, Code.MANUAL, reason)
 
     def _accept(self, who: str) -> str:
         """The broker's balance is right as it is, whatever is expected."""

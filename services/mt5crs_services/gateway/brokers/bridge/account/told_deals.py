@@ -28,13 +28,15 @@ class OrderDeals(NamedTuple):
 
     Attributes:
         ticket: The position.
-        lots: All of it.
-        price: On the average.
+        lots: All of it; 0.0: what was ordered.
+        price: On the average; 0.0: nobody says, and the newest quote stands in.
+        profit: Realised by it, in the account's currency; None: nobody says, and it is made out.
     """
 
     ticket: int
     lots: float
     price: float
+    profit: float | None = None
 
 
 class BookedClosing(msgspec.Struct):
@@ -143,7 +145,7 @@ class ToldDeals:
         if lots <= SAME_LOTS:
             return None
         price = sum(deal.price * deal.lots for deal in found) / lots
-        return OrderDeals(found[-1].position, lots, price)
+        return OrderDeals(found[-1].position, lots, price, sum(deal.profit for deal in found))
 
     def ending(self, gone: Mapping[int, float], on_way: Iterable[Order]) -> FarDeal | None:
         """The first deal that has closed what is gone, and that is of no order on its way.

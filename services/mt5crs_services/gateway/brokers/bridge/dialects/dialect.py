@@ -88,6 +88,7 @@ class DealWord(msgspec.Struct, frozen=True):
         lots: Volume that was dealt; 0.0: it does not say.
         price: Price of the deal; 0.0: it does not say.
         detail: For people: why not.
+        profit: Realised by it, in the account's currency; None: it does not say.
     """
 
     verdict: DealVerdict
@@ -95,6 +96,7 @@ class DealWord(msgspec.Struct, frozen=True):
     lots: float = 0.0
     price: float = 0.0
     detail: str = ""
+    profit: float | None = None
 
 
 class FarPosition(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ It keeps a journal of orders, finds out itself what became of them, and answers 
 the first result; so an order has one id here, however often it is asked for.
 """
 
+import msgspec
+
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
     Closing,
@@ -156,7 +158,10 @@ class WindowsGatewayDialect:
         detail = code_in_words(said.retcode, words) if said.retcode else words
         match said.status:
             case "FILLED" | "PARTIAL":
-                return dealt_word(said.ticket, said.lots, said.price, instruction)
+                word = dealt_word(said.ticket, said.lots, said.price, instruction)
+                # Without a deal it is somebody's word, who has not told what it made.
+                profit = said.profit if said.deal and said.lots == word.lots else None
+                return msgspec.structs.replace(word, profit=profit)
             case "REJECTED":
                 return DealWord(DealVerdict.REFUSED, detail=detail)
             case "NOT_SEEN" | "PENDING" | "UNKNOWN":

@@ -7,7 +7,8 @@ import msgspec
 from mt5crs_services.gateway.broker import Dealt
 from mt5crs_services.gateway.brokers import fills, pricing
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended, own_id, profit_at
-from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
+from mt5crs_services.gateway.brokers.bridge.account.evidence import SAME_LOTS, Comments
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition, Instruction
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.holdings import Holdings
@@ -65,30 +66,21 @@ class DealMaker:
         lots = min(order.lots, held.position.lots) if held is not None else order.lots
         return instruction_of(order, self._comments.of(order.order_id), lots, self.price(order))
 
-    def of(self, sent: SentOrder, ticket: int, lots: float, price: float) -> list[Dealt]:
-        """The deals of an order that was dealt; none where its position is not open any more.
-
-        Args:
-            sent: The order.
-            ticket: The position that it has opened.
-            lots: What was dealt; 0.0: all of it.
-            price: Of the deal; 0.0: the bridge does not say, and the quote stands in.
-        """
+    def of(self, sent: SentOrder, deal: OrderDeals) -> list[Dealt]:
+        """The deals of an order that was dealt; none where its position is not open any more."""
         order = sent.order
         if sent.stray is not None:
-            part = min(lots or sent.stray.lots, sent.stray.lots)
-            return self._stray(sent, msgspec.structs.replace(sent.stray, lots=part), price)
+            part = min(deal.lots or sent.stray.lots, sent.stray.lots)
+            return self._stray(sent, msgspec.structs.replace(sent.stray, lots=part), deal)
         if order.action == "OPEN":
-            return [self.opened(order, ticket, lots, price)]
+            return [self.opened(order, deal.ticket, deal.lots, deal.price)]
         held = self.held_by(order)
-        if held is None:
-            return []
-        return [self.closed(order, held, lots, price, sent.code, sent.reason)]
+        return [self.closed(order, held, deal, sent.code, sent.reason)] if held is not None else []
 
-    def _stray(self, sent: SentOrder, stray: FarPosition, price: float) -> list[Dealt]:
+    def _stray(self, sent: SentOrder, stray: FarPosition, deal: OrderDeals) -> list[Dealt]:
         """The two deals of a position that is in no ledger: that it was opened, and closed."""
         opened, held = self._stray_opened(sent.order, stray)
-        closed = self.closed(sent.order, held, stray.lots, price, sent.code, sent.reason)
+        closed = self.closed(sent.order, held, deal, sent.code, sent.reason)
         # It never is anybody's position: both at once.
         return [msgspec.structs.replace(opened, held=None, reason=sent.reason), closed]
 
@@ -151,15 +143,20 @@ class DealMaker:
         return msgspec.structs.replace(dealt, fill=fill, reason=reason)
 
     def closed(
-        self, order: Order, held: OpenPosition, lots: float, price: float, code: Code, reason: str
+        self, order: Order, held: OpenPosition, deal: OrderDeals, code: Code, reason: str
     ) -> Dealt:
-        """The deal by which an order has closed a position, or a part of it; see `opened`."""
+        """The deal by which an order has closed a position, or a part of it.
+
+        Where the broker does not say what it has made, that is made out at the own rate.
+        """
         quote, market = self.quote(order), self._market.symbols[order.symbol]
         position = held.position
-        dealt = min(lots or order.lots, position.lots)
-        at = price or self.price(order)
+        dealt = min(deal.lots or order.lots, position.lots)
+        at = deal.price or self.price(order)
         rate = self._valuation.rate(market, quote, order.rate, held.rate) or held.rate
         profit = profit_at(market.spec, position, dealt, at, rate)
+        if deal.profit is not None and abs(dealt - deal.lots) <= SAME_LOTS:
+            profit = round(deal.profit, 2)
         fill = fills.closing_fill(position, order.order_id, dealt, at, quote.time_us, code, profit)
         return Dealt(fill, rest_of(held, dealt), reason=reason)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from mt5crs_services.gateway.broker import HandDeal, Word
 from mt5crs_services.gateway.brokers.bridge.account import evidence
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals
 from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLink, BridgeMessage
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
@@ -123,7 +124,7 @@ class HandFates:
             lots, price = lots or there.lots, price or there.open_price
         price = price or self._deals.price(sent.order)
         self._tell_later(sent, who, ticket, lots or sent.instruction.lots, price)
-        found = list(self._traffic.dealt(sent, ticket, lots, price, _said(who)))
+        found = list(self._traffic.dealt(sent, OrderDeals(ticket, lots, price), _said(who)))
         return found[0] if found else "its position is closed already"
 
     def _tell_later(

@@ -10,7 +10,7 @@ from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.closings import Ended
 from mt5crs_services.gateway.brokers.bridge.account.evidence import ContradictionError
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
-from mt5crs_services.gateway.brokers.bridge.account.told_deals import ToldDeals
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals, ToldDeals
 from mt5crs_services.gateway.brokers.bridge.account.unexplained_money import UnexplainedMoney
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
@@ -122,7 +122,7 @@ class OrderLookup:
         self, sent: SentOrder, snapshot: AccountSnapshot, known: set[int], money: UnexplainedMoney
     ) -> Iterator[Word]:
         if (deals := self._told.of_order(sent.order)) is not None:
-            yield from self._traffic.dealt(sent, *deals, FOUND)
+            yield from self._traffic.dealt(sent, deals, FOUND)
             return
         if sent.stray is not None:
             yield from self._look_for_stray(sent, sent.stray, snapshot, money)
@@ -135,9 +135,8 @@ class OrderLookup:
                 detail = FOUND
                 if found.lots > sent.order.lots + evidence.SAME_LOTS:
                     detail += f", with more lots than the {sent.order.lots:g} that were ordered"
-                yield from self._traffic.dealt(
-                    sent, found.ticket, found.lots, found.open_price, detail
-                )
+                deal = OrderDeals(found.ticket, found.lots, found.open_price)
+                yield from self._traffic.dealt(sent, deal, detail)
                 return
             _ask_people(sent, evidence.suspected(sent.order, snapshot.positions, known))
         elif (done := self._closed(sent, snapshot, money)) is not None:
@@ -165,7 +164,7 @@ class OrderLookup:
             if sent.closed_at:
                 # What else is gone, somebody else has closed; that is booked by and by.
                 lots = min(gone, sent.closed_lots or gone)
-                return self._traffic.dealt(sent, order.ticket, lots, sent.closed_at, "")
+                return self._traffic.dealt(sent, OrderDeals(order.ticket, lots, sent.closed_at), "")
             seen = _seen_gone(
                 sent, snapshot, money, self._deals.ended(held, gone), self._settle_after
             )
@@ -173,7 +172,7 @@ class OrderLookup:
                 return iter(())
             # What is gone since, too, somebody else has closed.
             lots = min(gone, seen.lots)
-            return self._traffic.dealt(sent, order.ticket, lots, seen.price, FOUND)
+            return self._traffic.dealt(sent, OrderDeals(order.ticket, lots, seen.price), FOUND)
         sent.gone = None
         if sent.closed_at:
             raise ContradictionError(
@@ -228,7 +227,7 @@ class OrderLookup:
                 return
             price = seen.price
         sent.stray = stray
-        yield from self._traffic.dealt(sent, stray.ticket, gone, price, "")
+        yield from self._traffic.dealt(sent, OrderDeals(stray.ticket, gone, price), "")
 
     def _go_after_look(self, sent: SentOrder, snapshot: AccountSnapshot) -> Iterator[Word]:
         """Send an order that closes a position, now that the position is known to be there."""

@@ -14,6 +14,7 @@ from mt5crs_services.gateway.broker import (
 )
 from mt5crs_services.gateway.brokers.bridge.account import evidence
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import Snapshots
+from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals
 from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLink, BridgeMessage
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
@@ -224,7 +225,8 @@ class OrderTraffic:
         elif word.verdict is DealVerdict.DONE and taken and word.ticket in taken:
             self._doubt(sent, f"the bridge names position {word.ticket}, which is another's")
         elif word.verdict is DealVerdict.DONE:
-            yield from self.dealt(sent, word.ticket, word.lots, word.price, word.detail)
+            deal = OrderDeals(word.ticket, word.lots, word.price, word.profit)
+            yield from self.dealt(sent, deal, word.detail)
         elif goes_again(sent, word, moved, (limits, self._settings.max_deviation)):
             yield from self._again(sent)
         elif word.verdict in (DealVerdict.REFUSED, DealVerdict.RETRY) or (
@@ -237,19 +239,9 @@ class OrderTraffic:
             sent.named = word.ticket
             self._doubt(sent, word.detail, denied)
 
-    def dealt(
-        self, sent: SentOrder, ticket: int, lots: float, price: float, detail: str
-    ) -> Iterator[Word]:
-        """What follows from an order that was dealt.
-
-        Args:
-            sent: The order.
-            ticket: The position that it has opened.
-            lots: Volume; 0.0: all of it.
-            price: 0.0: that of the newest quote.
-            detail: For people.
-        """
-        order, found = sent.order, self._deals.of(sent, ticket, lots, price)
+    def dealt(self, sent: SentOrder, deal: OrderDeals, detail: str) -> Iterator[Word]:
+        """What follows from an order that was dealt, with something for people."""
+        order, found = sent.order, self._deals.of(sent, deal)
         if not found:
             yield from self.refused(sent, Code.NO_POSITION, "it was closed meanwhile")
             return
@@ -260,7 +252,7 @@ class OrderTraffic:
             yield from found
             self._remove(order.order_id)
             return
-        if not price:
+        if not deal.price:
             detail = f"{detail}; {PRICE_OF_QUOTE}".removeprefix("; ")
         yield self._answer(sent, _outcome(sent, found[0], detail))
 
