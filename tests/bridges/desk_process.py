@@ -24,16 +24,11 @@ from mt5crs_shared.trading.orders import Order, Position, Side
 from tests.bridges.office import BridgeOffice, BridgeProcess
 from tests.bridges.scripted_bridge import BRIDGES, Faults
 from tests.bridges.windows_side import ODDS, WindowsProcess
+from tests.quoted_symbols import FIRST, digits_of
 from tests.unit.gateway_cases import order
 
-DIRECT = {"euro": ("EURUSD", 7), "cable": ("GBPUSD", 8), "aussie": ("AUDUSD", 9)}
-"""Strategies, each with its symbol and magic number."""
-
-OF_EACH_KIND = {"euro": ("EURUSD", 7), "yen": ("USDJPY", 8), "cross": ("EURGBP", 9)}
-"""Where the terminal knows its currencies: the account is in USD."""
-
-CONVERTERS = ("GBPUSD",)
-"""What else is quoted for them."""
+NAMES = {"euro": ("EURUSD", 7), "yen": ("USDJPY", 8), "cross": ("EURGBP", 9)}
+"""Strategies, each with its symbol and magic number; nobody trades what else is quoted."""
 
 QUICK = {
     "trust_account": True,
@@ -51,7 +46,6 @@ class Desk:
     def __init__(self, dialect: str, port: int, folder: Path, seed: int) -> None:
         self.rng = random.Random(seed)
         self.exact = dialect not in ("order_send", "expert_advisor")
-        self.names = names_of(dialect)
         self.office = office_of(dialect, port, folder)
         self.intents = folder / "intents.jsonl"
         self.on_way: dict[str, Order] = {}
@@ -63,7 +57,7 @@ class Desk:
         self._take_up()
         while self.sent < orders or self.on_way:
             self._quote_all()
-            for name in self.names:
+            for name in NAMES:
                 free = time.monotonic() >= self.not_before.get(name, 0.0)
                 if name not in self.on_way and self.sent < orders and free:
                     self._decide(name)
@@ -106,7 +100,7 @@ class Desk:
         self.office.send(request)
 
     def _opening(self, name: str) -> Order:
-        symbol, magic = self.names[name]
+        symbol, magic = NAMES[name]
         on = self.office.quote(symbol)
         side: Side = self.rng.choice(["BUY", "SELL"])
         sign = 1.0 if side == "BUY" else -1.0
@@ -124,7 +118,7 @@ class Desk:
         )
 
     def _closing(self, name: str, held: Position) -> Order:
-        symbol, magic = self.names[name]
+        symbol, magic = NAMES[name]
         side: Side = "SELL" if held.side == "BUY" else "BUY"
         return order(
             self.office.quote(symbol),
@@ -148,6 +142,8 @@ class Desk:
             if sent.doubted(time.monotonic()) < QUICK["unknown_after"]:
                 continue  # The bridge may come to it still.
             comment = Comments("").of(sent.order.order_id)
+            if self.office.bridge.book.waits(comment):
+                continue
             entry = "IN" if sent.order.action == "OPEN" else "OUT"
             deals = self.office.bridge.book.deals()
             found = [d for d in deals if (d.comment, d.entry) == (comment, entry)]
@@ -194,34 +190,23 @@ def office_of(dialect: str, port: int, folder: Path) -> BridgeOffice[Any]:
         windows.port = port
         account = AccountConfig(5001, "StandIn-Demo")
         settings = QUICK | {"timeout": 1.0}
-        return BridgeOffice(
-            folder / "ledger.db", windows, account=account, **settings, **desk_of(dialect)
-        )
+        return BridgeOffice(folder / "ledger.db", windows, account=account, **settings, **desk_of())
     bridge = BridgeProcess(dialect, folder / "terminal.db", Faults())
     bridge.port = port
-    return BridgeOffice(folder / "ledger.db", bridge, **QUICK, **desk_of(dialect))
+    return BridgeOffice(folder / "ledger.db", bridge, **QUICK, **desk_of())
 
 
-def names_of(dialect: str) -> dict[str, tuple[str, int]]:
-    """The strategies of the desk, each with its symbol and magic number."""
-    return OF_EACH_KIND if dialect == WindowsProcess.dialect else DIRECT
-
-
-def desk_of(dialect: str) -> dict[str, object]:
+def desk_of() -> dict[str, object]:
     """The strategies and symbols of the desk."""
-    names = names_of(dialect)
-    wanted = [symbol for symbol, _ in names.values()]
-    symbols = {symbol: _spec(symbol) for symbol in dict.fromkeys([*wanted, *CONVERTERS])}
+    symbols = {
+        name: SymbolSpec(name, 100_000.0, digits_of(name), 0.01, 0.01, 100.0, name[3:], name[:3])
+        for name in FIRST
+    }
     strategies = tuple(
         StrategyConfig(name, symbol, magic=magic, risk_config=RiskConfig(max_position_size=1.0))
-        for name, (symbol, magic) in names.items()
+        for name, (symbol, magic) in NAMES.items()
     )
     return {"strategies": strategies, "symbols": symbols}
-
-
-def _spec(symbol: str) -> SymbolSpec:
-    digits = 3 if symbol.endswith("JPY") else 5
-    return SymbolSpec(symbol, 100_000.0, digits, 0.01, 0.01, 100.0, symbol[3:], symbol[:3])
 
 
 if __name__ == "__main__":

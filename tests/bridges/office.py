@@ -25,7 +25,8 @@ from mt5crs_shared.messages import OrderAnswer, PositionClosed
 from mt5crs_shared.trading.operator_requests import Adopt, Settle, TradingReport
 from mt5crs_shared.trading.orders import Order, OrderResult, Position
 from tests.bridges.scripted_bridge import BRIDGES, Faults
-from tests.bridges.terminal_book import SPREAD_POINTS, TerminalBook
+from tests.bridges.terminal_book import TerminalBook
+from tests.quoted_symbols import digits_of, spread_of
 from tests.system import free_port
 from tests.unit.gateway_cases import Office, config, order, tick
 
@@ -190,9 +191,8 @@ class BridgeOffice(Office, Generic[B]):
         """The next tick of the gateway's own stream: what the terminal quotes."""
         self.time_us += 100_000
         bid = self.bridge.book.bid(symbol)
-        spec = self.config.symbols[symbol]
-        ask = bid + SPREAD_POINTS * spec.point
-        made = tick(self.time_us, round(bid, spec.digits), round(ask, spec.digits), symbol)
+        digits, ask = digits_of(symbol), bid + spread_of(symbol)
+        made = tick(self.time_us, round(bid, digits), round(ask, digits), symbol)
         self.feed(made)
         return made
 

@@ -17,6 +17,7 @@ import msgspec
 import zmq
 
 from tests.bridges.terminal_book import BookedPosition, TerminalBook
+from tests.quoted_symbols import FIRST, point_of
 
 Reply = dict[str, Any]
 
@@ -123,8 +124,9 @@ class Bridge:
 
     def market_moves(self) -> None:
         """The price goes on, and somebody may close something."""
-        symbol = self.rng.choice(["EURUSD", "GBPUSD"])
-        self.book.quote(symbol, self.book.bid(symbol) + self.rng.uniform(-2e-4, 2e-4))
+        symbol = self.rng.choice(list(FIRST))
+        moved = self.rng.uniform(-20.0, 20.0) * point_of(symbol)
+        self.book.quote(symbol, self.book.bid(symbol) + moved)
         if self.happens(self.faults.pays):
             self.book.deposit(self.rng.choice([-3.0, 5.0]))
         if self.happens(self.faults.by_hand):

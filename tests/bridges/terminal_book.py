@@ -5,11 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-CONTRACT = 100_000.0
-"""Of every symbol here; all are quoted in the account's currency."""
+from tests.quoted_symbols import FIRST, digits_of, spread_of
 
-SPREAD_POINTS = 10
-SPREAD = SPREAD_POINTS * 1e-5
+CONTRACT = 100_000.0
+"""Of every symbol here; the account is in USD."""
 
 
 class BookedPosition(msgspec.Struct, frozen=True):
@@ -79,19 +78,24 @@ class TerminalBook:
         rows = self._db.execute(f"SELECT {columns} FROM deals ORDER BY id").fetchall()
         return [BookedDeal(*row) for row in rows]
 
+    def waits(self, comment: str) -> bool:
+        """No order does: it is executed at once, or never."""
+        return False
+
     def bid(self, symbol: str) -> float:
         """The newest price."""
         row = self._db.execute("SELECT bid FROM prices WHERE symbol = ?", (symbol,)).fetchone()
-        return float(row[0]) if row is not None else 1.1
+        return float(row[0]) if row is not None else FIRST.get(symbol, 1.1)
 
     def quote(self, symbol: str, bid: float) -> None:
         """The next price; what it touches is closed."""
-        self._db.execute("INSERT OR REPLACE INTO prices VALUES (?, ?)", (symbol, round(bid, 5)))
+        bid = round(bid, digits_of(symbol))
+        self._db.execute("INSERT OR REPLACE INTO prices VALUES (?, ?)", (symbol, bid))
         for each in self.positions():
             if each.symbol != symbol:
                 continue
             long = each.side == "BUY"
-            price = bid if long else bid + SPREAD
+            price = bid if long else bid + spread_of(symbol)
             sign = 1.0 if long else -1.0
             if each.sl and sign * (price - each.sl) <= 0:
                 self.close(each.ticket, each.lots, "sl", price=each.sl)
@@ -101,7 +105,7 @@ class TerminalBook:
     def market_price(self, symbol: str, side: str) -> float:
         """What a deal of a side costs."""
         bid = self.bid(symbol)
-        return round(bid + SPREAD if side == "BUY" else bid, 5)
+        return round(bid + (spread_of(symbol) if side == "BUY" else 0.0), digits_of(symbol))
 
     def deal(
         self,
@@ -148,7 +152,8 @@ class TerminalBook:
         dealt = min(lots, found.lots)
         left = round(found.lots - dealt, 8)
         sign = 1.0 if found.side == "BUY" else -1.0
-        profit = round(sign * (at - found.open_price) * dealt * CONTRACT, 2)
+        made = sign * (at - found.open_price) * dealt * CONTRACT
+        profit = round(made * self._rate(found.symbol, at, made > 0.0), 2)
         with self._all_or_nothing():
             if left > 0:
                 self._db.execute("UPDATE positions SET lots = ? WHERE ticket = ?", (left, ticket))
@@ -160,6 +165,13 @@ class TerminalBook:
                 BookedDeal(ticket, "OUT", side, dealt, at, profit, found.magic, comment, reason)
             )
         return dealt, at
+
+    def _rate(self, symbol: str, price: float, gains: bool) -> float:
+        """What one unit of a symbol's quote currency is worth."""
+        if symbol.startswith("USD"):
+            return 1.0 / price
+        pair = f"{symbol[3:]}USD"
+        return 1.0 if pair == "USDUSD" else self.market_price(pair, "SELL" if gains else "BUY")
 
     def forget(self, ticket: int) -> None:
         """It is another account, which never had that position."""

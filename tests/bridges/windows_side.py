@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.bridges.terminal_book import BookedDeal, BookedPosition
 from tests.mt5_standin.module import VARIABLE
-from tests.mt5_standin.restless import MODULE, SYMBOLS, Odds
+from tests.mt5_standin.restless import MODULE, Odds
+from tests.quoted_symbols import FIRST
 from tests.system import free_port
 
 SIDES = ("BUY", "SELL")
@@ -51,7 +52,7 @@ class WindowsBook:
     def bid(self, symbol: str) -> float:
         """The newest price."""
         file = self._folder / "prices.json"
-        return float((json.loads(file.read_text()) if file.exists() else SYMBOLS)[symbol])
+        return float((json.loads(file.read_text()) if file.exists() else FIRST)[symbol])
 
     def positions(self) -> list[BookedPosition]:
         """What is open."""
@@ -88,9 +89,13 @@ class WindowsBook:
             if each["symbol"]
         ]
 
+    def waits(self, comment: str) -> bool:
+        """The broker has an order, and executes it once the terminal is there again."""
+        return any(comment in each["request"]["sent_as"] for each in self._book()["delayed"])
+
     def _book(self) -> dict[str, Any]:
         file = self._folder / "book.json"
-        empty = {"balance": 10_000.0, "positions": [], "deals": []}
+        empty = {"balance": 10_000.0, "positions": [], "deals": [], "delayed": []}
         return dict(json.loads(file.read_text())) if file.exists() else empty
 
 
@@ -119,7 +124,7 @@ class WindowsProcess:
         self.starts += 1
         config = self._folder / "gateway.yaml"
         config.write_text(
-            f"login: 5001\nserver: StandIn-Demo\nsymbols: [{', '.join(SYMBOLS)}]\n"
+            f"login: 5001\nserver: StandIn-Demo\nsymbols: [{', '.join(FIRST)}]\n"
             f"orders_port: {self.port}\nticks_port: {free_port()}\nserver_zone: '+05:30'\n"
         )
         command = [sys.executable, "-c", CODE, "--config", str(config)]

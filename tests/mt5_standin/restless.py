@@ -17,6 +17,7 @@ from typing import Any
 from tests.mt5_standin.broker import Broker, Instrument
 from tests.mt5_standin.module import VARIABLE, ZONE_S
 from tests.mt5_standin.package import CrashError, Fault, StandIn
+from tests.quoted_symbols import FIRST, digits_of, spread_of
 
 MODULE = """
 import sys
@@ -24,11 +25,6 @@ from tests.mt5_standin.restless import in_folder
 sys.modules[__name__] = in_folder()
 """
 
-SYMBOLS = {"EURUSD": 1.1, "USDJPY": 150.0, "EURGBP": 0.85, "GBPUSD": 1.29}
-"""Each with its first price; the account is in USD, and the last one is traded by nobody."""
-
-DIGITS = {name: 3 if name.endswith("JPY") else 5 for name in SYMBOLS}
-SPREAD_POINTS = 10
 MOVES_EVERY = 0.05
 """Seconds between two prices of a symbol."""
 
@@ -78,13 +74,14 @@ class RestlessBroker(Broker):
         self._rng = rng
         self._prices = folder / "prices.json"
         known = json.loads(self._prices.read_text()) if self._prices.exists() else {}
-        for name, first in SYMBOLS.items():
+        for name, first in FIRST.items():
             self.instruments[name] = made = Instrument(
-                name, digits=DIGITS[name], base=name[:3], profit=name[3:]
+                name, digits=digits_of(name), base=name[:3], profit=name[3:]
             )
             made.bid = known.get(name, first)
-            made.ask = made.bid + SPREAD_POINTS * made.point
+            made.ask = made.bid + spread_of(name)
         self._move_at = 0.0
+        self.commission_a_lot = 0.35
 
     @property
     def calm(self) -> bool:
@@ -95,14 +92,14 @@ class RestlessBroker(Broker):
         if self.now() < self._move_at or self.calm:
             return
         self._move_at = self.now() + MOVES_EVERY
-        for name in SYMBOLS:
+        for name in FIRST:
             known = self.instruments[name]
             bid = round(known.bid + self._rng.uniform(-20.0, 20.0) * known.point, known.digits)
-            self.quote(name, bid, round(bid + SPREAD_POINTS * known.point, known.digits))
+            self.quote(name, bid, round(bid + spread_of(name), known.digits))
             del known.ticks[:-1_000]
         self._touch()
         new = self._prices.with_suffix(".new")
-        new.write_text(json.dumps({name: self.instruments[name].bid for name in SYMBOLS}))
+        new.write_text(json.dumps({name: self.instruments[name].bid for name in FIRST}))
         new.replace(self._prices)
 
     def _touch(self) -> None:
