@@ -13,14 +13,21 @@ from mt5crs_services.gateway.brokers.bridge.account.evidence import (
 )
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import why_not
 from mt5crs_services.gateway.brokers.bridge.account.told_deals import OrderDeals
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarAccount, FarPosition
-from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
+    DealVerdict,
+    FarAccount,
+    FarPosition,
+)
+from mt5crs_services.gateway.brokers.bridge.dialects.windows_gateway import WindowsGatewayDialect
+from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker, instruction_of
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrder
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.brokers.valuation import Valuation
 from mt5crs_services.gateway.ledger.open_position import OpenPosition
 from mt5crs_services.gateway.quotes.market import Market
 from mt5crs_services.gateway.requests.order_service import OWN_SUFFIXES
+from mt5crs_services.mt5_gateway.answers import OrderReport
+from mt5crs_services.mt5_gateway.protocol import encode_message
 from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.trading.orders import Code, Position
 from tests.unit.gateway_cases import SYMBOLS, config, order, tick
@@ -198,3 +205,33 @@ def test_what_came_too_late_and_goes_in_equal_parts_has_an_id_for_each() -> None
         ids += [opened.fill.order_id, closed.fill.order_id]
     assert len(set(ids)) == 4
     assert all(name.endswith(OWN_SUFFIXES) for name in ids)
+
+
+@pytest.mark.parametrize(
+    ("told", "booked"),
+    [(OrderDeals(5, 0.1, 1.2, 998.76), 998.76), (OrderDeals(5, 0.1, 1.2), 1000.0)],
+    ids=["the broker says", "it is counted"],
+)
+def test_what_a_closing_has_made_is_the_brokers_word(told: OrderDeals, booked: float) -> None:
+    settings = config()
+    market, holdings = Market(settings), Holdings()
+    made = DealMaker(market, Valuation(settings.globals.paper, market), holdings, COMMENTS)
+    opened = made.opened(order(tick(1)), 5, 0.1, 1.1)
+    assert opened.held is not None
+    holdings.add(opened.held)
+    closing = order(tick(2), "SELL", ticket=5)
+    sent = SentOrder(closing, made.instruction(closing), 0.0)
+    (closed,) = made.of(sent, told)
+    assert (closed.fill.profit, closed.held) == (booked, None)
+    # A part of it was closed by hand, and booked before: the word is of more than that.
+    holdings.book(made.closed(closing, opened.held, OrderDeals(5, 0.06, 1.2), Code.MANUAL, ""))
+    (rest,) = made.of(sent, told)
+    assert (rest.fill.lots, rest.fill.profit) == (0.04, 400.0)
+
+
+def test_a_word_that_names_no_deal_does_not_say_what_it_has_made() -> None:
+    dialect, instruction = WindowsGatewayDialect(), instruction_of(BUY, "abc", 0.1, 1.1)
+    report = OrderReport("abc", "FILLED", ticket=5, lots=0.1, price=1.2, deal=9, profit=7.5)
+    for told, profit in ((report, 7.5), (msgspec.structs.replace(report, deal=0), None)):
+        word = dialect.read_order(encode_message("abc", told), instruction)
+        assert (word.verdict, word.profit) == (DealVerdict.DONE, profit)
