@@ -15,6 +15,7 @@ from benchmarks.fuzzing import valid
 from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.control.status_report import ChildStatus, StatusReport
 from mt5crs_shared.market import wire
+from mt5crs_shared.market.stream import SIMULATED_GIVE_UP
 from mt5crs_supervisor.chaos.campaign_system import CampaignSystem, ChaosError, wait_for
 from mt5crs_supervisor.chaos.scenario import free_port
 from mt5crs_supervisor.operator.control import ChildRequest
@@ -39,6 +40,10 @@ Market = Literal["feed", "publisher"]
 
 ANSWERS_WITHIN = 5.0
 """Seconds that the supervisor may take for an answer, whatever is done to it."""
+
+HEALED_WITHIN = SIMULATED_GIVE_UP + 15.0
+"""Seconds until everybody is back. A feed of ours whose older state is put back goes back in time,
+and whoever begins then waits for its word so long."""
 
 LAST_WORDS = 400
 """Characters that are shown of what a supervisor said when it ended."""
@@ -192,7 +197,7 @@ class Scene:
                 raise ChaosError(f"no word of {', '.join(silent)} within {within:g} s")
             time.sleep(0.05)  # between two questions
 
-    def heal(self, names: Collection[str], within: float = 30.0) -> list[Violation]:
+    def heal(self, names: Collection[str]) -> list[Violation]:
         """Have everybody back: those that gave up are restarted as an operator would."""
         asked: set[str] = set()
 
@@ -208,7 +213,7 @@ class Scene:
             return True
 
         try:
-            wait_for(whole, "everybody RUNNING", within)
+            wait_for(whole, "everybody RUNNING", HEALED_WITHIN)
         except ChaosError:
             return [
                 Violation(c.name, f"stays {c.state} {c.degraded} {c.last_error}")
