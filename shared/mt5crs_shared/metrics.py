@@ -50,6 +50,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
         errors_in_a_row: Those since the last evaluation without one.
         fill_errors_in_a_row: Deals in a row that the strategy's `on_fill` failed on.
         last_error: The last of them, for people.
+        last_error_us: Event time of the tick, or of the deal, that it came of.
         features_from_api: Evaluations on features of the feature API.
         feature_faults: Evaluations for which the feature API gave none.
         feature_faults_in_a_row: Those since the last one that had them.
@@ -87,6 +88,7 @@ class StrategyMetrics(msgspec.Struct, frozen=True):
     errors_in_a_row: int = 0
     fill_errors_in_a_row: int = 0
     last_error: str = ""
+    last_error_us: int = 0
     features_from_api: int = 0
     feature_faults: int = 0
     feature_faults_in_a_row: int = 0

@@ -59,6 +59,11 @@ def test_exceptions_now_and_then_are_told() -> None:
     text = said(error_count=33, last_error="ValueError: no (mine.py:51)")
     told = "33 exceptions in its code, the last: ValueError: no (mine.py:51); see `logs "
     assert told in text.replace("\n", " ")
+    # What was an hour ago may be mended since.
+    old = {"last_error_us": 1_700_000_000_000_000, "last_tick_time_us": 1_700_003_600_000_000}
+    assert "the last: at 22:13:20 UTC: ValueError: no" in said(
+        error_count=33, last_error="ValueError: no (mine.py:51)", **old
+    )
 
 
 def test_what_a_feature_api_gave_is_told_where_one_is_asked() -> None:

@@ -13,7 +13,7 @@ def fail(tally: Tally, text: str = "a bug") -> None:
     try:
         raise ValueError(text)
     except ValueError as error:
-        tally.error(error)
+        tally.error(error, 7)
 
 
 def test_the_same_error_has_its_traceback_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -33,6 +33,7 @@ def test_one_sound_evaluation_ends_a_row(caplog: pytest.LogCaptureFixture) -> No
     fail(tally)
     assert (tally.metrics.error_count, tally.metrics.errors_in_a_row) == (2, 1)
     assert tally.metrics.last_error.startswith("ValueError: a bug (test_tally.py:")
+    assert tally.metrics.last_error_us == 7
 
 
 def test_where_features_came_from_is_counted() -> None:

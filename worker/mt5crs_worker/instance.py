@@ -174,7 +174,7 @@ class StrategyInstance:
         except (JournalError, ReplacedError, BooksError, StateError):
             raise
         except (Exception, SystemExit) as error:
-            self._tally.error(error)
+            self._tally.error(error, tick.time_us)
             return False
         return True
 

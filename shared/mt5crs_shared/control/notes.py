@@ -151,9 +151,18 @@ def last_reason(metrics: StrategyMetrics) -> str:
 
     What was a minute ago may hold no more.
     """
-    age = (metrics.last_tick_time_us - metrics.last_reason_us) / 1e6
-    if age < JUST_NOW or not metrics.last_reason_us:
-        return metrics.last_reason
+    return _with_time(metrics.last_reason, metrics.last_reason_us, metrics)
+
+
+def last_error(metrics: StrategyMetrics) -> str:
+    """What a strategy's code has raised, the last time, and when, as `last_reason`."""
+    return _with_time(metrics.last_error, metrics.last_error_us, metrics)
+
+
+def _with_time(what: str, time_us: int, metrics: StrategyMetrics) -> str:
+    age = (metrics.last_tick_time_us - time_us) / 1e6
+    if age < JUST_NOW or not time_us:
+        return what
     # How long ago would be of that clock too: a replay's runs faster than the reader's.
-    moment = to_the_second(metrics.last_reason_us)
-    return f"at {moment if age > A_DAY else moment[11:]} UTC: {metrics.last_reason}"
+    moment = to_the_second(time_us)
+    return f"at {moment if age > A_DAY else moment[11:]} UTC: {what}"

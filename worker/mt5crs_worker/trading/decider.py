@@ -93,7 +93,7 @@ class Decider:
         try:
             self._on_fill(fill)
         except (Exception, SystemExit) as error:
-            self._tally.fill_error(error)
+            self._tally.fill_error(error, fill.time_us)
         else:
             self._tally.fill_sound()
 

@@ -70,27 +70,30 @@ class Tally:
             last_feature_fault=obtained.fault,
         )
 
-    def error(self, error: BaseException) -> None:
-        """Count an exception in an evaluation, and log it."""
+    def error(self, error: BaseException, time_us: int) -> None:
+        """Count an exception in the evaluation of a tick, and log it."""
         row = self._counts.errors_in_a_row + 1
         self._counts = msgspec.structs.replace(self._counts, errors_in_a_row=row)
-        self._failed(error)
+        self._failed(error, time_us)
 
-    def fill_error(self, error: BaseException) -> None:
-        """Count an exception in `on_fill`, and log it."""
+    def fill_error(self, error: BaseException, time_us: int) -> None:
+        """Count an exception in the `on_fill` of a deal, and log it."""
         row = self._counts.fill_errors_in_a_row + 1
         self._counts = msgspec.structs.replace(self._counts, fill_errors_in_a_row=row)
-        self._failed(error)
+        self._failed(error, time_us)
 
     def fill_sound(self) -> None:
         """`on_fill` went through without an error."""
         if self._counts.fill_errors_in_a_row:
             self._counts = msgspec.structs.replace(self._counts, fill_errors_in_a_row=0)
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException, time_us: int) -> None:
         counts = self._counts
         self._counts = msgspec.structs.replace(
-            counts, error_count=counts.error_count + 1, last_error=describe_answer(error)
+            counts,
+            error_count=counts.error_count + 1,
+            last_error=describe_answer(error),
+            last_error_us=time_us,
         )
         key = (type(error).__name__, place_of(error, is_ours))
         times = self._failures[key] = self._failures.get(key, 0) + 1

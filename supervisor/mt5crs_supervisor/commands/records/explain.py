@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_shared.control.notes import last_reason, way_out
+from mt5crs_shared.control.notes import last_error, last_reason, way_out
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import StrategyStatus
 from mt5crs_shared.errors import ConfigError
@@ -203,7 +203,7 @@ def _errors(row: StrategyStatus) -> str:
     if metrics is None or not metrics.error_count:
         return ""
     raised = counted(metrics.error_count, "exception")
-    return f"{raised} in its code, the last: {metrics.last_error}; see `logs {row.process.name}`"
+    return f"{raised} in its code, the last: {last_error(metrics)}; see `logs {row.process.name}`"
 
 
 def _decision(entry: StrategyConfig | None, last: Decision | None) -> str:
