@@ -10,6 +10,7 @@ import click
 
 from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.control.notes import way_out
+from mt5crs_shared.market.wire import to_the_second
 from mt5crs_shared.process.environment import asked_for
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import account_log
@@ -42,6 +43,9 @@ WITHIN = 15.0
 """Seconds that closing waits for a gateway that is catching up with the market."""
 
 LOOK_EVERY = 0.1
+
+OLD_TICK = 60.0
+"""Seconds after which people are told of which moment a price is."""
 
 Say = Callable[[str], None]
 """Takes what a command tells, line by line."""
@@ -297,7 +301,7 @@ def close(gateway: TradingControl, wanted: Sequence[Position], say: Say = foldin
             raise ControlTimeout(f"not closed: {_kept(report)}, for {WITHIN:g} s now")
         time.sleep(LOOK_EVERY)
     for fill in report.closed:
-        say(_closed(fill))
+        say(_closed(fill, time.time()))
     if report.kept:
         raise CommandError(f"not closed: {_kept(report)}")
 
@@ -306,9 +310,12 @@ def _kept(report: TradingReport) -> str:
     return "; ".join(f"position {ticket}: {why}" for ticket, why in report.kept.items())
 
 
-def _closed(fill: Fill) -> str:
+def _closed(fill: Fill, now: float) -> str:
     opened = "BUY" if fill.side == "SELL" else "SELL"
     what = f"{opened} {fill.lots:g} {fill.symbol} is closed at {fill.price:g}"
+    if now - fill.time_us / 1e6 > OLD_TICK:
+        # Where the feed is dead, a price of then is not that of now.
+        what += f" (newest tick {to_the_second(fill.time_us)} UTC)"
     return f"{fill.strategy}: {what}: {deal_in_words(fill)}"
 
 
