@@ -86,6 +86,7 @@ def test_what_a_feature_api_gave_is_told_where_one_is_asked() -> None:
         ),
         ({"state": "QUARANTINED", "last_error": "no model"}, "`restart eurusd_trend_v1`"),
         ({"state": "DISABLED"}, "has no process"),
+        ({"state": "DISABLED", "pid": None}, "guarded by the gateway; `flatten eurusd_trend_v1`"),
         ({"state": "REMOVED"}, "in no configuration any more"),
         ({"degraded": "the feed is silent"}, "trouble   the feed is silent"),
         ({}, "RUNNING for 2m05s, pid 4242"),
