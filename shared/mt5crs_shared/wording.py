@@ -52,7 +52,9 @@ def describe_error(error: BaseException, is_ours: Callable[[str], bool] | None =
     """
     name = _name_of(type(error))
     try:
-        text = one_line(str(error), ERROR_LENGTH)
+        # Where that is, a syntax error says itself; it is told in the same way as of others.
+        said = error.msg if isinstance(error, SyntaxError) else error
+        text = one_line(str(said), ERROR_LENGTH)
     except BaseException:
         text = "its text cannot be had"
     place = f" ({where})" if (where := place_of(error, is_ours)) else ""

@@ -118,6 +118,18 @@ def test_everything_that_cannot_be_used_is_told_with_its_line(folder: Path) -> N
         assert words in said
 
 
+def test_a_module_that_fails_is_told_once_for_all_that_name_it(folder: Path) -> None:
+    (folder / "mine.py").write_text("def broken(:\n")
+    system = CommandLine(folder, [entry(f"s{n}") for n in range(8)])
+    done = system.call("validate")
+    assert done.returncode == 4
+    (said,) = done.stderr.splitlines()
+    at = [n for n, text in enumerate(system.config.read_text().splitlines(), 1) if "mine:" in text]
+    assert said.startswith(f"{system.config}:{at[0]}:")
+    lines = ", ".join(map(str, at[1:6]))
+    assert "mine.py:1" in said and said.endswith(f"; so in line {lines}, 2 more")
+
+
 def test_what_is_shipped_can_be_used(folder: Path) -> None:
     (folder / "EURUSD.csv").write_text("timestamp,bid,ask\n2026-01-01T00:00:00Z,1.1,1.2\n")
     shutil.copytree(ROOT / "models", folder / "models")

@@ -312,7 +312,7 @@ def test_a_class_that_cannot_be_used_says_why(entry: str, words: str) -> None:
     ("source", "words"),
     [
         ("import tallib\n", "No module named 'tallib' (broken.py:1)"),
-        ("x = 1 /\n", "SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("x = 1 /\n", "SyntaxError: invalid syntax (broken.py:1)"),
         ("x = 1 / 0\n", "ZeroDivisionError: division by zero (broken.py:1)"),
         ("import sys\nsys.exit()\n", "SystemExit (broken.py:2)"),
     ],

@@ -133,7 +133,8 @@ def class_of(config: StrategyConfig) -> type[Strategy]:
 def _resolved(name: str) -> object:
     """What ``package.module:Class`` names, whatever its module does while it is imported."""
     module_name, _, class_name = name.partition(":")
-    fault = f"strategy: {name} cannot be imported"
+    # Of the module, where it is that: the same for every class of it.
+    fault = f"strategy: {module_name} cannot be imported"
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -152,7 +153,8 @@ def _resolved(name: str) -> object:
     near = nearest(class_name, classes)
     hint = f"did you mean {near}?" if near else f"it has {', '.join(classes) or 'none at all'}"
     hint += own_module(module_name)
-    raise StrategyError(f"{fault}: {module_name} has no class {class_name}; {hint}")
+    said = f"{module_name} has no class {class_name}; {hint}"
+    raise StrategyError(f"strategy: {name} cannot be imported: {said}")
 
 
 def _is_strategy(value: object) -> bool:

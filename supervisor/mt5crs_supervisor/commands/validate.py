@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -37,6 +37,9 @@ SERVICES: Final = {"feed": FEED, "gateway": RISK}
 
 MANY: Final = 8
 """Trials that take as long as the imports of the process that makes them."""
+
+LINES: Final = 5
+"""Lines of the file that are named where the same is wrong."""
 
 UNTRIED: Final = "what it names (classes, models, files) is tried once the file itself is right"
 
@@ -86,7 +89,7 @@ def problems_of(config: Config, path: Path) -> list[Problem]:
     """
     found = _found(config, range(len(config.strategies)), SERVICES)
     root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
-    return [_problem(path, root, inside, fault) for inside, fault in found]
+    return _problems(path, root, found)
 
 
 def problems_of_strategies(
@@ -102,7 +105,7 @@ def problems_of_strategies(
     """
     found = _found(config, numbers, services=())
     root = yaml_nodes.parse(text, ProblemReport(str(path)))
-    return [_problem(path, root, inside, fault) for inside, fault in found]
+    return _problems(path, root, found)
 
 
 def problems_of_children(
@@ -119,7 +122,7 @@ def problems_of_children(
     numbers = [number for number, each in enumerate(config.strategies) if each.name in names]
     found = _found(config, numbers, names)
     root = yaml_nodes.parse(text, ProblemReport(str(path))) if text else None
-    return [_problem(path, root, inside, fault) for inside, fault in found]
+    return _problems(path, root, found)
 
 
 def _found(
@@ -145,11 +148,23 @@ def _tried_strategies(config: Config, numbers: Sequence[int]) -> Iterator[tuple[
         yield from ((("strategies", number), fault) for fault in faults)
 
 
-def _problem(path: Path, root: Node | None, inside: Steps, fault: Unusable) -> Problem:
-    steps = (*inside, *fault.field.split("."))
-    mark = _mark(root, steps)
-    reason = fault.reason.removeprefix(f"{fault.field}: ")
-    return Problem(str(path), mark.line, mark.column, _path(steps), reason)
+def _problems(
+    path: Path, root: Node | None, found: Iterable[tuple[Steps, Unusable]]
+) -> list[Problem]:
+    """One for each thing that is wrong: a module that fails may be that of fifty strategies."""
+    alike: dict[tuple[str, str], list[Steps]] = {}
+    for inside, fault in found:
+        reason = fault.reason.removeprefix(f"{fault.field}: ")
+        alike.setdefault((fault.field, reason), []).append((*inside, *fault.field.split(".")))
+    return [_problem(path, root, reason, *places) for (_, reason), places in alike.items()]
+
+
+def _problem(path: Path, root: Node | None, reason: str, steps: Steps, *others: Steps) -> Problem:
+    mark, lines = _mark(root, steps), [str(_mark(root, each).line) for each in others]
+    if len(lines) > LINES:
+        lines[LINES:] = [f"{len(lines) - LINES} more"]
+    also = f"; so in line {', '.join(lines)}" if lines else ""
+    return Problem(str(path), mark.line, mark.column, _path(steps), reason + also)
 
 
 def _all_tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:
