@@ -396,3 +396,32 @@ def test_a_gap_after_a_tick_from_the_future_ends_with_the_next_tick() -> None:
     assert reader.join_now() == live
     (gap,) = reader.take_breaks()
     assert (gap.index, gap.before, gap.after) == (0, early, stream[20])
+
+
+def test_where_the_clock_returned_in_a_gap_it_ends_with_the_first_tick_after_it() -> None:
+    """A single tick from the future is no end of it, whenever it comes."""
+    stream, day = quotes(40), 86_400_000_000
+    ahead = [replace(tick, time_us=tick.time_us + day) for tick in stream[6:10]]
+    early = replace(stream[21], time_us=stream[21].time_us + 3 * day)
+    for live in ([stream[20], early], [stream[20], early, *stream[22:26]]):
+        reader = CatchUp("EURUSD")
+        ask(ring_of([*stream[:6], *ahead]), reader)
+        for tick in live:
+            reader.on_live(tick)
+        assert reader.join_now() == live
+        (gap,) = reader.take_breaks()
+        assert (gap.index, gap.before, gap.after) == (0, ahead[-1], stream[20])
+
+
+def test_where_the_publisher_repeats_itself_a_gap_begins_after_that() -> None:
+    stream, day = quotes(40), 86_400_000_000
+    early = replace(stream[35], time_us=stream[35].time_us + day)
+    for new in (stream[35:38], [early, *stream[36:38]]):
+        reader = CatchUp("EURUSD")
+        ask(ring_of(stream[:30]), reader)
+        reader.rejoin()
+        for tick in [*stream[10:16], *new]:
+            reader.on_live(tick)
+        assert reader.join_now() == [*stream[10:16], *new]
+        (gap,) = reader.take_breaks()
+        assert (gap.index, gap.before, gap.after) == (6, stream[29], new[0])

@@ -10,7 +10,7 @@ what comes live, and processes the ticks it is given, in that order.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -173,9 +173,7 @@ class CatchUp:
         self._joined = True
         self._beginning = False
         if fresh:
-            believed_us = self._believed_us()
-            newer = (n for n, tick in enumerate(fresh) if tick.time_us > believed_us)
-            first = next(newer, 0)
+            first = _first_new(self._tail, fresh)
             self._note_break(first, fresh[first])
         for tick in fresh:
             self._take(tick)
@@ -185,17 +183,6 @@ class CatchUp:
         """Where ticks may be missing in what was handed over last."""
         taken, self._breaks = tuple(self._breaks), []
         return taken
-
-    def _believed_us(self) -> int:
-        """Time of the newest of the last ticks that is believed.
-
-        After one from the future all that follow would be late, to the next such one: the gap
-        would be told as one that reaches until then.
-        """
-        judge = TickSanity()
-        for tick in self._tail:
-            judge.judge(tick)
-        return judge.last_time_us
 
     def _note_break(self, index: int, tick: Tick) -> None:
         """Nobody can say what was published between the last tick taken and this one."""
@@ -248,6 +235,27 @@ class CatchUp:
             fresh = content(self._live.popleft())[0] > newest_us
             self.missed += fresh
             self.duplicates += not fresh
+
+
+def _first_new(before: Iterable[Tick], after: Sequence[Tick]) -> int:
+    """Which of the ticks after a hole is the first that the publisher does not repeat.
+
+    It is newer than what is believed of those before. After one from the future all that follow
+    would be late, to the next such one: the hole would be told as one that reaches until then. Nor
+    is one alone from the future new where the clock has returned in the hole: nothing is newer
+    then, and all of it is new.
+    """
+    judge = TickSanity()
+    for tick in before:
+        judge.judge(tick)
+    believed_us = judge.last_time_us
+    newer = [tick.time_us > believed_us for tick in after]
+    early = [judge.judge(tick) == "early" for tick in after]
+    for number in range(len(after)):
+        alone = early[number] and not any(newer[number + 1 : number + 2])
+        if newer[number] and not alone:
+            return number
+    return 0
 
 
 def _unheard(taken: list[Content], live: list[Content]) -> int:
