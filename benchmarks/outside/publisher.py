@@ -77,6 +77,7 @@ class Publisher:
         self._log = log
         self._numbers = {symbol: number for number, symbol in enumerate(plan.days)}
         self._recent: deque[Tick] = deque(maxlen=1_000)
+        self._unsent: set[str] = set()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._subscribed = 0
         self._tape = self._patient = False
@@ -124,8 +125,9 @@ class Publisher:
             case Trouble.REPEAT:
                 newest = {t.symbol: t.time_us for t in self._recent}
                 for tick in list(self._recent)[-event.repeated :]:
-                    # One as old as the newest is the newest, whoever looks at it.
-                    if tick.time_us < newest[tick.symbol]:
+                    # One as old as the newest is the newest, whoever looks at it. And what is said
+                    # twice has nothing in between: where the newest was not sent, nobody can know.
+                    if tick.time_us < newest[tick.symbol] and tick.symbol not in self._unsent:
                         self._send(tick)
             case Trouble.FUTURE:
                 for tick in {t.symbol: t for t in self._recent}.values():
@@ -140,6 +142,10 @@ class Publisher:
     def _publish(self, tick: Tick) -> None:
         self._send(tick)
         self._recent.append(tick)
+        if self._socket is None:
+            self._unsent.add(tick.symbol)
+        else:
+            self._unsent.discard(tick.symbol)
 
     def _send(self, tick: Tick) -> None:
         sent = self._socket is not None
