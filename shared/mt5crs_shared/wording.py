@@ -53,7 +53,7 @@ def describe_error(error: BaseException, is_ours: Callable[[str], bool] | None =
     name = _name_of(type(error))
     try:
         # Where that is, a syntax error says itself; it is told in the same way as of others.
-        said = error.msg if isinstance(error, SyntaxError) else error
+        said = (isinstance(error, SyntaxError) and error.msg) or error
         text = one_line(str(said), ERROR_LENGTH)
     except BaseException:
         text = "its text cannot be had"

@@ -35,6 +35,16 @@ def test_a_position_is_opened_and_closed(desk: BridgeDesk) -> None:
     assert desk.bridge.book.positions() == []
 
 
+@pytest.mark.parametrize("desk", SEEING[:1], indirect=True)
+@pytest.mark.parametrize("name", ["hand", "fate", "snapshot"])
+def test_no_name_of_a_strategy_is_taken_for_a_question_of_our_own(
+    desk: BridgeDesk, name: str
+) -> None:
+    desk.ready()
+    opened = desk.result(order(desk.quote(), order_id=f"{name}:1700000000000000:0:OPEN"))
+    assert opened.code is Code.FILLED, opened
+
+
 @pytest.mark.parametrize("desk", SEEING, indirect=True)
 def test_an_answer_that_is_lost_is_found_in_the_account(desk: BridgeDesk) -> None:
     desk.ready()

@@ -126,8 +126,8 @@ def test_a_module_that_fails_is_told_once_for_all_that_name_it(folder: Path) -> 
     (said,) = done.stderr.splitlines()
     at = [n for n, text in enumerate(system.config.read_text().splitlines(), 1) if "mine:" in text]
     assert said.startswith(f"{system.config}:{at[0]}:")
-    lines = ", ".join(map(str, at[1:6]))
-    assert "mine.py:1" in said and said.endswith(f"; so in line {lines}, 2 more")
+    lines = ", ".join(f"line {n}" for n in at[1:6])
+    assert "mine.py:1" in said and said.endswith(f"; so in {lines}, 2 more")
 
 
 def test_what_is_shipped_can_be_used(folder: Path) -> None:

@@ -3,11 +3,13 @@
 import json
 import signal
 import time
+from typing import Any
 
 import msgspec
 import pytest
 
 from mt5crs_services.gateway.brokers.bridge.bridge_broker import BridgeBroker
+from mt5crs_services.gateway.brokers.bridge.reconciliation import Reconciliation
 from mt5crs_services.mt5_gateway.answers import OrderReport
 from mt5crs_services.mt5_gateway.requests import AskOrder
 from mt5crs_shared import events
@@ -15,7 +17,7 @@ from mt5crs_shared.trading.operator_requests import Settle
 from mt5crs_shared.trading.orders import Code, Order
 from tests.bridges.office import settled
 from tests.integration.test_bridge_account import noted
-from tests.integration.test_windows_bridge import Desk, charged, desk
+from tests.integration.test_windows_bridge import Desk, Killed, charged, desk
 from tests.unit.gateway_cases import order
 
 __all__ = ["desk"]
@@ -107,6 +109,31 @@ def test_the_program_beside_the_terminal_is_told_what_people_say(desk: Desk, kil
     assert desk.result(order(desk.quote())).code is Code.FILLED
     assert windows.hello().unsettled == ()
     assert desk.far_side.hand_fates == ()
+
+
+def test_killed_before_it_is_booked_what_people_say_comes_back_as_the_answer(desk: Desk) -> None:
+    desk.ready()
+    lost = order(desk.quote())
+    wait_until_its_order_is_lost(desk, lost)
+    keep = Reconciliation.remember
+
+    def dies(self: Reconciliation, *args: Any, **changes: Any) -> None:
+        keep(self, *args, **changes)
+        if "hand_fates" in changes:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reconciliation, "remember", dies)
+        with pytest.raises(Killed):
+            settled(desk, Settle(lost.order_id, False, "ann"))
+    assert lost.order_id not in desk.results
+    desk.restart()
+    desk.quote()
+    desk.until(lambda: lost.order_id in desk.results, "its strategy is told")
+    result = desk.results[lost.order_id]
+    assert (result.status, result.detail) == ("REJECTED", "ann says that it was not executed")
+    desk.ready()
+    assert desk.result(order(desk.quote())).code is Code.FILLED
 
 
 def test_it_is_told_too_that_an_order_was_dealt(desk: Desk) -> None:

@@ -196,9 +196,18 @@ def test_an_order_that_could_be_several_stays_unknown(office: Office) -> None:
 def test_the_operator_says_that_an_order_was_not_executed(office: Office) -> None:
     office.package.faults.append(Fault(answer="none", execute=False))
     sent(office)
-    settled = office.watch.settle(SettleOrder("a:1", 0, "anna"))
-    assert (settled.status, settled.detail) == ("REJECTED", "anna says that it was not executed")
+    word = SettleOrder("a:1", 0, "anna")
+    # Before the books of the right account were looked into, it may stand there.
+    assert office.watch.settle(word).status == "UNKNOWN"
     office.terminal.attach()
+    office.broker.login = 6002
+    assert "another account" in office.watch.settle(word).detail
+    office.broker.login = 5001
+    office.broker.connected = False
+    assert "no connection" in office.watch.settle(word).detail
+    office.broker.connected = True
+    settled = office.watch.settle(word)
+    assert (settled.status, settled.detail) == ("REJECTED", "anna says that it was not executed")
     assert sent(office, "a:2").status == "FILLED"
     assert office.watch.settle(SettleOrder("nobody", 0, "anna")).status == "NOT_SEEN"
 
@@ -215,6 +224,20 @@ def test_the_operator_says_that_an_order_was_executed_that_the_books_have_lost(
     assert (settled.status, settled.lots, settled.price) == ("FILLED", 0.1, 1.1005)
     assert (settled.ticket, settled.detail) == (100_002, "anna says that it was executed")
     assert office.watch.settle(SettleOrder("a:1", 0, "bob")) == settled
+    assert sent(office, "a:2").status == "FILLED"
+
+
+@pytest.mark.parametrize(
+    ("lots", "status"), [(0.0, "REJECTED"), (0.1, "FILLED"), (0.05, "PARTIAL")]
+)
+def test_so_is_one_whose_deals_alone_are_lost(office: Office, lots: float, status: str) -> None:
+    sent(office, "x:1", magic=9)
+    office.package.faults.append(Fault(answer="none"))
+    sent(office)
+    office.terminal.attach()
+    office.broker.deals.pop()
+    assert "not all there" in office.watch.ask("a:1").detail
+    assert office.watch.settle(SettleOrder("a:1", 0, "anna", lots)).status == status
     assert sent(office, "a:2").status == "FILLED"
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from mt5crs_services.mt5_gateway.requests import BarTimeframe
 from mt5crs_services.mt5_gateway.terminal_records import (
+    Number,
     TerminalAccount,
     TerminalBar,
     TerminalDeal,
@@ -63,7 +64,7 @@ class TerminalReport(msgspec.Struct, frozen=True, tag="hello", forbid_unknown_fi
     trouble: str = ""
     account: TerminalAccount | None = None
     build: int = 0
-    ping_ms: float = 0.0
+    ping_ms: Number = 0.0
     server_zone: str = ""
     server_offset_s: int | None = None
     unsettled: tuple[str, ...] = ()
@@ -105,14 +106,14 @@ class OrderReport(msgspec.Struct, frozen=True, tag="order", forbid_unknown_field
     order: int = 0
     deal: int = 0
     ticket: int = 0
-    lots: float = 0.0
-    price: float = 0.0
+    lots: Number = 0.0
+    price: Number = 0.0
     time_us: int = 0
-    profit: float = 0.0
-    commission: float = 0.0
-    swap: float = 0.0
-    stop_loss: float = 0.0
-    take_profit: float = 0.0
+    profit: Number = 0.0
+    commission: Number = 0.0
+    swap: Number = 0.0
+    stop_loss: Number = 0.0
+    take_profit: Number = 0.0
     stops: Literal["", "SET", "MISSING"] = ""
     attempts: int = 0
     found: bool = False

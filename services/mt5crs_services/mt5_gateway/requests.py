@@ -88,7 +88,9 @@ class AskOrder(msgspec.Struct, frozen=True, tag="query", forbid_unknown_fields=T
     order_id: OrderId
 
 
-class SettleOrder(msgspec.Struct, frozen=True, tag="settle", forbid_unknown_fields=True):
+class SettleOrder(
+    msgspec.Struct, frozen=True, tag="settle", forbid_unknown_fields=True, omit_defaults=True
+):
     """The operator's word on an order that the gateway cannot settle; `OrderReport`.
 
     One that is settled already, or stands in the terminal's books, is what they say.

@@ -1,10 +1,14 @@
 """What the terminal's books hold, in the protocol's words: UTC, lots, BUY and SELL."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from mt5crs_shared.trading.orders import Side
+
+Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
+"""What a frame may say: no NaN, and nothing that no account has."""
 
 TradeMode = Literal["DEMO", "CONTEST", "REAL"]
 MarginMode = Literal["NETTING", "EXCHANGE", "HEDGING"]
@@ -43,13 +47,13 @@ class TerminalAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leverage: int
     trade_allowed: bool
     trade_expert: bool
-    balance: float
-    credit: float
-    profit: float
-    equity: float
-    margin: float
-    margin_free: float
-    margin_level: float
+    balance: Number
+    credit: Number
+    profit: Number
+    equity: Number
+    margin: Number
+    margin_free: Number
+    margin_level: Number
 
 
 class TerminalPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,16 +80,16 @@ class TerminalPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identifier: int
     symbol: str
     side: Side
-    lots: float
+    lots: Number
     magic: int
     comment: str
-    open_price: float
+    open_price: Number
     open_time_us: int
-    stop_loss: float
-    take_profit: float
-    price: float
-    profit: float
-    swap: float
+    stop_loss: Number
+    take_profit: Number
+    price: Number
+    profit: Number
+    swap: Number
 
 
 class TerminalOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,11 +118,11 @@ class TerminalOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     magic: int
     comment: str
     position: int
-    lots: float
-    lots_left: float
-    price: float
-    stop_loss: float
-    take_profit: float
+    lots: Number
+    lots_left: Number
+    price: Number
+    stop_loss: Number
+    take_profit: Number
     time_us: int
 
 
@@ -152,12 +156,12 @@ class TerminalDeal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     entry: Literal["IN", "OUT", "INOUT", "OUT_BY"]
     reason: str
-    lots: float
-    price: float
-    profit: float
-    commission: float
-    swap: float
-    fee: float
+    lots: Number
+    price: Number
+    profit: Number
+    commission: Number
+    swap: Number
+    fee: Number
     magic: int
     comment: str
     time_us: int
@@ -198,12 +202,12 @@ class TerminalSymbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     description: str
     digits: int
-    point: float
-    contract_size: float
-    lot_min: float
-    lot_step: float
-    lot_max: float
-    lot_limit: float
+    point: Number
+    contract_size: Number
+    lot_min: Number
+    lot_step: Number
+    lot_max: Number
+    lot_limit: Number
     base_currency: str
     profit_currency: str
     margin_currency: str
@@ -213,14 +217,14 @@ class TerminalSymbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stops_level: int
     freeze_level: int
     spread: int
-    tick_size: float
-    tick_value: float
-    swap_long: float
-    swap_short: float
+    tick_size: Number
+    tick_value: Number
+    swap_long: Number
+    swap_short: Number
     swap_mode: str
-    bid: float
-    ask: float
-    margin: float
+    bid: Number
+    ask: Number
+    margin: Number
 
 
 class TerminalBar(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -238,10 +242,10 @@ class TerminalBar(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     """
 
     time_us: int
-    open: float
-    high: float
-    low: float
-    close: float
+    open: Number
+    high: Number
+    low: Number
+    close: Number
     ticks: int
     spread: int
     volume: int
@@ -259,7 +263,7 @@ class TerminalTick(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
     """
 
     time_us: int
-    bid: float
-    ask: float
-    last: float
-    volume: float
+    bid: Number
+    ask: Number
+    last: Number
+    volume: Number

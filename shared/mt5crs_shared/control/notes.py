@@ -45,7 +45,7 @@ def notes(report: StatusReport) -> list[Note]:
     ]
     wrong += [(child.name, _note(child)) for child in report.services]
     wrong += [(s.process.name, _note(s.process)) for s in report.strategies]
-    wrong += [(s.process.name, left_open(s)) for s in (*report.strategies, *report.former)]
+    wrong += [(s.process.name, kept_open(s)) for s in (*report.strategies, *report.former)]
     processes = [*report.services, *(row.process for row in report.strategies)]
     besides = [(child.name, _died_lately(child)) for child in processes]
     besides += [(s.process.name, _untraded(s)) for s in report.strategies if not _note(s.process)]
@@ -122,7 +122,7 @@ def _died_lately(child: ChildStatus) -> str:
     return f"back for {duration(up)}, after: {child.died_of}" if child.died_of else ""
 
 
-def left_open(row: StrategyStatus) -> str:
+def kept_open(row: StrategyStatus) -> str:
     """What is to be known of the position of one without a process; empty: it has none."""
     if row.process.pid is not None or not row.position_lots:
         return ""

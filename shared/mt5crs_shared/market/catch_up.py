@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mt5crs_shared.market.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
-from mt5crs_shared.market.sanity import TickSanity
+from mt5crs_shared.market.sanity import MAX_LEAP_US, TickSanity
 from mt5crs_shared.market.ticks import Tick
 
 REMEMBERED = 20_000
@@ -242,19 +242,18 @@ def _first_new(before: Iterable[Tick], after: Sequence[Tick]) -> int:
 
     It is newer than what is believed of those before. After one from the future all that follow
     would be late, to the next such one: the hole would be told as one that reaches until then. Nor
-    is one alone from the future new where the clock has returned in the hole: nothing is newer
-    then, and all of it is new.
+    is one from the future new after ticks of a clock that has returned in the hole: nothing is
+    newer then, and all of it is new. A publisher that repeats itself does not go back so far.
     """
     judge = TickSanity()
     for tick in before:
         judge.judge(tick)
-    believed_us = judge.last_time_us
-    newer = [tick.time_us > believed_us for tick in after]
-    early = [judge.judge(tick) == "early" for tick in after]
-    for number in range(len(after)):
-        alone = early[number] and not any(newer[number + 1 : number + 2])
-        if newer[number] and not alone:
+    believed_us, returned = judge.last_time_us, False
+    for number, tick in enumerate(after):
+        early = judge.judge(tick) == "early"
+        if tick.time_us > believed_us and not (early and returned):
             return number
+        returned = believed_us - tick.time_us > MAX_LEAP_US
     return 0
 
 

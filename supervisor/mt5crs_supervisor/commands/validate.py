@@ -38,8 +38,8 @@ SERVICES: Final = {"feed": FEED, "gateway": RISK}
 MANY: Final = 8
 """Trials that take as long as the imports of the process that makes them."""
 
-LINES: Final = 5
-"""Lines of the file that are named where the same is wrong."""
+PLACES: Final = 5
+"""Further places that are named where the same is wrong."""
 
 UNTRIED: Final = "what it names (classes, models, files) is tried once the file itself is right"
 
@@ -160,11 +160,16 @@ def _problems(
 
 
 def _problem(path: Path, root: Node | None, reason: str, steps: Steps, *others: Steps) -> Problem:
-    mark, lines = _mark(root, steps), [str(_mark(root, each).line) for each in others]
-    if len(lines) > LINES:
-        lines[LINES:] = [f"{len(lines) - LINES} more"]
-    also = f"; so in line {', '.join(lines)}" if lines else ""
+    mark, places = _mark(root, steps), [_place(root, each) for each in others]
+    if len(places) > PLACES:
+        places[PLACES:] = [f"{len(places) - PLACES} more"]
+    also = f"; so in {', '.join(places)}" if places else ""
     return Problem(str(path), mark.line, mark.column, _path(steps), reason + also)
+
+
+def _place(root: Node | None, steps: Steps) -> str:
+    line = _mark(root, steps).line
+    return f"line {line}" if line else _path(steps)
 
 
 def _all_tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:

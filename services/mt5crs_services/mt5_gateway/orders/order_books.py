@@ -39,12 +39,14 @@ class Fate(msgspec.Struct, frozen=True):
         order: The broker's number; 0: not known.
         deals: Its deals.
         detail: For people.
+        waits: It is there, and the broker decides it still.
     """
 
     status: Literal["FILLED", "PARTIAL", "REJECTED", "PENDING", "UNKNOWN"]
     order: int = 0
     deals: tuple[TerminalDeal, ...] = ()
     detail: str = ""
+    waits: bool = False
 
 
 class _Trace(msgspec.Struct, frozen=True):
@@ -110,7 +112,7 @@ class OrderBooks:
     def _by_number(self, number: int, lots: float) -> Fate | None:
         ask, utc = self._terminal.rows, self._clock.to_us_or_zero
         if any(order.ticket == number for order in ask("orders_get", ticket=number)):
-            return Fate("PENDING", number, detail="the broker has not decided yet")
+            return Fate("PENDING", number, detail="the broker has not decided yet", waits=True)
         past = [
             translation.order_record(order, utc)
             for order in ask("history_orders_get", ticket=number)

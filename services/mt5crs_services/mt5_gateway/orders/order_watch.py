@@ -98,13 +98,27 @@ class OrderWatch:
         if word.broker_order:
             named = replace(kept.report, order=word.broker_order, detail=f"{word.who} has found it")
             kept = self._journal.note(kept, named, settled=False)
-        # What the books say is more than anybody's word, also that the broker decides it still.
+        # What the books say is more than anybody's word.
         kept = self._look(kept)
-        known = kept.settled or kept.report.status == "PENDING"
-        if not known and (word.lots or not word.broker_order):
-            kept = self.settled(kept, _by_word(kept, word))
+        if kept.settled or (word.broker_order and not word.lots):
+            return kept.report
+        if why := self._why_not_by_word(kept):
+            return replace(kept.report, detail=why)
+        kept = self.settled(kept, _by_word(kept, word))
         logger.warning("order %s, by the word of %s: %s", word.order_id, word.who, kept.report)
         return kept.report
+
+    def _why_not_by_word(self, kept: KeptOrder) -> str:
+        """Why nobody's word is taken for an order's fate just now; empty: it is."""
+        try:
+            if not self._view.connected():
+                return "the terminal has no connection to the broker"
+            if self._view.login() != kept.request.login:
+                return "the terminal is logged into another account"
+            fate = self._books.look(kept)
+        except TerminalError as error:
+            return str(error)
+        return fate.detail if fate is not None and fate.waits else ""
 
     def watch(self) -> None:
         """Look for orders whose fate is not known, now and then.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mt5crs_shared.configuration import loading
 from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_shared.control.notes import last_error, last_reason, left_open, way_out
+from mt5crs_shared.control.notes import kept_open, last_error, last_reason, way_out
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import StrategyStatus
 from mt5crs_shared.errors import ConfigError
@@ -247,7 +247,7 @@ def _position(row: StrategyStatus) -> str:
         else "flat"
     )
     told = f"{held}; realised {row.realised:+,.2f} in {counted(row.deals, 'deal')}"
-    return f"{told}; {left}" if (left := left_open(row)) else told
+    return f"{told}; {left}" if (left := kept_open(row)) else told
 
 
 def _columns(rows: Sequence[Decision]) -> list[Column]:

@@ -132,7 +132,7 @@ class BridgeLink:
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be sent, for people; empty: it can, or was not to be had just now."""
+        """Why nothing can be sent, for people; empty: somebody is there, or was a moment ago."""
         away = self.away_for
         if away < AWAY_AFTER:
             return ""

@@ -259,6 +259,16 @@ class HandFate(msgspec.Struct, frozen=True):
     price: float = 0.0
 
 
+class SettledFate(msgspec.Struct, frozen=True):
+    """What a bridge holds for an order's fate, once it was told what people say.
+
+    Attributes:
+        dealt: Whether something was; None: it has never seen that order.
+    """
+
+    dealt: bool | None
+
+
 @runtime_checkable
 class TellsFates(Protocol):
     """What a dialect can besides whose bridge remembers orders and looks for them itself."""
@@ -272,8 +282,8 @@ class TellsFates(Protocol):
     def settle(self, fate: HandFate) -> bytes:
         """What people say has become of an order."""
 
-    def read_settle(self, body: bytes) -> bool:
-        """Whether the bridge knows the order's fate now, or has never seen the order."""
+    def read_settle(self, body: bytes) -> SettledFate | None:
+        """What the bridge knows of that order from now on; None: not yet, tell it again."""
 
 
 class BlindDialect:

@@ -16,6 +16,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     FarPosition,
     HandFate,
     Instruction,
+    SettledFate,
     dealt_word,
 )
 from mt5crs_services.gateway.brokers.bridge.dialects.return_codes import code_in_words
@@ -144,12 +145,18 @@ class WindowsGatewayDialect:
         word = SettleOrder(fate.comment, 0, who, fate.lots, fate.price, fate.ticket)
         return encode_message(_QUESTION, word)
 
-    def read_settle(self, body: bytes) -> bool:
+    def read_settle(self, body: bytes) -> SettledFate | None:
         """See `TellsFates.read_settle`."""
         said = _answer(body, _QUESTION)
         if not isinstance(said, OrderReport):
             raise BadReplyError(_unexpected("an order", said))
-        return said.status not in ("PENDING", "UNKNOWN")
+        match said.status:
+            case "PENDING" | "UNKNOWN":
+                return None
+            case "NOT_SEEN":
+                return SettledFate(None)
+            case _:
+                return SettledFate(said.status != "REJECTED")
 
     def _word(self, said: AnyAnswer, instruction: Instruction) -> DealWord:
         if not isinstance(said, OrderReport):
@@ -160,7 +167,8 @@ class WindowsGatewayDialect:
             case "FILLED" | "PARTIAL":
                 word = dealt_word(said.ticket, said.lots, said.price, instruction)
                 # Without a deal it is somebody's word, who has not told what it made.
-                profit = said.profit if said.deal and said.lots == word.lots else None
+                told = said.deal and word.verdict is DealVerdict.DONE
+                profit = said.profit if told else None
                 return msgspec.structs.replace(word, profit=profit)
             case "REJECTED":
                 return DealWord(DealVerdict.REFUSED, detail=detail)

@@ -23,8 +23,8 @@ from mt5crs_shared.trading.orders import Code
 
 logger = logging.getLogger(__name__)
 
-HAND_FATE = "hand:"
-"""Before the id of an order: names the word to the bridge about it."""
+HAND_FATE = "?hand:"
+"""Before the id of an order: names the word to the bridge about it. No id begins so."""
 
 TELL_EVERY = 5.0
 """Seconds between two tries to tell the bridge."""
@@ -92,25 +92,38 @@ class HandFates:
     def tell(self) -> None:
         """Tell the bridge what it has not confirmed, one at a time."""
         if self.due and self._link.ready and self._bridge is not None:
-            self._tell_at = self._monotonic() + TELL_EVERY
             fate = self._untold[0]
-            # One that cannot be told holds back no other.
-            self._untold.rotate(-1)
-            self._link.send(f"{HAND_FATE}{fate.order_id}", self._bridge.settle(fate), deals=False)
+            key, body = f"{HAND_FATE}{fate.order_id}", self._bridge.settle(fate)
+            if self._link.send(key, body, deals=False):
+                self._tell_at = self._monotonic() + TELL_EVERY
+                # One that cannot be told holds back no other.
+                self._untold.rotate(-1)
 
     def take(self, message: BridgeMessage) -> None:
         """What the bridge says to it."""
         order_id = message.key.removeprefix(HAND_FATE)
         if message.arrival is not Arrival.ANSWERED or self._bridge is None:
             return
+        fate = next((each for each in self._untold if each.order_id == order_id), None)
         try:
             known = self._bridge.read_settle(message.body)
         except BadReplyError as error:
             logger.warning("order %s: the bridge was told its fate: %s", order_id, error)
             return
-        if known:
-            self._hold([fate for fate in self._untold if fate.order_id != order_id])
-            self._tell_at = 0.0
+        if known is None or fate is None:
+            return
+        if known.dealt is not None and known.dealt != bool(fate.lots):
+            # Its position is listed, or is gone, whatever was said; that is told by itself.
+            here, there = ("was", "was not") if fate.lots else ("was not", "was")
+            logger.warning(
+                "order %s: %s says that it %s dealt, and by the broker's books it %s",
+                order_id,
+                fate.who,
+                here,
+                there,
+            )
+        self._hold([each for each in self._untold if each is not fate])
+        self._tell_at = 0.0
 
     def _dealt(self, sent: SentOrder, deal: HandDeal, who: str) -> Word | str:
         listed, opens, ours = self._lookup.listed, sent.order.action == "OPEN", self._deals.tickets
@@ -133,7 +146,8 @@ class HandFates:
         """Before it is booked: a word that is told, and lost here, comes back as the answer."""
         if self._bridge is not None:
             order_id, name = sent.order.order_id, sent.instruction.comment
-            self._hold([HandFate(order_id, name, who, ticket, lots, price), *self._untold])
+            fate = HandFate(order_id, name, who, ticket, lots, price)
+            self._hold([fate, *(each for each in self._untold if each.order_id != order_id)])
             self._tell_at = 0.0
 
     def _hold(self, untold: list[HandFate]) -> None:

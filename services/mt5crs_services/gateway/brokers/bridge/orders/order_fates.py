@@ -13,8 +13,9 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
 )
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrder, SentOrders
 
-FATE = "fate:"
-"""Before the id of an order: names the question what has become of it."""
+FATE = "?fate:"
+"""Before the id of an order: names the question what has become of it. No id begins so, which
+begins with the name of a strategy or with a ticket."""
 
 
 class OrderFates:
