@@ -17,7 +17,7 @@ from mt5crs_shared.trading.operator_requests import Settle
 from mt5crs_shared.trading.orders import Code, Order
 from tests.bridges.office import settled
 from tests.integration.test_bridge_account import noted
-from tests.integration.test_windows_bridge import Desk, Killed, charged, desk
+from tests.integration.test_windows_bridge import Desk, Killed, charged, desk, traded
 from tests.unit.gateway_cases import order
 
 __all__ = ["desk"]
@@ -150,3 +150,58 @@ def test_it_is_told_too_that_an_order_was_dealt(desk: Desk) -> None:
     kept = windows.client.ask(AskOrder(fate.comment), OrderReport)
     assert (kept.status, kept.lots, kept.ticket) == ("FILLED", lost.lots, held.ticket)
     assert kept.detail == "ann says that it was executed"
+
+
+def test_an_order_that_the_broker_deals_in_parts_is_booked_once_all_of_it_is(desk: Desk) -> None:
+    """The first part is told, and listed as gone, while the rest of it waits at the broker."""
+    desk.ready()
+    held = desk.result(order(desk.quote(), lots=0.2)).position
+    assert held is not None
+    desk.bridge.windows.faults({"fraction": 0.5, "rest_s": 6.0, "answer": "none"})
+    closed = desk.result(order(desk.quote(), "SELL", lots=0.2, ticket=held.ticket))
+    deals = [deal for deal in desk.bridge.windows.book()["deals"] if deal["entry"] == 1]
+    assert (closed.code, len(deals)) == (Code.FILLED, 2), closed
+    assert closed.fill is not None
+    assert closed.fill.lots == 0.2
+    assert closed.fill.profit == pytest.approx(sum(deal["profit"] for deal in deals))
+    assert desk.position("euro") is None
+
+
+def test_so_is_one_that_opens_a_position(desk: Desk) -> None:
+    desk.ready()
+    desk.bridge.windows.faults({"fraction": 0.5, "rest_s": 6.0, "answer": "none"})
+    opened = desk.result(order(desk.quote(), lots=0.2))
+    (there,) = desk.bridge.windows.book()["positions"]
+    assert (opened.code, there["volume"]) == (Code.FILLED, 0.2), opened
+    held = desk.position("euro")
+    assert held is not None and held.lots == 0.2
+
+
+def test_the_deals_of_the_hour_in_which_a_servers_clock_is_put_forward_are_told(desk: Desk) -> None:
+    """For a moment its deals are an hour in the future, and those that follow lie before them."""
+    desk.ready()
+    held = desk.result(order(desk.quote())).position
+    assert held is not None
+    desk.until(lambda: len(charged(desk)) == 1, "its opening is charged")
+    broker = desk.core.broker
+    assert isinstance(broker, BridgeBroker)
+    hour_on = round((time.time() + 3600.0) * 1e6)
+    money = msgspec.structs.replace(broker._books.state.money, deal_us=hour_on)
+    broker._books.remember(money=money)
+    windows = desk.bridge.windows
+    (windows.folder / "closing").write_text(json.dumps([held.ticket, -1.5]))
+    (windows.folder / "closing").rename(windows.folder / "closed")
+    desk.until(lambda: len(charged(desk)) == 2, "its end is charged")
+    (trade,) = traded(desk)
+    assert (trade.commission, trade.swap) == (0.7, -1.5)
+
+
+@pytest.mark.parametrize(("lots", "why"), [(10.0, "more than the 0.1"), (1e-9, "are no volume of")])
+def test_a_word_of_lots_that_cannot_be_is_refused(desk: Desk, lots: float, why: str) -> None:
+    desk.ready()
+    held = desk.result(order(desk.quote())).position
+    assert held is not None
+    lost = order(desk.quote(), "SELL", ticket=held.ticket)
+    wait_until_its_order_is_lost(desk, lost)
+    assert why in settled(desk, Settle(lost.order_id, True, "ann", lots=lots))
+    assert desk.far_side.hand_fates == ()

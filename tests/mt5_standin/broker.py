@@ -7,52 +7,14 @@ given.
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.mt5_standin.instruments import Executed, Instrument
 
 HEDGING, NETTING = 2, 0
 FILLED, CANCELED, PARTIAL, REJECTED = 4, 2, 3, 5
 TICKET = 100_001
-
-
-@dataclass
-class Instrument:
-    """A symbol at the broker."""
-
-    name: str = "EURUSD"
-    digits: int = 5
-    bid: float = 1.1
-    ask: float = 1.1001
-    contract: float = 100_000.0
-    base: str = "EUR"
-    profit: str = "USD"
-    filling_mode: int = 3
-    exemode: int = 2
-    trade_mode: int = 4
-    volume_min: float = 0.01
-    volume_max: float = 50.0
-    volume_step: float = 0.01
-    stops_level: int = 0
-    closed: bool = False
-    selected: bool = True
-    ticks: list[list[float]] = field(default_factory=list)
-    rates: list[list[float]] = field(default_factory=list)
-
-    @property
-    def point(self) -> float:
-        return float(10.0**-self.digits)
-
-
-@dataclass
-class Executed:
-    """What the broker did with a request."""
-
-    retcode: int
-    order: int = 0
-    deal: int = 0
-    volume: float = 0.0
-    price: float = 0.0
 
 
 class Broker:
@@ -134,6 +96,14 @@ class Broker:
             self.orders.append(self._order(request, number, 1, request["volume"]))
         self.save()
         return number
+
+    def rest_later(self, request: dict[str, Any], done: Executed, seconds: float) -> None:
+        """Have an order that was executed in part wait for the rest of it."""
+        rest = dict(request, volume=round(request["volume"] - done.volume, 8))
+        self.orders.append(dict(self.past.pop(), state=PARTIAL))
+        row = {"at": self.now() + seconds, "request": rest, "number": done.order}
+        self.delayed.append(row)
+        self.save()
 
     def execute(
         self,
@@ -277,7 +247,11 @@ class Broker:
 
     def _deal(self, request: dict[str, Any], order: int, volume: float, price: float) -> int:
         """Change positions and balance, and write the deal."""
-        held, kind = self._held(request), request["type"]
+        # The rest of an order is no position of its own.
+        held = self._held(request) or next(
+            (p for p in self.positions if p["ticket"] == order), None
+        )
+        kind = request["type"]
         entry, made, position = 0, 0.0, order
         if held is None:
             self.positions.append(self._position(request, order, volume, price))

@@ -13,7 +13,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.mt5_standin.broker import Broker, Instrument
+from tests.mt5_standin.broker import Broker
+from tests.mt5_standin.instruments import Instrument
 from tests.mt5_standin.package import CrashError, Fault, StandIn
 
 VARIABLE = "MT5_STANDIN"

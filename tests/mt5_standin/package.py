@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tests.mt5_standin import structures
-from tests.mt5_standin.broker import Broker, Executed
+from tests.mt5_standin.broker import Broker
 from tests.mt5_standin.constants import CONSTANTS
+from tests.mt5_standin.instruments import Executed
 
 NO_IPC = (-10004, "No IPC connection")
 TIMEOUT = (-10005, "IPC timeout")
@@ -36,6 +37,7 @@ class Fault:
         delay_s: Executed so much later.
         visible: Until then it waits in the books.
         fraction: Executed in part.
+        rest_s: The rest of it so much later; 0.0: never.
         comment: The broker writes this one instead.
         stops: The broker takes them.
         lag_s: The books show it so much later.
@@ -48,6 +50,7 @@ class Fault:
     delay_s: float = 0.0
     visible: bool = False
     fraction: float = 1.0
+    rest_s: float = 0.0
     comment: str | None = None
     stops: bool = True
     lag_s: float = 0.0
@@ -319,6 +322,8 @@ class StandIn:
             return Executed(fault.retcode or 10008, number if fault.visible else 0)
         seen = len(self.broker.deals), len(self.broker.past)
         done = self.broker.execute(request, fault.fraction, fault.stops, fault.comment)
+        if fault.rest_s:
+            self.broker.rest_later(request, done, fault.rest_s)
         for row in (*self.broker.deals[seen[0] :], *self.broker.past[seen[1] :]):
             row["shown"] = self.broker.now() + fault.lag_s if fault.lag_s else 0.0
         self.broker.save()

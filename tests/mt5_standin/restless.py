@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.mt5_standin.broker import Broker, Instrument
+from tests.mt5_standin.broker import Broker
+from tests.mt5_standin.instruments import Instrument
 from tests.mt5_standin.module import VARIABLE, ZONE_S
 from tests.mt5_standin.package import CrashError, Fault, StandIn
 from tests.quoted_symbols import FIRST, digits_of, spread_of

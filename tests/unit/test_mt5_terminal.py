@@ -10,8 +10,9 @@ from mt5crs_services.mt5_gateway.terminal.server_clock import ServerClock
 from mt5crs_services.mt5_gateway.terminal.terminal import Login, Mt5Terminal, TerminalError
 from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView, UnknownSymbolError
 from tests.mt5_standin import structures
-from tests.mt5_standin.broker import Broker, Instrument
+from tests.mt5_standin.broker import Broker
 from tests.mt5_standin.constants import CONSTANTS
+from tests.mt5_standin.instruments import Instrument
 from tests.mt5_standin.package import StandIn
 from tests.unit.mt5_cases import Moment
 

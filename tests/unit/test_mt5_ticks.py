@@ -13,7 +13,8 @@ from mt5crs_services.mt5_gateway.terminal.terminal_view import TerminalView
 from mt5crs_services.mt5_gateway.ticks import TickPoller
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
-from tests.mt5_standin.broker import Broker, Instrument
+from tests.mt5_standin.broker import Broker
+from tests.mt5_standin.instruments import Instrument
 from tests.mt5_standin.package import StandIn
 from tests.unit.mt5_cases import Moment
 

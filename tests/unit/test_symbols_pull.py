@@ -17,7 +17,8 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.sockets.curve import KeyPlaces
 from mt5crs_supervisor.cli import cli
 from mt5crs_supervisor.commands.editing import symbols_pull
-from tests.mt5_standin.broker import Broker, Instrument
+from tests.mt5_standin.broker import Broker
+from tests.mt5_standin.instruments import Instrument
 from tests.mt5_standin.package import StandIn
 from tests.system import ROOT
 

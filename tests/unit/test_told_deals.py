@@ -5,6 +5,7 @@ import pytest
 
 from mt5crs_services.gateway.brokers.bridge.account.evidence import Comments
 from mt5crs_services.gateway.brokers.bridge.account.told_deals import (
+    BY_PROGRAM,
     KeptDeals,
     OrderDeals,
     ToldDeals,
@@ -143,3 +144,20 @@ def test_of_a_position_that_was_turned_around_no_deal_is_taken() -> None:
 def test_what_is_told_and_not_booked_has_moved_the_balance() -> None:
     book = told(deal(5), deal(6, position=71), deal(7, entry="IN"))
     assert book.made({70}) == -3.0
+
+
+def test_a_closing_in_parts_whose_comments_the_broker_changed_is_known_by_its_volume() -> None:
+    parts = [deal(n, reason=BY_PROGRAM, lots=0.05, comment="close #70") for n in (6, 7)]
+    closing, second = fill("closing", 0.1), order(tick(1), "SELL", ticket=70, order_id="second")
+    told_first, booked_first = told(*parts), told()
+    told_first.booked(closing)
+    booked_first.booked(closing)
+    booked_first.take(parts)
+    for book in (told_first, booked_first):
+        assert book.of_order(second) is None
+        assert book.ending({70: 0.2}, []) is None
+        assert book.kept == KeptDeals()
+    # What somebody closes by hand is no part of it.
+    booked_first.booked(closing)
+    booked_first.take([deal(8, lots=0.05)])
+    assert booked_first.ending({70: 0.1}, []) == deal(8, lots=0.05)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from mt5crs_services.gateway.broker import Dealt, HandDeal, Word
-from mt5crs_services.gateway.brokers.bridge.account.balance import BalanceState
+from mt5crs_services.gateway.brokers.bridge.account.balance import CROWD, BalanceState
 from mt5crs_services.gateway.brokers.bridge.account.closings import (
     PLAUSIBLE,
 )
@@ -47,9 +47,6 @@ from mt5crs_shared.configuration.structs import GlobalConfig
 from mt5crs_shared.trading.orders import Charge, Code, Fill
 
 logger = logging.getLogger(__name__)
-
-A_DAY = 86_400.0
-"""Seconds back from which on deals are asked for at first: the newest one is all that is wanted."""
 
 ACCEPTED = "balance"
 """What `settle` is told of where a balance that was not expected is right."""
@@ -177,6 +174,7 @@ class Reconciliation:
         missing, money = self._missing, self._unexplained
         self._ended = EndedPositions(holdings, deals, orders, missing, money, told)
         self._jumped: _Jump | None = None
+        self._crowded = False
 
     def after(self, fill: Fill) -> BridgeState:
         """What is to be remembered once a deal is in the ledger."""
@@ -207,12 +205,13 @@ class Reconciliation:
 
     @property
     def deals_from_us(self) -> int:
-        """From which moment on the broker's deals are not known, us since the epoch."""
-        return self.state.money.deal_us or round((time.time() - A_DAY) * 1e6)
+        """From which moment on the broker's deals are asked for, us since the epoch."""
+        return self.state.money.asked_from_us(round(time.time() * 1e6), self._crowded)
 
     def take(self, snapshot: AccountSnapshot) -> Iterator[Word]:
         """What follows from a snapshot: the fate of orders, and deals that nobody here has made."""
         account = snapshot.account
+        self._crowded = len(snapshot.deals or ()) >= CROWD
         money, charges = self.state.money.with_deals(
             snapshot.deals, self._own.owner_of, self._magics
         )

@@ -19,6 +19,16 @@ TOLD_FROM = 0.001
 """Share of the balance from which on people are told what moved it besides: below, a message would
 follow each deal whose commission the bridge does not tell."""
 
+A_DAY_US = 86_400_000_000
+"""How far back deals are asked for at first: the newest one is all that is wanted."""
+
+OVERLAP_US = 3 * 3_600_000_000
+"""How far back before the newest one that is known: its time is wrong by an hour while a server's
+clock is put forward or back, and those that follow would lie before it. Each has its number."""
+
+CROWD = 1_000
+"""Deals of one answer from which on none is asked for twice: an answer is cut where it is long."""
+
 PAID = frozenset({"BALANCE", "BONUS", "CORRECTION", "CHARGE"})
 """Kinds of changes that no trade has made; the words are the terminal's."""
 
@@ -67,6 +77,16 @@ class BalanceState(msgspec.Struct, frozen=True):
     def new(self, deals: Sequence[FarDeal] | None) -> list[FarDeal]:
         """Those that were not told before; what came before the first look is in the offset."""
         return [deal for deal in deals or () if deal.number > self.deal >= 0]
+
+    def asked_from_us(self, now_us: int, crowded: bool) -> int:
+        """From which moment on deals are asked for, us since the epoch.
+
+        Args:
+            now_us: This machine's clock.
+            crowded: The last answer was a long one.
+        """
+        known_us = min(self.deal_us, now_us) or now_us - A_DAY_US
+        return known_us if crowded else known_us - OVERLAP_US
 
     def with_deals(
         self,

@@ -113,10 +113,11 @@ class ToldDeals:
         comment = self._comments.of(fill.order_id)
         closing = BookedClosing(fill.ticket, fill.lots, comment)
         named = [deal for deal in self._deals if comment in deal.comment]
-        alike = [deal for deal in self._deals if self._is_alike(deal, closing)]
-        self._deals = [deal for deal in self._deals if deal not in (named or alike[:1])]
-        if named or not alike:
-            closing.lots = 0.0 if named else fill.lots
+        alike = [deal for deal in self._deals if self._is_alike(deal, closing)][:1]
+        known = named or alike or self._parts_of(closing)
+        self._deals = [deal for deal in self._deals if deal not in known]
+        closing.lots = 0.0 if named else round(fill.lots - sum(deal.lots for deal in known), 8)
+        if named or closing.lots > SAME_LOTS:
             self._booked = [*self._booked[1 - MOST :], closing]
 
     def settled(self, held: Collection[int]) -> None:
@@ -185,10 +186,32 @@ class ToldDeals:
             if each.comment in deal.comment:
                 each.lots = 0.0
                 return True
-        alike = next((each for each in self._booked if self._is_alike(deal, each)), None)
-        if alike is not None:
-            self._booked.remove(alike)
-        return alike is not None
+        booked = self._booked
+        alike = [each for each in booked if self._is_alike(deal, each)]
+        alike = alike or [each for each in booked if self._is_part(deal, each)]
+        if not alike:
+            return False
+        alike[0].lots = round(alike[0].lots - deal.lots, 8)
+        if alike[0].lots <= SAME_LOTS:
+            self._booked.remove(alike[0])
+        return True
+
+    def _parts_of(self, closing: BookedClosing) -> list[FarDeal]:
+        """Deals that no order of ours is named by, and that are parts of a closing's volume."""
+        found, left = [], closing.lots
+        for deal in self._deals:
+            if self._is_part(deal, closing) and deal.lots <= left + SAME_LOTS:
+                found.append(deal)
+                left -= deal.lots
+        return found
+
+    def _is_part(self, deal: FarDeal, closing: BookedClosing) -> bool:
+        """Whether a deal that names no order of ours may be a part of the same: a program's."""
+        if deal.reason != BY_PROGRAM or deal.entry not in CLOSES:
+            return False
+        nameless = not self._comments.ours(deal.comment)
+        small = deal.lots <= closing.lots + SAME_LOTS
+        return nameless and small and deal.position == closing.ticket
 
     def _is_alike(self, deal: FarDeal, closing: BookedClosing) -> bool:
         """Whether a deal that names no order of ours has closed the same."""

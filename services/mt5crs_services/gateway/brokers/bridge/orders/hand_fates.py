@@ -12,6 +12,7 @@ from mt5crs_services.gateway.brokers.bridge.bridge_link import Arrival, BridgeLi
 from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
     Dialect,
+    FarPosition,
     HandFate,
     TellsFates,
 )
@@ -129,6 +130,8 @@ class HandFates:
         listed, opens, ours = self._lookup.listed, sent.order.action == "OPEN", self._deals.tickets
         if opens and (why := evidence.why_not_opened(sent.order, deal, ours, listed)):
             return why
+        if why := self._odd_lots(sent, deal):
+            return why
         ticket = deal.ticket or sent.order.ticket
         there = next((p for p in listed or () if opens and p.ticket == ticket), None)
         lots, price = deal.lots, deal.price
@@ -139,6 +142,16 @@ class HandFates:
         self._tell_later(sent, who, ticket, lots or sent.instruction.lots, price)
         found = list(self._traffic.dealt(sent, OrderDeals(ticket, lots, price), _said(who)))
         return found[0] if found else "its position is closed already"
+
+    def _odd_lots(self, sent: SentOrder, deal: HandDeal) -> str:
+        """Why so many lots cannot have been dealt; empty: they can, or nobody says how many."""
+        order, held = sent.order, self._deals.held_by(sent.order)
+        there = [p.lots for p in self._lookup.listed or () if p.ticket == deal.ticket]
+        most = max([held.position.lots if held is not None else order.lots, *there])
+        if deal.lots > most + evidence.SAME_LOTS:
+            return f"{deal.lots:g} lots are more than the {most:g} that there are"
+        said = FarPosition(deal.ticket, order.symbol, order.side, deal.lots, deal.price)
+        return self._deals.odd_volume(said) if deal.lots else ""
 
     def _tell_later(
         self, sent: SentOrder, who: str, ticket: int = 0, lots: float = 0.0, price: float = 0.0

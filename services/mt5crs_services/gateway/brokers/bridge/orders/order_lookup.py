@@ -122,7 +122,8 @@ class OrderLookup:
         self, sent: SentOrder, snapshot: AccountSnapshot, known: set[int], money: UnexplainedMoney
     ) -> Iterator[Word]:
         if (deals := self._told.of_order(sent.order)) is not None:
-            yield from self._traffic.dealt(sent, deals, FOUND)
+            if not self._may_be_more(sent, deals.lots):
+                yield from self._traffic.dealt(sent, deals, FOUND)
             return
         if sent.stray is not None:
             yield from self._look_for_stray(sent, sent.stray, snapshot, money)
@@ -132,6 +133,8 @@ class OrderLookup:
                 sent.order, sent.named, snapshot.positions, known
             ) or evidence.opened_by(sent.order, sent.instruction.comment, snapshot.positions, known)
             if found is not None:
+                if self._may_be_more(sent, found.lots):
+                    return
                 detail = FOUND
                 if found.lots > sent.order.lots + evidence.SAME_LOTS:
                     detail += f", with more lots than the {sent.order.lots:g} that were ordered"
@@ -144,6 +147,11 @@ class OrderLookup:
             return
         moved = money.may_be_of(sent.order.order_id)
         yield from self._without_trace(sent, snapshot, moved)
+
+    def _may_be_more(self, sent: SentOrder, lots: float) -> bool:
+        """Whether a part of an order is here and the broker may deal the rest: the bridge knows."""
+        waits = self._traffic.fates.asks and not sent.unseen
+        return waits and lots < sent.instruction.lots - evidence.SAME_LOTS
 
     def _closed(
         self, sent: SentOrder, snapshot: AccountSnapshot, money: UnexplainedMoney
@@ -161,6 +169,8 @@ class OrderLookup:
             self._too_late(sent, opposite[0])
             return iter(())
         if gone > evidence.SAME_LOTS:
+            if self._may_be_more(sent, gone):
+                return iter(())
             if sent.closed_at:
                 # What else is gone, somebody else has closed; that is booked by and by.
                 lots = min(gone, sent.closed_lots or gone)
