@@ -205,3 +205,20 @@ def test_a_word_of_lots_that_cannot_be_is_refused(desk: Desk, lots: float, why: 
     wait_until_its_order_is_lost(desk, lost)
     assert why in settled(desk, Settle(lost.order_id, True, "ann", lots=lots))
     assert desk.far_side.hand_fates == ()
+
+
+def test_what_a_late_position_costs_is_its_strategys_also_where_closing_it_is_refused(
+    desk: Desk,
+) -> None:
+    desk.ready()
+    late = order(desk.quote())
+    windows = desk.bridge.windows
+    refused = {"retcode": 10018, "execute": False}
+    windows.faults({"delay_s": 3.0, "visible": True, "answer": "none"}, refused)
+    desk.send(late)
+    desk.until(lambda: desk.core.broker.in_doubt, "nobody knows its fate")
+    assert settled(desk, Settle(late.order_id, False, "ann")) == "", "which is wrong"
+    desk.until(lambda: len(charged(desk)) == 2, "it was opened, and closed at once")
+    assert [charge.strategy for charge in charged(desk)] == ["euro", "euro"]
+    assert desk.core.account.balance == pytest.approx(desk.bridge.balance)
+    assert noted(desk, events.FOREIGN) == []

@@ -258,7 +258,7 @@ class Reconciliation:
 
     def _note(self, snapshot: AccountSnapshot) -> None:
         """What is somebody else's, what is not guarded, and a balance that nobody can explain."""
-        on_way, held = bool(self._orders.all), list(self._holdings.all)
+        on_way, held = bool(self._orders.all) or self._strays.open, list(self._holdings.all)
         money = self._claimed()
         money, told = (money if on_way else money.disowned()).settled(
             snapshot.account, self._own.balance()

@@ -132,7 +132,7 @@ class HandFates:
             return why
         if why := self._odd_lots(sent, deal):
             return why
-        ticket = deal.ticket or sent.order.ticket
+        ticket = deal.ticket if opens else sent.order.ticket
         there = next((p for p in listed or () if opens and p.ticket == ticket), None)
         lots, price = deal.lots, deal.price
         if there is not None:
