@@ -144,3 +144,14 @@ def test_a_loss_that_one_of_the_brokers_deals_tells_is_no_other_account() -> Non
     account = FarAccount(1_982.0, 1_982.0, 0.0, 1_982.0)
     assert "was expected" in desk.state.leap(account, LEDGER, 0.0)
     assert desk.state.leap(account, LEDGER, 0.0, told=-8_018.0) == ""
+
+
+def test_deals_are_asked_for_from_some_hours_before_the_newest_that_is_known() -> None:
+    now, hour = 1_700_000_000_000_000, 3_600_000_000
+    known = BalanceState(deal_us=now - hour)
+    assert known.asked_from_us(now, crowded=False) == now - 4 * hour
+    # An answer that was cut goes on with what it was cut at, or it would never come further.
+    assert known.asked_from_us(now, crowded=True) == now - hour
+    # A deal from the future hides none of those that follow.
+    assert BalanceState(deal_us=now + 20 * hour).asked_from_us(now, crowded=False) == now - 3 * hour
+    assert BalanceState().asked_from_us(now, crowded=True) == now - 24 * hour
