@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from mt5crs_shared.market.sanity import TickSanity
+from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.messages import Registered
 from mt5crs_shared.trading.orders import Position
 from mt5crs_worker.process.recovery import Takeover
@@ -17,7 +19,11 @@ def takeover(position: Position | None, over: bool = True) -> tuple[Takeover, An
     """One whose strategy has made 10, by what its process knows; and its bot."""
     bot = SimpleNamespace(position=position, realised=10.0, deals=None)
     unused: Any = None
-    instance: Any = SimpleNamespace(bot=bot, ticks_processed=0, last_tick_time_us=100)
+    sanity = TickSanity()
+    sanity.judge(Tick("EURUSD", 100, 1.1, 1.1001))
+    instance: Any = SimpleNamespace(
+        bot=bot, ticks_processed=0, last_tick_time_us=100, sanity=sanity
+    )
     journal: Any = SimpleNamespace(unsettled=list, event=lambda kind, detail: None)
     stream: Any = SimpleNamespace(give_up=10.0, missed=0)
     made = Takeover(journal, unused, instance, stream, cold=False)
@@ -76,3 +82,15 @@ def test_a_ledger_that_has_no_deal_more_is_not_ahead_whatever_the_time_of_its_la
     assert made.ends_here(lambda: word) is ends
     assert made.over is ends
     assert bot.deals == (ledger if ends else here)
+
+
+def test_a_tick_from_the_future_does_not_pass_by_the_one_that_was_traded_on() -> None:
+    """What was decided on it is decided again, once it comes."""
+    made, bot = takeover(None, over=False)
+    word = Registered("euro", HELD, 10.0, deal_us=10_000, deals=6)
+    made.begin(word)
+    early = Tick("EURUSD", 4 * 86_400_000_000, 1.1, 1.1001)
+    assert not made.ends_before(early, lambda: word)
+    assert bot.position is None
+    assert made.ends_before(Tick("EURUSD", 20_000, 1.1, 1.1001), lambda: word)
+    assert bot.position == HELD

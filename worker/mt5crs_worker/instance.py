@@ -73,6 +73,9 @@ class StrategyInstance:
         epoch: Number of this spawn.
         checkpoint: Where an earlier process stopped; None: begin anew.
 
+    Attributes:
+        sanity: Judges its ticks.
+
     Raises:
         StrategyError: Its class cannot be used.
         ModelError: Its model cannot be used.
@@ -97,7 +100,7 @@ class StrategyInstance:
         self._rates = rates or RateBook(account_currency, {symbol.name: symbol})
         self._broker = broker
         self._bars = BarFeed(config.timeframe)
-        self._sanity = TickSanity()
+        self.sanity = TickSanity()
         self._occurrences = OccurrenceCounter(0, [])
         self._tally = Tally(checkpoint.metrics if checkpoint is not None else StrategyMetrics())
         self.decider = Decider(
@@ -128,14 +131,9 @@ class StrategyInstance:
         return self._bars.window
 
     @property
-    def rewound(self) -> int:
-        """Ticks in a row that are older than the newest processed one."""
-        return self._sanity.late_count
-
-    @property
     def last_tick_time_us(self) -> int:
         """Event time of the newest processed tick; 0 before the first."""
-        return max(self._sanity.last_time_us, 0)
+        return max(self.sanity.last_time_us, 0)
 
     def on_tick(self, tick: Tick, decide: bool = True) -> bool:
         """Process the next tick of the stream.
@@ -157,8 +155,8 @@ class StrategyInstance:
             return True
         self._received += 1
         occurrence = self._occurrences.count(tick)
-        newest_us = self._sanity.last_time_us
-        verdict = self._sanity.judge(tick)
+        newest_us = self.sanity.last_time_us
+        verdict = self.sanity.judge(tick)
         if verdict == "good":
             self._processed += 1
             self._crossed += tick.crossed
@@ -215,7 +213,7 @@ class StrategyInstance:
             identity=identity_of(self.config),
             mark=mark,
             decide_from_us=decide_from_us,
-            sanity=self._sanity.state,
+            sanity=self.sanity.state,
             open_bar=self._bars.open_bar,
             window=self._bars.window.to_bytes(),
             pending=self._bars.pending,
@@ -267,7 +265,7 @@ class StrategyInstance:
     def _protect(self, tick: Tick, decide: bool) -> None:
         """Look whether a tick that feeds no bar ends the position all the same."""
         position = self.bot.position
-        if not decide or position is None or not self._sanity.protects:
+        if not decide or position is None or not self.sanity.protects:
             return
         # One that is late says nothing of a position that was opened after it.
         if tick.time_us >= position.open_time_us:
@@ -301,7 +299,7 @@ class StrategyInstance:
         window = BarWindow.from_bytes(saved.window)
         self._bars = BarFeed(self.config.timeframe, saved.open_bar, window, saved.pending)
         self._bars.closed = saved.metrics.bars
-        self._sanity = TickSanity(saved.sanity)
+        self.sanity = TickSanity(saved.sanity)
         self._occurrences = OccurrenceCounter(*saved.occurrences)
         self.decider.last_signal = saved.last_signal
         self.bot.position, self.bot.refused = saved.position, saved.refused

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from mt5crs_shared.market.catch_up import Break
+from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.stream import TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.market.wire import format_iso
@@ -135,7 +136,10 @@ class Takeover:
         self._traded_until_us = max(0 if known else word.deal_us, *times, 0)
 
     def _is_passed_by(self, tick: Tick) -> bool:
-        return self._is_behind() and tick.time_us > self._traded_until_us
+        if not self._is_behind() or tick.time_us <= self._traded_until_us:
+            return False
+        # After one from the future, that tick comes still.
+        return TickSanity(self._instance.sanity.state).judge(tick) == "good"
 
     def _is_behind(self) -> bool:
         return self._instance.last_tick_time_us < self._traded_until_us

@@ -99,7 +99,7 @@ class Vitals:
             return trouble.of_waiting(self._stream, silent_for)
         if self._child.lease is None:
             return "no lease of the supervisor: positions are held, none is opened"
-        rewound = self._instance.rewound
+        rewound = self._instance.sanity.late_count
         counts = self._instance.get_status()
         return trouble.trouble_of(self._config, counts) or trouble.of_market(
             self._config, self._stream, silent_for, rewound, counts.last_tick_time_us
