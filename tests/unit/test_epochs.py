@@ -96,3 +96,17 @@ def test_a_removed_folder_gets_no_file_when_another_one_has_its_name(tmp_path: P
     assert [file.name for file in folder.iterdir()] == ["processes.json"]
     old.close()
     new.close()
+
+
+def test_a_journal_whose_schema_is_no_text_stops_no_start(tmp_path: Path) -> None:
+    """SQLite quotes it in its complaint, and that complaint cannot be decoded."""
+    paths = VarPaths(tmp_path)
+    paths.state.mkdir(parents=True)
+    file = paths.state / "one.db"
+    db = sqlite3.connect(file)
+    db.execute("CREATE TABLE meta (epoch INTEGER NOT NULL)")
+    db.commit()
+    db.close()
+    damaged = file.read_bytes().replace(b"meta (epoch", b"meta \xd7\x83\xff\xfe\xfdh")
+    file.write_bytes(damaged)
+    assert epochs.highest_epoch(paths) == 0

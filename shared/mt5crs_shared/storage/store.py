@@ -79,6 +79,20 @@ class Schema(msgspec.Struct, frozen=True):
     pruned: tuple[Pruned, ...] = ()
 
 
+class SoundConnection(sqlite3.Connection):
+    """A connection whose errors are SQLite's own, whatever a file holds.
+
+    SQLite quotes a damaged schema where it complains of it, and Python fails on what is no text.
+    """
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        """See `sqlite3.Connection.execute`."""
+        try:
+            return super().execute(*statement)
+        except UnicodeDecodeError as error:
+            raise sqlite3.DatabaseError("malformed database schema: it is no text") from error
+
+
 class Store(ABC):
     """An open file; this process is its only writer until another one takes it over.
 
@@ -195,7 +209,9 @@ class Store(ABC):
             cause = sqlite3.DatabaseError("it is no regular file")
             raise self.schema.failed(f"{self.path} is no regular file") from cause
         with self._told():
-            self.db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+            self.db = sqlite3.connect(
+                self.path, isolation_level=None, timeout=1.0, factory=SoundConnection
+            )
         try:
             with self._told():
                 self.db.execute("PRAGMA journal_mode = WAL")
@@ -278,7 +294,8 @@ def connect_readonly(path: Path, timeout: float = 1.0) -> sqlite3.Connection:
     """
     if is_irregular(path):
         raise OSError(f"{path} is no regular file")
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, timeout=timeout, factory=SoundConnection)
 
 
 def open_readonly(path: Path, schema: Schema, older: bool = False) -> sqlite3.Connection:
