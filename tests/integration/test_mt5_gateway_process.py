@@ -125,6 +125,12 @@ class Windows:
     def faults(self, *faults: dict[str, Any]) -> None:
         (self.folder / "faults.json").write_text(json.dumps(faults))
 
+    def happens(self, what: str, words: object) -> None:
+        """See `tests.mt5_standin.module`: money is ``paid``, or a position is ``closed``."""
+        begun = self.folder / f"{what}.new"
+        begun.write_text(json.dumps(words))
+        begun.rename(self.folder / what)
+
     def book(self) -> dict[str, Any]:
         return dict(json.loads((self.folder / "book.json").read_text()))
 

@@ -115,8 +115,7 @@ def test_a_position_is_opened_and_closed_on_the_account_that_is_named(desk: Desk
     desk.ready()
     assert len(charged(desk)) == 2
     # What is paid in is no jump that nobody knows the reason of.
-    (desk.bridge.windows.folder / "paying").write_text("9000")
-    (desk.bridge.windows.folder / "paying").rename(desk.bridge.windows.folder / "paid")
+    desk.bridge.windows.happens("paid", 9000)
     desk.until(lambda: desk.offset == 9_000.0, "no jump, since the broker says what it is")
     (told,) = noted(desk, events.BALANCE)
     assert "+9,000.00 besides the deals here: paid in or out +9,000.00; the ledger's" in told
@@ -128,8 +127,7 @@ def test_a_position_that_was_closed_by_hand_has_its_costs_and_its_price(desk: De
     held = desk.result(order(desk.quote(), stop_loss=1.0)).position
     assert held is not None
     windows = desk.bridge.windows
-    (windows.folder / "closing").write_text(json.dumps([held.ticket, -1.5]))
-    (windows.folder / "closing").rename(windows.folder / "closed")
+    windows.happens("closed", [held.ticket, -1.5])
     desk.until(lambda: desk.position("euro") is None, "it is seen that it is gone")
     desk.until(lambda: len(charged(desk)) == 2, "both deals are charged")
     closing = desk.fills()[-1]

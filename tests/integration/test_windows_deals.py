@@ -1,6 +1,5 @@
 """What the broker's own deals, and the program beside the terminal, tell of orders."""
 
-import json
 import signal
 import time
 from typing import Any
@@ -31,12 +30,8 @@ def test_what_is_paid_in_is_no_part_of_a_position_that_ends_in_the_same_moment(d
     windows = desk.bridge.windows
     assert windows.process is not None
     windows.process.send_signal(signal.SIGSTOP)
-    for begun, done, words in (
-        ("paying", "paid", "40"),
-        ("closing", "closed", json.dumps([held.ticket, -1.5])),
-    ):
-        (windows.folder / begun).write_text(words)
-        (windows.folder / begun).rename(windows.folder / done)
+    windows.happens("paid", 40)
+    windows.happens("closed", [held.ticket, -1.5])
     windows.process.send_signal(signal.SIGCONT)
     desk.until(lambda: desk.position("euro") is None, "it is seen that it is gone")
     (deal,) = [d for d in windows.book()["deals"] if d["entry"] == 1]
@@ -73,8 +68,7 @@ def test_the_deals_of_another_account_are_forgotten_with_it(desk: Desk) -> None:
     assert list(broker._books.take(strange)) == []
     assert "is logged into account 1" in broker.trouble
     windows = desk.bridge.windows
-    (windows.folder / "closing").write_text(json.dumps([held.ticket, 0.0]))
-    (windows.folder / "closing").rename(windows.folder / "closed")
+    windows.happens("closed", [held.ticket, 0.0])
     desk.until(lambda: desk.position("euro") is None, "it is seen that it is gone")
     assert desk.fills()[-1].order_id.endswith(":told")
 
@@ -189,8 +183,7 @@ def test_the_deals_of_the_hour_in_which_a_servers_clock_is_put_forward_are_told(
     money = msgspec.structs.replace(broker._books.state.money, deal_us=hour_on)
     broker._books.remember(money=money)
     windows = desk.bridge.windows
-    (windows.folder / "closing").write_text(json.dumps([held.ticket, -1.5]))
-    (windows.folder / "closing").rename(windows.folder / "closed")
+    windows.happens("closed", [held.ticket, -1.5])
     desk.until(lambda: len(charged(desk)) == 2, "its end is charged")
     (trade,) = traded(desk)
     assert (trade.commission, trade.swap) == (0.7, -1.5)

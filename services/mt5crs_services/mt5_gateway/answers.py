@@ -6,7 +6,6 @@ import msgspec
 
 from mt5crs_services.mt5_gateway.requests import BarTimeframe
 from mt5crs_services.mt5_gateway.terminal_records import (
-    Number,
     TerminalAccount,
     TerminalBar,
     TerminalDeal,
@@ -15,6 +14,7 @@ from mt5crs_services.mt5_gateway.terminal_records import (
     TerminalSymbol,
     TerminalTick,
 )
+from mt5crs_shared.trading.orders import Finite
 
 OrderStatus = Literal["FILLED", "PARTIAL", "REJECTED", "PENDING", "UNKNOWN", "NOT_SEEN"]
 """FILLED: all of it was dealt. PARTIAL: a part was, and no more will be. REJECTED: nothing was, and
@@ -64,7 +64,7 @@ class TerminalReport(msgspec.Struct, frozen=True, tag="hello", forbid_unknown_fi
     trouble: str = ""
     account: TerminalAccount | None = None
     build: int = 0
-    ping_ms: Number = 0.0
+    ping_ms: Finite = 0.0
     server_zone: str = ""
     server_offset_s: int | None = None
     unsettled: tuple[str, ...] = ()
@@ -106,14 +106,14 @@ class OrderReport(msgspec.Struct, frozen=True, tag="order", forbid_unknown_field
     order: int = 0
     deal: int = 0
     ticket: int = 0
-    lots: Number = 0.0
-    price: Number = 0.0
+    lots: Finite = 0.0
+    price: Finite = 0.0
     time_us: int = 0
-    profit: Number = 0.0
-    commission: Number = 0.0
-    swap: Number = 0.0
-    stop_loss: Number = 0.0
-    take_profit: Number = 0.0
+    profit: Finite = 0.0
+    commission: Finite = 0.0
+    swap: Finite = 0.0
+    stop_loss: Finite = 0.0
+    take_profit: Finite = 0.0
     stops: Literal["", "SET", "MISSING"] = ""
     attempts: int = 0
     found: bool = False

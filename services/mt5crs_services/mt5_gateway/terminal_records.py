@@ -1,14 +1,10 @@
 """What the terminal's books hold, in the protocol's words: UTC, lots, BUY and SELL."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
-from mt5crs_shared.trading.orders import Side
-
-Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
-"""What a frame may say: no NaN, and nothing that no account has."""
+from mt5crs_shared.trading.orders import Finite, Side
 
 TradeMode = Literal["DEMO", "CONTEST", "REAL"]
 MarginMode = Literal["NETTING", "EXCHANGE", "HEDGING"]
@@ -47,13 +43,13 @@ class TerminalAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leverage: int
     trade_allowed: bool
     trade_expert: bool
-    balance: Number
-    credit: Number
-    profit: Number
-    equity: Number
-    margin: Number
-    margin_free: Number
-    margin_level: Number
+    balance: Finite
+    credit: Finite
+    profit: Finite
+    equity: Finite
+    margin: Finite
+    margin_free: Finite
+    margin_level: Finite
 
 
 class TerminalPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,16 +76,16 @@ class TerminalPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identifier: int
     symbol: str
     side: Side
-    lots: Number
+    lots: Finite
     magic: int
     comment: str
-    open_price: Number
+    open_price: Finite
     open_time_us: int
-    stop_loss: Number
-    take_profit: Number
-    price: Number
-    profit: Number
-    swap: Number
+    stop_loss: Finite
+    take_profit: Finite
+    price: Finite
+    profit: Finite
+    swap: Finite
 
 
 class TerminalOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,11 +114,11 @@ class TerminalOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     magic: int
     comment: str
     position: int
-    lots: Number
-    lots_left: Number
-    price: Number
-    stop_loss: Number
-    take_profit: Number
+    lots: Finite
+    lots_left: Finite
+    price: Finite
+    stop_loss: Finite
+    take_profit: Finite
     time_us: int
 
 
@@ -156,12 +152,12 @@ class TerminalDeal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     entry: Literal["IN", "OUT", "INOUT", "OUT_BY"]
     reason: str
-    lots: Number
-    price: Number
-    profit: Number
-    commission: Number
-    swap: Number
-    fee: Number
+    lots: Finite
+    price: Finite
+    profit: Finite
+    commission: Finite
+    swap: Finite
+    fee: Finite
     magic: int
     comment: str
     time_us: int
@@ -202,12 +198,12 @@ class TerminalSymbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     description: str
     digits: int
-    point: Number
-    contract_size: Number
-    lot_min: Number
-    lot_step: Number
-    lot_max: Number
-    lot_limit: Number
+    point: Finite
+    contract_size: Finite
+    lot_min: Finite
+    lot_step: Finite
+    lot_max: Finite
+    lot_limit: Finite
     base_currency: str
     profit_currency: str
     margin_currency: str
@@ -217,14 +213,14 @@ class TerminalSymbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stops_level: int
     freeze_level: int
     spread: int
-    tick_size: Number
-    tick_value: Number
-    swap_long: Number
-    swap_short: Number
+    tick_size: Finite
+    tick_value: Finite
+    swap_long: Finite
+    swap_short: Finite
     swap_mode: str
-    bid: Number
-    ask: Number
-    margin: Number
+    bid: Finite
+    ask: Finite
+    margin: Finite
 
 
 class TerminalBar(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -242,10 +238,10 @@ class TerminalBar(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     """
 
     time_us: int
-    open: Number
-    high: Number
-    low: Number
-    close: Number
+    open: Finite
+    high: Finite
+    low: Finite
+    close: Finite
     ticks: int
     spread: int
     volume: int
@@ -263,7 +259,7 @@ class TerminalTick(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
     """
 
     time_us: int
-    bid: Number
-    ask: Number
-    last: Number
-    volume: Number
+    bid: Finite
+    ask: Finite
+    last: Finite
+    volume: Finite

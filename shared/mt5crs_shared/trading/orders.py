@@ -13,6 +13,9 @@ Side = Literal["BUY", "SELL"]
 Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 """A number that fits everywhere: a message with a larger one is not read."""
 
+Finite = Annotated[float, Meta(ge=-1e15, le=1e15)]
+"""A number of somebody else's that can be calculated with: no NaN, and nothing no account has."""
+
 Epoch = Annotated[int, Meta(ge=0, le=2**53)]
 """Number of a spawn."""
 

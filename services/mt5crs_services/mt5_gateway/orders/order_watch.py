@@ -31,6 +31,8 @@ SURE_AFTER_S: Final = 60.0
 LONGEST_GAP_S: Final = 5.0
 """Seconds between two looks after which the time without a trace is counted anew."""
 
+OFFLINE: Final = "the terminal has no connection to the broker"
+
 
 class OrderWatch:
     """Settles orders that were handed to the broker; sends none.
@@ -99,26 +101,14 @@ class OrderWatch:
             named = replace(kept.report, order=word.broker_order, detail=f"{word.who} has found it")
             kept = self._journal.note(kept, named, settled=False)
         # What the books say is more than anybody's word.
-        kept = self._look(kept)
+        kept, why = self._looked(kept)
         if kept.settled or (word.broker_order and not word.lots):
             return kept.report
-        if why := self._why_not_by_word(kept):
+        if why:
             return replace(kept.report, detail=why)
         kept = self.settled(kept, _by_word(kept, word))
         logger.warning("order %s, by the word of %s: %s", word.order_id, word.who, kept.report)
         return kept.report
-
-    def _why_not_by_word(self, kept: KeptOrder) -> str:
-        """Why nobody's word is taken for an order's fate just now; empty: it is."""
-        try:
-            if not self._view.connected():
-                return "the terminal has no connection to the broker"
-            if self._view.login() != kept.request.login:
-                return "the terminal is logged into another account"
-            fate = self._books.look(kept)
-        except TerminalError as error:
-            return str(error)
-        return fate.detail if fate is not None and fate.waits else ""
 
     def watch(self) -> None:
         """Look for orders whose fate is not known, now and then.
@@ -146,30 +136,39 @@ class OrderWatch:
 
     def _look(self, kept: KeptOrder) -> KeptOrder:
         """Look for an order in the books, and settle it where its fate stands there."""
+        return self._looked(kept)[0]
+
+    def _looked(self, kept: KeptOrder) -> tuple[KeptOrder, str]:
+        """The same, and why nobody's word is taken for its fate just now; empty: it is."""
         order_id = kept.request.order_id
         if not kept.attempts:
             detail = "the gateway ended before it was sent"
-            return self.settled(kept, nothing_dealt(replace(kept.report, detail=detail)))
+            return self.settled(kept, nothing_dealt(replace(kept.report, detail=detail))), ""
         try:
             connected = self._view.connected()
             if self._view.login() != kept.request.login:
-                self._without.pop(order_id, None)
-                return self._say(kept, "UNKNOWN", "the terminal is logged into another account")
+                return self._unseen(kept, "the terminal is logged into another account")
             fate = self._books.look(kept)
         except TerminalError as error:
-            self._without.pop(order_id, None)
-            return self._say(kept, "UNKNOWN", str(error))
+            return self._unseen(kept, str(error))
+        why = "" if connected else OFFLINE
         if fate is None:
-            return self._without_trace(kept, connected)
+            return self._without_trace(kept, connected), why
         self._without.pop(order_id, None)
-        if fate.status in ("PENDING", "UNKNOWN"):
-            return self._say(kept, fate.status, fate.detail, fate.order)
-        return self.settled(kept, self._reported(kept, fate))
+        if fate.status not in ("PENDING", "UNKNOWN"):
+            return self.settled(kept, self._reported(kept, fate)), ""
+        kept = self._say(kept, fate.status, fate.detail, fate.order)
+        return kept, why or (fate.detail if fate.waits else "")
+
+    def _unseen(self, kept: KeptOrder, why: str) -> tuple[KeptOrder, str]:
+        """The books could not be looked into; see `_looked`."""
+        self._without.pop(kept.request.order_id, None)
+        return self._say(kept, "UNKNOWN", why), why
 
     def _without_trace(self, kept: KeptOrder, connected: bool) -> KeptOrder:
         """Nothing in the books: the longer they are up to date, the surer is that nothing comes."""
         order_id, report = kept.request.order_id, kept.report
-        blind = self._books.blind() if connected else "the terminal has no connection to the broker"
+        blind = self._books.blind() if connected else OFFLINE
         if blind:
             self._without.pop(order_id, None)
             return self._say(kept, "UNKNOWN", blind)

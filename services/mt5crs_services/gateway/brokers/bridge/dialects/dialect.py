@@ -310,9 +310,6 @@ class BlindDialect:
         raise BadReplyError(f"the dialect {self.name} does not tell the account")
 
 
-Finite = Annotated[float, Meta(ge=-1e15, le=1e15)]
-"""A number of a bridge's that can be calculated with; JSON has no NaN."""
-
 Ticket = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 

@@ -9,12 +9,12 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     BadReplyError,
     FarAccount,
     FarPosition,
-    Finite,
     Ticket,
     quoted,
     read_json,
     side_of,
 )
+from mt5crs_shared.trading.orders import Finite
 
 
 class _Listed(msgspec.Struct):

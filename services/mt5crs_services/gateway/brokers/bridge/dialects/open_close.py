@@ -14,7 +14,6 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     DealWord,
     FarAccount,
     FarPosition,
-    Finite,
     Instruction,
     Ticket,
     check_symbol,
@@ -23,6 +22,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     read_json,
     to_json,
 )
+from mt5crs_shared.trading.orders import Finite
 
 _QUESTION = "question"
 """The id of whatever cannot trade."""

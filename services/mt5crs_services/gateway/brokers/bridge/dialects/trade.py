@@ -15,7 +15,6 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     DealWord,
     FarAccount,
     FarPosition,
-    Finite,
     Instruction,
     Ticket,
     check_symbol,
@@ -24,6 +23,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
     read_json,
     to_json,
 )
+from mt5crs_shared.trading.orders import Finite
 
 _CODE = re.compile(r"\b100[0-4][0-9]\b")
 """A return code within a bridge's words."""

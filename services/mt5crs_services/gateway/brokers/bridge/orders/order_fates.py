@@ -40,8 +40,8 @@ class OrderFates:
         every: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.asks = isinstance(dialect, TellsFates)
-        self._dialect = dialect
+        self._bridge = dialect if isinstance(dialect, TellsFates) else None
+        self.asks = self._bridge is not None
         self._link = link
         self._orders = orders
         self._every = every
@@ -49,13 +49,13 @@ class OrderFates:
 
     def ask(self) -> None:
         """Ask about the next of them that is due, where the link is ready."""
-        if not self.asks or not self._link.ready:
+        if self._bridge is None or not self._link.ready:
             return
         now = self._monotonic()
         sent = next((each for each in self._orders.in_doubt if now >= each.ask_at), None)
-        if sent is not None and isinstance(self._dialect, TellsFates):
+        if sent is not None:
             sent.ask_at = now + self._every
-            question = self._dialect.fate(sent.instruction)
+            question = self._bridge.fate(sent.instruction)
             self._link.send(f"{FATE}{sent.order.order_id}", question, deals=False)
 
     def take(self, message: BridgeMessage) -> Iterator[tuple[SentOrder, DealWord]]:
@@ -63,9 +63,9 @@ class OrderFates:
         sent = self._orders.get(message.key.removeprefix(FATE))
         if sent is None or sent.doubt_at is None or message.arrival is not Arrival.ANSWERED:
             return
-        assert isinstance(self._dialect, TellsFates), "it was asked"
+        assert self._bridge is not None, "it was asked"
         try:
-            word = self._dialect.read_fate(message.body, sent.instruction)
+            word = self._bridge.read_fate(message.body, sent.instruction)
         except BadReplyError as error:
             sent.detail = str(error)
             return
