@@ -229,11 +229,15 @@ class Scene:
 
 
 def fallen(before: dict[str, int], report: StatusReport) -> list[Death]:
-    """Who has another process than before, or none."""
+    """Who has another process than before, or none.
+
+    Who had none yet has lost none: a feed of ours begins when the strategies listen, which takes
+    longer where one of them has to set its journal aside.
+    """
     return [
         Death(child.name, cause_of(child))
         for child in report.children
-        if child.epoch != before[child.name] or child.state in ("BACKOFF", "QUARANTINED")
+        if before[child.name] not in (0, child.epoch) or child.state in ("BACKOFF", "QUARANTINED")
     ]
 
 
