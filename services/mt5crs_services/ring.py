@@ -4,7 +4,14 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal
 
-from mt5crs_shared.market.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
+from mt5crs_shared.market.backlog import (
+    LONGEST_TAIL,
+    BacklogReply,
+    BacklogRequest,
+    TickMark,
+    newest_of,
+    tail_of,
+)
 from mt5crs_shared.market.catch_up import Content, content
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.ticks import Tick
@@ -86,7 +93,7 @@ class TickRing:
         """Where this ring ends, for asking another source what came after."""
         if not self._ticks:
             return None
-        return TickMark(self._generation, self.newest_seq, tuple(self._ticks[-TAIL:]))
+        return TickMark(self._generation, self.newest_seq, tail_of(self._ticks[-LONGEST_TAIL:]))
 
     def answer(
         self, request: BacklogRequest, own: TickMark | None = None, joined: bool = True
@@ -177,7 +184,7 @@ class TickRing:
                 return "ok", index + 1, 0
         found = self._search(mark.tail)
         if found is not None:
-            return "ok", found + 1, 0
+            return "ok", self._past_newest(mark.tail, found) + 1, 0
         last = mark.tail[-1]
         hole = self._hole_around(last)
         if hole is not None:
@@ -233,6 +240,19 @@ class TickRing:
                 del self._absent[next(iter(self._absent))]
             return None
         return best
+
+    def _past_newest(self, tail: tuple[Tick, ...], found: int) -> int:
+        """Index of the tick that a reader of this tail took last, which was found here or before.
+
+        A repetition that has not come here is found in what it repeats; its reader has taken what
+        is newer than that, too.
+        """
+        newest = newest_of(tail)
+        repeated = len(tail) - 1 - newest
+        if not repeated or self._match(found, [content(t) for t in reversed(tail)]) > repeated:
+            return found
+        further = self._search(tail[: newest + 1])
+        return found if further is None else max(found, further)
 
     def _match(self, index: int, wanted: list[Content]) -> int:
         """How many ticks up to this one are those, newest first."""

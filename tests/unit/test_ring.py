@@ -85,6 +85,26 @@ def test_who_follows_the_market_says_what_came_since_and_nothing_twice() -> None
     assert (answer.status, answer.ticks) == ("ok", tuple(said[20:]))
 
 
+def test_who_has_heard_a_repetition_more_is_not_told_again_what_is_newest() -> None:
+    """The tape joined anew in a repetition that the gateway did not have yet."""
+    said = [Tick("EURUSD", number * 1000, 1.1 + number * 1e-5, 1.2) for number in range(1, 31)]
+    repeated = said[4:28]
+    for count in range(1, len(repeated) + 1):
+        tape = CatchUp("EURUSD")
+        for tick in (*said, *repeated[:count]):
+            tape.on_live(tick)
+        tape.join_now()
+        # It missed the first of the repetition, or all of it, and has a newer tick.
+        for gateway in (said, [*said, Tick("EURUSD", 31_000, 1.1, 1.2)], [*said, *repeated[4:]]):
+            ring = TickRing("EURUSD", 50_000, 9)
+            for tick in gateway:
+                ring.append(tick)
+            answer = ring.answer(BacklogRequest(1, "EURUSD", tape.mark))
+            assert answer.status == "ok"
+            assert said[-1] not in answer.ticks, count
+            assert answer.ticks[-1:] == tuple(gateway[30:])[-1:]
+
+
 def test_who_has_lost_the_market_too_says_what_it_had_heard_more() -> None:
     said = [Tick("EURUSD", number * 1000, 1.1, 1.2) for number in range(1, 31)]
     tape, gateway = TickRing("EURUSD", 50_000, 7), TickRing("EURUSD", 50_000, 9)

@@ -1,7 +1,7 @@
 """What came after this tick? Questions of readers, answers of the tape; msgpack on ipc sockets."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,7 +14,10 @@ from mt5crs_shared.sockets.opening import LARGE, open_socket
 logger = logging.getLogger(__name__)
 
 TAIL = 8
-"""Ticks in a mark."""
+"""Ticks in a mark ..."""
+
+LONGEST_TAIL = 64
+"""... and at most, where the newest of them lies further back: the publisher repeats itself."""
 
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 
@@ -25,13 +28,31 @@ class TickMark(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         generation: The tape's run in which `seq` was counted.
         seq: Number of the last tick taken, counted by the tape from 1.
-        tail: The last ticks taken, newest last, at most :data:`TAIL`; they find the place again
-            where the number cannot.
+        tail: The last ticks taken, the last one last, as :func:`tail_of` chooses them; they find
+            the place again where the number cannot.
     """
 
     generation: Count
     seq: Count
-    tail: Annotated[tuple[Tick, ...], Meta(min_length=1, max_length=TAIL)]
+    tail: Annotated[tuple[Tick, ...], Meta(min_length=1, max_length=LONGEST_TAIL)]
+
+
+def tail_of(ticks: Sequence[Tick]) -> tuple[Tick, ...]:
+    """Of the last ticks taken those that a mark needs.
+
+    By what a publisher repeats alone nobody knows whether it is the first or the second time: they
+    reach back to what is newest by its time, which says it.
+
+    Args:
+        ticks: The last :data:`LONGEST_TAIL` of them, or fewer.
+    """
+    return tuple(ticks[min(newest_of(ticks), max(len(ticks) - TAIL, 0)) :])
+
+
+def newest_of(ticks: Sequence[Tick]) -> int:
+    """Place of the last tick that no other is newer than."""
+    times = [tick.time_us for tick in ticks]
+    return len(times) - 1 - times[::-1].index(max(times))
 
 
 class BacklogRequest(msgspec.Struct, frozen=True, tag=True):

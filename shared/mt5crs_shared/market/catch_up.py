@@ -14,7 +14,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from mt5crs_shared.market.backlog import TAIL, BacklogReply, BacklogRequest, TickMark
+from mt5crs_shared.market.backlog import (
+    LONGEST_TAIL,
+    TAIL,
+    BacklogReply,
+    BacklogRequest,
+    TickMark,
+    tail_of,
+)
 from mt5crs_shared.market.sanity import MAX_LEAP_US, TickSanity
 from mt5crs_shared.market.ticks import Tick
 
@@ -63,7 +70,7 @@ class CatchUp:
         self._breaks: list[Break] = []
         self._generation = mark.generation if mark else 0
         self._seq = mark.seq if mark else 0
-        self._tail: deque[Tick] = deque(mark.tail if mark else (), maxlen=TAIL)
+        self._taken: deque[Tick] = deque(mark.tail if mark else (), maxlen=LONGEST_TAIL)
         self._marked = mark is not None
         self._beginning = mark is None
         self._live: deque[Tick] = deque()
@@ -88,9 +95,9 @@ class CatchUp:
     @property
     def mark(self) -> TickMark | None:
         """Where this reader stands, for the next one; None before the first tick."""
-        if not self._tail:
+        if not self._taken:
             return None
-        return TickMark(self._generation, self._seq, tuple(self._tail))
+        return TickMark(self._generation, self._seq, tail_of(tuple(self._taken)))
 
     def reached(self, generation: int, seq: int) -> bool:
         """Whether the tick of that number, in that run of the tape, has been taken."""
@@ -99,7 +106,7 @@ class CatchUp:
     def request(self) -> BacklogRequest:
         """The question to ask the tape now, about what came after the last tick taken."""
         self._requests += 1
-        after = self.mark if self._marked or self._tail else None
+        after = self.mark if self._marked or self._taken else None
         return BacklogRequest(request_id=self._requests, symbol=self.symbol, after=after)
 
     def rejoin(self) -> None:
@@ -115,7 +122,7 @@ class CatchUp:
         self._live.clear()
         self._from_tape.clear()
         # The live stream may go on before the last tick taken, when its publisher repeats itself.
-        self._from_tape.extend(content(tick) for tick in self._tail)
+        self._from_tape.extend(content(tick) for tick in self._tail())
 
     def on_live(self, tick: Tick) -> tuple[Tick, ...]:
         """Take a tick of the live stream; what may be processed now is returned."""
@@ -159,8 +166,8 @@ class CatchUp:
 
     def join_now(self) -> list[Tick]:
         """Give up waiting for the tape: go on with the live ticks, after the last one taken."""
-        newest_us = self._tail[-1].time_us if self._tail else -1
-        known = {*self._from_tape, *map(content, self._tail)}
+        newest_us = self._taken[-1].time_us if self._taken else -1
+        known = {*self._from_tape, *map(content, self._tail())}
         # The last one taken may have been from the future; what is older all the same is late, and
         # known as that.
         fresh = [
@@ -173,7 +180,7 @@ class CatchUp:
         self._joined = True
         self._beginning = False
         if fresh:
-            first = _first_new(self._tail, fresh)
+            first = _first_new(self._tail(), fresh)
             self._note_break(first, fresh[first])
         for tick in fresh:
             self._take(tick)
@@ -186,12 +193,15 @@ class CatchUp:
 
     def _note_break(self, index: int, tick: Tick) -> None:
         """Nobody can say what was published between the last tick taken and this one."""
-        if self._tail:
-            self._breaks.append(Break(index, self._tail[-1], tick))
+        if self._taken:
+            self._breaks.append(Break(index, self._taken[-1], tick))
 
     def _take(self, tick: Tick) -> None:
         self._seq += 1
-        self._tail.append(tick)
+        self._taken.append(tick)
+
+    def _tail(self) -> tuple[Tick, ...]:
+        return tail_of(tuple(self._taken)) if self._taken else ()
 
     def _align(self) -> list[Tick]:
         """Find the first live tick among those taken from the tape, and join there."""

@@ -7,7 +7,7 @@ import msgspec
 from mt5crs_services.gateway.quotes.tick_log import TickLog
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.market.backlog import TAIL, TickMark
+from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.catch_up import content
 from mt5crs_shared.market.rates import RateBook, RateState
 from mt5crs_shared.market.sanity import SanityState, TickSanity
@@ -246,8 +246,8 @@ class SymbolMarket:
     def _point(self) -> StreamPoint:
         generation, seq = self._tape
         last = self.ring.mark()
-        tail = last.tail[-TAIL:] if last is not None else ()
-        mark = TickMark(generation, seq + self.count - self._tape_count, tail) if tail else None
+        ahead = self.count - self._tape_count
+        mark = TickMark(generation, seq + ahead, last.tail) if last is not None else None
         return StreamPoint(self.count, mark, self._sanity.state, self.quote, self._highest_us)
 
     def _watch_replay(self, tick: Tick, good: bool) -> None:
