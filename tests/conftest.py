@@ -26,6 +26,17 @@ settings.register_profile("usual", deadline=None)
 settings.load_profile("usual")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what may take longest: last of all it would keep everybody waiting, alone."""
+    items.sort(key=_allowed_s, reverse=True)
+
+
+def _allowed_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    usual = float(item.config.getini("timeout"))
+    return max(usual, float(marker.args[0])) if marker is not None else usual
+
+
 @pytest.fixture
 def memory() -> Iterator[Path]:
     """A folder that waits for no disk, where the system has one."""
