@@ -1,7 +1,7 @@
 """The newest ticks of one symbol in memory, and the answer to "what came after this one?"."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from mt5crs_shared.market.backlog import (
@@ -21,6 +21,9 @@ SEARCH_US = 60_000_000
 
 LONGEST_HOLE_US = 3_600_000_000
 """A hole up to this long is told by its times alone; readers go on live after a longer one."""
+
+AHEAD = 2_000
+"""Ticks at an edge of a hole that may be of a clock which had run ahead there."""
 
 REMEMBERED = 64
 """Tails that were looked for in vain; who asks again has only the newer ticks looked through."""
@@ -202,15 +205,19 @@ class TickRing:
         # What is newer than all that is here may fall into a hole whose end is not here yet.
         if not tick.timed or self._newest_time_us() <= tick.time_us:
             return None
+        latest_us = tick.time_us + LONGEST_HOLE_US
         for seq in reversed(self._breaks):
             index = seq - self._first_seq
-            if index > 0:
-                before, after = self._ticks[index - 1], self._ticks[index]
-                # A first tick of a clock that had run ahead ends no hole of now.
-                latest = min(after.time_us, tick.time_us + LONGEST_HOLE_US)
-                if before.time_us <= tick.time_us < after.time_us == latest:
-                    return index
+            before = self._first_time(range(index - 1, max(index - AHEAD, 0) - 1, -1), latest_us)
+            after = self._first_time(range(index, min(index + AHEAD, len(self))), latest_us)
+            if before is not None and after is not None and before <= tick.time_us < after:
+                return index
         return None
+
+    def _first_time(self, places: Iterable[int], latest_us: int) -> int | None:
+        """Of the first tick there that is of no clock which had run ahead: that is no edge."""
+        times = (self._ticks[place].time_us for place in places)
+        return next((time_us for time_us in times if time_us <= latest_us), None)
 
     def _search(self, tail: tuple[Tick, ...]) -> int | None:
         """Index of the tick that a reader took last: the best match of its tail.

@@ -4,6 +4,7 @@ import time
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
@@ -103,6 +104,34 @@ def test_who_has_heard_a_repetition_more_is_not_told_again_what_is_newest() -> N
             assert answer.status == "ok"
             assert said[-1] not in answer.ticks, count
             assert answer.ticks[-1:] == tuple(gateway[30:])[-1:]
+
+
+def test_a_hole_in_which_the_clock_ran_ahead_has_its_edges_on_either_side_of_that() -> None:
+    """A cross pair waited ten seconds for each of its two symbols, and once more after a break."""
+    day = 86_400_000_000
+    said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(40)]
+
+    def ahead(some: list[Tick]) -> list[Tick]:
+        return [replace(tick, time_us=tick.time_us + 2 * day) for tick in some]
+
+    # Before the hole one tick was from the future; after it, the first ones are of that clock.
+    for before, after in (
+        (said[:10], [*ahead(said[20:25]), *said[25:30]]),
+        ([*said[:9], *ahead(said[9:10])], said[20:30]),
+        ([*said[:9], *ahead(said[9:10])], [*ahead(said[20:25]), *said[25:30]]),
+    ):
+        ring = TickRing("EURUSD", 1_000, 9)
+        for tick in before:
+            ring.append(tick)
+        for number, tick in enumerate(after):
+            ring.append(tick, broken=number == 0)
+        mark = TickMark(7, 12, tuple(said[10:13]))  # It heard three ticks more.
+        answer = ring.answer(BacklogRequest(1, "EURUSD", mark))
+        assert (answer.status, answer.ticks) == ("ok", tuple(after))
+        # What is in no hole is not here yet.
+        for heard in (said[31], ahead(said[27:28])[0]):
+            mark = TickMark(7, 12, (heard,))
+            assert ring.answer(BacklogRequest(1, "EURUSD", mark)).status == "unknown"
 
 
 def test_who_has_lost_the_market_too_says_what_it_had_heard_more() -> None:
