@@ -41,6 +41,7 @@ class Code(enum.StrEnum):
     CROSSED_QUOTE = "CROSSED_QUOTE"
     NO_MARGIN = "NO_MARGIN"
     POSITION_EXISTS = "POSITION_EXISTS"
+    FOREIGN_POSITION = "FOREIGN_POSITION"
     NO_POSITION = "NO_POSITION"
     NO_RATE = "NO_RATE"
     STALE = "STALE"
@@ -83,6 +84,10 @@ MEANINGS: dict[Code, str] = {
         "The account's free margin is too small; or a real account's balance is not above zero."
     ),
     Code.POSITION_EXISTS: "The strategy holds a position already; one at a time.",
+    Code.FOREIGN_POSITION: (
+        "The account holds one position a symbol, and somebody else's is open: the order would be"
+        " dealt against it. It can be closed in the terminal, or become the strategy's (`adopt`)."
+    ),
     Code.NO_POSITION: "There is no open position with that ticket.",
     Code.NO_RATE: "No price yet to convert the profit's currency into the account's.",
     Code.STALE: "Too old when it could be sent; recorded as missed, not sent.",

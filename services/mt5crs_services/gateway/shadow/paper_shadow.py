@@ -28,6 +28,7 @@ LIVE_ALONE = frozenset(
     {
         Code.BRIDGE_AWAY,
         Code.BROKER,
+        Code.FOREIGN_POSITION,
         Code.NO_MARGIN,
         Code.NOT_DEALT,
         Code.STALE,
