@@ -22,8 +22,8 @@ SEARCH_US = 60_000_000
 LONGEST_HOLE_US = 3_600_000_000
 """A hole up to this long is told by its times alone; readers go on live after a longer one."""
 
-AHEAD = 2_000
-"""Ticks at an edge of a hole that may be of a clock which had run ahead there."""
+MOST_AHEAD = 2_000
+"""Most ticks at either edge of a hole that are left out because their clock had run ahead."""
 
 REMEMBERED = 64
 """Tails that were looked for in vain; who asks again has only the newer ticks looked through."""
@@ -206,16 +206,21 @@ class TickRing:
         if not tick.timed or self._newest_time_us() <= tick.time_us:
             return None
         latest_us = tick.time_us + LONGEST_HOLE_US
-        for seq in reversed(self._breaks):
-            index = seq - self._first_seq
-            before = self._first_time(range(index - 1, max(index - AHEAD, 0) - 1, -1), latest_us)
-            after = self._first_time(range(index, min(index + AHEAD, len(self))), latest_us)
+        holes = [seq - self._first_seq for seq in self._breaks if seq > self._first_seq]
+        # Of several the oldest: what a reader takes again is late, and what it skips is lost.
+        for begin, index, end in zip([0, *holes], holes, [*holes[1:], len(self)], strict=False):
+            least, most = max(begin, index - MOST_AHEAD), min(end, index + MOST_AHEAD)
+            before = self._first_time(range(index - 1, least - 1, -1), latest_us)
+            after = self._first_time(range(index, most), latest_us)
             if before is not None and after is not None and before <= tick.time_us < after:
                 return index
         return None
 
     def _first_time(self, places: Iterable[int], latest_us: int) -> int | None:
-        """Of the first tick there that is of no clock which had run ahead: that is no edge."""
+        """Time of the first tick at these places that is not later than that; None: there is none.
+
+        One that is later is of a clock that had run ahead, and does not say where a hole ends.
+        """
         times = (self._ticks[place].time_us for place in places)
         return next((time_us for time_us in times if time_us <= latest_us), None)
 
@@ -249,10 +254,13 @@ class TickRing:
         return best
 
     def _past_newest(self, tail: tuple[Tick, ...], found: int) -> int:
-        """Index of the tick that a reader of this tail took last, which was found here or before.
+        """Index of the last tick here that a reader of this tail has taken.
 
-        A repetition that has not come here is found in what it repeats; its reader has taken what
-        is newer than that, too.
+        Args:
+            tail: The last ticks that it took.
+            found: Index at which they match best. Where the reader heard a repetition that this
+                ring lacks, that is among the ticks which were repeated; it has taken the newest
+                of its tail as well, which lies behind them.
         """
         newest = newest_of(tail)
         repeated = len(tail) - 1 - newest

@@ -22,7 +22,6 @@ from mt5crs_shared.configuration.structs import (
     RiskConfig,
     StrategyConfig,
 )
-from mt5crs_shared.market.backlog import TAIL, TickMark
 from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.market.ticks import Tick
@@ -156,8 +155,7 @@ class Office:
             if not known:
                 self.tape[each.symbol].append(each)
             seq = self.places[each.symbol] = self.places[each.symbol] + 1
-            tail = tuple(self.tape[each.symbol][max(seq - TAIL, 0) : seq])
-            self.market.symbols[each.symbol].align(TickMark(1, seq, tail), 1)
+            self.market.symbols[each.symbol].align((1, seq), 1)
             self.core.on_tick(each)
 
     def ask(self, message: ToGateway) -> FromGateway | None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
-from mt5crs_shared.market.backlog import BacklogRequest, TickMark
+from mt5crs_shared.market.backlog import LONGEST_TAIL, BacklogRequest, TickMark
 from mt5crs_shared.market.catch_up import CatchUp
 from mt5crs_shared.market.ticks import Tick
 
@@ -88,26 +88,25 @@ def test_who_follows_the_market_says_what_came_since_and_nothing_twice() -> None
 
 def test_who_has_heard_a_repetition_more_is_not_told_again_what_is_newest() -> None:
     """The tape joined anew in a repetition that the gateway did not have yet."""
-    said = [Tick("EURUSD", number * 1000, 1.1 + number * 1e-5, 1.2) for number in range(1, 31)]
-    repeated = said[4:28]
-    for count in range(1, len(repeated) + 1):
+    said = [Tick("EURUSD", number * 1000, 1.1 + number * 1e-5, 1.2) for number in range(70)]
+    repeated = said[4:68]
+    for count in range(1, LONGEST_TAIL):
         tape = CatchUp("EURUSD")
         for tick in (*said, *repeated[:count]):
             tape.on_live(tick)
         tape.join_now()
         # It missed the first of the repetition, or all of it, and has a newer tick.
-        for gateway in (said, [*said, Tick("EURUSD", 31_000, 1.1, 1.2)], [*said, *repeated[4:]]):
+        for gateway in (said, [*said, Tick("EURUSD", 71_000, 1.1, 1.2)], [*said, *repeated[4:]]):
             ring = TickRing("EURUSD", 50_000, 9)
             for tick in gateway:
                 ring.append(tick)
             answer = ring.answer(BacklogRequest(1, "EURUSD", tape.mark))
             assert answer.status == "ok"
             assert said[-1] not in answer.ticks, count
-            assert answer.ticks[-1:] == tuple(gateway[30:])[-1:]
+            assert answer.ticks[-1:] == tuple(gateway[70:])[-1:]
 
 
 def test_a_hole_in_which_the_clock_ran_ahead_has_its_edges_on_either_side_of_that() -> None:
-    """A cross pair waited ten seconds for each of its two symbols, and once more after a break."""
     day = 86_400_000_000
     said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(40)]
 
@@ -132,6 +131,26 @@ def test_a_hole_in_which_the_clock_ran_ahead_has_its_edges_on_either_side_of_tha
         for heard in (said[31], ahead(said[27:28])[0]):
             mark = TickMark(7, 12, (heard,))
             assert ring.answer(BacklogRequest(1, "EURUSD", mark)).status == "unknown"
+
+
+def test_of_two_holes_neither_swallows_what_lies_between_them() -> None:
+    hour, day = 3_600_000_000, 86_400_000_000
+    said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(80)]
+
+    def later(some: list[Tick], by_us: int) -> list[Tick]:
+        return [replace(tick, time_us=tick.time_us + by_us) for tick in some]
+
+    # A clock that had run ahead between them; a silence of hours, and old ticks once more.
+    for between, after in (
+        (later(said[20:25], 2 * day), said[30:35]),
+        (later(said[0:5], 2 * hour), [*said[60:62], *later(said[10:15], 2 * hour)]),
+    ):
+        ring = TickRing("EURUSD", 1_000, 9)
+        for part in (said[:10], between, after):
+            for number, tick in enumerate(part):
+                ring.append(tick, broken=number == 0 and part is not said)
+        answer = ring.answer(BacklogRequest(1, "EURUSD", TickMark(7, 12, tuple(said[10:13]))))
+        assert answer.status == "unknown" or set(between) <= set(answer.ticks)
 
 
 def test_who_has_lost_the_market_too_says_what_it_had_heard_more() -> None:

@@ -165,7 +165,7 @@ class Gateway:
 
     def _watch(self, batch: Batch) -> None:
         for symbol, ticks in Counter(tick.symbol for tick in batch.ticks).items():
-            self._market.symbols[symbol].align(self._stream.mark(symbol), ticks)
+            self._market.symbols[symbol].align(self._stream.place(symbol), ticks)
         broken = {found.index for found in batch.breaks}
         for number, tick in enumerate(batch.ticks):
             self._core.on_tick(tick, number < batch.history, number in broken)

@@ -14,10 +14,10 @@ from mt5crs_shared.sockets.opening import LARGE, open_socket
 logger = logging.getLogger(__name__)
 
 TAIL = 8
-"""Ticks in a mark ..."""
+"""Ticks in a mark, usually."""
 
 LONGEST_TAIL = 64
-"""... and at most, where the newest of them lies further back: the publisher repeats itself."""
+"""Most ticks in a mark: more than :data:`TAIL` only while the publisher repeats older ones."""
 
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 
@@ -38,19 +38,25 @@ class TickMark(msgspec.Struct, frozen=True, array_like=True):
 
 
 def tail_of(ticks: Sequence[Tick]) -> tuple[Tick, ...]:
-    """Of the last ticks taken those that a mark needs.
+    """The ticks that a mark needs: the last :data:`TAIL`, or back to the newest by event time.
 
-    By what a publisher repeats alone nobody knows whether it is the first or the second time: they
-    reach back to what is newest by its time, which says it.
+    Repeated ticks alone do not tell whether they were taken for the first or the second time; that
+    a newer one came before them does.
 
     Args:
-        ticks: The last :data:`LONGEST_TAIL` of them, or fewer.
+        ticks: The last :data:`LONGEST_TAIL` that were taken, or fewer.
     """
+    if not ticks:
+        return ()
     return tuple(ticks[min(newest_of(ticks), max(len(ticks) - TAIL, 0)) :])
 
 
 def newest_of(ticks: Sequence[Tick]) -> int:
-    """Place of the last tick that no other is newer than."""
+    """Index of the newest tick by event time; of several the last.
+
+    Raises:
+        ValueError: There are none.
+    """
     times = [tick.time_us for tick in ticks]
     return len(times) - 1 - times[::-1].index(max(times))
 

@@ -95,9 +95,13 @@ class CatchUp:
     @property
     def mark(self) -> TickMark | None:
         """Where this reader stands, for the next one; None before the first tick."""
-        if not self._taken:
-            return None
-        return TickMark(self._generation, self._seq, tail_of(tuple(self._taken)))
+        tail = self._tail()
+        return TickMark(self._generation, self._seq, tail) if tail else None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The tape's run, and the number in it of the last tick taken."""
+        return self._generation, self._seq
 
     def reached(self, generation: int, seq: int) -> bool:
         """Whether the tick of that number, in that run of the tape, has been taken."""
@@ -201,7 +205,7 @@ class CatchUp:
         self._taken.append(tick)
 
     def _tail(self) -> tuple[Tick, ...]:
-        return tail_of(tuple(self._taken)) if self._taken else ()
+        return tail_of(tuple(self._taken))
 
     def _align(self) -> list[Tick]:
         """Find the first live tick among those taken from the tape, and join there."""

@@ -150,6 +150,10 @@ class TickStream:
         """Where this reader stands in a symbol's stream."""
         return self._readers[symbol].catch_up.mark
 
+    def place(self, symbol: str) -> tuple[int, int]:
+        """The tape's run, and the number in it of the last tick that was taken of a symbol."""
+        return self._readers[symbol].catch_up.place
+
     def follows(self, symbol: str) -> bool:
         """Whether a symbol follows the market."""
         return self._readers[symbol].catch_up.joined
@@ -260,8 +264,7 @@ class TickStream:
             yield Batch(ticks, history, self.feed_time_us, live=False, breaks=breaks)
 
     def _complete(self, reader: Reader, reply: BacklogReply) -> bool:
-        now, empty_at = self._monotonic(), self._queue.empty_at
-        return self._precedence.is_complete(reader, reply, now, empty_at)
+        return self._precedence.is_complete(reader, reply, self._monotonic(), self._queue.empty_at)
 
     def _release(self) -> Iterable[Batch]:
         """Take what was held and can be taken now."""

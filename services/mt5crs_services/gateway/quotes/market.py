@@ -115,16 +115,16 @@ class SymbolMarket:
         """The feed's clock had run ahead; there are good ticks with later times than the newest."""
         return self._highest_us > self._sanity.last_time_us
 
-    def align(self, mark: TickMark | None, unread: int) -> None:
+    def align(self, place: tuple[int, int], unread: int) -> None:
         """Say where the tape has the next tick to be added.
 
         Args:
-            mark: Where the reader of the stream stands.
-            unread: How many ticks before that mark are about to be added.
+            place: The tape's run, and the number in it of the last tick that was read.
+            unread: How many ticks up to that one are about to be added.
         """
-        if mark is not None:
-            self._tape = (mark.generation, mark.seq - unread)
-            self._tape_count = self.count
+        generation, seq = place
+        self._tape = (generation, seq - unread)
+        self._tape_count = self.count
 
     def add(self, tick: Tick, history: bool = False, broken: bool = False) -> bool:
         """Take the next tick of the stream; False where it is not believed.

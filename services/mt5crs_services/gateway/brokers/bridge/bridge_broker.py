@@ -153,7 +153,6 @@ class BridgeBroker(FarBroker):
             self._traffic.orders,
             lambda: self._snapshots.latest,
             lambda: self._books.state.foreign,
-            dialect,
         )
         self._guard = PositionGuard(self._holdings, self._deals, self._traffic, dialect.drops_stops)
         self._lookup.take_up(state.closing)
@@ -208,7 +207,7 @@ class BridgeBroker(FarBroker):
 
     def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
         """Send an order; it fills at the broker's price."""
-        return self._foreign.in_the_way(order) or self._traffic.submit(order)
+        return self._traffic.submit(order)
 
     def query(self, order: Order) -> Outcome:
         """What has become of an order, as far as answers and the account tell."""
@@ -257,7 +256,9 @@ class BridgeBroker(FarBroker):
 
     def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """Make such a position a strategy's own; see `Broker.adopt`."""
-        if self._dialect.shows_account and not self._books.confirmed:
+        if not self._dialect.shows_account:
+            return f"the dialect {self._dialect.name} cannot say what is open"
+        if not self._books.confirmed:
             return self.trouble or "the account has not been seen yet"
         return self._foreign.adopted(ticket, strategy, who)
 

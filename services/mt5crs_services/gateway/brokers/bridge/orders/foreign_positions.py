@@ -1,23 +1,18 @@
-"""Positions that are no strategy's here: which, adopting one, and what may not meet one."""
+"""Positions of the account that are no strategy's here, and how one becomes a strategy's own."""
 
 from collections.abc import Callable, Collection
 
-from mt5crs_services.gateway.broker import Dealt, Outcome, Status
+from mt5crs_services.gateway.broker import Dealt
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import (
-    Closing,
-    Dialect,
-    FarPosition,
-)
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrders
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_shared.configuration.structs import StrategyConfig
-from mt5crs_shared.trading.orders import Code, Order
 
 
 class ForeignPositions:
-    """Lists them, makes the deal by which one is adopted, and refuses what would deal against one.
+    """Lists them, and makes the deal by which one is adopted.
 
     Args:
         holdings: The open positions of strategies.
@@ -25,7 +20,6 @@ class ForeignPositions:
         orders: Those on their way.
         latest: The newest snapshot; None: there is none yet.
         foreign: Tickets of positions that are not ours.
-        dialect: What the bridge speaks.
     """
 
     def __init__(
@@ -35,14 +29,12 @@ class ForeignPositions:
         orders: SentOrders,
         latest: Callable[[], AccountSnapshot | None],
         foreign: Callable[[], Collection[int]],
-        dialect: Dialect,
     ) -> None:
         self._holdings = holdings
         self._deals = deals
         self._orders = orders
         self._latest = latest
         self._foreign = foreign
-        self._dialect = dialect
 
     @property
     def listed(self) -> dict[int, FarPosition] | None:
@@ -54,23 +46,6 @@ class ForeignPositions:
         tickets = set(self._foreign()) - ours  # One that was adopted a moment ago is among both.
         return {each.ticket: each for each in latest.positions if each.ticket in tickets}
 
-    def in_the_way(self, order: Order) -> Outcome | None:
-        """Why an order may not open a position, by the last look at the account; None: it may."""
-        latest = self._latest()
-        told = latest is not None and latest.account.netting
-        nets = told or self._dialect.closing is Closing.BY_OPPOSITE_DEAL
-        if order.action != "OPEN" or not nets:
-            return None
-        for found in (self.listed or {}).values():
-            if found.symbol == order.symbol:
-                detail = (
-                    f"the account nets, and somebody else's position {found.ticket} ({found.side}"
-                    f" {found.lots:g}) is open: it would be dealt against that; close it in the"
-                    f" terminal, or `adopt {found.ticket} {order.strategy}`"
-                )
-                return Outcome(Status.REJECTED, Code.FOREIGN_POSITION, detail)
-        return None
-
     def adopted(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """The deal that makes one a strategy's own; or why there is none.
 
@@ -79,8 +54,6 @@ class ForeignPositions:
             strategy: Whose it is to be.
             who: Says so, for people.
         """
-        if not self._dialect.shows_account:
-            return f"the dialect {self._dialect.name} cannot say what is open"
         if self._orders.all:
             return "an order is on its way, and may have opened it; ask again in a moment"
         owner = next((h.position for h in self._holdings.all if h.position.ticket == ticket), None)
