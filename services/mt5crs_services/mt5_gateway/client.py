@@ -33,6 +33,9 @@ from mt5crs_shared.sockets.opening import open_socket
 TIMEOUT_S: Final = 10.0
 """Seconds that an answer may take; an order may wait for the broker."""
 
+TRY_AGAIN: Final = 0.05
+"""Seconds between two attempts to send where no connection takes a question."""
+
 Expected = TypeVar("Expected")
 
 
@@ -89,10 +92,11 @@ class WindowsGatewayClient:
             WindowsGatewayError: There is none in time, or the handshake has failed.
         """
         request_id = str(next(self._numbers))
-        self._socket.send(protocol.encode_message(request_id, request))
+        question, sent = protocol.encode_message(request_id, request), False
         deadline = time.monotonic() + self._timeout_s
         while (left := deadline - time.monotonic()) > 0.0:
-            left = min(left, self._connection.next_due())
+            sent = sent or self._send(question)
+            left = min(left, self._connection.next_due(), left if sent else TRY_AGAIN)
             ready = dict(self._poller.poll(round(left * 1000) + 1))
             self._see_connection()
             if self._socket not in ready:
@@ -108,6 +112,14 @@ class WindowsGatewayClient:
             f"{self._address} does not answer within {self._timeout_s:g} s: see that mt5crs-gateway"
             " runs there, and that a firewall or tunnel lets it through"
         )
+
+    def _send(self, question: bytes) -> bool:
+        """Send it; False where a handshake has failed, and nobody would ever take it."""
+        try:
+            self._socket.send(question, zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
 
     def _see_connection(self) -> None:
         for _ in self._connection.changes():

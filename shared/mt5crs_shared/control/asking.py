@@ -46,8 +46,13 @@ def ask_control(
     """
     with zmq.Context() as context, open_socket(context, zmq.REQ, LARGE) as client:
         client.setsockopt(zmq.LINGER, 0)
+        client.setsockopt(zmq.SNDTIMEO, round(timeout * 1000))
         client.connect(paths.endpoint("control"))
-        client.send(question)
+        try:
+            client.send(question)
+        except zmq.Again as error:
+            # Somebody else listens there, who has refused the handshake.
+            raise ControlTimeout("what answers on its socket is no supervisor") from error
         deadline = time.monotonic() + timeout
         while not client.poll(round(PATIENCE * 1000)):
             while_waiting()
