@@ -134,7 +134,7 @@ class BridgeOffice(Office, Generic[B]):
         changed = msgspec.structs.replace(
             settings.globals,
             paper_trading=False,
-            account=account,
+            account=account or _account_of(bridge.dialect),
             execution=live,
             zmq_execution_host="127.0.0.1",
             zmq_execution_port=bridge.port,
@@ -258,6 +258,12 @@ class BridgeOffice(Office, Generic[B]):
 
 
 BridgeDesk = BridgeOffice[BridgeProcess]
+
+
+def _account_of(dialect: str) -> AccountConfig | None:
+    """Where the bridge does not tell it, that the account holds a position for each order."""
+    nets = BRIDGES[dialect][1]
+    return None if nets else AccountConfig(7, "Broker-Demo", hedging=True)
 
 
 def hold(desk: BridgeDesk) -> Position:

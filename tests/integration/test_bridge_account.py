@@ -215,8 +215,8 @@ def test_positions_of_others_are_left_alone(desk: BridgeDesk) -> None:
     ]
 
 
-@pytest.mark.parametrize("desk", SEEING, indirect=True)
-def test_where_the_account_nets_nothing_is_dealt_against_somebody_elses_position(
+@pytest.mark.parametrize("desk", ["trade"], indirect=True)
+def test_on_an_account_that_nets_nothing_is_netted_against_somebody_elses_position(
     desk: BridgeDesk,
 ) -> None:
     desk.ready()
@@ -224,11 +224,8 @@ def test_where_the_account_nets_nothing_is_dealt_against_somebody_elses_position
     ticket, _, _ = book.deal("EURUSD", "BUY", 0.5, 0, "by hand")
     desk.until(lambda: ticket in desk.foreign, "it is seen")
     result = desk.result(order(desk.quote(), "SELL"))
-    if not book.netting:
-        assert result.code is Code.FILLED
-        return
     assert result.code is Code.FOREIGN_POSITION
-    assert f"position {ticket} (BUY 0.5) is open" in result.detail
+    assert f"position {ticket} (BUY 0.5) is no strategy's here" in result.detail
     assert [(found.ticket, found.lots) for found in book.positions()] == [(ticket, 0.5)]
     assert settled(desk, Adopt(ticket, "euro", "ann")) == ""
     closing = order(desk.quote(), "SELL", ticket=ticket, lots=0.5)

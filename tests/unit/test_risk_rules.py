@@ -9,6 +9,7 @@ from mt5crs_services.gateway.risk.order_checks import (
     ConvertibleProfit,
     DealableVolume,
     EnoughMargin,
+    NothingToNetAgainst,
     OnePosition,
     PricedQuote,
     SoundStops,
@@ -66,6 +67,8 @@ def proposal(symbol: SymbolSpec = EURUSD, **given: Any) -> Proposal:
         (SoundStops, {"side": "SELL", "take_profit": 1.1001}, Code.BAD_STOPS),
         (OnePosition, {}, None),
         (OnePosition, {"held": HELD}, Code.POSITION_EXISTS),
+        (NothingToNetAgainst, {}, None),
+        (NothingToNetAgainst, {"obstacle": "position 7"}, Code.FOREIGN_POSITION),
         (ConvertibleProfit, {"rate": 1.25}, None),
         (ConvertibleProfit, {"rate": None}, Code.NO_RATE),
         (EnoughMargin, {"needed_margin": 50.0, "free_margin": 50.0}, None),
@@ -99,7 +102,7 @@ def test_every_check_is_asked_somewhere() -> None:
     asked = {type(rule) for rule in (*rule_set.AT_ONCE, *rule_set.OPENING, *rule_set.CLOSING)}
     checks = {rule for rule in Rule.__subclasses__() if rule.__module__.endswith(".order_checks")}
     assert asked == checks
-    assert len(checks) == 8
+    assert len(checks) == 9
 
 
 def test_the_first_refusal_is_the_answer() -> None:

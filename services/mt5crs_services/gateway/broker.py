@@ -122,6 +122,8 @@ class Terms(msgspec.Struct, frozen=True):
         needed_margin: Margin that the position would hold, in the account's currency.
         free_margin: Margin that is free, in the account's currency.
         balance: Of a real account, as far as it is known; None: it is made of paper.
+        obstacle: Which position of another owner a new one would be netted against, and what to do;
+            empty: none.
     """
 
     held: Position | None
@@ -130,6 +132,7 @@ class Terms(msgspec.Struct, frozen=True):
     needed_margin: float
     free_margin: float
     balance: float | None = None
+    obstacle: str = ""
 
 
 class Worth(msgspec.Struct, frozen=True):

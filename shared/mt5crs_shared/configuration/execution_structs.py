@@ -38,9 +38,9 @@ class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         login: Its number.
         server: The broker's server, as the terminal shows it.
-        hedging: It holds a position for each order. To be said where several strategies trade one
-            symbol through a bridge that does not tell: on a netting account they would trade each
-            other's position.
+        hedging: It holds a position for each order. To be said, where a bridge does not tell, if
+            several strategies trade one symbol, or positions of others are open in it: on a netting
+            account each would trade the other's position.
     """
 
     login: Annotated[int, Meta(ge=1)]

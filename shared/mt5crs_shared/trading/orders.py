@@ -85,8 +85,9 @@ MEANINGS: dict[Code, str] = {
     ),
     Code.POSITION_EXISTS: "The strategy holds a position already; one at a time.",
     Code.FOREIGN_POSITION: (
-        "The account holds one position a symbol, and somebody else's is open: the order would be"
-        " dealt against it. It can be closed in the terminal, or become the strategy's (`adopt`)."
+        "On a netting account (or one of which nobody says that it is none) a position of another"
+        " owner is open in the symbol, which the order would be netted against; the detail says"
+        " what to do."
     ),
     Code.NO_POSITION: "There is no open position with that ticket.",
     Code.NO_RATE: "No price yet to convert the profit's currency into the account's.",

@@ -332,6 +332,7 @@ def _proposal(
         needed_margin=terms.needed_margin,
         free_margin=terms.free_margin,
         balance=terms.balance,
+        obstacle=terms.obstacle,
         currency=currency,
         first_balance=first_balance,
         exposure=lambda: net_lots(

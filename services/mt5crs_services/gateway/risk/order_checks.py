@@ -93,6 +93,16 @@ class OnePosition(Rule[NoState], frozen=True):
         return Refusal(Code.POSITION_EXISTS, f"position {proposal.held.ticket} is open")
 
 
+class NothingToNetAgainst(Rule[NoState], frozen=True):
+    """FOREIGN_POSITION where the broker would net the order against another owner's position."""
+
+    def before(self, proposal: Proposal, state: NoState) -> Refusal | None:
+        """See the class."""
+        if not proposal.obstacle:
+            return None
+        return Refusal(Code.FOREIGN_POSITION, proposal.obstacle)
+
+
 class ConvertibleProfit(Rule[NoState], frozen=True):
     """NO_RATE where no price converts the quote currency into the account's."""
 

@@ -40,6 +40,7 @@ class Proposal(msgspec.Struct, frozen=True):
         needed_margin: Margin that the position would hold, in the account's currency.
         free_margin: Margin that is free, in the account's currency.
         balance: Of a real account; None: it is made of paper.
+        obstacle: Which position of another owner a new one would be netted against; empty: none.
         currency: The account's currency.
         max_lots: The strategy's `max_position_size`; None: it does not matter here.
         first_balance: What the account began with.
@@ -56,6 +57,7 @@ class Proposal(msgspec.Struct, frozen=True):
     needed_margin: float = 0.0
     free_margin: float = 0.0
     balance: float | None = None
+    obstacle: str = ""
     currency: str = ""
     max_lots: float | None = None
     first_balance: float = 0.0

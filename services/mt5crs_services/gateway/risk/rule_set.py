@@ -13,6 +13,7 @@ from mt5crs_services.gateway.risk.order_checks import (
     ConvertibleProfit,
     DealableVolume,
     EnoughMargin,
+    NothingToNetAgainst,
     OnePosition,
     PricedQuote,
     SoundStops,
@@ -33,6 +34,7 @@ AT_ONCE: tuple[Rule[NoState], ...] = (DealableVolume(), PricedQuote(), Uncrossed
 OPENING: tuple[Rule[NoState], ...] = (
     SoundStops(),
     OnePosition(),
+    NothingToNetAgainst(),
     ConvertibleProfit(),
     EnoughMargin(),
 )

@@ -34,6 +34,7 @@ from mt5crs_services.gateway.brokers.bridge.dialects.known import dialect_named
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker, position_at
 from mt5crs_services.gateway.brokers.bridge.orders.foreign_positions import ForeignPositions
 from mt5crs_services.gateway.brokers.bridge.orders.hand_fates import HAND_FATE, HandFates
+from mt5crs_services.gateway.brokers.bridge.orders.netting_obstacles import NettingObstacles
 from mt5crs_services.gateway.brokers.bridge.orders.order_lookup import OrderLookup
 from mt5crs_services.gateway.brokers.bridge.orders.order_traffic import OrderTraffic
 from mt5crs_services.gateway.brokers.bridge.orders.position_guard import PositionGuard
@@ -87,9 +88,8 @@ class BridgeBroker(FarBroker):
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.simulated = False
-        settings = config.globals.execution
+        self._settings = settings = config.globals.execution
         self._paper = config.globals.paper
-        self._settings = settings
         self._account = config.globals.account
         self._market = market
         self._balance = books.balance
@@ -129,8 +129,6 @@ class BridgeBroker(FarBroker):
             self._strays,
             told,
             books,
-            config.globals.account,
-            settings.trust_account,
             _doubled(config),
             owners.keys(),
             state,
@@ -153,6 +151,10 @@ class BridgeBroker(FarBroker):
             self._traffic.orders,
             lambda: self._snapshots.latest,
             lambda: self._books.state.foreign,
+            dialect,
+        )
+        self._obstacles = NettingObstacles(
+            self._holdings, self._snapshots, self._foreign, books.closed, dialect, self._account
         )
         self._guard = PositionGuard(self._holdings, self._deals, self._traffic, dialect.drops_stops)
         self._lookup.take_up(state.closing)
@@ -203,6 +205,7 @@ class BridgeBroker(FarBroker):
             needed_margin=pricing.margin(self._paper, market.spec, order.lots, price, rate or 0.0),
             free_margin=latest.account.free_margin if latest is not None else own_free,
             balance=latest.account.balance if latest is not None else self._balance(),
+            obstacle=self._obstacles.find(order),
         )
 
     def submit(self, order: Order, tick: Tick, occurrence: int) -> Outcome:
@@ -256,9 +259,7 @@ class BridgeBroker(FarBroker):
 
     def adopt(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
         """Make such a position a strategy's own; see `Broker.adopt`."""
-        if not self._dialect.shows_account:
-            return f"the dialect {self._dialect.name} cannot say what is open"
-        if not self._books.confirmed:
+        if self._dialect.shows_account and not self._books.confirmed:
             return self.trouble or "the account has not been seen yet"
         return self._foreign.adopted(ticket, strategy, who)
 

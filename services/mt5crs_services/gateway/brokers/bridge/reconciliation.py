@@ -42,7 +42,6 @@ from mt5crs_services.gateway.brokers.bridge.orders.sent_order import OwnClosing,
 from mt5crs_services.gateway.brokers.bridge.orders.stray_positions import StrayPositions
 from mt5crs_services.gateway.brokers.holdings import Holdings
 from mt5crs_services.gateway.ledger.records import AccountNote
-from mt5crs_shared.configuration.execution_structs import AccountConfig
 from mt5crs_shared.configuration.structs import GlobalConfig
 from mt5crs_shared.trading.orders import Charge, Code, Fill
 
@@ -109,12 +108,10 @@ class Reconciliation:
         strays: Closes what was opened too late.
         told: What the broker's deals tell.
         books: The ledger's side.
-        account: Which account it has to be.
-        trusted: A bridge that does not say which one it is, is believed.
         doubled: Symbols that several strategies trade.
         magics: The strategies' magic numbers.
         state: As an earlier process left it.
-        settings: How long a bridge may be late, and in which currency the account has to be.
+        settings: Which account it has to be, in which currency, and how long a bridge may be late.
         monotonic: The monotonic clock, seconds.
 
     Attributes:
@@ -132,15 +129,12 @@ class Reconciliation:
         strays: StrayPositions,
         told: ToldDeals,
         books: OwnBooks,
-        account: AccountConfig | None,
-        trusted: bool,
         doubled: Collection[str],
         magics: Collection[int],
         state: BridgeState,
         settings: GlobalConfig,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        settle_after = settings.execution.settle_after
         self.state = state
         self.confirmed = False
         self.trouble = ""
@@ -152,8 +146,8 @@ class Reconciliation:
         self._told = told
         self._own = books
         self._currency = settings.account_currency
-        self._account = account
-        self._trusted = trusted
+        self._account = settings.account
+        self._trusted = settings.execution.trust_account
         self._doubled = doubled
         self._magics = magics
         self._monotonic = monotonic
@@ -162,7 +156,7 @@ class Reconciliation:
             deals.ended,
             orders.closes,
             lookup.look_again,
-            settle_after,
+            settings.execution.settle_after,
             settings.execution.unknown_after,
             monotonic,
         )
@@ -179,7 +173,8 @@ class Reconciliation:
     def after(self, fill: Fill) -> BridgeState:
         """What is to be remembered once a deal is in the ledger."""
         closing = tuple(c for c in self.state.closing if c.order.order_id != fill.order_id)
-        state = msgspec.structs.replace(self.state, closing=closing)
+        foreign = tuple(t for t in self.state.foreign if fill.entry == "OUT" or t != fill.ticket)
+        state = msgspec.structs.replace(self.state, closing=closing, foreign=foreign)
         if fill.entry == "IN":
             return state
         unexplained = self._unexplained.after(fill) if self._seen(fill) else state.unexplained

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from mt5crs_services.gateway.broker import Dealt
 from mt5crs_services.gateway.brokers.bridge.account.snapshots import AccountSnapshot
-from mt5crs_services.gateway.brokers.bridge.dialects.dialect import FarPosition
+from mt5crs_services.gateway.brokers.bridge.dialects.dialect import Dialect, FarPosition
 from mt5crs_services.gateway.brokers.bridge.orders.deal_maker import DealMaker
 from mt5crs_services.gateway.brokers.bridge.orders.sent_order import SentOrders
 from mt5crs_services.gateway.brokers.holdings import Holdings
@@ -20,6 +20,7 @@ class ForeignPositions:
         orders: Those on their way.
         latest: The newest snapshot; None: there is none yet.
         foreign: Tickets of positions that are not ours.
+        dialect: What the bridge speaks.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class ForeignPositions:
         orders: SentOrders,
         latest: Callable[[], AccountSnapshot | None],
         foreign: Callable[[], Collection[int]],
+        dialect: Dialect,
     ) -> None:
         self._holdings = holdings
         self._deals = deals
         self._orders = orders
         self._latest = latest
         self._foreign = foreign
+        self._dialect = dialect
 
     @property
     def listed(self) -> dict[int, FarPosition] | None:
@@ -42,8 +45,7 @@ class ForeignPositions:
         latest = self._latest()
         if latest is None:
             return None
-        ours = {held.position.ticket for held in self._holdings.all}
-        tickets = set(self._foreign()) - ours  # One that was adopted a moment ago is among both.
+        tickets = set(self._foreign())
         return {each.ticket: each for each in latest.positions if each.ticket in tickets}
 
     def adopted(self, ticket: int, strategy: StrategyConfig, who: str) -> Dealt | str:
@@ -54,6 +56,8 @@ class ForeignPositions:
             strategy: Whose it is to be.
             who: Says so, for people.
         """
+        if not self._dialect.shows_account:
+            return f"the dialect {self._dialect.name} cannot say what is open"
         if self._orders.all:
             return "an order is on its way, and may have opened it; ask again in a moment"
         owner = next((h.position for h in self._holdings.all if h.position.ticket == ticket), None)
