@@ -1,7 +1,7 @@
 """The newest ticks of one symbol in memory, and the answer to "what came after this one?"."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from mt5crs_shared.market.backlog import (
@@ -192,6 +192,9 @@ class TickRing:
         hole = self._hole_around(last)
         if hole is not None:
             return "ok", hole, 0
+        without = self._without_future(mark.tail)
+        if without is not None:
+            return "ok", without, 0
         if last.timed and self._oldest_us is not None and last.time_us < self._oldest_us:
             return "trimmed", 0, -1
         return "unknown", 0, 0
@@ -210,19 +213,23 @@ class TickRing:
         # Of several the oldest: what a reader takes again is late, and what it skips is lost.
         for begin, index, end in zip([0, *holes], holes, [*holes[1:], len(self)], strict=False):
             least, most = max(begin, index - MOST_AHEAD), min(end, index + MOST_AHEAD)
-            before = self._first_time(range(index - 1, least - 1, -1), latest_us)
-            after = self._first_time(range(index, most), latest_us)
+            before = _first_time(reversed(self._ticks[least:index]), latest_us)
+            after = _first_time(self._ticks[index:most], latest_us)
             if before is not None and after is not None and before <= tick.time_us < after:
                 return index
         return None
 
-    def _first_time(self, places: Iterable[int], latest_us: int) -> int | None:
-        """Time of the first tick at these places that is not later than that; None: there is none.
+    def _without_future(self, tail: tuple[Tick, ...]) -> int | None:
+        """Index after the last tick here that a reader has taken before some from the future.
 
-        One that is later is of a clock that had run ahead, and does not say where a hole ends.
+        Those are not here, and what came after them is: they will not be here any more.
         """
-        times = (self._ticks[place].time_us for place in places)
-        return next((time_us for time_us in times if time_us <= latest_us), None)
+        latest_us = min(tick.time_us for tick in tail) + LONGEST_HOLE_US
+        kept = len(tail)
+        while tail[kept - 1].timed and tail[kept - 1].time_us > latest_us:
+            kept -= 1
+        found = self._search(tail[:kept]) if 0 < kept < len(tail) else None
+        return found + 1 if found is not None and found + 1 < len(self) else None
 
     def _search(self, tail: tuple[Tick, ...]) -> int | None:
         """Index of the tick that a reader took last: the best match of its tail.
@@ -240,7 +247,7 @@ class TickRing:
         for index in range(len(self._ticks) - 1, searched - 1, -1):
             if last.timed and self._ticks[index].time_us != last.time_us:
                 continue
-            length = self._match(index, wanted)
+            length = _match(self._ticks, index, wanted)
             if length > best_length or (last.timed and length == best_length > 0):
                 best, best_length = index, length
             if best_length == len(wanted) and not last.timed:
@@ -264,17 +271,24 @@ class TickRing:
         """
         newest = newest_of(tail)
         repeated = len(tail) - 1 - newest
-        if not repeated or self._match(found, [content(t) for t in reversed(tail)]) > repeated:
+        wanted = [content(tick) for tick in reversed(tail)]
+        if not repeated or _match(self._ticks, found, wanted) > repeated:
             return found
         further = self._search(tail[: newest + 1])
         return found if further is None else max(found, further)
 
-    def _match(self, index: int, wanted: list[Content]) -> int:
-        """How many ticks up to this one are those, newest first."""
-        length = 0
-        while (
-            length < min(len(wanted), index + 1)
-            and content(self._ticks[index - length]) == wanted[length]
-        ):
-            length += 1
-        return length
+
+def _first_time(ticks: Iterable[Tick], latest_us: int) -> int | None:
+    """Time of the first of these ticks that is not later than that; None: there is none.
+
+    One that is later is of a clock that had run ahead, and does not say where a hole ends.
+    """
+    return next((tick.time_us for tick in ticks if tick.time_us <= latest_us), None)
+
+
+def _match(ticks: Sequence[Tick], index: int, wanted: Sequence[Content]) -> int:
+    """How many ticks up to this one are those, newest first."""
+    length = 0
+    while length < min(len(wanted), index + 1) and content(ticks[index - length]) == wanted[length]:
+        length += 1
+    return length

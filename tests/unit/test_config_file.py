@@ -109,9 +109,9 @@ def test_an_alias_bomb_is_refused_at_once(house: Path) -> None:
     text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     for level in range(1, 12):
         text += f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n"
-    began = time.perf_counter()
+    began = time.process_time()
     assert "more than 20,000 values" in str(problems_of(house, text)[0])
-    assert time.perf_counter() - began < 5.0
+    assert time.process_time() - began < 5.0
 
 
 def test_a_number_in_quotes_is_answered_with_the_number(house: Path) -> None:

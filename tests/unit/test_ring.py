@@ -133,6 +133,26 @@ def test_a_hole_in_which_the_clock_ran_ahead_has_its_edges_on_either_side_of_tha
             assert ring.answer(BacklogRequest(1, "EURUSD", mark)).status == "unknown"
 
 
+def test_a_reader_that_alone_has_heard_a_tick_from_the_future_goes_on_after_it() -> None:
+    """The tape never has it; the symbol was silent, and everybody waited for a word of the tape."""
+    day = 86_400_000_000
+    said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(20)]
+    early = replace(said[9], time_us=said[9].time_us + 4 * day)
+    ring = TickRing("EURUSD", 1_000, 9)
+    for tick in said[:10]:
+        ring.append(tick)
+    for heard in ((early,), (early, early)):
+        asked = BacklogRequest(1, "EURUSD", TickMark(7, 12, (*said[2:10], *heard)))
+        assert ring.answer(asked).status == "unknown", "it may still come"
+    for tick in said[10:]:
+        ring.append(tick)
+    for heard in ((early,), (early, early)):
+        asked = BacklogRequest(1, "EURUSD", TickMark(7, 12, (*said[2:10], *heard)))
+        assert ring.answer(asked).ticks == tuple(said[10:])
+    nothing_else = BacklogRequest(1, "EURUSD", TickMark(7, 12, (early,)))
+    assert ring.answer(nothing_else).status == "unknown"
+
+
 def test_of_two_holes_neither_swallows_what_lies_between_them() -> None:
     hour, day = 3_600_000_000, 86_400_000_000
     said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(80)]
