@@ -38,6 +38,7 @@ def with_one_more(folder: Path, dialect: str) -> Book:
         return book
     file = folder / "windows" / "book.json"
     kept = json.loads(file.read_text())
-    kept["deals"].append(kept["deals"][0] | {"sent_as": "TOKEN m5 nobody's", "entry": 0})
+    ours = next(deal for deal in kept["deals"] if deal["sent_as"])  # The first may be a deposit.
+    kept["deals"].append(ours | {"sent_as": "TOKEN m5 nobody's", "entry": 0})
     file.write_text(json.dumps(kept))
     return WindowsBook(file.parent)
