@@ -29,12 +29,22 @@ settings.load_profile("usual")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what may take longest: last of all it would keep everybody waiting, alone.
 
-    xdist gives each of its workers a part of the list, one after the other: the cards are dealt out
-    so that each of them begins with long ones.
+    xdist gives each of its workers a part of the list, one after the other: the long ones are dealt
+    out to the beginnings of these parts. All else stays in its order, so that processes and browsers
+    run beside what only calculates.
     """
-    items.sort(key=_allowed_s, reverse=True)
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = [item for first in range(workers) for item in items[first::workers]]
+    usual = float(items[0].config.getini("timeout")) if items else 0.0
+    long = sorted(
+        (item for item in items if _allowed_s(item) > usual), key=_allowed_s, reverse=True
+    )
+    rest = [item for item in items if _allowed_s(item) <= usual]
+    workers, total = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), len(items)
+    items.clear()
+    for number in range(workers):
+        items += long[number::workers]
+        more = round(total * (number + 1) / workers) - len(items)
+        items += rest[:more]
+        rest = rest[more:]
 
 
 def _allowed_s(item: pytest.Item) -> float:

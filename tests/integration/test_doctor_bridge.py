@@ -1,5 +1,6 @@
 """`doctor` before going live: what is wrong with the bridge, in words, asking what cannot trade."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from mt5crs_supervisor.commands.doctor.bridge import look_at_bridge
 from mt5crs_supervisor.commands.doctor.finding import Finding
 from tests.bridges.office import BridgeProcess
 from tests.bridges.scripted_bridge import Faults
-from tests.system import free_port
+from tests.system import free_port, wait_for
 from tests.unit.gateway_cases import config
 
 
@@ -37,10 +38,17 @@ def look(settings: Config, running: bool = False) -> list[Finding]:
     return list(look_at_bridge(settings, running))
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def bridge(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BridgeProcess]:
     made = BridgeProcess(request.param, tmp_path / "terminal.db", Faults())
     made.start()
+    # `doctor` waits two seconds for somebody who listens; an interpreter may take longer to begin.
+    wait_for(lambda: listens(made.port), "the bridge")
     yield made
     made.kill()
 
