@@ -30,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what may take longest: last of all it would keep everybody waiting, alone.
 
     xdist gives each of its workers a part of the list, one after the other: the long ones are dealt
-    out to the beginnings of these parts. All else stays in its order, so that processes and browsers
-    run beside what only calculates.
+    out to the beginnings of these parts. All else stays in its order, so that what starts processes
+    runs beside what only calculates.
     """
     usual = float(items[0].config.getini("timeout")) if items else 0.0
     long = sorted(
