@@ -56,5 +56,5 @@ class Browsing:
         return told
 
     def told(self) -> str:
-        """What `events` says."""
-        return self.system.said("events")
+        """What `events` says, however much it is."""
+        return self.system.said("events", "--since", "1h")

@@ -1,7 +1,7 @@
 """The newest ticks of one symbol in memory, and the answer to "what came after this one?"."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from mt5crs_shared.market.backlog import (
@@ -9,7 +9,6 @@ from mt5crs_shared.market.backlog import (
     BacklogReply,
     BacklogRequest,
     TickMark,
-    newest_of,
     tail_of,
 )
 from mt5crs_shared.market.catch_up import Content, content
@@ -22,8 +21,8 @@ SEARCH_US = 60_000_000
 LONGEST_HOLE_US = 3_600_000_000
 """A hole up to this long is told by its times alone; readers go on live after a longer one."""
 
-MOST_AHEAD = 2_000
-"""Most ticks at either edge of a hole that are left out because their clock had run ahead."""
+MOST_REPEATED = 2_000
+"""Most ticks that are looked through for what a reader has taken of a repetition."""
 
 REMEMBERED = 64
 """Tails that were looked for in vain; who asks again has only the newer ticks looked through."""
@@ -186,15 +185,15 @@ class TickRing:
             if index == -1 or content(self._ticks[index]) == content(mark.tail[-1]):
                 return "ok", index + 1, 0
         found = self._search(mark.tail)
+        if found is None:
+            found = self._search_newest(mark.tail)
         if found is not None:
-            return "ok", self._past_newest(mark.tail, found) + 1, 0
+            return "ok", _past_taken(self._ticks, mark.tail, found) + 1, 0
         last = mark.tail[-1]
-        hole = self._hole_around(last)
-        if hole is not None:
-            return "ok", hole, 0
-        without = self._without_future(mark.tail)
-        if without is not None:
-            return "ok", without, 0
+        for tick in (mark.tail[newest_of(mark.tail)], last):
+            hole = self._hole_around(tick)
+            if hole is not None:
+                return "ok", hole, 0
         if last.timed and self._oldest_us is not None and last.time_us < self._oldest_us:
             return "trimmed", 0, -1
         return "unknown", 0, 0
@@ -208,28 +207,15 @@ class TickRing:
         # What is newer than all that is here may fall into a hole whose end is not here yet.
         if not tick.timed or self._newest_time_us() <= tick.time_us:
             return None
-        latest_us = tick.time_us + LONGEST_HOLE_US
-        holes = [seq - self._first_seq for seq in self._breaks if seq > self._first_seq]
-        # Of several the oldest: what a reader takes again is late, and what it skips is lost.
-        for begin, index, end in zip([0, *holes], holes, [*holes[1:], len(self)], strict=False):
-            least, most = max(begin, index - MOST_AHEAD), min(end, index + MOST_AHEAD)
-            before = _first_time(reversed(self._ticks[least:index]), latest_us)
-            after = _first_time(self._ticks[index:most], latest_us)
-            if before is not None and after is not None and before <= tick.time_us < after:
-                return index
+        for seq in reversed(self._breaks):
+            index = seq - self._first_seq
+            if index > 0:
+                before, after = self._ticks[index - 1], self._ticks[index]
+                # A first tick of a clock that had run ahead ends no hole of now.
+                latest = min(after.time_us, tick.time_us + LONGEST_HOLE_US)
+                if before.time_us <= tick.time_us < after.time_us == latest:
+                    return index
         return None
-
-    def _without_future(self, tail: tuple[Tick, ...]) -> int | None:
-        """Index after the last tick here that a reader has taken before some from the future.
-
-        Those are not here, and what came after them is: they will not be here any more.
-        """
-        latest_us = min(tick.time_us for tick in tail) + LONGEST_HOLE_US
-        kept = len(tail)
-        while tail[kept - 1].timed and tail[kept - 1].time_us > latest_us:
-            kept -= 1
-        found = self._search(tail[:kept]) if 0 < kept < len(tail) else None
-        return found + 1 if found is not None and found + 1 < len(self) else None
 
     def _search(self, tail: tuple[Tick, ...]) -> int | None:
         """Index of the tick that a reader took last: the best match of its tail.
@@ -260,30 +246,61 @@ class TickRing:
             return None
         return best
 
-    def _past_newest(self, tail: tuple[Tick, ...], found: int) -> int:
-        """Index of the last tick here that a reader of this tail has taken.
+    def _search_newest(self, tail: tuple[Tick, ...]) -> int | None:
+        """Index of the newest tick of a tail whose last one, a repeated one, is not here.
 
-        Args:
-            tail: The last ticks that it took.
-            found: Index at which they match best. Where the reader heard a repetition that this
-                ring lacks, that is among the ticks which were repeated; it has taken the newest
-                of its tail as well, which lies behind them.
+        Not where something newer came before it here: then this is a repetition of it.
         """
         newest = newest_of(tail)
-        repeated = len(tail) - 1 - newest
-        wanted = [content(tick) for tick in reversed(tail)]
-        if not repeated or _match(self._ticks, found, wanted) > repeated:
-            return found
-        further = self._search(tail[: newest + 1])
-        return found if further is None else max(found, further)
+        found = self._search(tail[: newest + 1]) if newest < len(tail) - 1 else None
+        if found is None:
+            return None
+        begin_us = tail[newest].time_us
+        earlier = self._ticks[max(found - MOST_REPEATED, 0) : found]
+        if any(begin_us < tick.time_us <= begin_us + LONGEST_HOLE_US for tick in earlier):
+            return None
+        return found
 
 
-def _first_time(ticks: Iterable[Tick], latest_us: int) -> int | None:
-    """Time of the first of these ticks that is not later than that; None: there is none.
+def newest_of(tail: Sequence[Tick]) -> int:
+    """Place of the newest tick of a tail; of several the first.
 
-    One that is later is of a clock that had run ahead, and does not say where a hole ends.
+    One from more than an hour after the last is of a clock that had run ahead, and not newer. Of
+    ticks without a time the last one is.
     """
-    return next((tick.time_us for tick in ticks if tick.time_us <= latest_us), None)
+    if not tail[-1].timed:
+        return len(tail) - 1
+    latest_us = tail[-1].time_us + LONGEST_HOLE_US
+    places = (place for place, tick in enumerate(tail) if tick.time_us <= latest_us)
+    return max(places, key=lambda place: (tail[place].time_us, -place))
+
+
+def _past_taken(ticks: Sequence[Tick], tail: Sequence[Tick], found: int) -> int:
+    """Index of the last tick of a ring that a reader of this tail has taken.
+
+    Where the reader heard a repetition that this ring lacks, in whole or in part, it is found
+    among what was repeated: then the reader has taken what follows there, as far as its tail
+    says so, and up to what is newer than all of that.
+
+    Args:
+        ticks: All that are here.
+        tail: The last ticks that it took.
+        found: Index at which they match best.
+    """
+    newest = newest_of(tail)
+    if newest == len(tail) - 1:
+        return found
+    if _match(ticks, found, [content(tick) for tick in reversed(tail)]) == len(tail):
+        return found
+    newest_us, taken, end = tail[newest].time_us, {content(tick) for tick in tail}, found
+    for index in range(found + 1, min(found + 1 + MOST_REPEATED, len(ticks))):
+        tick = ticks[index]
+        if content(tick) not in taken:
+            if tick.time_us >= newest_us:
+                break
+        elif index == end + 1 or tick.time_us <= newest_us:
+            end = index
+    return end
 
 
 def _match(ticks: Sequence[Tick], index: int, wanted: Sequence[Content]) -> int:

@@ -2,13 +2,15 @@
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mt5crs_services.ring import TickRing
-from mt5crs_shared.market.backlog import LONGEST_TAIL, BacklogRequest, TickMark
+from mt5crs_shared.market.backlog import LONGEST_TAIL, TAIL, BacklogRequest, TickMark, tail_of
 from mt5crs_shared.market.catch_up import CatchUp
+from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.ticks import Tick
 
 few = st.builds(
@@ -103,74 +105,76 @@ def test_who_has_heard_a_repetition_more_is_not_told_again_what_is_newest() -> N
             answer = ring.answer(BacklogRequest(1, "EURUSD", tape.mark))
             assert answer.status == "ok"
             assert said[-1] not in answer.ticks, count
-            assert answer.ticks[-1:] == tuple(gateway[70:])[-1:]
+            news = [tick for tick in gateway if tick.time_us > said[-1].time_us]
+            assert [tick for tick in answer.ticks if tick.time_us > said[-1].time_us] == news
 
 
-def test_a_hole_in_which_the_clock_ran_ahead_has_its_edges_on_either_side_of_that() -> None:
-    day = 86_400_000_000
-    said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(40)]
-
-    def ahead(some: list[Tick]) -> list[Tick]:
-        return [replace(tick, time_us=tick.time_us + 2 * day) for tick in some]
-
-    # Before the hole one tick was from the future; after it, the first ones are of that clock.
-    for before, after in (
-        (said[:10], [*ahead(said[20:25]), *said[25:30]]),
-        ([*said[:9], *ahead(said[9:10])], said[20:30]),
-        ([*said[:9], *ahead(said[9:10])], [*ahead(said[20:25]), *said[25:30]]),
-    ):
-        ring = TickRing("EURUSD", 1_000, 9)
-        for tick in before:
-            ring.append(tick)
-        for number, tick in enumerate(after):
-            ring.append(tick, broken=number == 0)
-        mark = TickMark(7, 12, tuple(said[10:13]))  # It heard three ticks more.
-        answer = ring.answer(BacklogRequest(1, "EURUSD", mark))
-        assert (answer.status, answer.ticks) == ("ok", tuple(after))
-        # What is in no hole is not here yet.
-        for heard in (said[31], ahead(said[27:28])[0]):
-            mark = TickMark(7, 12, (heard,))
-            assert ring.answer(BacklogRequest(1, "EURUSD", mark)).status == "unknown"
+SAID = [Tick("EURUSD", 10**15 + number * 10**6, 1.1 + number * 1e-5, 1.2) for number in range(31)]
+AHEAD = replace(SAID[19], time_us=SAID[19].time_us + 4 * 86_400_000_000)
+"""A tick from the future."""
+SAME_TIME = replace(SAID[29], bid=1.15)
 
 
-def test_a_reader_that_alone_has_heard_a_tick_from_the_future_goes_on_after_it() -> None:
-    """The tape never has it; the symbol was silent, and everybody waited for a word of the tape."""
-    day = 86_400_000_000
-    said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(20)]
-    early = replace(said[9], time_us=said[9].time_us + 4 * day)
+@pytest.mark.parametrize(
+    ("reader", "ring", "broken", "news"),
+    [
+        # One from the future before what is repeated.
+        ([*SAID[:20], AHEAD, *SAID[20:30], *SAID[15:19]], [*SAID[:20], AHEAD, *SAID[20:30]], 0, []),
+        # The newest itself is repeated, and the ring has all of it.
+        ([*SAID[:20], *SAID[8:20]], [*SAID[:20], *SAID[8:20], SAID[20]], 0, [SAID[20]]),
+        # What was repeated last lies in an older hole of the ring.
+        ([*SAID[:30], *SAID[5:9]], [*SAID[:5], *SAID[10:30]], 5, []),
+        # Two ticks of one time.
+        ([*SAID[:30], SAME_TIME, *SAID[20:30]], [*SAID[:30], SAME_TIME], 0, []),
+        # The ring has heard the repetition alone, and another one after what is new.
+        (
+            [*SAID[:8], *SAID[2:6]],
+            [*SAID[:2], *SAID[3:7], *SAID[13:15], SAID[7], SAID[13]],
+            2,
+            SAID[13:15],
+        ),
+    ],
+)
+def test_where_a_publisher_repeats_itself_nothing_new_is_told_twice_or_left_out(
+    reader: list[Tick], ring: list[Tick], broken: int, news: list[Tick]
+) -> None:
+    kept = TickRing("EURUSD", 1_000, 9)
+    for number, tick in enumerate(ring):
+        kept.append(tick, broken=bool(broken) and number == broken)
+    taken = CatchUp("EURUSD")
+    for tick in reader:
+        taken.on_live(tick)
+    taken.join_now()
+    newest_us = max(tick.time_us for tick in reader if tick is not AHEAD)
+    told = kept.answer(BacklogRequest(1, "EURUSD", taken.mark)).ticks
+    fresh = [tick for tick in told if tick.time_us > newest_us]
+    assert list(dict.fromkeys(fresh)) == news
+    # What is late is known as that; what is good would be traded on again.
+    judge = TickSanity()
+    for tick in reader:
+        judge.judge(tick)
+    assert not [tick for tick in told if judge.judge(tick) == "good" and tick in reader]
+
+
+def test_a_ring_that_lags_behind_after_a_long_silence_says_that_it_has_nothing_yet() -> None:
+    weekend = 2 * 86_400_000_000
+    monday = [replace(tick, time_us=tick.time_us + weekend) for tick in SAID[10:15]]
     ring = TickRing("EURUSD", 1_000, 9)
-    for tick in said[:10]:
+    for tick in (*SAID[:10], *monday[:4]):
         ring.append(tick)
-    for heard in ((early,), (early, early)):
-        asked = BacklogRequest(1, "EURUSD", TickMark(7, 12, (*said[2:10], *heard)))
-        assert ring.answer(asked).status == "unknown", "it may still come"
-    for tick in said[10:]:
-        ring.append(tick)
-    for heard in ((early,), (early, early)):
-        asked = BacklogRequest(1, "EURUSD", TickMark(7, 12, (*said[2:10], *heard)))
-        assert ring.answer(asked).ticks == tuple(said[10:])
-    nothing_else = BacklogRequest(1, "EURUSD", TickMark(7, 12, (early,)))
-    assert ring.answer(nothing_else).status == "unknown"
+    reader = TickMark(7, 15, (*SAID[7:10], *monday))
+    assert ring.answer(BacklogRequest(1, "EURUSD", reader)).status == "unknown"
+    ring.append(monday[4])
+    answer = ring.answer(BacklogRequest(1, "EURUSD", reader))
+    assert (answer.status, answer.ticks) == ("ok", ())
 
 
-def test_of_two_holes_neither_swallows_what_lies_between_them() -> None:
-    hour, day = 3_600_000_000, 86_400_000_000
-    said = [Tick("EURUSD", 10**15 + number * 10**6, 1.1, 1.2) for number in range(80)]
-
-    def later(some: list[Tick], by_us: int) -> list[Tick]:
-        return [replace(tick, time_us=tick.time_us + by_us) for tick in some]
-
-    # A clock that had run ahead between them; a silence of hours, and old ticks once more.
-    for between, after in (
-        (later(said[20:25], 2 * day), said[30:35]),
-        (later(said[0:5], 2 * hour), [*said[60:62], *later(said[10:15], 2 * hour)]),
-    ):
-        ring = TickRing("EURUSD", 1_000, 9)
-        for part in (said[:10], between, after):
-            for number, tick in enumerate(part):
-                ring.append(tick, broken=number == 0 and part is not said)
-        answer = ring.answer(BacklogRequest(1, "EURUSD", TickMark(7, 12, tuple(said[10:13]))))
-        assert answer.status == "unknown" or set(between) <= set(answer.ticks)
+def test_a_mark_of_ticks_without_a_time_is_short_where_the_clock_goes_back() -> None:
+    untimed = [
+        replace(tick, timed=False, time_us=tick.time_us - (50 if n > 20 else 0) * 10**6)
+        for n, tick in enumerate(SAID)
+    ]
+    assert tail_of(untimed) == tuple(untimed[-TAIL:])
 
 
 def test_who_has_lost_the_market_too_says_what_it_had_heard_more() -> None:

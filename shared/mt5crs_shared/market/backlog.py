@@ -1,6 +1,7 @@
 """What came after this tick? Questions of readers, answers of the tape; msgpack on ipc sockets."""
 
 import logging
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -38,27 +39,22 @@ class TickMark(msgspec.Struct, frozen=True, array_like=True):
 
 
 def tail_of(ticks: Sequence[Tick]) -> tuple[Tick, ...]:
-    """The ticks that a mark needs: the last :data:`TAIL`, or back to the newest by event time.
+    """The ticks that a mark needs: the last :data:`TAIL`, or all where something is repeated.
 
-    Repeated ticks alone do not tell whether they were taken for the first or the second time; that
-    a newer one came before them does.
+    Repeated ticks alone do not tell whether they were taken for the first or the second time; what
+    came before them does. Without times prices repeat by themselves.
 
     Args:
         ticks: The last :data:`LONGEST_TAIL` that were taken, or fewer.
     """
-    if not ticks:
-        return ()
-    return tuple(ticks[min(newest_of(ticks), max(len(ticks) - TAIL, 0)) :])
-
-
-def newest_of(ticks: Sequence[Tick]) -> int:
-    """Index of the newest tick by event time; of several the last.
-
-    Raises:
-        ValueError: There are none.
-    """
     times = [tick.time_us for tick in ticks]
-    return len(times) - 1 - times[::-1].index(max(times))
+    ordered = all(map(operator.lt, times, times[1:]))
+    if ordered or not ticks or not ticks[-1].timed:
+        return tuple(ticks[-TAIL:])
+    contents = {(tick.time_us, tick.bid, tick.ask) for tick in ticks}
+    if len(contents) == len(ticks) and all(map(operator.le, times, times[1:])):
+        return tuple(ticks[-TAIL:])
+    return tuple(ticks)
 
 
 class BacklogRequest(msgspec.Struct, frozen=True, tag=True):
