@@ -45,6 +45,13 @@ A strategy that heard more than the tape waits ten for its word, and another ten
 that converts its profit.
 """
 
+WHOLE_WITHIN = 75.0
+"""Seconds within which everybody takes ticks again after a fault.
+
+Those waits begin anew where the publisher restarts meanwhile, and end with the next tick of a
+symbol, which may be silent for half a minute.
+"""
+
 CROSS = "tests.chaos.strategies:QuickCross"
 
 
@@ -193,7 +200,7 @@ def _installation(folder: Path, scene: Scene, hurt: bool) -> tuple[CampaignSyste
     file = folder / "strategies.yaml"
     scenario.write_config(file, entries, shipped_symbols(set(scene.days)))
     url: str = yaml.safe_load(file.read_text())["global"]["zmq_market_url"]
-    return CampaignSystem(file, var, cwd=ROOT), url
+    return CampaignSystem(file, var, cwd=ROOT, patience=WHOLE_WITHIN), url
 
 
 def _publish(folder: Path, plan: Plan) -> "subprocess.Popen[bytes]":

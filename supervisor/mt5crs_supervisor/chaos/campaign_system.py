@@ -21,7 +21,7 @@ from mt5crs_supervisor.processes.identity import is_alive
 from mt5crs_supervisor.processes.registry import Entry, Listing
 
 PATIENCE = 30.0
-"""Seconds that anything may take before the campaign is given up."""
+"""Seconds that anything may take, usually, before a campaign is given up."""
 
 HELPERS_END_WITHIN = 3.0
 LAST_WORDS = 2_000
@@ -62,12 +62,16 @@ class CampaignSystem:
         config: The YAML file.
         var: The ``var`` folder; made where it is missing.
         cwd: Where the supervisor is started; a strategy's own class may lie there.
+        patience: Seconds that anything may take before the campaign is given up.
     """
 
-    def __init__(self, config: Path, var: Path, cwd: Path | None = None) -> None:
+    def __init__(
+        self, config: Path, var: Path, cwd: Path | None = None, patience: float = PATIENCE
+    ) -> None:
         self.paths = VarPaths(var)
         self._config = config
         self._cwd = cwd
+        self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._client = ControlClient(var, timeout=2.0)
 
@@ -159,7 +163,7 @@ class CampaignSystem:
             ChaosError: It was not true in time.
         """
         try:
-            return wait_for(condition, what)
+            return wait_for(condition, what, self._patience)
         except ChaosError as error:
             raise ChaosError(f"{error}: {self._complaints()}") from None
 
