@@ -237,8 +237,13 @@ def fallen(before: dict[str, int], report: StatusReport) -> list[Death]:
     return [
         Death(child.name, cause_of(child))
         for child in report.children
-        if before[child.name] not in (0, child.epoch) or child.state in ("BACKOFF", "QUARANTINED")
+        if _has_fallen(child, before[child.name])
     ]
+
+
+def _has_fallen(child: ChildStatus, epoch: int) -> bool:
+    replaced = child.epoch != epoch and (epoch > 0 or child.restarts > 0)
+    return replaced or child.state in ("BACKOFF", "QUARANTINED")
 
 
 def cause_of(child: ChildStatus) -> str:
