@@ -11,9 +11,8 @@ from mt5crs_shared.market.backlog import (
     TickMark,
     tail_of,
 )
-from mt5crs_shared.market.catch_up import Content, content
 from mt5crs_shared.market.sanity import TickSanity
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.ticks import Content, Tick, content
 
 SEARCH_US = 60_000_000
 """How far before its own time a tick is looked for: publishers' clocks step back a little."""

@@ -4,8 +4,8 @@ from collections import Counter
 from random import Random
 
 from mt5crs_services.ring import TickRing
-from mt5crs_shared.market.catch_up import CatchUp, content
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.catch_up import CatchUp
+from mt5crs_shared.market.ticks import Tick, content
 
 CASES = 400
 REPEATS = 0.05

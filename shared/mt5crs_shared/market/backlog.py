@@ -9,7 +9,7 @@ import msgspec
 import zmq
 from msgspec import Meta
 
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.ticks import Tick, content
 from mt5crs_shared.sockets.opening import LARGE, open_socket
 
 logger = logging.getLogger(__name__)
@@ -47,14 +47,12 @@ def tail_of(ticks: Sequence[Tick]) -> tuple[Tick, ...]:
     Args:
         ticks: The last :data:`LONGEST_TAIL` that were taken, or fewer.
     """
-    times = [tick.time_us for tick in ticks]
-    ordered = all(map(operator.lt, times, times[1:]))
-    if ordered or not ticks or not ticks[-1].timed:
-        return tuple(ticks[-TAIL:])
-    contents = {(tick.time_us, tick.bid, tick.ask) for tick in ticks}
-    if len(contents) == len(ticks) and all(map(operator.le, times, times[1:])):
-        return tuple(ticks[-TAIL:])
-    return tuple(ticks)
+    if ticks and ticks[-1].timed:
+        times = [tick.time_us for tick in ticks]
+        goes_back = any(map(operator.gt, times, times[1:]))
+        if goes_back or len(set(map(content, ticks))) < len(ticks):
+            return tuple(ticks)
+    return tuple(ticks[-TAIL:])
 
 
 class BacklogRequest(msgspec.Struct, frozen=True, tag=True):

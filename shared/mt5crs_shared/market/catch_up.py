@@ -23,20 +23,13 @@ from mt5crs_shared.market.backlog import (
     tail_of,
 )
 from mt5crs_shared.market.sanity import MAX_LEAP_US, TickSanity
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.ticks import Content, Tick, content
 
 REMEMBERED = 20_000
 """Ticks taken from the tape that the first live one is looked for among."""
 
 PATIENCE = 20
 """Replies for which an ambiguous overlap may wait for more ticks to tell it apart."""
-
-Content = tuple[int, float, float]
-
-
-def content(tick: Tick) -> Content:
-    """What makes two copies of a tick equal: bid, ask, and the time where it was published."""
-    return (tick.time_us if tick.timed else 0, tick.bid, tick.ask)
 
 
 class Break(msgspec.Struct, frozen=True):

@@ -39,3 +39,11 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def crossed(self) -> bool:
         """True where ask < bid: such a quote feeds bars, but nothing is decided on it."""
         return self.ask < self.bid
+
+
+Content = tuple[int, float, float]
+
+
+def content(tick: Tick) -> Content:
+    """What makes two copies of a tick equal: bid, ask, and the time where it was published."""
+    return (tick.time_us if tick.timed else 0, tick.bid, tick.ask)

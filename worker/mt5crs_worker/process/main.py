@@ -10,11 +10,10 @@ import zmq
 from mt5crs_shared.configuration.structs import Config, StrategyConfig, decode_config
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.backlog import TickMark
-from mt5crs_shared.market.catch_up import content
 from mt5crs_shared.market.market_socket import new_context
 from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.stream import Batch, TickStream
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.ticks import Tick, content
 from mt5crs_shared.messages import ChildSpec, Registered
 from mt5crs_shared.process.flight_recorder import FlightRecorder
 from mt5crs_shared.process.paths import VarPaths

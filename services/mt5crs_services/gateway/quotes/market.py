@@ -8,11 +8,10 @@ from mt5crs_services.gateway.quotes.tick_log import TickLog
 from mt5crs_services.ring import TickRing
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.market.backlog import TickMark
-from mt5crs_shared.market.catch_up import content
 from mt5crs_shared.market.rates import RateBook, RateState
 from mt5crs_shared.market.sanity import SanityState, TickSanity
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.ticks import Tick, content
 
 KEEP = 20_000
 """Ticks that are kept of each symbol, for strategies that are behind the gateway's stream."""

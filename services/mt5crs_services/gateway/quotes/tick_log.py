@@ -3,8 +3,7 @@
 from bisect import bisect_left, bisect_right
 from itertools import chain
 
-from mt5crs_shared.market.catch_up import content
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.ticks import Tick, content
 
 SEARCH_US = 60_000_000
 """How far before its own stamp a tick without a time is looked for."""

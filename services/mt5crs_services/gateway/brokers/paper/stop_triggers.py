@@ -2,8 +2,7 @@
 
 from mt5crs_services.gateway.ledger.open_position import OpenPosition, Touch
 from mt5crs_services.gateway.quotes.market import SymbolMarket
-from mt5crs_shared.market.catch_up import content
-from mt5crs_shared.market.ticks import Tick
+from mt5crs_shared.market.ticks import Tick, content
 from mt5crs_shared.trading.orders import touched
 
 
