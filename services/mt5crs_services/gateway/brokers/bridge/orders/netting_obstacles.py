@@ -48,7 +48,8 @@ class NettingObstacles:
 
         By the last look at the account; where that shows something, a new look is taken soon.
         """
-        if order.action != "OPEN" or not self._nets:
+        nets = self._nets
+        if order.action != "OPEN" or nets is False or (nets is None and self._hedging):
             return ""
         for held in self._holdings.of_symbol(order.symbol):
             other = held.position
@@ -66,15 +67,10 @@ class NettingObstacles:
         return ""
 
     @property
-    def _nets(self) -> bool:
-        """Whether the account holds one position a symbol; where nobody says so, it may."""
+    def _nets(self) -> bool | None:
+        """Whether the account holds one position a symbol; None: the bridge does not say."""
         if self._dialect.closing is Closing.BY_OPPOSITE_DEAL:
             return True
-        told = self._told
-        return not self._hedging if told is None else told
-
-    @property
-    def _told(self) -> bool | None:
         latest = self._snapshots.latest
         return latest.account.netting if latest is not None else None
 
@@ -85,9 +81,8 @@ class NettingObstacles:
         return ticket not in (self._foreign.listed or {}) and self._closed(ticket)
 
     def _worded(self, order: Order, found: str, advice: str) -> str:
-        known = self._told or self._dialect.closing is Closing.BY_OPPOSITE_DEAL
-        account = "a netting account" if known else "an account that may net"
-        unless = "" if known else f"; or say {SAYS_SO}"
+        account = "a netting account" if self._nets else "an account that may net"
+        unless = "" if self._nets else f"; or say {SAYS_SO}"
         return (
             f"on {account} a new {order.side} of {order.symbol} would be netted against what is"
             f" open: {found}; {advice}{unless}"
