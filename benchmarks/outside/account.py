@@ -139,8 +139,16 @@ def given_up(journal: Path) -> list[int]:
     """
     with contextlib.closing(connect_readonly(journal)) as db:
         told = db.execute("SELECT order_id FROM orders WHERE code IN ('STALE', 'NO_LEASE')")
-        # An order's id is strategy, time, place, action.
-        return [int(order_id.split(":")[-3]) for (order_id,) in told]
+        return [decided_us(order_id) for (order_id,) in told]
+
+
+def decided_us(order_id: str) -> int:
+    """Event time of the tick that an order was decided on.
+
+    Args:
+        order_id: Strategy, time, place among equal ticks, action.
+    """
+    return int(order_id.split(":")[-3])
 
 
 def comparable_until(

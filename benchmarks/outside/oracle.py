@@ -3,15 +3,18 @@
 Two runs hear different ticks as soon as one of them misses some, and cannot be compared from there
 on. This can: the ticks that were published, without those in the spans that the journal names, go
 through one strategy object here, whose orders are answered as the run's own books answered them.
+An order on a tick that was missed is taken as it was executed: a process that died had heard the
+tick and written the order down, and the next one, whose tape lacks the tick, has sent it.
 """
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import takewhile
 
 import msgspec
 
-from benchmarks.outside.account import Account
+from benchmarks.outside.account import Account, decided_us
 from benchmarks.outside.publisher import Published
 from mt5crs_shared.configuration.structs import Config, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
@@ -49,21 +52,36 @@ class RecordedBook:
 
     def __init__(self, paths: VarPaths, strategy: str) -> None:
         with contextlib.closing(connect_readonly(paths.journal(strategy))) as journal:
-            rows = journal.execute("SELECT order_id, result FROM orders WHERE result IS NOT NULL")
+            rows = journal.execute(
+                # One without a body is the book's own: it closed a position at its stop or target.
+                "SELECT order_id, result FROM orders WHERE result IS NOT NULL AND body != x'' "
+                "ORDER BY id"
+            )
             self._results = {
                 order_id: msgspec.msgpack.decode(result, type=OrderResult)
                 for order_id, result in rows
             }
         with ledger_schema.open_ledger(paths.ledger) as ledger:
             fills = [deal.fill for deal in ledger_queries.deals(ledger, strategy=strategy)]
+        self._decided: defaultdict[int, list[OrderResult]] = defaultdict(list)
+        for order_id, result in self._results.items():
+            self._decided[decided_us(order_id)].append(result)
         self._exits = {
             fill.ticket: fill for fill in fills if fill.order_id.startswith(f"{fill.ticket}:")
         }
         self._gone: set[int] = set()
+        self._asked: set[str] = set()
+
+    def unasked(self, tick: Tick) -> list[OrderResult]:
+        """What became of the orders on a tick, as far as they have not been asked for."""
+        found = [r for r in self._decided[tick.time_us] if r.order_id not in self._asked]
+        self._asked.update(result.order_id for result in found)
+        return found
 
     def submit(self, order: Order) -> OrderResult:
         """The run's answer to the same order; it never had any other."""
         unheard = OrderResult(order.order_id, "REJECTED", Code.NOT_SEEN)
+        self._asked.add(order.order_id)
         result = self._results.get(order.order_id, unheard)
         if result.code is Code.NO_POSITION and "it was closed" in result.detail:
             self._gone.add(order.ticket)
@@ -103,7 +121,7 @@ def redecide(
     for entry in config.strategies:
         heard = [tick for tick, _ in published[entry.symbol]]
         found[entry.name] = _best(
-            _compare(config, entry, paths, [t for n, t in enumerate(heard) if n not in missing])
+            _compare(config, entry, paths, heard, missing)
             for missing in accounts[entry.name].readings
         )
     return found
@@ -122,13 +140,21 @@ def _best(found: Iterable[Redecided]) -> Redecided:
 
 
 def _compare(
-    config: Config, entry: StrategyConfig, paths: VarPaths, ticks: Iterable[Tick]
+    config: Config,
+    entry: StrategyConfig,
+    paths: VarPaths,
+    ticks: Sequence[Tick],
+    missing: Container[int],
 ) -> Redecided:
     currency, symbol = config.globals.account_currency, config.symbols[entry.symbol]
     balance, book = config.globals.default_balance, RecordedBook(paths, entry.name)
     instance = StrategyInstance(entry, symbol, book, balance, currency)
     expected: list[Line] = []
-    for tick in ticks:
+    for place, tick in enumerate(ticks):
+        if place in missing:
+            for result in book.unasked(tick):
+                instance.settle(result)
+            continue
         instance.on_tick(tick)
         expected += map(msgspec.structs.astuple, instance.take_decisions())
     decided = run_logs.decisions(paths.journal(entry.name))
