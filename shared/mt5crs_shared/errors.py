@@ -1,6 +1,12 @@
 """The errors that cross a boundary between two packages."""
 
+import re
+from collections.abc import Sequence
+from typing import Final
+
 import msgspec
+
+_ENTRY: Final = re.compile(r"^strategies\[(\d+)\]")
 
 
 class Mt5crsError(Exception):
@@ -31,6 +37,7 @@ class Problem(msgspec.Struct, frozen=True):
         expected: What should; empty where `found` says it all.
         hint: The nearest right name or spelling; empty where there is none.
         excerpt: The lines around the place, where they say more than words; empty: none.
+        strategy: Whose entry it is in: its name; empty: in none, or that has no name of its own.
     """
 
     file: str
@@ -41,6 +48,7 @@ class Problem(msgspec.Struct, frozen=True):
     expected: str = ""
     hint: str = ""
     excerpt: str = ""
+    strategy: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -49,8 +57,22 @@ class Problem(msgspec.Struct, frozen=True):
             parts.append(f"expected {self.expected}")
         if self.hint:
             parts.append(f"did you mean {self.hint}?")
-        said = f"{where}{' ' if self.path else ''}{self.path}: {'; '.join(parts)}"
+        # People know a strategy by its name, not by its place in the file.
+        path = _ENTRY.sub(f"strategies[{self.strategy}]", self.path) if self.strategy else self.path
+        said = f"{where}{' ' if path else ''}{path}: {'; '.join(parts)}"
         return f"{said}\n{self.excerpt}" if self.excerpt else said
+
+    def of_strategy(self, names: Sequence[str]) -> "Problem":
+        """The same, with the name of the strategy whose entry it is in.
+
+        Args:
+            names: Of the document's strategies, in its order; empty where one has none. One that
+                several have says less than a place.
+        """
+        found = _ENTRY.match(self.path)
+        named = dict(enumerate(names))  # a merged list may be longer than the document's own
+        name = named.get(int(found[1]), "") if found is not None else ""
+        return msgspec.structs.replace(self, strategy=name if names.count(name) == 1 else "")
 
 
 class Unusable(msgspec.Struct, frozen=True):

@@ -96,13 +96,21 @@ def test_everything_that_cannot_be_used_is_told_with_its_line(folder: Path) -> N
     assert (done.returncode, done.stdout) == (4, "")
     found = done.stderr.splitlines()
     expected = [
-        ("strategy: mine:Raises", "strategies[1].strategy", "ZeroDivisionError: division by zero"),
-        ("strategy: mine:God", "strategies[2].strategy", "did you mean Good?"),
-        ("strategy: mine:Forgetful", "strategies[3].strategy", "super().__init__(config, symbol)"),
-        ("strategy: mine:Leaves", "strategies[4].strategy", "ends its process (exit code 3)"),
-        ("strategy: mine:Crashes", "strategies[5].strategy", "(killed by SIGSEGV)"),
-        ("model_path: broken.json", "strategies[6].model_path", "broken.json"),
-        ("history: bars.csv", "strategies[7].history", "has no whole bar"),
+        (
+            "strategy: mine:Raises",
+            "strategies[raises].strategy",
+            "ZeroDivisionError: division by zero",
+        ),
+        ("strategy: mine:God", "strategies[god].strategy", "did you mean Good?"),
+        (
+            "strategy: mine:Forgetful",
+            "strategies[forgetful].strategy",
+            "super().__init__(config, symbol)",
+        ),
+        ("strategy: mine:Leaves", "strategies[leaves].strategy", "ends its process (exit code 3)"),
+        ("strategy: mine:Crashes", "strategies[crashes].strategy", "(killed by SIGSEGV)"),
+        ("model_path: broken.json", "strategies[model].model_path", "broken.json"),
+        ("history: bars.csv", "strategies[history].history", "has no whole bar"),
         ("- EURUSD_empty.csv", "global.feed.files[0]", "has no ticks"),
         ("- EURUSD_bad.csv", "global.feed.files[1]", "EURUSD_bad.csv:2"),
         ("- rule: mine:Ruel", "global.risk[0].rule", "did you mean Rule?"),

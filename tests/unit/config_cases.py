@@ -11,29 +11,34 @@ BAD_FIELDS = [
     (
         "risk_per_trade",
         "risk_per_trde",
-        ":12:7 strategies[0].risk_config.risk_per_trde: unknown key; did you mean risk_per_trade?",
+        ":12:7 strategies[eurusd_trend_v1].risk_config.risk_per_trde: unknown key; did you mean "
+        "risk_per_trade?",
     ),
     (
         "enabled: true",
         "enabld: true",
-        ":9:5 strategies[0].enabld: unknown key; did you mean enabled?",
+        ":9:5 strategies[eurusd_trend_v1].enabld: unknown key; did you mean enabled?",
     ),
-    ("threshold: 0.55", "zzz: 1", "strategies[0].zzz: unknown key; expected one of name, symbol,"),
+    (
+        "threshold: 0.55",
+        "zzz: 1",
+        "strategies[eurusd_trend_v1].zzz: unknown key; expected one of name, symbol,",
+    ),
     ("global:", "globl:", "globl: unknown key; did you mean global?"),
     (
         "threshold: 0.55",
         'threshold: "0.55"',
-        ":10:16 strategies[0].threshold: '0.55' (text); expected a number > 0 and < 1; did",
+        ":10:16 strategies[eurusd_trend_v1].threshold: '0.55' (text); expected a number > 0 and <",
     ),
     (
         "threshold: 0.55",
         "threshold: 1.5",
-        "strategies[0].threshold: 1.5; expected a number > 0 and < 1",
+        "strategies[eurusd_trend_v1].threshold: 1.5; expected a number > 0 and < 1",
     ),
     (
         "threshold: 0.55",
         "threshold: true",
-        "strategies[0].threshold: true (yes or no); expected a number",
+        "strategies[eurusd_trend_v1].threshold: true (yes or no); expected a number",
     ),
     ("threshold: 0.55", "threshold: .nan", "'.nan'; expected a finite decimal number"),
     ("threshold: 0.55", "threshold: .inf", "'.inf'; expected a finite decimal number"),
@@ -44,23 +49,31 @@ BAD_FIELDS = [
         "threshold: 1:30",
         "a time in quotes; YAML reads this in base 60; did you mean",
     ),
-    ("threshold: 0.55", "threshold:", "strategies[0].threshold: empty; expected a number"),
-    ("threshold: 0.55", "threshold: [0.5]", "strategies[0].threshold: a list; expected a number"),
+    (
+        "threshold: 0.55",
+        "threshold:",
+        "strategies[eurusd_trend_v1].threshold: empty; expected a number",
+    ),
+    (
+        "threshold: 0.55",
+        "threshold: [0.5]",
+        "strategies[eurusd_trend_v1].threshold: a list; expected a number",
+    ),
     ("threshold: 0.55", "threshold: !!python/name:os.system x", "without the tag"),
     ("threshold: 0.55", "magic: 0123", "leading zero as octal; did you mean 123?"),
     (
         "threshold: 0.55",
         "magic: 2147483648",
-        "strategies[0].magic: 2147483648; expected a whole number >= 0 and <= 2147483647",
+        "strategies[eurusd_trend_v1].magic: 2147483648; expected a whole number >= 0 and <=",
     ),
     ("threshold: 0.55", "timeframe: m1", "did you mean M1?"),
-    ("threshold: 0.55", "params: 5", "strategies[0].params: 5; expected a mapping"),
+    ("threshold: 0.55", "params: 5", "strategies[eurusd_trend_v1].params: 5; expected a mapping"),
     (
         "threshold: 0.55",
         'params: {a: ["\\ud800"]}',
-        "strategies[0].params.a[0]: '\\ud800'; expected text without half a surrogate",
+        "strategies[eurusd_trend_v1].params.a[0]: '\\ud800'; expected text without half a",
     ),
-    ("threshold: 0.55", "restart: 3", "strategies[0].restart: 3; expected a mapping"),
+    ("threshold: 0.55", "restart: 3", "strategies[eurusd_trend_v1].restart: 3; expected a mapping"),
     ("threshold: 0.55", "strategy: package.module", "expected package.module:Class"),
     ("enabled: true", 'enabled: "true"', "'true' (text); expected true or false"),
     ("name: eurusd_trend_v1", "name: 123", 'did you mean "123" in quotes?'),
@@ -68,7 +81,7 @@ BAD_FIELDS = [
         (
             "name: eurusd_trend_v1",
             f"name: {name}",
-            f"strategies[0].name: {name}; expected another name: this one is a process of the",
+            f"strategies[{name}].name: {name}; expected another name: this one is a process of",
         )
         for name in ("gateway", "tape", "feed", "supervisor")
     ),
@@ -111,7 +124,7 @@ BAD_FIELDS = [
     (
         "symbol: EURUSD",
         "symbol: EURUSD\n    symbol: GBPUSD",
-        ":8:5 strategies[0].symbol: duplicate key, first set in line 7",
+        ":8:5 strategies[eurusd_trend_v1].symbol: duplicate key, first set in line 7",
     ),
     (
         "symbol: EURUSD",
@@ -152,11 +165,11 @@ BAD_FIELDS = [
     (
         "    model_path: models/baseline_v1.json\n",
         "",
-        "strategies[0].model_path: missing; expected the path of an XGBoost model",
+        "strategies[eurusd_trend_v1].model_path: missing; expected the path of an XGBoost model",
     ),
-    ("threshold: 0.55", "history: models", "strategies[0].history: no file 'models'"),
-    ("threshold: 0.55", 'history: "a\\0b"', "strategies[0].history: no file"),
-    ("threshold: 0.55", f"history: {'x' * 5000}", "strategies[0].history: no file"),
+    ("threshold: 0.55", "history: models", "strategies[eurusd_trend_v1].history: no file 'models'"),
+    ("threshold: 0.55", 'history: "a\\0b"', "strategies[eurusd_trend_v1].history: no file"),
+    ("threshold: 0.55", f"history: {'x' * 5000}", "strategies[eurusd_trend_v1].history: no file"),
 ]
 
 # (a line of the global section, message)

@@ -132,6 +132,13 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(house: Path)
     assert [p.line for p in problems] == sorted(p.line for p in problems)
 
 
+def test_a_mistake_in_a_list_that_is_merged_in_has_a_place(house: Path) -> None:
+    more = "x: &x\n  strategies: [1, 2, 3, 4, 5, {name: 0777}]\n<<: *x\n"
+    problems = problems_of(house, more + YAML)
+    assert "strategies[5].name" in {problem.path for problem in problems}
+    assert all(str(problem) for problem in problems)
+
+
 def test_a_live_account_needs_no_shadow_mode_it_has_one(house: Path) -> None:
     live = (
         "paper_trading: false\n  account: {login: 7, server: Demo}\n"
@@ -178,7 +185,8 @@ def test_a_shared_magic_number_is_refused_also_against_a_derived_one(house: Path
     derived = load_text(house, YAML).strategies[0].magic_number
     text = swap("threshold: 0.50", f"magic: {derived}")
     found = str(problems_of(house, text)[0])
-    assert f"strategies[1].magic: {derived} is already the magic number of eurusd_trend_v1" in found
+    taken = f"{derived} is already the magic number of eurusd_trend_v1"
+    assert f"strategies[gbpusd_pairtrading_v1].magic: {taken}" in found
 
 
 @pytest.mark.parametrize(

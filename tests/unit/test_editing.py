@@ -94,7 +94,7 @@ def test_several_are_added_at_once(file: Path, tmp_path: Path, head: str) -> Non
         (MORE.replace("Average", "Averag"), "four.yaml:4:11 strategy: "),
         (
             f"strategies:\n  - {{name: x, symbol: Q}}\n{''}",
-            "four.yaml:2:23 strategies[0].symbol: unknown",
+            "four.yaml:2:23 strategies[x].symbol: unknown",
         ),
         ("strategies:\n- name: x\nglobal: {}\n", "four.yaml:3:1 global: more than strategies"),
         ("symbol: EURUSD\n", "four.yaml:1:1: no strategies; expected one strategy, with its name"),
@@ -116,7 +116,9 @@ def test_a_mistake_elsewhere_is_told_in_the_lines_of_the_file(file: Path) -> Non
     bad = SHIPPED.replace("threshold: 0.60", "threshold: 60").replace("    enabled: true\n", "")
     file.write_text(bad)
     line = bad.splitlines().index("    threshold: 60") + 1
-    where = f"config/strategies.yaml:{line}:16 strategies[2].threshold: 60; expected"
+    where = (
+        f"config/strategies.yaml:{line}:16 strategies[xauusd_scalping_v1].threshold: 60; expected"
+    )
     assert where in run("disable", "eur*", "gbp*", code=4)
     assert where in run("remove", "gbp*", code=4)
     assert where in run("add", "four.yaml", code=4)
@@ -131,7 +133,9 @@ def test_a_mistake_elsewhere_is_told_in_the_lines_of_the_file(file: Path) -> Non
 def test_who_is_enabled_is_tried_before(file: Path) -> None:
     bad = SHIPPED.replace("symbol: XAUUSD", "symbol: XAUUSD\n    strategy: nowhere.at.all:X")
     file.write_text(bad)
-    assert "config/strategies.yaml:32:15 strategies[2].strategy: " in run("enable", "xau*", code=4)
+    assert "config/strategies.yaml:32:15 strategies[xauusd_scalping_v1].strategy: " in run(
+        "enable", "xau*", code=4
+    )
     assert file.read_text() == bad
     run("disable", "eur*")
 

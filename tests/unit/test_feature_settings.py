@@ -48,7 +48,7 @@ def test_one_strategy_asks_and_the_others_do_not(tmp_path: Path) -> None:
     [
         (
             ["features: remote"],
-            "strategies[0].features: 'remote' (text); expected one of api, local",
+            "strategies[eurusd_trend_v1].features: 'remote' (text); expected one of api, local",
         ),
         (["features: api", "feature_api: {time_out: 1}"], "feature_api.time_out: unknown key; did"),
         (
@@ -59,12 +59,12 @@ def test_one_strategy_asks_and_the_others_do_not(tmp_path: Path) -> None:
         (["features: api", "evaluate: tick"], "features of closed bars; expected local, or"),
         (
             ["features: api", "feature_api: {timeout: 2.0}"],
-            "strategies[0].feature_api.timeout: 2 s: what is decided then is older than"
-            " max_signal_age, 2 s; expected less than 2",
+            "strategies[eurusd_trend_v1].feature_api.timeout: 2 s: what is decided then is older"
+            " than max_signal_age, 2 s; expected less than 2",
         ),
         (
             ["features: api", "max_signal_age: 0.5"],
-            "strategies[0].feature_api.timeout: 1 s: what is decided then is older than",
+            "strategies[eurusd_trend_v1].feature_api.timeout: 1 s: what is decided then is older",
         ),
     ],
 )

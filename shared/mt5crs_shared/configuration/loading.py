@@ -71,7 +71,8 @@ def load_config(path: Path, *, cwd: Path | None = None, text: bytes | None = Non
     strategies, globals_ = _parse(root, report)
     _check(strategies, globals_, symbols, folders_of(path, here), report)
     if problems := _in_order(report) + _in_order(symbols_report):
-        raise ConfigError(problems)
+        names = [parsed.fields.get("name", "") for parsed in strategies]
+        raise ConfigError(tuple(problem.of_strategy(names) for problem in problems))
     return _build(file, strategies, globals_, symbols.specs if symbols else {})
 
 

@@ -89,7 +89,7 @@ def problems_of(config: Config, path: Path) -> list[Problem]:
     """
     found = _found(config, range(len(config.strategies)), SERVICES)
     root = yaml_nodes.read_yaml(path.absolute(), ProblemReport(str(path)))
-    return _problems(path, root, found)
+    return _problems(config, path, root, found)
 
 
 def problems_of_strategies(
@@ -105,7 +105,7 @@ def problems_of_strategies(
     """
     found = _found(config, numbers, services=())
     root = yaml_nodes.parse(text, ProblemReport(str(path)))
-    return _problems(path, root, found)
+    return _problems(config, path, root, found)
 
 
 def problems_of_children(
@@ -122,7 +122,7 @@ def problems_of_children(
     numbers = [number for number, each in enumerate(config.strategies) if each.name in names]
     found = _found(config, numbers, names)
     root = yaml_nodes.parse(text, ProblemReport(str(path))) if text else None
-    return _problems(path, root, found)
+    return _problems(config, path, root, found)
 
 
 def _found(
@@ -149,14 +149,16 @@ def _tried_strategies(config: Config, numbers: Sequence[int]) -> Iterator[tuple[
 
 
 def _problems(
-    path: Path, root: Node | None, found: Iterable[tuple[Steps, Unusable]]
+    config: Config, path: Path, root: Node | None, found: Iterable[tuple[Steps, Unusable]]
 ) -> list[Problem]:
     """One for each thing that is wrong: a module that fails may be that of fifty strategies."""
     alike: dict[tuple[str, str], list[Steps]] = {}
     for inside, fault in found:
         reason = fault.reason.removeprefix(f"{fault.field}: ")
         alike.setdefault((fault.field, reason), []).append((*inside, *fault.field.split(".")))
-    return [_problem(path, root, reason, *places) for (_, reason), places in alike.items()]
+    problems = [_problem(path, root, reason, *places) for (_, reason), places in alike.items()]
+    names = [strategy.name for strategy in config.strategies]
+    return [problem.of_strategy(names) for problem in problems]
 
 
 def _problem(path: Path, root: Node | None, reason: str, steps: Steps, *others: Steps) -> Problem:
