@@ -21,7 +21,7 @@ from tests.system import ROOT, free_port, wait_for
 
 PACKAGES = ("mt5crs_services", "mt5crs_shared", "mt5crs_supervisor", "mt5crs_worker")
 SOURCES = (
-    *("supervisor", "worker", "services", "shared", "scripts"),
+    *("supervisor", "worker", "services", "shared", "scripts", "docs"),
     *("pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE"),
 )
 BUILD_SDIST = """
@@ -191,6 +191,14 @@ def test_a_folder_without_anything_is_told_what_to_do(python: Path, tmp_path: Pa
     said = run(tmp_path, command_of(python), "demo", code=4)
     assert "`mt5crs-supervisor init`" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_pages_that_messages_name_come_along(python: Path, tmp_path: Path) -> None:
+    folder = Path(run(tmp_path, command_of(python), "--help").splitlines()[-1].strip())
+    assert folder.is_relative_to(python.parents[1])
+    assert {path.name for path in folder.iterdir()} >= {
+        path.name for path in (ROOT / "docs").glob("*.md")
+    }
 
 
 def test_the_project_is_valid_and_its_own_tests_pass(python: Path, desk: Path) -> None:

@@ -1,6 +1,8 @@
 """The group of all verbs: ends with an exit code and one message instead of a traceback."""
 
 import platform
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +26,13 @@ class Verbs(click.Group):
             cmd.short_help = f"{sentence.partition('; ')[0].partition('. ')[0].rstrip(' .')}."
         super().add_command(cmd, name)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say where the pages are that messages name; not every user has the repository."""
+        formatter.write_paragraph()
+        formatter.write_text("Pages that messages name, such as docs/live.md, are in")
+        with formatter.indentation():
+            formatter.write(f"{'':>{formatter.current_indent}}{_docs()}\n")
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb."""
         try:
@@ -34,6 +43,14 @@ class Verbs(click.Group):
 
             say(failures.message(error), err=True)
             ctx.exit(failures.exit_code(error))
+
+
+def _docs() -> Path:
+    """The folder of the documentation: the checkout's, or that which was installed."""
+    checkout = Path(__file__).parents[3] / "docs"
+    installed = metadata.files(PROGRAM) or ()
+    pages = (Path(str(page.locate())) for page in installed if page.name == "live.md")
+    return checkout if checkout.is_dir() else next(pages, checkout).resolve().parent
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
