@@ -1,7 +1,6 @@
 """The group of all verbs: ends with an exit code and one message instead of a traceback."""
 
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,8 @@ class Verbs(click.Group):
 
 def _docs() -> Path:
     """The folder of the documentation: the checkout's, or that which was installed."""
+    from importlib import metadata  # 30 ms, and only --help needs it
+
     checkout = Path(__file__).parents[3] / "docs"
     installed = metadata.files(PROGRAM) or ()
     pages = (Path(str(page.locate())) for page in installed if page.name == "live.md")
