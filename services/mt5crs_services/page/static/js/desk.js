@@ -25,6 +25,9 @@ const COLUMNS = [
   ["cpu", "CPU", (row) => row.cpu ?? 0, true, "Percent of one core over its last beats."],
 ];
 
+/** Rows out of sight that are drawn at a time: with fewer all of them are, with many one after the other. */
+const UNSEEN_AT_ONCE = 50;
+
 const TWO_LINES = new Set(["name", "status", "price", "position", "signal", "restarts"]);
 
 class RowView {
@@ -38,6 +41,8 @@ class RowView {
       this.cells[key] = [first, second];
       this.node.append(el("td", { class: number ? `${key} num` : key }, first, second));
     }
+    // Also where it is drawn later: whoever looks for a name on the page finds it.
+    say(this.cells.name[0], name);
     this.node.append(el("td", { class: "more" }, menu));
   }
 
@@ -97,6 +102,10 @@ export class DeskView {
     // Of no prototype: a strategy may be called "constructor".
     this.rows = Object.create(null);
     this.actions = actions;
+    this.inSight = new Set();
+    this.sight = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "400px 0px" });
+    this.turn = 0;
+    window.addEventListener("beforeprint", () => this.drawRows(Object.keys(this.rows)));
     this.sort = JSON.parse(localStorage.getItem("sort") ?? "null") ?? { key: "", down: false };
     this.account = new AccountStrip();
     this.trouble = new TroubleList();
@@ -135,13 +144,52 @@ export class DeskView {
     this.services.draw(desk);
     const rows = desk.rows ?? {};
     for (const name of Object.keys(this.rows)) {
-      if (!rows[name]) { this.rows[name].node.remove(); delete this.rows[name]; }
+      if (!rows[name]) this.forget(name);
     }
-    for (const [name, row] of Object.entries(rows)) {
-      this.rows[name] ??= new RowView(name, this.actions);
-      this.rows[name].draw(row, now);
+    for (const name of Object.keys(rows)) {
+      if (this.rows[name]) continue;
+      this.rows[name] = new RowView(name, this.actions);
+      this.sight.observe(this.rows[name].node);
     }
+    this.now = now;
+    this.drawRows(this.due(Object.keys(rows)));
     this.arrange();
+  }
+
+  drawRows(names) {
+    for (const name of names) {
+      const row = this.desk.rows[name];
+      // While another view is shown, one may be gone that is still here.
+      if (row) this.rows[name].draw(row, this.now);
+    }
+  }
+
+  /** Which rows are drawn now: those in sight, and of the others the next in turn. */
+  due(names) {
+    const unseen = names.filter((name) => !this.inSight.has(name));
+    const from = this.turn < unseen.length ? this.turn : 0;
+    this.turn = from + UNSEEN_AT_ONCE;
+    return [...this.inSight, ...unseen.slice(from, this.turn)];
+  }
+
+  /** Draw what has come into sight, as it is by now. */
+  see(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const name = target.dataset.name;
+      if (this.rows[name]?.node !== target) continue;
+      if (!isIntersecting) this.inSight.delete(name);
+      else {
+        this.inSight.add(name);
+        this.drawRows([name]);
+      }
+    }
+  }
+
+  forget(name) {
+    this.sight.unobserve(this.rows[name].node);
+    this.rows[name].node.remove();
+    this.inSight.delete(name);
+    delete this.rows[name];
   }
 
   /** Order and filter: the nodes are moved only where the order is another one. */
