@@ -227,7 +227,7 @@ def test_an_error_is_survived_in_python_too(
 
 def test_nobody_is_left_where_nobody_ran(tmp_path: Path) -> None:
     system = CommandLine(tmp_path, STRATEGIES)
-    assert described(living_orphans(system.paths)) == ""
+    assert described(system.paths) == ""
     result = system.call("status")
     assert result.stderr.strip() == f"error: no supervisor is running on {system.var}"
 

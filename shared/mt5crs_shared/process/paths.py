@@ -19,6 +19,9 @@ SOCKETS = ("supervisor", "control", "gateway", "gateway-backlog", "tape", "feed"
 """Names of all sockets."""
 
 
+DEMO = "demo"
+"""A demo's folder within a desk's: its made-up market must not meet a real one's checkpoints."""
+
 PRIVATE = 0o700
 """Mode of every folder."""
 
@@ -65,6 +68,16 @@ class VarPaths:
     def title(self) -> str:
         """What people call this installation: its folder, or the one around a plain ``var``."""
         return self.var.name if self.var.name != "var" else self.var.parent.name
+
+    @property
+    def demo(self) -> "VarPaths":
+        """The demo's own."""
+        return VarPaths(self.var / DEMO)
+
+    @property
+    def is_of_demo(self) -> bool:
+        """Whether a demo lives here."""
+        return self.var.name == DEMO
 
     def process_title(self, name: str) -> str:
         """What `ps` shows of a process: its name, and whose it is.

@@ -1,10 +1,12 @@
 """Options and arguments that several verbs take, and where everything is."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -14,26 +16,43 @@ class Setup:
 
     var_dir = Path("var")
     config = Path("config/strategies.yaml")
+    is_named = False
 
     @property
     def demo(self) -> Path:
-        """The demo's own folder: its made-up market must not meet a real one's checkpoints."""
-        return self.var_dir / "demo"
+        """The demo's own folder."""
+        from mt5crs_shared.process.paths import DEMO
 
-    @property
+        return self.var_dir / DEMO
+
+    @functools.cached_property
     def running(self) -> Path:
-        """The folder to look at: the demo's while only the demo runs."""
-        pid_file = Path("supervisor.pid")
-        demo_alone = (self.demo / pid_file).exists() and not (self.var_dir / pid_file).exists()
-        return self.demo if demo_alone else self.var_dir
+        """The folder to look at: what `--var-dir` names, or the demo's while it alone runs."""
+        if self.is_named or not _is_in_use(self.demo) or _is_in_use(self.var_dir):
+            return self.var_dir
+        return self.demo
 
 
 pass_setup = click.make_pass_decorator(Setup, ensure=True)
 
 
+def _is_in_use(var_dir: Path) -> bool:
+    """See `orphans.is_in_use`."""
+    if not (var_dir / "supervisor.pid").exists():
+        return False
+    # Imported when there is doubt: it costs a third of the time that `status` may take.
+    from mt5crs_shared.process.paths import VarPaths
+    from mt5crs_supervisor.operator import orphans
+
+    return orphans.is_in_use(VarPaths(var_dir))
+
+
 def _keep(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
     if value is not None and param.name is not None:
-        setattr(ctx.ensure_object(Setup), param.name, value)
+        setup = ctx.ensure_object(Setup)
+        setattr(setup, param.name, value)
+        if ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            setup.is_named |= param.name == "var_dir"
 
 
 def place_options(**envvars: str) -> Callable[[Decorated], Decorated]:

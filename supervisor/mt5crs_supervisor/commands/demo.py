@@ -18,11 +18,18 @@ from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_money
+from mt5crs_supervisor.commands.failures import (
+    CommandError,
+    refuse_missing,
+    refuse_money,
+    refuse_shared_market,
+)
 from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.display import render
 from mt5crs_supervisor.display.folding import say
+from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import ControlClient
+from mt5crs_supervisor.processes.handle import ExitStatus
 
 FEED = FeedConfig(kind="synthetic", speed=10.0, history_minutes=300)
 PLAIN_EVERY = 5.0
@@ -109,7 +116,7 @@ class Demo:
 
     def _introduce(self, report: StatusReport) -> None:
         first = report.strategies[0].process.pid if report.strategies else None
-        command = "./scripts/run" if Path("scripts/run").exists() else "mt5crs-supervisor"
+        command = _command()
         market = "the configuration's own feed" if self._own_feed() else "a made-up market"
         speed = "" if self._own_feed() else f" at {FEED.speed:g} times real speed"
         say(
@@ -183,16 +190,24 @@ class Demo:
             return
         ticks = sum(s.metrics.ticks_processed for s in report.strategies if s.metrics is not None)
         totals = report.totals
+        left = f"{_command()} --var-dir {wording.nearby(str(self._paths.var))}"
         say(
             f"demo over after {wording.duration(report.uptime)}: {ticks:,} ticks, "
             f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
             f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating\n"
-            f"  what it left: `--var-dir {wording.nearby(str(self._paths.var))} trades`, crashes,"
-            " events, orders"
+            f"  what it left: `{left} trades`, or crashes, events, orders"
         )
         code = self._process.returncode if self._process is not None else 0
         if code:
-            raise CommandError(f"the supervisor did not end well (exit code {code}); see its log")
+            living = orphans.described(self._paths)
+            log = wording.nearby(str(self._paths.log_file("supervisor")))
+            said = f"the supervisor did not end well ({ExitStatus(code)}); its log: {log}"
+            raise CommandError(f"{said}. {living}" if living else said)
+
+
+def _command() -> str:
+    """What a user of this folder types."""
+    return "./scripts/run" if Path("scripts/run").exists() else "mt5crs-supervisor"
 
 
 def page_address(config: Config) -> str:
@@ -215,7 +230,9 @@ def run_demo(config: Path, var_dir: Path, duration: float | None) -> None:
         CommandError: There is no configuration, or it could not be started, or failed.
     """
     refuse_missing(config)
-    refuse_money(loading.load_config(config), "demo")
+    loaded = loading.load_config(config)
+    refuse_money(loaded, "demo")
+    refuse_shared_market(loaded, VarPaths(var_dir.parent))
     paths = VarPaths(var_dir)
     background.refuse_second(paths)
     Demo(config, paths, duration).run()

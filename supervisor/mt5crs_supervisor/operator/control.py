@@ -250,6 +250,6 @@ class ControlClient:
         from mt5crs_supervisor.processes.instance_lock import holder
 
         if holder(self._paths) is None:
-            living = orphans.described(orphans.living_orphans(self._paths))
+            living = orphans.described(self._paths)
             what = f"no supervisor is running on {self._paths.var}"
             raise NotRunning(f"{what}; {living}" if living else what)

@@ -3,14 +3,14 @@
 import contextlib
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.children import plans
 from mt5crs_supervisor.processes import registry
 from mt5crs_supervisor.processes.handle import AdoptedHandle
 from mt5crs_supervisor.processes.identity import is_alive
-from mt5crs_supervisor.processes.instance_lock import InstanceLock
+from mt5crs_supervisor.processes.instance_lock import InstanceLock, holder
 from mt5crs_supervisor.processes.registry import Entry
 
 KILLED_WITHIN = 5.0
@@ -25,15 +25,23 @@ def living_orphans(paths: VarPaths) -> dict[str, Entry]:
     return registry.living(registry.read_registry(paths.registry, paths.var))
 
 
-def described(orphans: Mapping[str, Entry]) -> str:
-    """For people: who they are, and what can be done about them; empty: there are none."""
+def is_in_use(paths: VarPaths) -> bool:
+    """Whether a supervisor runs on a folder, or processes live that one has left there."""
+    return holder(paths) is not None or bool(living_orphans(paths))
+
+
+def described(paths: VarPaths) -> str:
+    """For people: who lives, and what can be done about them; empty: nobody does."""
+    orphans = living_orphans(paths)
     if not orphans:
         return ""
     listed = ", ".join(f"{name} (pid {entry.pid})" for name, entry in orphans.items())
     count = "1 process lives" if len(orphans) == 1 else f"{len(orphans)} processes live"
+    # A desk that takes a demo's processes over would be one on a made-up market.
+    taken_over = "" if paths.is_of_demo else "`start` takes them over, "
     return (
         f"{count} on without one: {listed}. When their leases end, in a few seconds, they open no"
-        " position any more; `start` takes them over, `stop` ends them, and left alone they end by"
+        f" position any more; {taken_over}`stop` ends them, and left alone they end by"
         " themselves, half a minute after it"
     )
 

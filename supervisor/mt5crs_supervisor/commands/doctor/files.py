@@ -67,9 +67,10 @@ def _who_works(paths: VarPaths) -> Iterator[Finding]:
     if running is not None:
         yield fine("supervisor", f"runs, pid {running.pid}, with {running.config}")
         return
-    left = orphans.living_orphans(paths)
+    left = orphans.described(paths)
     if left:
-        yield warning("supervisor", f"none runs: {orphans.described(left)}", "`start`, or `stop`")
+        remedy = "`stop`" if paths.is_of_demo else "`start`, or `stop`"
+        yield warning("supervisor", f"none runs: {left}", remedy)
 
 
 def look_at_disk(

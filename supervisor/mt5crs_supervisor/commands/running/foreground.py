@@ -19,7 +19,12 @@ from mt5crs_shared.control.status_report import EventLine
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
-from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_unmeant
+from mt5crs_supervisor.commands.failures import (
+    CommandError,
+    refuse_missing,
+    refuse_shared_market,
+    refuse_unmeant,
+)
 from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
@@ -109,6 +114,7 @@ def run_foreground(
         read = loading.load_config(config_path)
         config = with_page(with_metrics(with_feed(read, feed), metrics), page)
         refuse_unmeant(config, live)
+        refuse_shared_market(config, paths.demo)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
@@ -151,7 +157,7 @@ def _after_error(
     restart_in_place.write_report(paths.crash, error, decision)
     if not down:
         restart_in_place.exec_again(earlier_errors)
-    living = orphans.described(orphans.living_orphans(paths))
+    living = orphans.described(paths)
     when = "while it was stopping" if stopping else f"{restart_in_place.MOST} times within a minute"
     raise CommandError(
         f"the supervisor failed {when} and stays down:"
