@@ -5,6 +5,8 @@ from typing import ClassVar, Final, get_args
 
 import msgspec
 
+from mt5crs_shared.wording import remedy
+
 SUPERVISOR = "supervisor"
 """The name under which the supervisor's own events stand."""
 
@@ -280,6 +282,11 @@ class Quarantined(Told, frozen=True, tag="quarantined"):
     """Nobody restarts it any more but the operator."""
 
     level: ClassVar[int] = logging.ERROR
+
+    @property
+    def detail(self) -> str:
+        """Why, and what to do."""
+        return f"{self.why}; see `crashes {self.name}`, {remedy(self.name)}"
 
 
 class PoisonTick(Event, frozen=True, tag="poison_tick"):

@@ -82,8 +82,7 @@ def test_nonsense_is_not_traded(system: System) -> None:
         assert system.strategy(name).deals == 0
     assert system.pids() == pids
     reason = wait_for(lambda: system.strategy("none").process.degraded, "that it is DEGRADED")
-    assert reason.startswith("the strategy's code failed x")
-    assert "answered None" in reason
+    assert "answered None" in reason.partition(" in a row in its code, nothing is decided; see ")[0]
     assert not system.strategy("numpy").process.degraded
     logged = (system.var / "log" / "none.log").read_text()
     assert logged.count('"exception"') == 1

@@ -229,7 +229,7 @@ def test_a_page_for_the_morning(var: Path) -> None:
     page = run(var, "--summary", "--since", "1h").output
     assert "2 deaths; back after 27 ms (median), 27 ms at most" in page
     assert "euro: no heartbeat\n" in page
-    assert "given up: gold: no model; mend it, then `reload`" in page
+    assert "given up: gold: no model; see `crashes gold`, mend it, then `reload`" in page
     assert "given up: euro" not in page
     assert "1 trade closed: " in page
     assert "3 orders refused" in page

@@ -71,4 +71,5 @@ def test_code_that_fails_is_told_with_what_mends_it(kind: str) -> None:
     counts = StrategyMetrics(**{kind: 3}, last_error="ValueError: a bug")  # type: ignore[arg-type]
     told = trouble_of(config, counts)
     ends = "mend it, then `reload` where it is the YAML file's, else `restart euro`"
-    assert told.endswith(f"ValueError: a bug; see `logs euro`, {ends}")
+    assert told.startswith("ValueError: a bug: ")
+    assert told.endswith(f"; see `logs euro`, {ends}")

@@ -143,7 +143,7 @@ def test_three_failed_boots_end_in_quarantine_and_the_operator_brings_it_back(be
         if bench.child.state is State.STARTING:
             bench.process()
     assert bench.child.state is State.QUARANTINED
-    assert bench.child.last_error.startswith("3 failures in a row before it was ready, the last: ")
+    assert bench.child.last_error.endswith("(the last of 3 failures in a row before it was ready)")
     bench.child.restart(now)
     assert bench.child.state is State.STARTING
 

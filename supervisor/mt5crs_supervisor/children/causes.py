@@ -48,7 +48,7 @@ def has_written_stacks(spawn: Spawn, status: ExitStatus) -> bool:
 
 def given_up(cause: Cause, reason: str, last: str) -> str:
     """Why there is no further try: the last death alone does not tell that, unless it was final."""
-    return last if cause is Cause.PERMANENT else f"{reason}, the last: {last}"
+    return last if cause is Cause.PERMANENT else f"{last} (the last of {reason})"
 
 
 def is_own_doing(cause: Cause, status: ExitStatus) -> bool:

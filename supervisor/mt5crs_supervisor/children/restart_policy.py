@@ -86,7 +86,7 @@ class RestartPolicy:
             now: Monotonic time, seconds.
         """
         if cause is Cause.PERMANENT:
-            return RestartDecision(None, "a restart cannot help; mend it and restart by hand")
+            return RestartDecision(None, "a restart cannot help before it is mended")
         if healthy_for is not None and healthy_for >= self._config.healthy_after:
             self.forget()
         if cause is Cause.MACHINE:

@@ -27,9 +27,9 @@ def trouble_of(config: Config, counts: StrategyMetrics) -> str:
     times, fills = counts.errors_in_a_row, counts.fill_errors_in_a_row
     lacking = counts.feature_faults_in_a_row
     if times >= enough:
-        what = f"the strategy's code failed x{times} in a row, nothing is decided"
+        what = f"x{times} in a row in its code, nothing is decided"
     elif fills >= enough:
-        what = f"its on_fill failed on the last {fills} deals; it trades on"
+        what = f"its on_fill failed so on the last {fills} deals; it trades on"
     elif lacking >= enough:
         (strategy,) = config.strategies
         here = strategy.feature_api.on_failure == "local"
@@ -39,7 +39,8 @@ def trouble_of(config: Config, counts: StrategyMetrics) -> str:
     else:
         return ""
     name = config.strategies[0].name
-    return f"{what}: {counts.last_error}; see `logs {name}`, {remedy(name)}"
+    # The error first: a narrow window shows the beginning.
+    return f"{counts.last_error}: {what}; see `logs {name}`, {remedy(name)}"
 
 
 def of_waiting(stream: TickStream, silent_for: float) -> str:

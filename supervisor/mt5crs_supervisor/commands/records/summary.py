@@ -29,7 +29,7 @@ from mt5crs_shared.storage.ledger_queries import Deal, OrderRecord
 from mt5crs_shared.trading import trades as trading
 from mt5crs_shared.trading.locks import TradingLock, in_words
 from mt5crs_shared.trading.orders import Charge, Position
-from mt5crs_shared.wording import counted, duration, plain, remedy
+from mt5crs_shared.wording import counted, duration, plain
 
 SHOWN = 10
 """Reasons that are told of each kind."""
@@ -149,7 +149,7 @@ def _given_up(events: Sequence[NumberedEvent]) -> list[str]:
                 given_up[name] = numbered.event.detail
             case Restart(name=name) | Running(name=name):
                 given_up.pop(name, None)
-    return [f"given up: {name}: {plain(why)}; {remedy(name)}" for name, why in given_up.items()]
+    return [f"given up: {name}: {plain(why)}" for name, why in given_up.items()]
 
 
 def _earned(begin: datetime | None, books: Books) -> list[str]:
