@@ -10,7 +10,7 @@ import msgspec
 import zmq
 
 from mt5crs_shared.configuration.structs import Config
-from mt5crs_shared.market import wire
+from mt5crs_shared.market import rates, wire
 from mt5crs_shared.market.market_socket import SIMULATED
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.sockets.connection import Connection
@@ -28,6 +28,10 @@ QUARTER = 900.0
 
 ROUND = 60.0
 """Seconds that a difference may be away from one of zones, to be taken for one."""
+
+
+SPELT_ALIKE = 0.75
+"""How much of a symbol's name is in another spelling of it: EURUSD.s, but not XAUUSD."""
 
 
 class Heard(msgspec.Struct):
@@ -115,10 +119,11 @@ def judged(config: Config, heard: Heard, seconds: float) -> Iterator[Finding]:
         return
     counted = ", ".join(f"{symbol} {count}" for symbol, count in heard.ticks.most_common(8))
     yield fine("market", f"{url}, in {seconds:g} s: {counted}; e.g. {heard.frame['tick']}")
-    for symbol in config.symbols:
+    traded = [strategy.symbol for strategy in config.enabled]
+    for symbol in rates.needed(traded, config.globals.account_currency, config.symbols):
         if symbol in heard.ticks:
             continue
-        near = nearest(symbol, heard.ticks)
+        near = nearest(symbol, heard.ticks, cutoff=SPELT_ALIKE)
         hint = "ask for it in the terminal's market watch"
         if near:
             hint = f"did you mean {near}? It is symbol: in the YAML, and its entry in symbols.yaml"
