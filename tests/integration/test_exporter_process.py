@@ -175,7 +175,7 @@ def test_a_reload_brings_it_and_moves_it_and_the_command_line_wins(
     desk.said("start", "--detach", "--metrics", prometheus.address)
     prometheus.wait_for("mt5crs_up", 1.0)
     desk.write_config(DESK, {})
-    assert desk.said("reload") == "Nothing differs from what runs.\n"
+    assert desk.said("reload").startswith("Nothing differs from what runs. ")
     assert prometheus.scrape()["mt5crs_up"] == 1.0
     assert elsewhere.scrape() == {}
 

@@ -20,6 +20,12 @@ BAD_FIELDS = [
         ":9:5 strategies[eurusd_trend_v1].enabld: unknown key; did you mean enabled?",
     ),
     (
+        "    threshold: 0.55",
+        "    risk_per_trade: 0.01",
+        "strategies[eurusd_trend_v1].risk_per_trade: unknown key; did you mean "
+        "risk_config.risk_per_trade?",
+    ),
+    (
         "threshold: 0.55",
         "zzz: 1",
         "strategies[eurusd_trend_v1].zzz: unknown key; expected one of name, symbol,",

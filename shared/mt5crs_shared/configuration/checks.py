@@ -322,7 +322,7 @@ def check_files(
     """
     for parsed in strategies:
         if parsed.get("model_path") is None and parsed.get("strategy") is None:
-            expected = "the path of an XGBoost model"
+            expected = "the path of an XGBoost model, or strategy: package.module:Class instead"
             report.add(parsed.mark("model_path"), parsed.where("model_path"), "missing", expected)
         for key in ("model_path", "history"):
             if isinstance(name := parsed.get(key), str):

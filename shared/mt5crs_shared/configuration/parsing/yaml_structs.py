@@ -103,11 +103,16 @@ def one_of(names: Iterable[str]) -> str:
 
 
 def unknown_key(
-    key: str, node: Node, path: str, names: Iterable[str], report: ProblemReport
+    key: str,
+    node: Node,
+    path: str,
+    names: Iterable[str],
+    report: ProblemReport,
+    hint: str = "",
 ) -> None:
     """Report a key that nobody reads, with the one that was probably meant."""
     names = list(names)
-    hint = nearest(key, names)
+    hint = hint or nearest(key, names)
     expected = "" if hint else one_of(names)
     report.add(node.key_mark, join(path, key), "unknown key", expected, hint)
 
@@ -131,10 +136,27 @@ def parse_struct(cls: type[T], node: Node, path: str, report: ProblemReport) -> 
         if key in fields:
             _field(fields[key], child, parsed, report)
         else:
-            unknown_key(key, child, path, fields, report)
+            unknown_key(key, child, path, fields, report, _deeper(key, fields.values()))
     _report_missing(fields.values(), node.value, parsed, report)
     parsed.good = len(report.problems) == problems and not _has_unset(node)
     return parsed
+
+
+def _deeper(key: str, fields: Iterable[FieldInfo]) -> str:
+    """Where a key stands that is not indented far enough; empty: in none of these fields."""
+    for field in fields:
+        info = _without_none(inspect.type_info(field.type))
+        if isinstance(info, inspect.StructType):
+            names = {inner.encode_name for inner in msgspec.structs.fields(info.cls)}
+            if key in names:
+                return join(field.encode_name, key)
+    return ""
+
+
+def _without_none(info: inspect.Type) -> inspect.Type:
+    if not isinstance(info, inspect.UnionType):
+        return info
+    return next(kind for kind in info.types if not isinstance(kind, inspect.NoneType))
 
 
 def _has_unset(node: Node) -> bool:
@@ -160,8 +182,8 @@ def _field(field: FieldInfo, node: Node, parsed: Parsed[T], report: ProblemRepor
     """Convert one field into `parsed`."""
     key = field.encode_name
     info = inspect.type_info(field.type)
-    if isinstance(info, inspect.UnionType) and node.value is not None:
-        info = next(kind for kind in info.types if not isinstance(kind, inspect.NoneType))
+    if node.value is not None:
+        info = _without_none(info)
     if isinstance(info, inspect.StructType):
         parsed.nested[key] = parse_struct(info.cls, node, parsed.where(key), report)
         return

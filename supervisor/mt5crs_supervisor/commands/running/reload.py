@@ -204,7 +204,7 @@ def _show(planned: ConfigDifference) -> None:
     if planned.untouched:
         rows.append(("untouched", *_going_on(planned.untouched)))
     if not planned.count:
-        say("Nothing differs from what runs.")
+        say("Nothing differs from what runs. A changed class is taken up by `restart NAME`.")
     else:
         show.print_lines(table(_columns(rows), show.width()))
 
