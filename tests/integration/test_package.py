@@ -2,6 +2,7 @@
 
 import email
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from tests.system import ROOT, free_port, wait_for
 
 PACKAGES = ("mt5crs_services", "mt5crs_shared", "mt5crs_supervisor", "mt5crs_worker")
 SOURCES = (
-    *("supervisor", "worker", "services", "shared", "scripts", "docs"),
+    *("supervisor", "worker", "services", "shared", "scripts", "docs", "deploy"),
     *("pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE"),
 )
 BUILD_SDIST = """
@@ -30,6 +31,9 @@ sys.path.insert(0, "scripts")
 import build_backend
 build_backend.build_sdist(sys.argv[1])
 """
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]+)")
+"""A link of a page to another file."""
+
 OF_THIS_RUN = ("PYTHON", "PYTEST", "MT5CRS")
 """Begins of variables that a trader's shell does not have."""
 
@@ -196,9 +200,11 @@ def test_a_folder_without_anything_is_told_what_to_do(python: Path, tmp_path: Pa
 def test_the_pages_that_messages_name_come_along(python: Path, tmp_path: Path) -> None:
     folder = Path(run(tmp_path, command_of(python), "--help").splitlines()[-1].strip())
     assert folder.is_relative_to(python.parents[1])
-    assert {path.name for path in folder.iterdir()} >= {
-        path.name for path in (ROOT / "docs").glob("*.md")
-    }
+    pages = {path.name for path in (ROOT / "docs").glob("*.*")}
+    assert {path.name for path in folder.iterdir()} == pages
+    links = {link for page in folder.glob("*.md") for link in LINK.findall(page.read_text())}
+    assert len(links) > 20
+    assert [link for link in links if not (folder / link).exists()] == []
 
 
 def test_the_project_is_valid_and_its_own_tests_pass(python: Path, desk: Path) -> None:

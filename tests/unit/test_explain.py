@@ -44,7 +44,7 @@ def test_its_state_is_the_one_that_status_shows() -> None:
 
 def test_a_decision_is_told_with_what_would_have_made_it_another() -> None:
     text = said()
-    assert "HOLD at 2023-11-14 22:13:20 UTC: p = 0.520" in text
+    assert "HOLD at 2023-11-14 22:13:20 UTC of the market: p = 0.520" in text
     assert "BUY needs more than 0.55, SELL less than 0.45; quiet" in text
     assert "decision  none yet" in "\n".join(explain.explained(strategy(), ENTRY, None))
 

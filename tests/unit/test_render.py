@@ -225,7 +225,7 @@ def test_before_the_first_beat_there_are_no_figures() -> None:
 def test_account_and_totals() -> None:
     text = shown(report())
     assert "balance 10,010.00  equity 10,007.50  margin 110.00  free 9,897.50 USD" in text
-    assert "1 of 1 strategy running  4.0 ticks/s  P&L +10.00" in text
+    assert "1 of 1 strategy running  P&L +10.00  4.0 ticks/s" in text
 
 
 @pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])

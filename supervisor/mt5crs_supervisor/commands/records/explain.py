@@ -210,7 +210,7 @@ def _decision(entry: StrategyConfig | None, last: Decision | None) -> str:
     if last is None:
         return "none yet"
     signal = last.word
-    when = f"{books.moment(last.time_us).text} UTC"
+    when = f"{books.moment(last.time_us).text} UTC of the market"
     why = ""
     if last.probability is not None:
         why = f": p = {last.probability:.3f}"
