@@ -73,7 +73,11 @@ class RecordedBook:
         self._asked: set[str] = set()
 
     def unasked(self, tick: Tick) -> list[OrderResult]:
-        """What became of the orders on a tick, as far as they have not been asked for."""
+        """What became of the orders on a tick, as far as they have not been asked for.
+
+        By its time: that a tick is repeated, and another of the copies was heard, is one of the
+        readings of the spans, and another one fits.
+        """
         found = [r for r in self._decided[tick.time_us] if r.order_id not in self._asked]
         self._asked.update(result.order_id for result in found)
         return found

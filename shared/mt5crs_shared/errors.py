@@ -67,12 +67,13 @@ class Problem(msgspec.Struct, frozen=True):
 
         Args:
             names: Of the document's strategies, in its order; empty where one has none. One that
-                several have says less than a place.
+                several have says less than a place, and one of digits looks like one.
         """
         found = _ENTRY.match(self.path)
         named = dict(enumerate(names))  # a merged list may be longer than the document's own
         name = named.get(int(found[1]), "") if found is not None else ""
-        return msgspec.structs.replace(self, strategy=name if names.count(name) == 1 else "")
+        clear = names.count(name) == 1 and not name.isdecimal()
+        return msgspec.structs.replace(self, strategy=name if clear else "")
 
 
 class Unusable(msgspec.Struct, frozen=True):

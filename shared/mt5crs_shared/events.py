@@ -5,7 +5,7 @@ from typing import ClassVar, Final, get_args
 
 import msgspec
 
-from mt5crs_shared.wording import remedy
+from mt5crs_shared.wording import way_back
 
 SUPERVISOR = "supervisor"
 """The name under which the supervisor's own events stand."""
@@ -286,7 +286,7 @@ class Quarantined(Told, frozen=True, tag="quarantined"):
     @property
     def detail(self) -> str:
         """Why, and what to do."""
-        return f"{self.why}; see `crashes {self.name}`, {remedy(self.name)}"
+        return f"{self.why}; {way_back(self.name)}"
 
 
 class PoisonTick(Event, frozen=True, tag="poison_tick"):

@@ -122,6 +122,11 @@ def remedy(name: str) -> str:
     return f"mend it, then `reload` where it is the YAML file's, else `restart {name}`"
 
 
+def way_back(name: str) -> str:
+    """What to do about one in quarantine."""
+    return f"see `crashes {name}`, {remedy(name)}"
+
+
 def counted(count: int, what: str) -> str:
     """1 deal, 2 deals."""
     return f"{count:,} {what}{'s' * (count != 1)}"

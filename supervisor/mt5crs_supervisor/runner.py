@@ -18,6 +18,7 @@ from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.commands.failures import refuse_unmeant
+from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.deaths import restart_in_place
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
 from mt5crs_supervisor.operator import orphans, reporting
@@ -71,9 +72,11 @@ class MultiStrategyRunner:
 
         Raises:
             AlreadyRunning: A supervisor runs on this ``var`` folder.
+            CommandError: A demo of the same folder publishes a made-up market.
             Exception: An error of the supervisor's own, for the third time within a minute;
                 before that it begins again, and its children live on. No process is left.
         """
+        background.refuse_beside_demo(self.config, self._paths)
         until = time.monotonic() + duration_seconds if duration_seconds > 0 else None
         self._running.set()
         try:

@@ -37,8 +37,12 @@ class Scene:
         self.system = system
         self.pulse = pulse
         self.before = system.pids()
-        # The first tick of all waits a tenth of a second for the tape's word, whatever happens.
-        self.undisturbed = dict(pulse.sent)
+        self.before_fault: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Let the market begin: the first tick of all waits a tenth of a second for the tape."""
+        self.run_on()
+        self.before_fault = dict(self.pulse.sent)
 
     def fault(self, fault: str) -> None:
         """Have the victim misbehave at its next tick."""
@@ -73,7 +77,9 @@ class Scene:
             times = [event for event, _ in seen]
             assert len(seen) == sent
             assert times == sorted(set(times))
-            late = max(at - event for event, at in seen[self.undisturbed[SYMBOLS[name]] :]) / 1000.0
+            late = (
+                max(at - event for event, at in seen[self.before_fault[SYMBOLS[name]] :]) / 1000.0
+            )
             assert late <= LATE_MS, f"{name} saw a tick {late:.0f} ms late"
             assert self.system.pid(name) == self.before[name]
 
@@ -93,7 +99,7 @@ def playing(folder: Path, strategies: list[dict[str, Any]]) -> Iterator[Scene]:
             pulse.wait_heard(3)
             pulse.start()
             scene = Scene(system, pulse)
-            scene.run_on()
+            scene.begin()
             yield scene
         finally:
             pulse.stop()

@@ -158,6 +158,7 @@ def test_a_crash_loop_ends_in_quarantine(tmp_path: Path) -> None:
             pulse.wait_heard(3)
             pulse.start()
             one = Scene(system, pulse)
+            one.begin()
             system.wait_state("victim", "QUARANTINED")
             one.assert_undisturbed("witness")
         finally:

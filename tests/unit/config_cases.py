@@ -19,6 +19,7 @@ BAD_FIELDS = [
         "enabld: true",
         ":9:5 strategies[eurusd_trend_v1].enabld: unknown key; did you mean enabled?",
     ),
+    ("strategies:", "default_balance: 5.0\nstrategies:", "did you mean global.default_balance?"),
     (
         "    threshold: 0.55",
         "    risk_per_trade: 0.01",

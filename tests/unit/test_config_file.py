@@ -133,10 +133,15 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(house: Path)
 
 
 def test_a_mistake_in_a_list_that_is_merged_in_has_a_place(house: Path) -> None:
-    more = "x: &x\n  strategies: [1, 2, 3, 4, 5, {name: 0777}]\n<<: *x\n"
+    more = "x: &x\n  strategies: [{name: 0777}, 2, 3, 4, 5, {name: 0777}]\n<<: *x\n"
     problems = problems_of(house, more + YAML)
-    assert "strategies[5].name" in {problem.path for problem in problems}
-    assert all(str(problem) for problem in problems)
+    told = [str(problem).partition(": ")[0].rpartition(" ")[2] for problem in problems]
+    assert {"strategies[0].name", "strategies[5].name"} <= set(told), "they are none of its own"
+
+
+def test_a_name_of_digits_is_not_taken_for_a_place(house: Path) -> None:
+    text = YAML.replace("name: eurusd_trend_v1", 'name: "5"').replace("threshold: 0.55", "zzz: 1")
+    assert "strategies[0].zzz: unknown key" in str(problems_of(house, text)[0])
 
 
 def test_a_live_account_needs_no_shadow_mode_it_has_one(house: Path) -> None:

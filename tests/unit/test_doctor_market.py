@@ -20,7 +20,21 @@ def test_a_symbol_that_nobody_trades_need_not_be_heard(enabled: bool, missed: li
     found = list(judged(replace(config(), strategies=strategies), heard, 5.0))
     told = [one for one in found if "was not heard" in one.text]
     assert [one.text.split()[0] for one in told] == missed
-    assert not any("did you mean" in one.advice for one in told), "EURUSD is another one"
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        (["EURAUD", "XAUUSD"], ""),
+        (["EURAUD", "EURUSD.pro", "EURUSD.micro"], "did you mean EURUSD.pro?"),
+        (["mEURUSD"], "did you mean mEURUSD?"),
+    ],
+)
+def test_no_other_instrument_is_proposed(heard: list[str], meant: str) -> None:
+    desk = replace(config(), strategies=(StrategyConfig("euro", "EURUSD"),))
+    listened = Heard(Counter(heard), Counter(), {"tick": ""}, [0.0])
+    (told,) = (one for one in judged(desk, listened, 5.0) if "was not heard" in one.text)
+    assert told.advice.startswith(meant or "ask for it in the terminal")
 
 
 def test_what_converts_a_profit_is_needed_too() -> None:

@@ -71,9 +71,20 @@ def load_config(path: Path, *, cwd: Path | None = None, text: bytes | None = Non
     strategies, globals_ = _parse(root, report)
     _check(strategies, globals_, symbols, folders_of(path, here), report)
     if problems := _in_order(report) + _in_order(symbols_report):
-        names = [parsed.fields.get("name", "") for parsed in strategies]
-        raise ConfigError(tuple(problem.of_strategy(names) for problem in problems))
+        raise ConfigError(tuple(_with_name(problem, strategies) for problem in problems))
     return _build(file, strategies, globals_, symbols.specs if symbols else {})
+
+
+def _with_name(problem: Problem, strategies: list[Parsed[StrategyConfig]]) -> Problem:
+    """The same, with the name of the strategy whose entry it is in.
+
+    What stands before an entry is in another list, which was merged in and hidden by this one.
+    """
+    names = [
+        parsed.fields.get("name", "") if parsed.node.mark.line <= problem.line else ""
+        for parsed in strategies
+    ]
+    return problem.of_strategy(names)
 
 
 def folders_of(path: Path, cwd: Path) -> tuple[Path, ...]:
@@ -140,7 +151,9 @@ def _parse(
     entries = root.value
     for key, node in entries.items():
         if key not in _KEYS:
-            unknown_key(key, node, "", _KEYS, report)
+            known = {field.encode_name for field in msgspec.structs.fields(GlobalConfig)}
+            hint = f"global.{key}" if key in known else ""
+            unknown_key(key, node, "", _KEYS, report, hint)
     globals_ = parse_struct(GlobalConfig, entries.get("global", empty), "global", report)
     return _parse_strategies(entries, root.mark, report), globals_
 

@@ -8,7 +8,7 @@ from mt5crs_shared.market.wire import to_the_second
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_shared.wording import counted, duration, local_time, nearby, plain, remedy
+from mt5crs_shared.wording import counted, duration, local_time, nearby, plain, way_back
 
 JUST_NOW = 60.0
 """Seconds within which it is not said when something was."""
@@ -107,8 +107,7 @@ def _note(child: ChildStatus) -> str:
         wait = f"; next try in {duration(child.retry_in)}" if child.retry_in is not None else ""
         return f"{child.last_error}{wait}"
     if child.state == State.QUARANTINED:
-        what_now = f"see `crashes {child.name}`, {remedy(child.name)}"
-        return f"given up after: {child.last_error}; {what_now}"
+        return f"given up after: {child.last_error}; {way_back(child.name)}"
     if child.state == State.STOPPED and child.kind == "strategy" and child.epoch:
         return f"stopped; `start {child.name}`"
     return ""

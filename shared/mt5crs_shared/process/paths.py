@@ -20,7 +20,7 @@ SOCKETS = ("supervisor", "control", "gateway", "gateway-backlog", "tape", "feed"
 
 
 DEMO = "demo"
-"""A demo's folder within a desk's: its made-up market must not meet a real one's checkpoints."""
+"""A demo's folder within a desk's: what is made up must not meet a real market's checkpoints."""
 
 PRIVATE = 0o700
 """Mode of every folder."""
@@ -58,6 +58,7 @@ class VarPaths:
         self.recoveries = self.state / "recoveries.json"
         self.feed_state = self.state / "feed.json"
         self.running = self.run / "running.json"
+        self.demo_mark = self.var / "made-up-market"
 
     @classmethod
     def of(cls, spec: ChildSpec) -> "VarPaths":
@@ -76,8 +77,12 @@ class VarPaths:
 
     @property
     def is_of_demo(self) -> bool:
-        """Whether a demo lives here."""
-        return self.var.name == DEMO
+        """Whether a demo has lived here, whose market was made up."""
+        return self.demo_mark.exists()
+
+    def mark_demo(self) -> None:
+        """Note that a demo lives here."""
+        self.demo_mark.touch(mode=0o600)
 
     def process_title(self, name: str) -> str:
         """What `ps` shows of a process: its name, and whose it is.

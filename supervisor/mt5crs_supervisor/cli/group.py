@@ -1,5 +1,6 @@
 """The group of all verbs: ends with an exit code and one message instead of a traceback."""
 
+import contextlib
 import platform
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_supervisor.cli.options import place_options
 
 PROGRAM = "mt5crs-supervisor"
+PAGE = "live.md"
+"""One of the documentation's pages, by which its folder is known."""
 
 
 class Verbs(click.Group):
@@ -27,10 +30,12 @@ class Verbs(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Say where the pages are that messages name; not every user has the repository."""
-        formatter.write_paragraph()
-        formatter.write_text("Pages that messages name, such as docs/live.md, are in")
-        with formatter.indentation():
-            formatter.write(f"{'':>{formatter.current_indent}}{_docs()}\n")
+        folder = _docs()
+        if folder is not None:
+            formatter.write_paragraph()
+            formatter.write_text(f"Pages that messages name, such as docs/{PAGE}, are in")
+            # On a line of its own, whole: it is to be copied.
+            formatter.write(f"  {folder}\n")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb."""
@@ -44,14 +49,18 @@ class Verbs(click.Group):
             ctx.exit(failures.exit_code(error))
 
 
-def _docs() -> Path:
-    """The folder of the documentation: the checkout's, or that which was installed."""
+def _docs() -> Path | None:
+    """The folder of the documentation: the checkout's, or what was installed; None: neither."""
+    checkout = Path(__file__).parents[3] / "docs"
+    if (checkout / PAGE).exists():
+        return checkout
     from importlib import metadata  # 30 ms, and only --help needs it
 
-    checkout = Path(__file__).parents[3] / "docs"
-    installed = metadata.files(PROGRAM) or ()
-    pages = (Path(str(page.locate())) for page in installed if page.name == "live.md")
-    return checkout if checkout.is_dir() else next(pages, checkout).resolve().parent
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for file in metadata.files(PROGRAM) or ():
+            if file.name == PAGE:
+                return Path(str(file.locate())).resolve().parent
+    return None
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

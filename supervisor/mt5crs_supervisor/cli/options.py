@@ -1,6 +1,7 @@
 """Options and arguments that several verbs take, and where everything is."""
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,13 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class Setup:
-    """Where everything is; an option given after the verb wins over the same one before it."""
+    """Where everything is; an option given after the verb wins over the same one before it.
+
+    Attributes:
+        var_dir: Folder of the running system.
+        config: The strategies file.
+        is_named: `--var-dir` was given on the command line.
+    """
 
     var_dir = Path("var")
     config = Path("config/strategies.yaml")
@@ -21,9 +28,9 @@ class Setup:
     @property
     def demo(self) -> Path:
         """The demo's own folder."""
-        from mt5crs_shared.process.paths import DEMO
+        from mt5crs_shared.process.paths import VarPaths
 
-        return self.var_dir / DEMO
+        return VarPaths(self.var_dir).demo.var
 
     @functools.cached_property
     def running(self) -> Path:
@@ -38,7 +45,8 @@ pass_setup = click.make_pass_decorator(Setup, ensure=True)
 
 def _is_in_use(var_dir: Path) -> bool:
     """See `orphans.is_in_use`."""
-    if not (var_dir / "supervisor.pid").exists():
+    # A demo of root's leaves a folder that nobody else may look into.
+    if not os.path.exists(var_dir / "supervisor.pid"):  # noqa: PTH110 - pathlib's raises then
         return False
     # Imported when there is doubt: it costs a third of the time that `status` may take.
     from mt5crs_shared.process.paths import VarPaths

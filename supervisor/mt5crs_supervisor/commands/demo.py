@@ -22,7 +22,6 @@ from mt5crs_supervisor.commands.failures import (
     CommandError,
     refuse_missing,
     refuse_money,
-    refuse_shared_market,
 )
 from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.display import render
@@ -93,6 +92,7 @@ class Demo:
             say("starting ...")
             process = background.launch(self._config, self._paths, options, lifeline=True)
             self._process = process
+            self._paths.mark_demo()
             try:
                 self._show()
             finally:
@@ -232,7 +232,7 @@ def run_demo(config: Path, var_dir: Path, duration: float | None) -> None:
     refuse_missing(config)
     loaded = loading.load_config(config)
     refuse_money(loaded, "demo")
-    refuse_shared_market(loaded, VarPaths(var_dir.parent))
+    background.refuse_beside_desk(loaded, VarPaths(var_dir.parent))
     paths = VarPaths(var_dir)
     background.refuse_second(paths)
     Demo(config, paths, duration).run()

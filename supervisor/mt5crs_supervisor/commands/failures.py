@@ -8,10 +8,7 @@ from pathlib import Path
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.errors import ConfigError, Mt5crsError
-from mt5crs_shared.process.paths import VarPaths
-from mt5crs_shared.wording import nearby, nearest
-from mt5crs_supervisor.deaths.running import load_running
-from mt5crs_supervisor.operator import orphans
+from mt5crs_shared.wording import nearest
 
 
 class ExitCode(enum.IntEnum):
@@ -140,27 +137,6 @@ def refuse_money(config: Config, command: str) -> None:
             " name another file by --config",
             ExitCode.CONFIGURATION,
         )
-
-
-def refuse_shared_market(config: Config, other: VarPaths) -> None:
-    """See that no desk listens where a demo publishes.
-
-    Args:
-        config: What is about to run.
-        other: The desk's folder where it is a demo, and the demo's where it is a desk.
-
-    Raises:
-        CommandError: Somebody runs there, on the same market.
-    """
-    url, running = config.globals.zmq_market_url, load_running(other)
-    if running is None or running.globals.zmq_market_url != url or not orphans.is_in_use(other):
-        return
-    who = "a demo publishes" if other.is_of_demo else "a desk listens"
-    stop = f"`--var-dir {nearby(str(other.var))} stop` ends it"
-    raise CommandError(
-        f"{who} on {url} ({nearby(str(other.var))}), and a desk must not hear of a made-up market;"
-        f" {stop}"
-    )
 
 
 def exit_code(error: Mt5crsError) -> ExitCode:

@@ -156,22 +156,33 @@ def _problems(
     for inside, fault in found:
         reason = fault.reason.removeprefix(f"{fault.field}: ")
         alike.setdefault((fault.field, reason), []).append((*inside, *fault.field.split(".")))
-    problems = [_problem(path, root, reason, *places) for (_, reason), places in alike.items()]
     names = [strategy.name for strategy in config.strategies]
-    return [problem.of_strategy(names) for problem in problems]
+    return [
+        _problem(path, root, reason, names, *places).of_strategy(names)
+        for (_, reason), places in alike.items()
+    ]
 
 
-def _problem(path: Path, root: Node | None, reason: str, steps: Steps, *others: Steps) -> Problem:
-    mark, places = _mark(root, steps), [_place(root, each) for each in others]
+def _problem(
+    path: Path,
+    root: Node | None,
+    reason: str,
+    names: Sequence[str],
+    steps: Steps,
+    *others: Steps,
+) -> Problem:
+    mark, places = _mark(root, steps), [_place(root, names, each) for each in others]
     if len(places) > PLACES:
         places[PLACES:] = [f"{len(places) - PLACES} more"]
     also = f"; so in {', '.join(places)}" if places else ""
     return Problem(str(path), mark.line, mark.column, _path(steps), reason + also)
 
 
-def _place(root: Node | None, steps: Steps) -> str:
-    line = _mark(root, steps).line
-    return f"line {line}" if line else _path(steps)
+def _place(root: Node | None, names: Sequence[str], steps: Steps) -> str:
+    line, where = _mark(root, steps).line, steps[1]
+    if line:
+        return f"line {line}"
+    return names[where] if isinstance(where, int) else _path(steps)
 
 
 def _all_tried(module: str, payloads: Sequence[bytes]) -> list[list[Unusable]]:

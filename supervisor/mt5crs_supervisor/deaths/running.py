@@ -1,4 +1,7 @@
-"""What runs, kept for a supervisor that begins again in place: its file may be half edited."""
+"""What runs, kept for a supervisor that begins again in place, and for whoever looks from outside.
+
+The file that it came of may be half edited by then.
+"""
 
 import logging
 import os
@@ -53,7 +56,7 @@ def keep_running(paths: VarPaths, config: Config, just_read: bool) -> int | None
 
 
 def load_running(paths: VarPaths) -> Config | None:
-    """What ran when this process failed; None: it is not known."""
+    """What runs on a folder, or ran when its supervisor ended badly; None: it is not known."""
     found = _read(paths)
     return found.config if found is not None else None
 

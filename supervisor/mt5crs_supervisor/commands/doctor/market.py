@@ -3,7 +3,7 @@
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,7 +16,7 @@ from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.sockets.connection import Connection
 from mt5crs_shared.sockets.curve import KeyFileError, read_keys
 from mt5crs_shared.sockets.opening import MEDIUM, open_socket
-from mt5crs_shared.wording import nearest, shown
+from mt5crs_shared.wording import shown
 from mt5crs_supervisor.commands.doctor.finding import Finding, fault, fine, warning
 
 LATE = 5.0
@@ -28,10 +28,6 @@ QUARTER = 900.0
 
 ROUND = 60.0
 """Seconds that a difference may be away from one of zones, to be taken for one."""
-
-
-SPELT_ALIKE = 0.75
-"""How much of a symbol's name is in another spelling of it: EURUSD.s, but not XAUUSD."""
 
 
 class Heard(msgspec.Struct):
@@ -123,7 +119,7 @@ def judged(config: Config, heard: Heard, seconds: float) -> Iterator[Finding]:
     for symbol in rates.needed(traded, config.globals.account_currency, config.symbols):
         if symbol in heard.ticks:
             continue
-        near = nearest(symbol, heard.ticks, cutoff=SPELT_ALIKE)
+        near = _spelt_otherwise(symbol, heard.ticks)
         hint = "ask for it in the terminal's market watch"
         if near:
             hint = f"did you mean {near}? It is symbol: in the YAML, and its entry in symbols.yaml"
@@ -139,6 +135,12 @@ def judged(config: Config, heard: Heard, seconds: float) -> Iterator[Finding]:
         yield fine("times", "a feed of ours: it has a clock of its own")
     else:
         yield from _times(heard)
+
+
+def _spelt_otherwise(symbol: str, heard: Iterable[str]) -> str:
+    """The same instrument with a broker's prefix or suffix, or without; empty: there is none."""
+    own = symbol.lower()
+    return min((s for s in heard if own in s.lower() or s.lower() in own), key=len, default="")
 
 
 def _no_tick(heard: Heard, url: str, seconds: float) -> Iterator[Finding]:

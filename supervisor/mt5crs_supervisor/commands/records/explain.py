@@ -16,7 +16,7 @@ from mt5crs_shared.storage import decision_log
 from mt5crs_shared.storage.decision_log import Decision
 from mt5crs_shared.trading import locks
 from mt5crs_shared.trading.locks import TradingLock, TradingState
-from mt5crs_shared.wording import counted, duration, plain, remedy
+from mt5crs_shared.wording import counted, duration, plain, way_back
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, unknown_name
 from mt5crs_supervisor.commands.records import books
@@ -131,10 +131,7 @@ def _process(row: StrategyStatus) -> str:
             wait = f"; comes back in {duration(child.retry_in)}" if child.retry_in else ""
             return f"BACKOFF: {child.last_error}{wait}"
         case State.QUARANTINED:
-            return (
-                f"QUARANTINED after: {child.last_error}; see `crashes {child.name}`,"
-                f" {remedy(child.name)}"
-            )
+            return f"QUARANTINED after: {child.last_error}; {way_back(child.name)}"
         case State.STOPPED:
             return f"STOPPED: it has no process; `start {child.name}`"
         case "DISABLED":

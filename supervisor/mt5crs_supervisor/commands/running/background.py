@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from mt5crs_shared import wording
 from mt5crs_shared.configuration import loading
-from mt5crs_shared.configuration.structs import SupervisorConfig
+from mt5crs_shared.configuration.structs import Config, SupervisorConfig
 from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import ChildStatus, StatusReport, still_open
@@ -19,6 +20,7 @@ from mt5crs_shared.errors import ConfigError
 from mt5crs_shared.process.environment import SERVICE_MANAGER
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths
+from mt5crs_shared.sockets.opening import is_local
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_supervisor.children.lifecycle import ALIVE
@@ -28,6 +30,7 @@ from mt5crs_supervisor.commands.failures import (
     refuse_missing,
     refuse_unmeant,
 )
+from mt5crs_supervisor.deaths.running import load_running
 from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.operator.control import ControlClient, StopRequest
@@ -58,6 +61,54 @@ def refuse_second(paths: VarPaths) -> None:
     other = holder(paths)
     if other is not None:
         raise refusal(paths, other)
+
+
+def refuse_beside_demo(config: Config, paths: VarPaths) -> None:
+    """See that no desk listens where a demo of the same folder publishes.
+
+    Args:
+        config: What the desk is about to run.
+        paths: The desk's folder.
+
+    Raises:
+        CommandError: It would hear of a made-up market.
+    """
+    if _shares_market(config, paths.demo):
+        demo = wording.nearby(str(paths.demo.var))
+        raise CommandError(
+            f"a demo runs on {demo}, and publishes a made-up market where this desk would listen;"
+            f" `--var-dir {demo} stop` ends it"
+        )
+
+
+def refuse_beside_desk(config: Config, paths: VarPaths) -> None:
+    """See that no demo publishes where the desk of the same folder listens.
+
+    Args:
+        config: What the demo is about to run.
+        paths: The desk's folder.
+
+    Raises:
+        CommandError: The desk would hear of a made-up market.
+    """
+    if _shares_market(config, paths):
+        raise CommandError(
+            f"a desk runs on {wording.nearby(str(paths.var))}, and listens where the demo would"
+            " publish a made-up market; name a file with another zmq_market_url by --config"
+        )
+
+
+def _shares_market(config: Config, other: VarPaths) -> bool:
+    """Whether somebody works on a folder, with the same market or one that nobody can read."""
+    if not orphans.is_in_use(other):
+        return False
+    running = load_running(other)
+    if running is None:
+        return True
+    one, two = config.globals.zmq_market_url, running.globals.zmq_market_url
+    if one.startswith("tcp:") and is_local(one) and is_local(two):
+        return urlsplit(one).port == urlsplit(two).port
+    return one == two
 
 
 def launch(

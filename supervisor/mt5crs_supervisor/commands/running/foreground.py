@@ -22,9 +22,9 @@ from mt5crs_shared.wording import describe_error
 from mt5crs_supervisor.commands.failures import (
     CommandError,
     refuse_missing,
-    refuse_shared_market,
     refuse_unmeant,
 )
+from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
@@ -114,7 +114,8 @@ def run_foreground(
         read = loading.load_config(config_path)
         config = with_page(with_metrics(with_feed(read, feed), metrics), page)
         refuse_unmeant(config, live)
-        refuse_shared_market(config, paths.demo)
+        if not earlier_errors:
+            background.refuse_beside_demo(config, paths)
     stop_timeout = config.globals.supervisor.stop_timeout
     # A strategy's own class may lie in the folder that the trader works in; it shadows nothing.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted

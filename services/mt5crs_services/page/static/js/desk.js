@@ -144,7 +144,7 @@ export class DeskView {
     this.services.draw(desk);
     const rows = desk.rows ?? {};
     for (const name of Object.keys(this.rows)) {
-      if (!rows[name]) this.forget(name);
+      if (!Object.hasOwn(rows, name)) this.forget(name);
     }
     for (const name of Object.keys(rows)) {
       if (this.rows[name]) continue;
@@ -158,9 +158,8 @@ export class DeskView {
 
   drawRows(names) {
     for (const name of names) {
-      const row = this.desk.rows[name];
       // While another view is shown, one may be gone that is still here.
-      if (row) this.rows[name].draw(row, this.now);
+      if (Object.hasOwn(this.desk.rows, name)) this.rows[name].draw(this.desk.rows[name], this.now);
     }
   }
 
