@@ -77,9 +77,8 @@ class Scene:
             times = [event for event, _ in seen]
             assert len(seen) == sent
             assert times == sorted(set(times))
-            late = (
-                max(at - event for event, at in seen[self.before_fault[SYMBOLS[name]] :]) / 1000.0
-            )
+            since = seen[self.before_fault[SYMBOLS[name]] :]
+            late = max(at - event for event, at in since) / 1000.0
             assert late <= LATE_MS, f"{name} saw a tick {late:.0f} ms late"
             assert self.system.pid(name) == self.before[name]
 
