@@ -1,12 +1,17 @@
 """A browser's page that looks at a system, for tests: what it shows, asks for and complains of."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 from tests.integration.test_cli_process import CommandLine
 from tests.system import wait_for
 
 PATIENCE_MS = 30_000
+CHROMIUM = Path("/usr/bin/chromium")
+NEEDS_CHROMIUM = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
 
 
 class Browsing:

@@ -84,6 +84,12 @@ def free_port() -> int:
     raise AssertionError("unreachable: the ports go round")
 
 
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Pulse:
     """Publishes ticks of some symbols at a steady pace, each stamped with the moment it was sent.
 

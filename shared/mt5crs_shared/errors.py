@@ -70,8 +70,9 @@ class Problem(msgspec.Struct, frozen=True):
                 several have says less than a place, and one of digits looks like one.
         """
         found = _ENTRY.match(self.path)
-        named = dict(enumerate(names))  # a merged list may be longer than the document's own
-        name = named.get(int(found[1]), "") if found is not None else ""
+        # A list that was merged in may be longer than the document's own.
+        at = int(found[1]) if found is not None else len(names)
+        name = names[at] if at < len(names) else ""
         clear = names.count(name) == 1 and not name.isdecimal()
         return msgspec.structs.replace(self, strategy=name if clear else "")
 

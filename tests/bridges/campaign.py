@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from tests.bridges.office import BridgeProcess
 from tests.bridges.scripted_bridge import BRIDGES, Faults
 from tests.bridges.terminal_book import BookedDeal, TerminalBook
 from tests.bridges.windows_side import ODDS, WindowsBook, WindowsProcess
-from tests.system import wait_for
+from tests.system import listens, wait_for
 
 COMMENTS = Comments("")
 
@@ -113,7 +112,7 @@ def run_campaign(
     bridge.start()
     # The orders of a short campaign are sent within seconds, in which a busy machine may not have
     # started the bridge yet.
-    wait_for(lambda: _listens(bridge), f"the bridge of {dialect}")
+    wait_for(lambda: listens(bridge.port), f"the bridge of {dialect}")
     desk = _start_desk(dialect, bridge.port, folder, orders, seed)
     kill_at = begun + rng.expovariate(1 / kill_every)
     deadline = begun + 120.0 + orders * 0.5
@@ -164,12 +163,6 @@ def _start_desk(
     command = [sys.executable, "-m", "tests.bridges.desk_process", *args]
     with (folder / "desk.log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ})
-
-
-def _listens(bridge: FarSide) -> bool:
-    bridge.revive()
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", bridge.port)) == 0
 
 
 def _sent(folder: Path) -> int:

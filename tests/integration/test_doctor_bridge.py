@@ -1,6 +1,5 @@
 """`doctor` before going live: what is wrong with the bridge, in words, asking what cannot trade."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from mt5crs_supervisor.commands.doctor.bridge import look_at_bridge
 from mt5crs_supervisor.commands.doctor.finding import Finding
 from tests.bridges.office import BridgeProcess
 from tests.bridges.scripted_bridge import Faults
-from tests.system import free_port, wait_for
+from tests.system import free_port, listens, wait_for
 from tests.unit.gateway_cases import config
 
 
@@ -36,11 +35,6 @@ def live(port: int, dialect: str, **execution: Any) -> Config:
 
 def look(settings: Config, running: bool = False) -> list[Finding]:
     return list(look_at_bridge(settings, running))
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import email
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mt5crs_supervisor.commands.init import FILES
-from tests.system import ROOT, free_port, wait_for
+from tests.system import ROOT, free_port, listens, wait_for
 
 PACKAGES = ("mt5crs_services", "mt5crs_shared", "mt5crs_supervisor", "mt5crs_worker")
 SOURCES = (
@@ -232,13 +231,12 @@ def market(python: Path, desk: Path) -> Iterator[None]:
     )
     port = port_of(desk)
 
-    def listens() -> bool:
+    def publishes() -> bool:
         assert feed.poll() is None, feed.communicate()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+        return listens(port)
 
     try:
-        wait_for(listens, f"the feed on port {port}")
+        wait_for(publishes, f"the feed on port {port}")
         yield
     finally:
         feed.terminate()

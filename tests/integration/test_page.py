@@ -13,17 +13,13 @@ from urllib.parse import urlsplit
 import duckdb
 import pytest
 
-from tests.browsing import PATIENCE_MS, Browsing
+from tests.browsing import CHROMIUM, NEEDS_CHROMIUM, PATIENCE_MS, Browsing
 from tests.integration.test_cli_process import STRATEGIES, CommandLine
 from tests.integration.test_exporter_process import DESK, RESTLESS
 from tests.system import Pulse, free_port, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}"),
-    pytest.mark.timeout(400),
-]
+pytestmark = [NEEDS_CHROMIUM, pytest.mark.timeout(400)]
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

@@ -4,17 +4,15 @@ import functools
 import http.server
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browsing import PATIENCE_MS
+from tests.browsing import CHROMIUM, NEEDS_CHROMIUM, PATIENCE_MS
 from tests.system import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}")
+pytestmark = NEEDS_CHROMIUM
 STATIC = ROOT / "services" / "mt5crs_services" / "page" / "static"
 ROWS = 300
 LAST = ROWS - 1

@@ -12,7 +12,6 @@ from benchmarks.outside.oracle import Redecided
 from benchmarks.outside.publisher import Published
 from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.messages import OrderAnswer, QueryOrder
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.trading.orders import Fill, Order, OrderResult, Position
 from mt5crs_worker.bars import BarWindow
@@ -21,6 +20,7 @@ from mt5crs_worker.process import unsettled
 from mt5crs_worker.strategy import BUY, EXIT, HOLD, Signal, Strategy
 from mt5crs_worker.trading.journal import Checkpoint, Journal
 from tests.unit.gateway_cases import SYMBOLS, Office, config, tick
+from tests.unit.test_unsettled import ToOffice
 
 PLAN = {3: BUY, 6: EXIT}
 """What is said on the ticks with these counts, modulo 7."""
@@ -55,24 +55,17 @@ class Died(BaseException):
     """What ends a process of this test."""
 
 
-class Way:
-    """To a gateway without sockets; its process may die when an order was written down."""
+class Way(ToOffice):
+    """Its process may die when an order was written down."""
 
-    def __init__(self, office: Office, journal: Journal) -> None:
-        self.office, self.journal = office, journal
-        self.dies_at: Tick | None = None
+    dies_at: Tick | None = None
 
-    def submit(self, order: Order) -> OrderResult:
-        if self.journal.intend(order) is None and order.tick == self.dies_at:
+    def submit(self, request: Order) -> OrderResult:
+        if self.journal.intend(request) is None and request.tick == self.dies_at:
             raise Died
-        result = self.office.submit(order)
+        result = self.office.submit(request)
         self.journal.settle(result)
         return result
-
-    def query(self, order_id: str) -> OrderResult:
-        answer = self.office.ask(QueryOrder("euro", order_id))
-        assert isinstance(answer, OrderAnswer)
-        return answer.result
 
     def closed_by(self, position: Position, tick: Tick, rate: float | None) -> Fill | None:
         return None

@@ -151,9 +151,7 @@ def _parse(
     entries = root.value
     for key, node in entries.items():
         if key not in _KEYS:
-            known = {field.encode_name for field in msgspec.structs.fields(GlobalConfig)}
-            hint = f"global.{key}" if key in known else ""
-            unknown_key(key, node, "", _KEYS, report, hint)
+            unknown_key(key, node, "", _KEYS, {"global": GlobalConfig}, report)
     globals_ = parse_struct(GlobalConfig, entries.get("global", empty), "global", report)
     return _parse_strategies(entries, root.mark, report), globals_
 

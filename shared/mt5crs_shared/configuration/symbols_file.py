@@ -82,7 +82,7 @@ def load_symbols(file: Path, report: ProblemReport) -> Symbols | None:
         return None
     for key, node in root.value.items():
         if key != "symbols":
-            unknown_key(key, node, "", ["symbols"], report)
+            unknown_key(key, node, "", ["symbols"], {}, report)
     node = root.value.get("symbols", Node(None, "", root.mark, root.mark))
     if not isinstance(node.value, list) or not node.value:
         report.add(node.mark, "symbols", "no symbols", "a list of symbols")

@@ -59,8 +59,9 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Path | None) -> Non
     if value is not None and param.name is not None:
         setup = ctx.ensure_object(Setup)
         setattr(setup, param.name, value)
-        if ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
-            setup.is_named |= param.name == "var_dir"
+        source = ctx.get_parameter_source(param.name)
+        if param.name == "var_dir" and source is ParameterSource.COMMANDLINE:
+            setup.is_named = True
 
 
 def place_options(**envvars: str) -> Callable[[Decorated], Decorated]:

@@ -18,11 +18,7 @@ from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_supervisor.commands import show
-from mt5crs_supervisor.commands.failures import (
-    CommandError,
-    refuse_missing,
-    refuse_money,
-)
+from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_money
 from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.display import render
 from mt5crs_supervisor.display.folding import say

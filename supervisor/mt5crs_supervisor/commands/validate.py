@@ -157,10 +157,7 @@ def _problems(
         reason = fault.reason.removeprefix(f"{fault.field}: ")
         alike.setdefault((fault.field, reason), []).append((*inside, *fault.field.split(".")))
     names = [strategy.name for strategy in config.strategies]
-    return [
-        _problem(path, root, reason, names, *places).of_strategy(names)
-        for (_, reason), places in alike.items()
-    ]
+    return [_problem(path, root, reason, names, *places) for (_, reason), places in alike.items()]
 
 
 def _problem(
@@ -175,7 +172,8 @@ def _problem(
     if len(places) > PLACES:
         places[PLACES:] = [f"{len(places) - PLACES} more"]
     also = f"; so in {', '.join(places)}" if places else ""
-    return Problem(str(path), mark.line, mark.column, _path(steps), reason + also)
+    problem = Problem(str(path), mark.line, mark.column, _path(steps), reason + also)
+    return problem.of_strategy(names)
 
 
 def _place(root: Node | None, names: Sequence[str], steps: Steps) -> str:

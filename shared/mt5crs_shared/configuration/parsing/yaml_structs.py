@@ -5,7 +5,7 @@ msgspec stops at the first error, so each field is converted by itself.
 
 import re
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -107,12 +107,22 @@ def unknown_key(
     node: Node,
     path: str,
     names: Iterable[str],
+    inner: Mapping[str, type[msgspec.Struct]],
     report: ProblemReport,
-    hint: str = "",
 ) -> None:
-    """Report a key that nobody reads, with the one that was probably meant."""
+    """Report a key that nobody reads, with the one that was probably meant.
+
+    Args:
+        key: The key.
+        node: Its value.
+        path: Where the mapping stands in the document.
+        names: Keys that are read there.
+        inner: Those of them that hold mappings: the key may not be indented far enough.
+        report: Gets the problem.
+    """
     names = list(names)
-    hint = hint or nearest(key, names)
+    deeper = (join(name, key) for name, cls in inner.items() if key in _names_of(cls))
+    hint = next(deeper, "") or nearest(key, names)
     expected = "" if hint else one_of(names)
     report.add(node.key_mark, join(path, key), "unknown key", expected, hint)
 
@@ -136,21 +146,20 @@ def parse_struct(cls: type[T], node: Node, path: str, report: ProblemReport) -> 
         if key in fields:
             _field(fields[key], child, parsed, report)
         else:
-            unknown_key(key, child, path, fields, report, _deeper(key, fields.values()))
+            unknown_key(key, child, path, fields, _structs_in(fields.values()), report)
     _report_missing(fields.values(), node.value, parsed, report)
     parsed.good = len(report.problems) == problems and not _has_unset(node)
     return parsed
 
 
-def _deeper(key: str, fields: Iterable[FieldInfo]) -> str:
-    """Where a key stands that is not indented far enough; empty: in none of these fields."""
-    for field in fields:
-        info = _without_none(inspect.type_info(field.type))
-        if isinstance(info, inspect.StructType):
-            names = {inner.encode_name for inner in msgspec.structs.fields(info.cls)}
-            if key in names:
-                return join(field.encode_name, key)
-    return ""
+def _names_of(cls: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(cls)}
+
+
+def _structs_in(fields: Iterable[FieldInfo]) -> dict[str, type[msgspec.Struct]]:
+    """Those of the fields that hold structs."""
+    kinds = {f.encode_name: _without_none(inspect.type_info(f.type)) for f in fields}
+    return {name: k.cls for name, k in kinds.items() if isinstance(k, inspect.StructType)}
 
 
 def _without_none(info: inspect.Type) -> inspect.Type:

@@ -19,11 +19,7 @@ from mt5crs_shared.control.status_report import EventLine
 from mt5crs_shared.process import logs
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.wording import describe_error
-from mt5crs_supervisor.commands.failures import (
-    CommandError,
-    refuse_missing,
-    refuse_unmeant,
-)
+from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_unmeant
 from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
