@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.strategies import RECORD
+from tests.core_waits import CoreWaits
 from tests.system import Pulse, System, running, wait_for
 
 LATE_MS = 250.0
-"""A tick that a bystander sees later than this after it was sent has been disturbed."""
+"""A tick that a bystander sees later than this after it was sent has been disturbed: unless what
+it waited for was a core, of which none is promised."""
 
 HERE = "tests.chaos.strategies"
 SYMBOLS = {"victim": "EURUSD", "witness": "GBPUSD", "bystander": "XAUUSD"}
@@ -37,6 +39,7 @@ class Scene:
         self.system = system
         self.pulse = pulse
         self.before = system.pids()
+        self.waits = CoreWaits([os.getpid(), *filter(None, self.before.values())])
         self.before_fault: dict[str, int] = {}
 
     def begin(self) -> None:
@@ -77,10 +80,15 @@ class Scene:
             times = [event for event, _ in seen]
             assert len(seen) == sent
             assert times == sorted(set(times))
-            since = seen[self.before_fault[SYMBOLS[name]] :]
-            late = max(at - event for event, at in since) / 1000.0
-            assert late <= LATE_MS, f"{name} saw a tick {late:.0f} ms late"
             assert self.system.pid(name) == self.before[name]
+            late = self._late_ms(name, seen[self.before_fault[SYMBOLS[name]] :])
+            assert late <= LATE_MS, f"{name} saw a tick {late:.0f} ms late"
+
+    def _late_ms(self, name: str, seen: list[tuple[int, int]]) -> float:
+        """How late the latest tick was, without what it or its publisher waited for a core."""
+        pids = (os.getpid(), self.before[name] or 0)
+        late_us = [at - event - self.waits.between(event, at, *pids) for event, at in seen]
+        return max(late_us) / 1000.0
 
     def assert_complete(self, name: str) -> None:
         """It took every tick that was sent, however often it died on the way."""
@@ -98,7 +106,8 @@ def playing(folder: Path, strategies: list[dict[str, Any]]) -> Iterator[Scene]:
             pulse.wait_heard(3)
             pulse.start()
             scene = Scene(system, pulse)
-            scene.begin()
-            yield scene
+            with scene.waits:
+                scene.begin()
+                yield scene
         finally:
             pulse.stop()

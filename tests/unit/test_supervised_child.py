@@ -13,7 +13,7 @@ from mt5crs_shared.messages import Beat, Failed, FirstTick, Kind
 from mt5crs_supervisor.children.health import STARVING
 from mt5crs_supervisor.children.pauses import Pauses
 from mt5crs_supervisor.children.restart_policy import Cause
-from mt5crs_supervisor.children.spawn import SURVIVED
+from mt5crs_supervisor.children.spawn import STACKS_WITHIN, SURVIVED
 from mt5crs_supervisor.processes.handle import ExitStatus, Load
 from tests.unit.child_cases import SETTINGS, Bench, FakeHandle
 
@@ -87,13 +87,16 @@ def test_a_silent_child_writes_its_stacks_and_is_killed(bench: Bench) -> None:
     assert handle.signals == []
     bench.child.on_time(SETTINGS.hang_after + 0.01)
     assert handle.signals == [signal.SIGUSR1]
-    bench.child.on_time(SETTINGS.hang_after + 0.2)
-    bench.child.on_time(SETTINGS.hang_after + 0.25)
+    bench.child.on_time(SETTINGS.hang_after + STACKS_WITHIN)
+    assert handle.signals == [signal.SIGUSR1]
+    bench.child.on_time(SETTINGS.hang_after + 0.01 + STACKS_WITHIN)
+    bench.child.on_time(SETTINGS.hang_after + 0.05 + STACKS_WITHIN)
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
     assert [kind for kind, _ in bench.parent.told].count("hung") == 1
-    bench.child.on_exit(ExitStatus(-9), 3.3)
+    bench.child.on_exit(ExitStatus(-9), 3.4)
     (death,) = bench.deaths.reports
-    assert (death.cause, death.killed_at, death.at) == (Cause.HANG, 3.2, 3.3)
+    killed_at = SETTINGS.hang_after + 0.01 + STACKS_WITHIN
+    assert (death.cause, death.killed_at, death.at) == (Cause.HANG, killed_at, 3.4)
     assert bench.child.last_error.startswith("no heartbeat for 3.0 s")
     assert bench.child.state is State.STARTING
 
@@ -119,7 +122,7 @@ def test_a_child_that_is_still_booting_is_not_judged_by_its_beats(bench: Bench) 
     bench.child.on_time(SETTINGS.start_timeout)
     assert handle.signals == []
     bench.child.on_time(SETTINGS.start_timeout + 0.1)
-    bench.child.on_time(SETTINGS.start_timeout + 0.3)
+    bench.child.on_time(SETTINGS.start_timeout + 0.1 + STACKS_WITHIN)
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
 
 
@@ -257,7 +260,7 @@ def test_a_child_far_over_its_memory_is_killed() -> None:
     bench = Bench(limits=LimitsConfig("100MB", memory_hard="120MB"))
     handle = bench.run(0.0)
     bench.beat(1.0, megabytes=121)
-    bench.child.on_time(1.2)
+    bench.child.on_time(1.0 + STACKS_WITHIN)
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
     bench.child.on_exit(ExitStatus(-9), 1.3)
     assert bench.deaths.reports[0].cause is Cause.MEMORY
@@ -319,14 +322,15 @@ def test_a_beat_spares_nobody_who_is_to_stop(bench: Bench) -> None:
 
 def test_one_that_cannot_be_killed_is_told_of_once(bench: Bench) -> None:
     handle = bench.run(0.0)
-    for now in (4.0, 4.2):
+    killed = 4.0 + STACKS_WITHIN
+    for now in (4.0, killed):
         bench.child.on_time(now)
         assert bench.child.state is State.KILLING
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
-    bench.child.on_time(4.2 + SURVIVED)
+    bench.child.on_time(killed + SURVIVED)
     assert "not_killed" not in [kind for kind, _ in bench.parent.told]
     for later in (0.1, 0.3):
-        bench.child.on_time(4.2 + SURVIVED + later)
+        bench.child.on_time(killed + SURVIVED + later)
     assert [kind for kind, _ in bench.parent.told].count("not_killed") == 1
     assert f"process {handle.pid} is still there" in bench.child.last_error
     assert bench.parent.spawned == 1

@@ -15,8 +15,9 @@ from mt5crs_supervisor.processes.handle import Handle
 KEPT_BEATS = 20
 """Beats remembered, for rates and for the black box."""
 
-STACKS_WITHIN = 0.1
-"""Seconds that a process gets to write its stacks before it is killed."""
+STACKS_WITHIN = 0.25
+"""Seconds that a process gets to write its stacks before it is killed: it takes a few ms, but on
+busy cores one that hangs in a loop may wait a tenth of a second for its turn."""
 
 DEGRADED_FOR = 2.0
 """Seconds after which people are told that a child cannot do its work fully; at every start, and

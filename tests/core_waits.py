@@ -1,0 +1,72 @@
+"""How long processes were ready to run, and had no core: what the machine is to blame for."""
+
+import threading
+import time
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+EVERY = 0.02
+"""Seconds between two samples."""
+
+
+class CoreWaits:
+    """Samples in a thread what the kernel's scheduler says of the threads of some processes.
+
+    Args:
+        pids: The processes. One that has ended counts as one that has waited for nothing, and so
+            does everyone where there is no `/proc`.
+    """
+
+    def __init__(self, pids: Collection[int]) -> None:
+        self._samples: list[tuple[int, dict[int, int]]] = []
+        self._pids = pids
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._sample()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def between(self, begin_us: int, end_us: int, *pids: int) -> int:
+        """Microseconds that these processes have waited for a core in a span of time.
+
+        Args:
+            begin_us: Microseconds since the epoch.
+            end_us: Likewise. A wait counts at the moment in which it ends.
+            pids: Some of the processes.
+        """
+        samples = self._samples
+        first = next((found for at, found in reversed(samples) if at <= begin_us), samples[0][1])
+        last = next((found for at, found in samples if at >= end_us), samples[-1][1])
+        return sum(max(last[pid] - first[pid], 0) for pid in pids)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY):
+            self._sample()
+
+    def _sample(self) -> None:
+        at_us = time.time_ns() // 1000
+        self._samples.append((at_us, {pid: waited_us(pid) for pid in self._pids}))
+
+
+def waited_us(pid: int) -> int:
+    """Microseconds that the living threads of a process have waited for a core so far."""
+    waited_ns = 0
+    for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            waited_ns += int(schedstat.read_text().split()[1])
+        except OSError:  # that thread has ended
+            continue
+    return waited_ns // 1000
