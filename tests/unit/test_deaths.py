@@ -8,21 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt5crs_shared.control.states import State
-from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process import flight_recorder
 from mt5crs_shared.process.flight_recorder import SLOTS, FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import crash_report
-from mt5crs_shared.storage.crash_report import CrashReport, CrashTimes
 from mt5crs_supervisor.deaths.incident import QUIET, STAGGER, IncidentWatch
 from mt5crs_supervisor.deaths.poison import PoisonWatch
 from mt5crs_supervisor.deaths.post_mortem import PostMortem
 from mt5crs_supervisor.processes.handle import ExitStatus
 from tests.unit.child_cases import Bench
-
-
-def tick(n: int) -> Tick:
-    return Tick("EURUSD", n, 1.0 + n / 1e5, 1.1)
+from tests.unit.death_cases import report, tick
 
 
 @given(count=st.integers(0, 3 * SLOTS), dies=st.booleans())
@@ -120,28 +115,6 @@ def test_one_that_dies_again_and_again_is_no_incident() -> None:
 def test_deaths_that_are_far_apart_are_no_incident() -> None:
     watch = IncidentWatch(lambda: 4)
     assert all(watch.on_death(f"c{n}", n * 3.0) is None for n in range(20))
-
-
-def report(name: str, time: str) -> CrashReport:
-    return CrashReport(
-        name=name,
-        time=time,
-        cause="signal",
-        detail="killed by SIGKILL",
-        pid=1,
-        epoch=1001,
-        exit="killed by SIGKILL",
-        trace="",
-        stacks="",
-        unfinished=None,
-        ticks=(tick(1),),
-        beats=(),
-        memory=(),
-        config_hash="",
-        model_hash="",
-        decision="respawn after 0.00 s: first death: at once",
-        times=CrashTimes(spawned=-5.0),
-    )
 
 
 def test_black_boxes_are_read_back_in_order_and_by_name(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`crashes`: the black boxes of every death."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -50,7 +51,7 @@ def last_death(paths: VarPaths, name: str) -> list[str]:
 def overview(reports: list[CrashReport]) -> list[str]:
     """The table of deaths, the newest last."""
     columns = [
-        column(reports, "TIME (UTC)", lambda r: Cell(_moment(r.time)), right=False),
+        column(reports, "TIME", lambda r: Cell(_moment(r.time)), right=False),
         column(reports, "NAME", lambda r: Cell(r.name), right=False, least=12),
         column(reports, "CAUSE", lambda r: Cell(r.cause, "red"), right=False),
         column(reports, "PID", lambda r: Cell(str(r.pid)), 3),
@@ -63,7 +64,7 @@ def overview(reports: list[CrashReport]) -> list[str]:
 def in_full(report: CrashReport) -> list[str]:
     """One death with all that may explain it."""
     lines = [
-        f"{report.name}, pid {report.pid}, epoch {report.epoch}, {report.time}",
+        f"{report.name}, pid {report.pid}, epoch {report.epoch}, {_moment(report.time)}",
         f"  cause     {report.cause}: {report.detail}",
         f"  exit      {report.exit}",
         f"  decision  {report.decision}",
@@ -74,11 +75,21 @@ def in_full(report: CrashReport) -> list[str]:
         lines.append(f"  memory    {curve} MB at its last beats")
     if report.unfinished is not None:
         lines.append(f"  tick      {_quote(report.unfinished)} was being processed")
-    lines += [f"            {_quote(tick)}" for tick in report.ticks[-TICKS_SHOWN:]]
+    lines += _last_ticks(report)
     for title, text in (("trace", report.trace), ("stacks", report.stacks)):
         if text:
             lines += ["", f"  {title}", *(f"    {line}" for line in text.strip().splitlines())]
     return lines
+
+
+def _last_ticks(report: CrashReport) -> list[str]:
+    """The ticks that it had processed, the newest last."""
+    processed = [tick for tick in report.ticks if tick != report.unfinished]
+    label = "before" if report.unfinished is not None else "ticks"
+    return [
+        f"  {'' if line else label:<9} {_quote(tick)}"
+        for line, tick in enumerate(processed[-TICKS_SHOWN:])
+    ]
 
 
 def _back(report: CrashReport) -> str:
@@ -91,4 +102,5 @@ def _quote(tick: Tick) -> str:
 
 
 def _moment(time: str) -> str:
-    return time[:19].replace("T", " ")
+    """Local time, as `events` has it."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -71,7 +71,7 @@ def _columns(rows: Sequence[OrderRecord]) -> list[Column]:
         column(rows, "STRATEGY", lambda o: Cell(o.strategy), 2, right=False),
         column(rows, "STATE", lambda o: Cell(o.status, "yellow"), right=False),
         column(rows, "WHAT", lambda o: Cell(_asked(o)), right=False),
-        column(rows, "TIME (UTC)", lambda o: books.moment(o.time_us), 1, right=False),
+        column(rows, "MARKET (UTC)", lambda o: books.moment(o.time_us), 1, right=False),
     ]
 
 
