@@ -1,5 +1,6 @@
 """`pause`, `resume`, `flatten` and `kill-switch` against a running system that wants to trade."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -62,7 +63,7 @@ def system(tmp_path: Path) -> Iterator[CommandLine]:
 
 
 def deals(system: CommandLine, name: str | None = None) -> int:
-    with sqlite3.connect(system.paths.ledger) as db:
+    with contextlib.closing(sqlite3.connect(system.paths.ledger)) as db:
         return len(ledger_queries.deals(db, name))
 
 
