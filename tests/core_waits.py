@@ -2,7 +2,9 @@
 
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,9 +49,9 @@ class CoreWaits:
             end_us: Likewise. A wait counts at the moment in which it ends.
             pids: Some of the processes.
         """
-        samples = self._samples
-        first = next((found for at, found in reversed(samples) if at <= begin_us), samples[0][1])
-        last = next((found for at, found in samples if at >= end_us), samples[-1][1])
+        samples, moment = self._samples, itemgetter(0)
+        _, first = samples[max(bisect_right(samples, begin_us, key=moment) - 1, 0)]
+        _, last = samples[min(bisect_left(samples, end_us, key=moment), len(samples) - 1)]
         return sum(max(last[pid] - first[pid], 0) for pid in pids)
 
     def _run(self) -> None:

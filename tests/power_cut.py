@@ -1,14 +1,12 @@
 """A power cut: every process gone at once, and of the files what the disk was told to keep."""
 
-import contextlib
 import shutil
 import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.system import System, wait_for
+from tests.system import System
 
 SOURCE = Path(__file__).with_suffix(".c")
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -37,13 +35,7 @@ class Disk:
     def cut_power(self, system: System) -> None:
         """From this moment on nothing is kept any more; then everybody ends, and files go back."""
         kept = self._kept.rename(self._kept.with_name("kept until the cut"))
-        assert system.process is not None
-        system.process.kill()
-        system.process.wait()
-        for process in system.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        wait_for(lambda: not system.processes(), "everybody dead")
+        system.kill_everybody()
         for path in [path for path in system.var.rglob("*") if not path.is_dir()]:
             copy = kept / _identity(path)
             if copy.exists():

@@ -306,6 +306,16 @@ class System:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
 
+    def kill_everybody(self) -> None:
+        """Kill every process at once, the supervisor first, and wait until they have ended."""
+        assert self.process is not None
+        self.process.kill()
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+        wait_for(lambda: not self.processes(), "everybody dead")
+
     def processes(self) -> list[psutil.Process]:
         """Every living process that works on this folder, by its open files."""
         found = []

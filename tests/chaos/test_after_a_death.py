@@ -1,6 +1,5 @@
 """What is left of a death: a black box, a poison tick skipped, a memory hog replaced, adoption."""
 
-import contextlib
 import os
 import signal
 import sqlite3
@@ -134,13 +133,8 @@ def test_a_supervisor_that_lost_its_list_replaces_whom_it_does_not_know(scene: S
 
 
 def test_after_a_power_cut_everybody_goes_on(scene: Scene) -> None:
-    assert scene.system.process is not None
     epochs = scene.system.epochs()
-    for process in scene.system.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    scene.system.process.wait()
-    wait_for(lambda: not scene.system.processes(), "everybody dead")
+    scene.system.kill_everybody()
     # It is not forced to the disk at every spawn; ledger and journals remember who wrote last.
     VarPaths(scene.system.var).registry.unlink()
     scene.system.start()

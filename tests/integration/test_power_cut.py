@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_cli_process import CommandLine
-from tests.integration.test_trading_verbs import deals, entry, wait_refused
+from tests.integration.test_trading_verbs import deals, trading, wait_refused
 from tests.power_cut import COMPILER, Disk
-from tests.system import Pulse, wait_for
+from tests.system import wait_for
 
 NAMES = ("euro", "yen")
 
@@ -23,17 +23,8 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 @pytest.fixture
 def system(tmp_path: Path, disk: Disk) -> Iterator[CommandLine]:
     """Two that want something with every tick, one of them on a cross pair."""
-    made = CommandLine(tmp_path, [entry("euro", "EURUSD"), entry("yen", "EURJPY")])
-    pulse = Pulse(made.port, ["EURUSD", "EURJPY", "USDJPY"], rate=20.0)
-    pulse.start()
-    made.start()
-    try:
-        for name in NAMES:
-            wait_for(lambda name=name: made.strategy(name).deals > 2, f"deals of {name}")
+    with trading(tmp_path, {"euro": "EURUSD", "yen": "EURJPY"}) as made:
         yield made
-    finally:
-        pulse.stop()
-        made.stop()
 
 
 def test_the_kill_switch_holds_after_a_power_cut_in_the_next_moment(

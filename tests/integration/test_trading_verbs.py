@@ -44,22 +44,28 @@ def entry(name: str, symbol: str) -> dict[str, Any]:
     return {"name": name, "symbol": symbol, "history": BARS, **fixed}
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[CommandLine]:
-    """Two on one symbol and one on a cross pair, with default settings, each of them trading."""
-    made = CommandLine(
-        tmp_path, [entry("euro_a", "EURUSD"), entry("euro_b", "EURUSD"), entry("yen", "EURJPY")]
-    )
+@contextlib.contextmanager
+def trading(folder: Path, strategies: dict[str, str]) -> Iterator[CommandLine]:
+    """A system of strategies, by name with their symbols, with default settings, each trading."""
+    made = CommandLine(folder, [entry(name, symbol) for name, symbol in strategies.items()])
     pulse = Pulse(made.port, ["EURUSD", "EURJPY", "USDJPY"], rate=20.0)
     pulse.start()
     made.start()
     try:
-        for name in ("euro_a", "euro_b", "yen"):
+        for name in strategies:
             wait_for(lambda name=name: made.strategy(name).deals > 2, f"deals of {name}")
         yield made
     finally:
         pulse.stop()
         made.stop()
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[CommandLine]:
+    """Two on one symbol and one on a cross pair."""
+    strategies = {"euro_a": "EURUSD", "euro_b": "EURUSD", "yen": "EURJPY"}
+    with trading(tmp_path, strategies) as made:
+        yield made
 
 
 def deals(system: CommandLine, name: str | None = None) -> int:
