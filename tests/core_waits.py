@@ -1,5 +1,6 @@
 """How long processes were ready to run, and had no core: what the machine is to blame for."""
 
+import contextlib
 import threading
 import time
 from bisect import bisect_left, bisect_right
@@ -66,9 +67,11 @@ class CoreWaits:
 def waited_us(pid: int) -> int:
     """Microseconds that the living threads of a process have waited for a core so far."""
     waited_ns = 0
-    for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        try:
-            waited_ns += int(schedstat.read_text().split()[1])
-        except OSError:  # that thread has ended
-            continue
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended, also in this very moment
+        return 0
+    for thread in threads:
+        with contextlib.suppress(OSError):  # that thread has ended
+            waited_ns += int((thread / "schedstat").read_text().split()[1])
     return waited_ns // 1000

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
-from tests.core_waits import CoreWaits
+from tests.core_waits import CoreWaits, waited_us
 from tests.system import wait_for
 
 
@@ -43,3 +44,14 @@ def test_two_on_one_core_wait_for_each_other_and_a_sleeper_for_nothing(one_core:
         for process in (*busy, sleeper):
             process.kill()
             process.wait()
+
+
+def test_one_that_ends_while_it_is_looked_at_has_waited_for_nothing() -> None:
+    for _ in range(100):
+        ending = subprocess.Popen(["true"])
+        reaper = threading.Thread(target=ending.wait)
+        reaper.start()
+        while reaper.is_alive():
+            assert waited_us(ending.pid) >= 0
+        reaper.join()
+        assert waited_us(ending.pid) == 0
