@@ -14,7 +14,7 @@ from mt5crs_services.service import BacklogServer
 from mt5crs_shared.configuration.loading import load_config
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
-from mt5crs_shared.market.reader import ANSWER_WITHIN, Reader
+from mt5crs_shared.market.reader import ANSWER_WITHIN, CONNECTED_WITHIN, Reader
 from mt5crs_shared.market.stream import GIVE_UP, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
@@ -329,6 +329,34 @@ def test_patience_ends_though_each_question_is_waited_for(market: Market) -> Non
         later += step
         market.turn()
     assert market.taken == [tick(YEN, 1)]
+
+
+def test_who_asks_before_the_connection_is_made_asks_again_at_once_and_then_less_often() -> None:
+    reader = Reader(YEN, None)
+    waits = []
+    for _ in range(6):
+        reader.on_asked(0, 100.0)
+        waits.append(round(reader.ask_at - 100.0, 6))
+    assert waits == [0.002, 0.004, 0.008, 0.016, 0.03, 0.03]
+
+    reader.on_asked(1, 100.0)
+    assert reader.ask_at == 100.0 + ANSWER_WITHIN
+    reader.on_asked(0, 200.0)
+    assert reader.ask_at == 200.0 + CONNECTED_WITHIN
+
+
+def test_the_first_look_asks_before_anything_was_heard(market: Market) -> None:
+    market.record(tick(YEN, 1))
+    assert list(market.stream.read({})) == []
+
+    def asked() -> bool:
+        market.hear()
+        assert list(market.stream.read({})) == []
+        return YEN in market.questions
+
+    wait_for(asked, "a question though no socket was said to be ready")
+    assert CROSS not in market.questions, "it may ask after the other symbol alone"
+    market.until(lambda: tick(YEN, 1) in market.taken, YEN)
 
 
 def test_an_answer_that_comes_after_it_was_asked_again_is_taken(market: Market) -> None:

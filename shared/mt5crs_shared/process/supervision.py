@@ -106,14 +106,14 @@ class ChildProcess:
         self._known = False
         self._next_beat = 0.0
         self._told = ChildReport("booting")
-        self._installation_file = VarPaths.of(spec).installation
-        self._output = VarPaths.of(spec).stderr_file(spec.name)
+        self._paths = VarPaths.of(spec)
+        self._output = self._paths.stderr_file(spec.name)
         self._look_at = 0.0
         self._socket = open_socket(context, zmq.DEALER, SMALL)
         self._socket.setsockopt(zmq.IDENTITY, spec.identity)
         self._socket.setsockopt(zmq.SNDHWM, SEND_QUEUE)
         self._socket.setsockopt(zmq.LINGER, 200)
-        self._socket.connect(VarPaths.of(spec).endpoint("supervisor"))
+        self._socket.connect(self._paths.endpoint("supervisor"))
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._sentinel = self._parent_sentinel()
@@ -188,7 +188,7 @@ class ChildProcess:
             trace="".join(traceback.format_exception(error)) if error is not None else "",
         )
         # What is sent may not leave before this process has ended.
-        last_words.write_last_words(VarPaths.of(self._spec).words_file(words.name), words)
+        last_words.write_last_words(self._paths.words_file(words.name), words)
         self._send(words)
 
     def service(self, report: Callable[[], ChildReport]) -> None:
@@ -282,8 +282,9 @@ class ChildProcess:
         if now < self._look_at:
             return
         self._look_at = now + self._settings.lease / 3.0
-        if not installation.is_at(self._installation_file, self._spec.installation):
-            logger.critical("%s is gone, or of another installation", self._installation_file)
+        file = self._paths.installation
+        if not installation.is_at(file, self._spec.installation):
+            logger.critical("%s is gone, or of another installation", file)
             self._stopping = True
 
     def _watch_parent(self, now: float) -> None:

@@ -139,9 +139,11 @@ def discard() -> None:
 
 
 def forget_children() -> None:
-    """Let this process end without waiting for children whose end it cannot see.
+    """Have multiprocessing keep no list of the children: their handles watch them.
 
-    What a strategy has started may outlive it and hold the pipe that multiprocessing waits for.
+    It would ask each of them at every start of another one whether it lives, and wait at this
+    process's end for children whose end it cannot see: what a strategy has started may outlive it
+    and hold the pipe.
     """
     getattr(multiprocessing.process, "_children", set()).clear()
 

@@ -139,7 +139,6 @@ class ForkserverLauncher:
         self.standbys.close()
         forkserver.kill_forkserver()
         forkserver.stop_forkserver()
-        forkserver.forget_children()
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
@@ -190,6 +189,7 @@ class ForkserverLauncher:
         )
         with self._timed(), _bare_main(), forkserver.uninterrupted():
             process.start()
+        forkserver.forget_children()
         return ProcessHandle(process)
 
 

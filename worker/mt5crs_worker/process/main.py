@@ -98,6 +98,7 @@ class Worker:
         self._journal = Journal(
             self._paths.journal(strategy.name), self._spec.epoch, globals_.retention
         )
+        checkpoint = load_checkpoint(self._journal, strategy, self._spec.by_hand)
         self._gateway = GatewayClient(
             self._context,
             self._paths.endpoint("gateway"),
@@ -111,8 +112,6 @@ class Worker:
             max_age=strategy.max_signal_age,
             introduce=lambda: self._register(),
         )
-        self._flight = FlightRecorder(self._paths.flight_file(strategy.name), self._spec.epoch)
-        checkpoint = load_checkpoint(self._journal, strategy, self._spec.by_hand)
         self._child.poller.register(self._gateway.socket, zmq.POLLIN)
         self._waiting.register(self._gateway.socket, zmq.POLLIN)
         kept = checkpoint.rates if checkpoint is not None else {}
@@ -121,7 +120,15 @@ class Worker:
             self._config.symbols,
             {symbol: rate.state for symbol, rate in kept.items()},
         )
-        self._stream = self._open_stream(checkpoint)
+        self._stream = open_stream(
+            self._context, self._config, self._paths, checkpoint, self._rates
+        )
+        self._stream.register(self._child.poller)
+        self._flight = FlightRecorder(self._paths.flight_file(strategy.name), self._spec.epoch)
+        # What gateway and tape answer is there when the model is loaded.
+        self._gateway.announce(checkpoint.position if checkpoint is not None else None)
+        nothing = list(self._stream.read({}))
+        assert not nothing, "it only asks: nobody was heard yet"
         self._instance = self._make_instance(checkpoint)
         self._takeover = Takeover(
             self._journal, self._gateway, self._instance, self._stream, cold=checkpoint is None
@@ -147,24 +154,6 @@ class Worker:
             assert isinstance(instance.strategy, ModelStrategy), "nothing else was loaded"
             instance.strategy.source = instance.decider.source = source
         return instance
-
-    def _open_stream(self, checkpoint: Checkpoint | None) -> TickStream:
-        marks: dict[str, TickMark | None] = dict.fromkeys(self._config.symbols)
-        if checkpoint is not None:
-            marks |= {symbol: rate.mark for symbol, rate in checkpoint.rates.items()}
-            marks[self._strategy.symbol] = checkpoint.mark
-        stream = TickStream(
-            self._context,
-            self._config.globals.zmq_market_url,
-            {symbol: marks[symbol] for symbol in self._config.symbols},
-            [self._paths.endpoint("tape")],
-            needs=self._rates.needs,
-            own_feed=self._config.globals.feed is not None,
-            zone=self._config.globals.market.zone,
-            keys=self._config.globals.market_keys,
-        )
-        stream.register(self._child.poller)
-        return stream
 
     def _loop(self) -> None:
         try:
@@ -286,6 +275,31 @@ class Worker:
 
     def _save(self) -> None:
         self._checkpoints.save(self._instance, self._stream, self._vitals.metrics())
+
+
+def open_stream(
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    config: Config,
+    paths: VarPaths,
+    checkpoint: Checkpoint | None,
+    rates: RateBook,
+) -> TickStream:
+    """The ticks of the strategy's symbol, and of those that its profit is converted by."""
+    marks: dict[str, TickMark | None] = dict.fromkeys(config.symbols)
+    if checkpoint is not None:
+        (strategy,) = config.strategies
+        marks |= {symbol: rate.mark for symbol, rate in checkpoint.rates.items()}
+        marks[strategy.symbol] = checkpoint.mark
+    return TickStream(
+        context,
+        config.globals.zmq_market_url,
+        {symbol: marks[symbol] for symbol in config.symbols},
+        [paths.endpoint("tape")],
+        needs=rates.needs,
+        own_feed=config.globals.feed is not None,
+        zone=config.globals.market.zone,
+        keys=config.globals.market_keys,
+    )
 
 
 def make_instance(

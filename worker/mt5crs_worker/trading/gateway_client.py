@@ -1,5 +1,6 @@
 """The way to the gateway: ask once, ask again, never send the same thing twice as a new thing."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -122,6 +123,7 @@ class GatewayClient:
         self._spent: list[tuple[float, float]] = []
         self.round_trips = DurationCounter(ORDER_BOUNDS)
         self._pause = SEND_AGAIN
+        self._announced = False
         self.socket = open_socket(context, zmq.DEALER, MEDIUM)
         self.socket.setsockopt(zmq.IDENTITY, identity)
         # Nothing is queued for a gateway that is away: what was not sent was not sent.
@@ -130,14 +132,27 @@ class GatewayClient:
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
         self.socket.connect(address)
 
+    def announce(self, held: Position | None) -> None:
+        """Send what `register` sends, without waiting for the answer: that one takes it.
+
+        Nothing happens where the gateway cannot be reached yet.
+
+        Args:
+            held: See `register`.
+        """
+        with contextlib.suppress(zmq.Again):
+            self.socket.send(_encode(self._introduction(held)), zmq.DONTWAIT)
+            self._announced = True
+
     def register(self, held: Position | None) -> Registered:
         """Say which spawn this is, and learn what the ledger has of the strategy.
 
         Args:
             held: The position that it has, as far as it knows.
         """
-        request = Register(self._strategy, self._epoch, held.ticket if held is not None else 0)
-        word = self._ask(request, lambda reply: reply if isinstance(reply, Registered) else None)
+        announced, self._announced = self._announced, False
+        word = self._wait(ASK_AGAIN, _registers) if announced else None
+        word = word or self._ask(self._introduction(held), _registers)
         if word.closing is not None:
             ticket = word.closing.ticket
             self._closed[ticket] = PositionClosed(self._strategy, ticket, word.closing)
@@ -223,6 +238,9 @@ class GatewayClient:
         """Give the socket back."""
         self.socket.close(0)
 
+    def _introduction(self, held: Position | None) -> Register:
+        return Register(self._strategy, self._epoch, held.ticket if held is not None else 0)
+
     def _send_while_fresh(self, order: Order) -> OrderResult:
         """Ask what is known of the order; send it while it is fresh and nothing is known."""
         asked_before = False
@@ -296,6 +314,10 @@ class GatewayClient:
                     self.waiting_since = None
                     return found
         return None
+
+
+def _registers(reply: FromGateway) -> Registered | None:
+    return reply if isinstance(reply, Registered) else None
 
 
 def _answers(reply: FromGateway, order_id: str) -> OrderAnswer | None:
