@@ -177,19 +177,60 @@ def named(folder: Path, *models: Path) -> str:
 def test_it_is_known_beforehand_whether_a_process_will_need_xgboost(
     folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    are_prepared = prepared_models.are_prepared
-    assert not are_prepared(named(folder, model))
+    unprepared = prepared_models.unprepared
+    blake2 = prepared_models.model_digest(model.read_bytes())
+    assert unprepared(named(folder, model, model)) == {blake2: str(model)}
     answers(model)
-    assert are_prepared(named(folder, model))
-    assert not are_prepared(named(folder, model, tmp_path / "none.json"))
-    assert not are_prepared("")
+    assert unprepared(named(folder, model)) == {}
+    assert unprepared(named(folder, model, tmp_path / "none.json")) is None
+    assert unprepared("") is None
     monkeypatch.setattr(adapters, "MOST_BYTES", 1_000)
     changed = tmp_path / "changed.json"
     changed.write_text(model.read_text() + "\n")
     assert answers(changed) == right(changed)
-    assert not are_prepared(named(folder, model, changed))
+    assert unprepared(named(folder, model, changed)) is None
     (kept,) = folder.glob("*.untabled")
     assert kept.stem.startswith(prepared_models.model_digest(changed.read_bytes()))
+
+
+def test_every_process_has_xgboost_where_a_model_may_have_no_tables(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = model.read_text()
+    named_booster = '"name":"gbtree"'
+    assert document.count(named_booster) == 1
+    dart = tmp_path / "dart.json"
+    dart.write_text(document.replace(named_booster, '"name":"dart"'))
+    torn = tmp_path / "torn.json"
+    torn.write_text(document[:-10])
+    ubj = tmp_path / "model.ubj"
+    booster = xgboost.Booster()
+    booster.load_model(model)
+    booster.save_model(ubj)
+    for other in (dart, torn, ubj):
+        assert prepared_models.unprepared(named(folder, model, other)) is None
+    monkeypatch.setattr(prepared_models, "MOST_BYTES", len(document) - 1)
+    assert prepared_models.unprepared(named(folder, model)) is None
+
+
+def test_more_than_a_few_are_prepared_by_those_who_need_them(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    others = [tmp_path / f"{number}.json" for number in range(prepared_models.MOST_BESIDE + 1)]
+    for number, other in enumerate(others):
+        other.write_text(model.read_text() + " " * number)
+    assert prepared_models.unprepared(named(folder, *others)) is None
+    assert len(prepared_models.unprepared(named(folder, *others[1:])) or ()) == len(others) - 1
+
+
+def test_who_has_taken_many_to_prepare_waits_for_none_of_them(folder: Path, model: Path) -> None:
+    kept = prepared_models.in_use()
+    blake2 = prepared_models.model_digest(model.read_bytes())
+    with kept.preparing(blake2):
+        begun = time.monotonic()
+        assert answers(model) == right(model)
+        assert time.monotonic() - begun < prepared_models.WAITED / 2
+    assert kept.find(blake2) is not None
 
 
 def test_what_no_process_has_asked_for_in_a_month_goes(folder: Path, model: Path) -> None:

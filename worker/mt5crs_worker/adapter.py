@@ -16,7 +16,7 @@ from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_worker import prepared_models
 from mt5crs_worker.answers import BUY, HOLD, SELL, Signal
 from mt5crs_worker.features import FEATURES, FeatureError
-from mt5crs_worker.prepared_models import PreparedModel, model_digest
+from mt5crs_worker.prepared_models import MOST_BYTES, PreparedModel, model_digest
 from mt5crs_worker.trading.sizing import PositionSize, position_size
 from mt5crs_worker.tree_ensemble import TreeEnsemble, UnsupportedModelError, tables_of
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     import xgboost
 
 logger = logging.getLogger(__name__)
-
-MOST_BYTES = 10_000_000
-"""Of a model's file; with more, tables are not tried."""
 
 _OBJECTIVES = ("binary:logistic", "reg:logistic")
 _SHAPE = (len(FEATURES),)

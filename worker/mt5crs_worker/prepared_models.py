@@ -36,7 +36,12 @@ def _version() -> str:
 WAITED: Final = 5.0
 """Seconds that another process is waited for, which prepares the same model just now."""
 
-LOOK_EVERY: Final = 0.002
+LOOK_EVERY: Final = (0.002, 0.016)
+"""Shortest and longest wait, in seconds, between two looks whether it has; doubled each time."""
+
+MOST_BESIDE: Final = 8
+"""Models that one process prepares while all others begin; more are prepared by those themselves,
+side by side."""
 
 KEPT_DAYS: Final = 30
 """Days after which a file that no process has asked for is removed."""
@@ -46,6 +51,9 @@ MADE_BY: Final = f"1, XGBoost {_version()}"
 
 LARGEST: Final = 20_000_000
 """Bytes of a file that are read."""
+
+MOST_BYTES: Final = 10_000_000
+"""Of a model's file; with more, tables are not tried."""
 
 _MAKER: Final = hashlib.blake2b(repr((MADE_BY, FEATURES)).encode(), digest_size=4).hexdigest()
 _TABLED: Final = f"{_MAKER}.prepared"
@@ -83,6 +91,23 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(PreparedModel).decode
 
 
+class _Name(msgspec.Struct):
+    name: str
+
+
+class _Learner(msgspec.Struct):
+    gradient_booster: _Name
+
+
+class _ModelFile(msgspec.Struct):
+    """What a model's JSON says of how its trees are added up."""
+
+    learner: _Learner
+
+
+_decode_file = msgspec.json.Decoder(_ModelFile).decode
+
+
 class PreparedModels:
     """A folder of them.
 
@@ -92,6 +117,7 @@ class PreparedModels:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        self._preparing: set[str] = set()
 
     def find(self, blake2: str) -> PreparedModel | None:
         """The one that is kept of a model; None: there is none that can be used."""
@@ -99,9 +125,22 @@ class PreparedModels:
             return None
         return self._read(blake2, _TABLED) or self._read(blake2, _UNTABLED)
 
-    def is_tabled(self, blake2: str) -> bool:
-        """Whether tables are kept of a model, as far as can be told without reading them."""
-        return self._folder is not None and self._path(blake2, _TABLED).exists()
+    def is_tabled(self, body: bytes) -> bool | None:
+        """Whether a model has tables, as far as can be told without reading them.
+
+        Returns:
+            False: XGBoost itself will be asked, or may be; None: tables are still to be made.
+        """
+        blake2 = model_digest(body)
+        if self._folder is None or self._path(blake2, _UNTABLED).exists():
+            return False
+        if self._path(blake2, _TABLED).exists():
+            return True
+        try:
+            usual = _decode_file(body).learner.gradient_booster.name == "gbtree"
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return False
+        return None if usual else False
 
     def _read(self, blake2: str, kind: str) -> PreparedModel | None:
         path = self._path(blake2, kind)
@@ -123,8 +162,11 @@ class PreparedModels:
 
     @contextlib.contextmanager
     def preparing(self, blake2: str) -> Iterator[None]:
-        """While a model is prepared; another process that does is waited for, but not for long."""
-        if self._folder is None:
+        """While a model is prepared; another process that does is waited for, but not for long.
+
+        Nothing is waited for inside another one of the same model.
+        """
+        if self._folder is None or blake2 in self._preparing:
             yield
             return
         with contextlib.ExitStack() as stack:
@@ -133,6 +175,8 @@ class PreparedModels:
                 lock = os.open(self._path(blake2, "lock"), _LOCK_FLAGS, 0o600)
                 stack.callback(os.close, lock)
                 _wait_for(lock)
+            self._preparing.add(blake2)
+            stack.callback(self._preparing.discard, blake2)
             yield
 
     def keep(self, model: PreparedModel) -> None:
@@ -161,20 +205,29 @@ class PreparedModels:
                     path.unlink()
 
 
-def are_prepared(named: str) -> bool:
-    """Whether no process needs XGBoost for some models, as far as that can be told.
+def unprepared(named: str) -> dict[str, str] | None:
+    """Models that are still to be prepared, as far as that can be told.
 
     Args:
         named: See `environment.MODELS`.
+
+    Returns:
+        Their files, by what each is known by; None: it is better that every process has XGBoost.
     """
+    missing: dict[str, str] = {}
     try:
         folder, *models = json.loads(named)
         kept = PreparedModels(Path(folder))
-        # What is larger has no tables; see `adapter.MOST_BYTES`.
-        bodies = (read_regular(Path(model), LARGEST) for model in models)
-        return all(kept.is_tabled(model_digest(body)) for body in bodies)
+        for model in models:
+            body = read_regular(Path(model), MOST_BYTES)  # of a larger one a part, which is none
+            tabled = kept.is_tabled(body)
+            if tabled is False:
+                return None
+            if tabled is None:
+                missing[model_digest(body)] = model
     except (OSError, ValueError):
-        return False
+        return None
+    return missing if len(missing) <= MOST_BESIDE else None
 
 
 def model_digest(body: bytes) -> str:
@@ -198,11 +251,13 @@ def in_use() -> PreparedModels:
 
 def _wait_for(lock: int) -> None:
     deadline = time.monotonic() + WAITED
+    pause, longest = LOOK_EVERY
     while time.monotonic() < deadline:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(LOOK_EVERY)  # between two looks
+            time.sleep(pause)  # between two looks
+            pause = min(2.0 * pause, longest)
         else:
             return
 
