@@ -93,11 +93,11 @@ class Supervisor:
             registry,
             self._channel,
             self._launcher,
-            self._poller,
             monotonic,
             self._post_mortem.poison,
             self.events.notify,
         )
+        self._poller.register(self._spawner.fileno(), zmq.POLLIN)
         self.roster = Roster(config, paths, random or Random(), self._spawner, self._post_mortem)
         for plan in (*planned[0], *planned[1]):
             self.roster.add(plan)
@@ -184,9 +184,9 @@ class Supervisor:
         now = self._monotonic()
         deadline = min((c.next_deadline(now) for c in self.children), default=TURN)
         for ready, _ in self._poller.poll(round(min(deadline, TURN) * 1000)):
-            child = self._spawner.child_of(ready)
-            if child is not None:
-                self._reap(child)
+            if ready == self._spawner.fileno():
+                for child in self._spawner.ended():
+                    self._reap(child)
             elif ready == self._self_pipe.fileno():
                 self._self_pipe.drain()
         for signum in self._self_pipe.received():

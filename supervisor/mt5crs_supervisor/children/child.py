@@ -45,6 +45,10 @@ UP_PHASES = frozenset({"running", "waiting", "holding"})
 """Phases of a child that has caught up."""
 
 
+_WITHOUT_PROCESS = (State.BACKOFF, State.QUARANTINED)
+_ENDING = (State.KILLING, State.STOPPING)
+
+
 class Parent(Protocol):
     """What a child asks of its supervisor."""
 
@@ -207,7 +211,7 @@ class Child:
             recovering = self.state is State.RECOVERING
             for kind, why in self.spawn.degraded(self.degraded, now, recovering):
                 self._parent.notify(kind(self.name, why))
-        if self._limits is not None and self.state not in (State.KILLING, State.STOPPING):
+        if self._limits is not None and self.state not in _ENDING:
             self._check_memory(self._limits, beat.usage.rss, now)
 
     def on_pause(self, now: float) -> None:
@@ -243,11 +247,11 @@ class Child:
 
     def on_time(self, now: float) -> None:
         """Look at every deadline. All beats that were sent have been read."""
-        if self.state in (State.BACKOFF, State.QUARANTINED):
+        if self.state in _WITHOUT_PROCESS:
             if self.retry_at is not None and now >= self.retry_at:
                 self._move(LifecycleEvent.RETRY)
                 self._spawn(now, self.spawn.times.died)
-        elif self.state in (State.KILLING, State.STOPPING):
+        elif self.state in _ENDING:
             if self.spawn.kill_when_due(now):
                 self.last_error = causes.survived(self.pid or 0)
                 self._parent.notify(NotKilled(self.name, self.last_error))
@@ -258,8 +262,8 @@ class Child:
 
     def next_deadline(self, now: float) -> float:
         """Seconds until `on_time` has something to do that cannot wait for the usual turn."""
-        due = [at for at in (self.retry_at, self.spawn.due) if at is not None]
-        return max(min(due) - now, 0.0) if due else 3600.0
+        due = _earliest(self.retry_at, self.spawn.due)
+        return max(due - now, 0.0) if due is not None else 3600.0
 
     def _check_memory(self, limits: LimitsConfig, rss: int, now: float) -> None:
         verdict = health.of_memory(rss, limits)
@@ -323,3 +327,10 @@ class Child:
         before, self.state = self.state, following(self.state, event)
         if before is not self.state:
             self._parent.notify(StateChanged(self.name, before, self.state))
+
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    """The earlier of two moments that may be none; hundreds ask at every turn of the loop."""
+    if one is None:
+        return other
+    return one if other is None or one < other else other

@@ -1,11 +1,11 @@
 """The children's processes: started under the next epoch, watched for their end, adopted."""
 
 import contextlib
+import selectors
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 
 import msgspec
-import zmq
 
 from mt5crs_shared.configuration.structs import Config
 from mt5crs_shared.control.states import State
@@ -36,7 +36,6 @@ class Spawner:
         registry: Epochs and processes, on disk.
         channel: The way to the children.
         launcher: Starts processes.
-        poller: Wakes the loop when a process ends.
         monotonic: The monotonic clock, seconds.
         poison: Ticks that a strategy is to be spared, by its name.
         notify: Keeps an event, and tells it.
@@ -50,7 +49,6 @@ class Spawner:
         registry: Registry,
         channel: ChildChannel,
         launcher: Launcher,
-        poller: zmq.Poller,
         monotonic: Callable[[], float],
         poison: Callable[[str], tuple[Tick, ...]],
         notify: Callable[[AnyEvent], None],
@@ -61,13 +59,13 @@ class Spawner:
         self._registry = registry
         self._channel = channel
         self._launcher = launcher
-        self._poller = poller
         self._monotonic = monotonic
         self._poison = poison
         self.notify = notify
         self._lease_seconds = config.globals.supervisor.lease
         self._pending: dict[str, tuple[Child, Future[Handle]]] = {}
-        self._by_fd: dict[int, Child] = {}
+        # Of its own: of five hundred, the loop's poller would ask each one at every turn.
+        self._ends = selectors.DefaultSelector()
         self._renew_at = 0.0
 
     @property
@@ -143,15 +141,17 @@ class Spawner:
             self._watch(child, future.result())
             child.on_spawned(future.result(), now)
 
-    def child_of(self, fd: int) -> Child | None:
-        """Whose process a descriptor watches."""
-        return self._by_fd.get(fd)
+    def fileno(self) -> int:
+        """A descriptor that can be read when a process has ended, or may have; see `ended`."""
+        return self._ends.fileno()
+
+    def ended(self) -> list[Child]:
+        """Whose process has ended, or may have."""
+        return [key.data for key, _ in self._ends.select(0.0)]
 
     def forget(self, child: Child, handle: Handle) -> None:
         """Its process has ended."""
-        self._by_fd.pop(handle.exit_fd, None)
-        with contextlib.suppress(KeyError):
-            self._poller.unregister(handle.exit_fd)
+        self._unwatch(handle)
         self._registry.record(child.name, Entry(child.spawn.epoch))
 
     def adopt_survivors(self, children: Mapping[str, Child]) -> None:
@@ -191,7 +191,8 @@ class Spawner:
         self._registry.save()
 
     def close(self) -> None:
-        """Nothing is written down any more."""
+        """Nobody is watched, and nothing written down, any more."""
+        self._ends.close()
         self._registry.close()
 
     def note_pending(self) -> None:
@@ -205,5 +206,9 @@ class Spawner:
         """Note a child's process, and wake when it ends."""
         entry = Entry(child.spawn.epoch, handle.pid, handle.born, child.plan.config_hash)
         self._registry.record(child.name, entry)
-        self._by_fd[handle.exit_fd] = child
-        self._poller.register(handle.exit_fd, zmq.POLLIN)
+        self._unwatch(handle)  # another one's, whose number it has by now
+        self._ends.register(handle.exit_fd, selectors.EVENT_READ, child)
+
+    def _unwatch(self, handle: Handle) -> None:
+        with contextlib.suppress(KeyError):
+            self._ends.unregister(handle.exit_fd)
