@@ -46,10 +46,19 @@ def serve(desk: CommandLine, port: int, key: str = "desk.key") -> None:
     desk.write_config(STRATEGIES, {"page": page})
 
 
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def test_it_is_served_encrypted_alone(desk: CommandLine) -> None:
     port = free_port()
     serve(desk, port)
     desk.said("start", "--detach")
+    wait_for(lambda: listens(port), "the page, which a start does not wait for")
     trusted = ssl.create_default_context(cafile=str(desk.folder / "desk.pem"))
     origin = f"https://127.0.0.1:{port}"
 

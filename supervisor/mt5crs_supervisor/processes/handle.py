@@ -12,8 +12,11 @@ import psutil
 
 from mt5crs_supervisor.processes.identity import birth, is_alive
 
-EXIT_CODE_WITHIN = 0.05
-"""Seconds that a child's exit code may come after its death was seen."""
+EXIT_CODE_WITHIN = 0.25
+"""Seconds that a child's exit code may come after its death was seen.
+
+The forkserver tells it, and may wait for a core; of one that is gone nothing is waited for.
+"""
 
 
 class ExitStatus(msgspec.Struct, frozen=True):
