@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_cli_process import STRATEGIES, CommandLine
-from tests.system import PATIENCE, free_port, wait_for
+from tests.system import PATIENCE, free_port, listens, wait_for
 
 pytest.importorskip("starlette", reason="needs mt5crs-supervisor[page]")
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
@@ -44,14 +44,6 @@ def serve(desk: CommandLine, port: int, key: str = "desk.key") -> None:
         "key": str(desk.folder / key),
     }
     desk.write_config(STRATEGIES, {"page": page})
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 def test_it_is_served_encrypted_alone(desk: CommandLine) -> None:

@@ -14,7 +14,7 @@ from mt5crs_services.service import BacklogServer
 from mt5crs_shared.configuration.loading import load_config
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
-from mt5crs_shared.market.reader import ANSWER_WITHIN, CONNECTED_WITHIN, Reader
+from mt5crs_shared.market.reader import ANSWER_WITHIN, ASK_UNCONNECTED, Reader
 from mt5crs_shared.market.stream import GIVE_UP, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
@@ -342,7 +342,7 @@ def test_who_asks_before_the_connection_is_made_asks_again_at_once_and_then_less
     reader.on_asked(1, 100.0)
     assert reader.ask_at == 100.0 + ANSWER_WITHIN
     reader.on_asked(0, 200.0)
-    assert reader.ask_at == 200.0 + CONNECTED_WITHIN
+    assert reader.ask_at == 200.0 + ASK_UNCONNECTED
 
 
 def test_the_first_look_asks_before_anything_was_heard(market: Market) -> None:

@@ -125,22 +125,13 @@ class PreparedModels:
             return None
         return self._read(blake2, _TABLED) or self._read(blake2, _UNTABLED)
 
-    def is_tabled(self, body: bytes) -> bool | None:
-        """Whether a model has tables, as far as can be told without reading them.
+    def is_tabled(self, blake2: str) -> bool:
+        """Whether tables are kept of a model, as far as can be told without reading them."""
+        return self._folder is not None and self._path(blake2, _TABLED).exists()
 
-        Returns:
-            False: XGBoost itself will be asked, or may be; None: tables are still to be made.
-        """
-        blake2 = model_digest(body)
-        if self._folder is None or self._path(blake2, _UNTABLED).exists():
-            return False
-        if self._path(blake2, _TABLED).exists():
-            return True
-        try:
-            usual = _decode_file(body).learner.gradient_booster.name == "gbtree"
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            return False
-        return None if usual else False
+    def is_untabled(self, blake2: str) -> bool:
+        """Whether it is known of a model that it has none."""
+        return self._folder is not None and self._path(blake2, _UNTABLED).exists()
 
     def _read(self, blake2: str, kind: str) -> PreparedModel | None:
         path = self._path(blake2, kind)
@@ -220,14 +211,23 @@ def unprepared(named: str) -> dict[str, str] | None:
         kept = PreparedModels(Path(folder))
         for model in models:
             body = read_regular(Path(model), MOST_BYTES)  # of a larger one a part, which is none
-            tabled = kept.is_tabled(body)
-            if tabled is False:
+            blake2 = model_digest(body)
+            if kept.is_tabled(blake2):
+                continue
+            if kept.is_untabled(blake2) or not _may_be_tabled(body):
                 return None
-            if tabled is None:
-                missing[model_digest(body)] = model
+            missing[blake2] = model
     except (OSError, ValueError):
         return None
     return missing if len(missing) <= MOST_BESIDE else None
+
+
+def _may_be_tabled(body: bytes) -> bool:
+    """Whether a model's file is JSON of trees that are simply added up; of UBJ it is not known."""
+    try:
+        return _decode_file(body).learner.gradient_booster.name == "gbtree"
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
 
 
 def model_digest(body: bytes) -> str:

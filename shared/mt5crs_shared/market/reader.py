@@ -17,7 +17,7 @@ which the tape might have heard what this reader has not.
 ASK_URGENTLY = 0.03
 """Longest wait between two questions while live ticks wait for the answer."""
 
-CONNECTED_WITHIN = 0.002
+ASK_UNCONNECTED = 0.002
 """Shortest wait, in seconds, where no source was connected; it is doubled each time, up to
 :data:`ASK_URGENTLY`. Who begins has asked before the connection is made."""
 
@@ -105,7 +105,7 @@ class Reader:
         self.pause = ASK_AGAIN[0]
         self.waiting_since: float | None = None
         self.asked = 0
-        self._connecting = CONNECTED_WITHIN
+        self._connecting = ASK_UNCONNECTED
         self.asking_since: float | None = None
         self.helpless: set[int] = set()
         self.held: BacklogReply | None = None
@@ -170,9 +170,11 @@ class Reader:
     def on_asked(self, sources: int, now: float) -> None:
         """So many sources were asked, which may be none."""
         self.asked = sources
-        self.ask_at = now + (ANSWER_WITHIN if sources else self._connecting)
-        longer = min(2.0 * self._connecting, ASK_URGENTLY)
-        self._connecting = CONNECTED_WITHIN if sources else longer
+        if sources:
+            self.ask_at, self._connecting = now + ANSWER_WITHIN, ASK_UNCONNECTED
+        else:
+            self.ask_at = now + self._connecting
+            self._connecting = min(2.0 * self._connecting, ASK_URGENTLY)
         if self.asking_since is None:
             self.asking_since = now
 

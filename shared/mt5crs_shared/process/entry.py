@@ -129,6 +129,18 @@ def leave_terminal() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP, signal.SIGINT})
 
 
+def print_nowhere() -> int:
+    """Let nothing that this process prints go anywhere.
+
+    Returns:
+        A descriptor that forgets what is written to it.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return nowhere
+
+
 def _try_threads() -> None:
     """See that this process may have the threads that ZMQ needs: where not, ZMQ aborts it.
 

@@ -72,7 +72,7 @@ def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: so
     entry.leave_terminal()
     forget_service_manager()
     setproctitle(VarPaths.of(spec).process_title(f"{spec.name} standby"))
-    silent = _silence()
+    silent = entry.print_nowhere()  # the process that it stands by for prints the same
     random.seed(os.urandom(16))
     # What a strategy's module does while it is imported may never end; the file is told nothing.
     faulthandler.dump_traceback_later(WARM_WITHIN, exit=True, file=silent)
@@ -114,15 +114,3 @@ def _imported_since(before: set[str]) -> list[str]:
     files = [str(Path(file).absolute()) for file in found if isinstance(file, str)]
     installed = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")})
     return [file for file in files if not file.startswith(installed)]
-
-
-def _silence() -> int:
-    """Let nothing that is printed go anywhere: the process that it stands by for prints the same.
-
-    Returns:
-        A descriptor that forgets what is written to it.
-    """
-    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    return nowhere

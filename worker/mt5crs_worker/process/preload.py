@@ -48,9 +48,8 @@ def _prepare_beside(named: str, missing: dict[str, str]) -> None:
 
 
 def _prepare(named: str, missing: dict[str, str]) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for output in (1, 2):  # who trades with such a model says what is wrong with it
-        os.dup2(nowhere, output)
+    # Who trades with a model says what is wrong with it.
+    mt5crs_shared.process.entry.print_nowhere()
     prepared_models.use(Path(json.loads(named)[0]))
     kept = prepared_models.in_use()
     with contextlib.ExitStack() as stack:

@@ -1,6 +1,5 @@
 """The way to the gateway: ask once, ask again, never send the same thing twice as a new thing."""
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -133,16 +132,12 @@ class GatewayClient:
         self.socket.connect(address)
 
     def announce(self, held: Position | None) -> None:
-        """Send what `register` sends, without waiting for the answer: that one takes it.
-
-        Nothing happens where the gateway cannot be reached yet.
+        """Send what `register` sends, if the gateway can be reached; that one takes the answer.
 
         Args:
             held: See `register`.
         """
-        with contextlib.suppress(zmq.Again):
-            self.socket.send(_encode(self._introduction(held)), zmq.DONTWAIT)
-            self._announced = True
+        self._announced = self._send(Register(self._strategy, self._epoch, _ticket_of(held)))
 
     def register(self, held: Position | None) -> Registered:
         """Say which spawn this is, and learn what the ledger has of the strategy.
@@ -152,7 +147,8 @@ class GatewayClient:
         """
         announced, self._announced = self._announced, False
         word = self._wait(ASK_AGAIN, _registers) if announced else None
-        word = word or self._ask(self._introduction(held), _registers)
+        request = Register(self._strategy, self._epoch, _ticket_of(held))
+        word = word or self._ask(request, _registers)
         if word.closing is not None:
             ticket = word.closing.ticket
             self._closed[ticket] = PositionClosed(self._strategy, ticket, word.closing)
@@ -238,9 +234,6 @@ class GatewayClient:
         """Give the socket back."""
         self.socket.close(0)
 
-    def _introduction(self, held: Position | None) -> Register:
-        return Register(self._strategy, self._epoch, held.ticket if held is not None else 0)
-
     def _send_while_fresh(self, order: Order) -> OrderResult:
         """Ask what is known of the order; send it while it is fresh and nothing is known."""
         asked_before = False
@@ -287,14 +280,20 @@ class GatewayClient:
     def _send_and_wait(
         self, request: ToGateway, match: Callable[[FromGateway], T | None]
     ) -> T | None:
+        if self._send(request):
+            seconds, self._pause = ASK_AGAIN, SEND_AGAIN
+        else:
+            seconds, self._pause = self._pause, min(2.0 * self._pause, ASK_AGAIN)
+        return self._wait(seconds, match)
+
+    def _send(self, request: ToGateway) -> bool:
+        """Send it; False: the gateway cannot be reached, and nothing was sent."""
         try:
             self.socket.send(_encode(request), zmq.DONTWAIT)
         except zmq.Again:
             logger.debug("the gateway is away; %s was not sent", type(request).__name__)
-            seconds, self._pause = self._pause, min(2.0 * self._pause, ASK_AGAIN)
-        else:
-            seconds, self._pause = ASK_AGAIN, SEND_AGAIN
-        return self._wait(seconds, match)
+            return False
+        return True
 
     def _wait(self, seconds: float, match: Callable[[FromGateway], T | None]) -> T | None:
         begun = self._monotonic()
@@ -314,6 +313,10 @@ class GatewayClient:
                     self.waiting_since = None
                     return found
         return None
+
+
+def _ticket_of(held: Position | None) -> int:
+    return held.ticket if held is not None else 0
 
 
 def _registers(reply: FromGateway) -> Registered | None:
