@@ -32,7 +32,7 @@ from mt5crs_shared.messages import (
     Submit,
     Touched,
 )
-from mt5crs_shared.process.last_words import read_last_words
+from mt5crs_shared.process.black_box.last_words import read_last_words
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import ledger_queries, ledger_schema
 from mt5crs_shared.storage.ledger_schema import LedgerError

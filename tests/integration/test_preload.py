@@ -1,13 +1,19 @@
 """What lies in every process lies there because somebody needs it."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import xgboost
 
+from mt5crs_shared.configuration.structs import StrategyConfig
+from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_worker.answers import HOLD, Signal
+from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.features import FEATURES
+from mt5crs_worker.strategy import Strategy
 from tests.chaos.crosses import CROSS
-from tests.system import ROOT, System
+from tests.system import ROOT, System, running
 
 MODEL = {
     "name": "model",
@@ -52,10 +58,32 @@ def test_xgboost_is_nowhere_where_models_have_tables_from_the_first_start_on(
 def test_xgboost_is_everywhere_where_a_model_can_have_none(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(200, len(FEATURES)))
     data = xgboost.DMatrix(rows, rows[:, 0] > 0.0)
-    settings = {"booster": "dart", "objective": "binary:logistic", "nthread": 1}
+    settings = {"booster": "dart", "rate_drop": 0.5, "objective": "binary:logistic", "nthread": 1}
     model = tmp_path / "dart.json"
     xgboost.train(settings, data, 5).save_model(model)
     system = System(tmp_path, [{**MODEL, "model_path": str(model)}, CLASS])
     first, second = found_at_two_starts(system)
     assert all(first.values()), first
     assert all(second.values()), second
+
+
+class Counts(Strategy):
+    """Prints how many of ten references to a class are counted."""
+
+    def __init__(self, config: StrategyConfig, symbol: SymbolSpec) -> None:
+        super().__init__(config, symbol)
+        before = sys.getrefcount(Strategy)
+        more = [Strategy] * 10
+        print("counted", sys.getrefcount(Strategy) - before, "of", len(more))
+
+    def on_bar(self, bars: BarWindow) -> Signal:
+        return HOLD
+
+
+def test_references_to_what_was_there_before_the_fork_are_counted_until_3_11_only(
+    tmp_path: Path,
+) -> None:
+    strategy = {**CLASS, "strategy": f"{__name__}:{Counts.__name__}"}
+    with running(tmp_path, [strategy]) as system:
+        log = (system.var / "log" / "cross.log").read_text()
+    assert f"counted {10 if sys.version_info < (3, 12) else 0} of 10" in log

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt5crs_shared.control.states import State
-from mt5crs_shared.process import flight_recorder
-from mt5crs_shared.process.flight_recorder import SLOTS, FlightRecorder
+from mt5crs_shared.process.black_box import flight_recorder
+from mt5crs_shared.process.black_box.flight_recorder import SLOTS, FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import crash_report
 from mt5crs_supervisor.deaths.incident import QUIET, STAGGER, IncidentWatch

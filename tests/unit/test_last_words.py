@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mt5crs_shared.messages import Failed
-from mt5crs_shared.process import last_words
+from mt5crs_shared.process.black_box import last_words
 
 WORDS = Failed("one", 7, 3, "model x is damaged", True, trace="Traceback ...")
 

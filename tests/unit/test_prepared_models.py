@@ -201,13 +201,17 @@ def test_every_process_has_xgboost_where_a_model_may_have_no_tables(
     assert document.count(named_booster) == 1
     dart = tmp_path / "dart.json"
     dart.write_text(document.replace(named_booster, '"name":"dart"'))
+    newer = tmp_path / "dart_of_3.4.json"
+    booster_model = '"gradient_booster":{"model":{'
+    assert document.count(booster_model) == 1
+    newer.write_text(document.replace(booster_model, booster_model + '"weight_drop":[0.5],'))
     torn = tmp_path / "torn.json"
     torn.write_text(document[:-10])
     ubj = tmp_path / "model.ubj"
     booster = xgboost.Booster()
     booster.load_model(model)
     booster.save_model(ubj)
-    for other in (dart, torn, ubj):
+    for other in (dart, newer, torn, ubj):
         assert prepared_models.unprepared(named(folder, model, other)) is None
     monkeypatch.setattr(prepared_models, "MOST_BYTES", len(document) - 1)
     assert prepared_models.unprepared(named(folder, model)) is None

@@ -91,12 +91,18 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(PreparedModel).decode
 
 
-class _Name(msgspec.Struct):
+class _Trees(msgspec.Struct, frozen=True):
+    weight_drop: tuple[float, ...] = ()
+    """What each of them counts; XGBoost from 3.4 on calls DART a gbtree that has this."""
+
+
+class _Booster(msgspec.Struct):
     name: str
+    model: _Trees = _Trees()
 
 
 class _Learner(msgspec.Struct):
-    gradient_booster: _Name
+    gradient_booster: _Booster
 
 
 class _ModelFile(msgspec.Struct):
@@ -225,9 +231,10 @@ def unprepared(named: str) -> dict[str, str] | None:
 def _may_be_tabled(body: bytes) -> bool:
     """Whether a model's file is JSON of trees that are simply added up; of UBJ it is not known."""
     try:
-        return _decode_file(body).learner.gradient_booster.name == "gbtree"
+        booster = _decode_file(body).learner.gradient_booster
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
+    return booster.name == "gbtree" and not booster.model.weight_drop
 
 
 def model_digest(body: bytes) -> str:

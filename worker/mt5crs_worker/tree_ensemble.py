@@ -152,6 +152,8 @@ def _trees(booster: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
     if booster["name"] != "gbtree":
         raise UnsupportedModelError(f"its booster is {booster['name']}")
     model = booster["model"]
+    if model.get("weight_drop"):  # as XGBoost from 3.4 on writes it
+        raise UnsupportedModelError("its booster is dart")
     trees: list[dict[str, Any]] = model["trees"][: model["iteration_indptr"][rounds]]
     if not trees:
         raise UnsupportedModelError("it has no trees")

@@ -17,7 +17,8 @@ import msgspec
 from setproctitle import setproctitle
 
 from mt5crs_shared.messages import ChildSpec, Failed
-from mt5crs_shared.process import last_words, logs, machine_trouble
+from mt5crs_shared.process import logs, machine_trouble
+from mt5crs_shared.process.black_box import last_words
 from mt5crs_shared.process.environment import SAFE_PATH, forget_service_manager
 from mt5crs_shared.process.files import create
 from mt5crs_shared.process.paths import UMASK, VarPaths

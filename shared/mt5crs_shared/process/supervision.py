@@ -42,7 +42,8 @@ from mt5crs_shared.messages import (
     Stop,
 )
 from mt5crs_shared.metrics import AccountReport, StrategyMetrics, Timings, Usage
-from mt5crs_shared.process import installation, last_words, machine_trouble
+from mt5crs_shared.process import installation, machine_trouble
+from mt5crs_shared.process.black_box import last_words
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.sockets.opening import SMALL, open_socket
 

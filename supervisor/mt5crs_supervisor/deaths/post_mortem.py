@@ -7,7 +7,7 @@ import msgspec
 from mt5crs_shared.control.states import State
 from mt5crs_shared.events import SUPERVISOR, AnyEvent, Incident, IncidentOver, PoisonTick
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.process import flight_recorder, last_words
+from mt5crs_shared.process.black_box import flight_recorder, last_words
 from mt5crs_shared.process.files import read_regular
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import crash_report

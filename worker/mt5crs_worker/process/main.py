@@ -15,7 +15,7 @@ from mt5crs_shared.market.rates import RateBook
 from mt5crs_shared.market.stream import Batch, TickStream
 from mt5crs_shared.market.ticks import Tick, content
 from mt5crs_shared.messages import ChildSpec, Registered
-from mt5crs_shared.process.flight_recorder import FlightRecorder
+from mt5crs_shared.process.black_box.flight_recorder import FlightRecorder
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.process.supervision import ChildProcess
 from mt5crs_worker import prepared_models

@@ -1,13 +1,12 @@
 """What the forkserver imports, so that a strategy's process begins with everything in place.
 
-The one module whose import has an effect on purpose: it rehearses, and freezes what is there then
-out of the garbage collector's sight, so that forked processes go on sharing those pages. No ZMQ
-context, thread or model may be left; a child that inherits one hangs.
+The one module whose import has an effect on purpose: it rehearses, and freezes what is there then,
+so that forked processes go on sharing those pages. No ZMQ context, thread or model may be left; a
+child that inherits one hangs.
 """
 
 import contextlib
 import ctypes
-import gc
 import json
 import logging
 import os
@@ -21,7 +20,7 @@ import mt5crs_shared.process.entry
 import mt5crs_worker.process.main
 import mt5crs_worker.process.rehearsal
 from mt5crs_shared.configuration.structs import RiskConfig
-from mt5crs_shared.process import environment
+from mt5crs_shared.process import environment, immortal
 from mt5crs_worker import prepared_models
 from mt5crs_worker.adapter import LiveStrategyAdapter
 
@@ -78,7 +77,6 @@ with contextlib.suppress(Exception):
 if missing is None:
     with contextlib.suppress(Exception):
         import xgboost  # noqa: F401 - for the processes to come
-gc.collect()
-gc.freeze()
+immortal.freeze()
 
 __all__ = ["mt5crs_shared", "mt5crs_worker"]

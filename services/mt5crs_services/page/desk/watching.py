@@ -18,7 +18,7 @@ from mt5crs_services.page.desk.viewers import Audience
 from mt5crs_shared.control.asking import ask_status
 from mt5crs_shared.control.status_report import StatusReport, StrategyStatus
 from mt5crs_shared.errors import Mt5crsError
-from mt5crs_shared.process.flight_recorder import read_newest
+from mt5crs_shared.process.black_box.flight_recorder import read_newest
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.ledger_schema import LedgerError
 

@@ -1,0 +1,1 @@
+"""What a process leaves behind for whoever asks why it ended."""
