@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 BEFORE: Final = "before, "
-"""First cell of a row of the run before, with its day; it stands below that of this one."""
+"""First cell of a row of the run before, with its day, and its Python where it was another one."""
 
 
 def report(
@@ -47,14 +48,23 @@ def report(
     known = {tuple(cells[:keys]): cells for cells in lines if len(cells) == len(head)}
     if known.get(tuple(head[:keys])) != list(head):
         known = {}  # Other columns say something else.
-    day = old.strip().partition(",")[0]
+    when = _when(old.strip())
     shown: list[Sequence[str]] = []
     for row in rows:
         shown.append(row)
         earlier = known.get(tuple(row[:keys]))
         if earlier is not None:
-            shown.append([BEFORE + day, *earlier[1:]])
+            shown.append([BEFORE + when, *earlier[1:]])
     write(title, f"{machine()}; {note}\n\n{table(head, shown)}")
+
+
+def _when(section: str) -> str:
+    """The day of a section's table, and its Python where that is another one than this."""
+    day = section.partition(",")[0]
+    python = re.search(r", Python ([\w.]+)", section)
+    if python is None or python[1] == platform.python_version():
+        return day
+    return f"{day}{python[0]}"
 
 
 def write(title: str, text: str) -> None:

@@ -31,3 +31,16 @@ def test_a_table_has_a_row_of_the_run_before(
     tables.report("speed", "3 kills.", ["contestant", "jobs", "us"], [["ours", "1", "9"]], keys=2)
     assert rows_of(file) == ["| ours | 1 | 9 |"]
     assert file.read_text().count("stays") == file.read_text().count("## speed") == 1
+
+
+def test_the_run_before_says_its_python_where_it_was_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "benchmarks.md"
+    monkeypatch.setattr(tables, "FILE", file)
+    day, _, rest = tables.machine().partition(",")
+    python = rest.rpartition(", ")[2]
+    tables.report("speed", "3 kills.", HEAD, [["ours", "1", "30"]])
+    monkeypatch.setattr(tables.platform, "python_version", lambda: "3.99.1")
+    tables.report("speed", "3 kills.", HEAD, [["ours", "1", "20"]])
+    assert rows_of(file) == ["| ours | 1 | 20 |", f"| before, {day}, {python} | 1 | 30 |"]
