@@ -63,6 +63,9 @@ SYMBOL_OF = {**{s["name"]: s["symbol"] for s in STRATEGIES}, WITNESS: "XAUUSD"}
 LATE_MS = 250.0
 """A tick that the witness sees later than this has been disturbed."""
 
+MAKING_UP = 1.0
+"""Seconds after a pause of the whole tree in which the witness has ticks of it to make up for."""
+
 LONGEST_DAY = 29 * 3600.0
 """Seconds from the first tick of both files to the last."""
 
@@ -113,15 +116,17 @@ def lateness(
     """How much later than others the latest tick was that the witness saw during each fault, ms.
 
     A tick is due at its event time by the replay's pace; how late all ticks of that while are
-    anyhow (the first one's phase) is left out, and so is a fault right after a pause of the whole
+    anyhow (the first one's phase) is left out, and so are faults right after a pause of the whole
     tree, whose ticks the witness is still making up for.
     """
     notes = list(RECORD.iter_unpack(seen.read_bytes()))
     moments = [at for _, at in notes]
     found = []
-    for number, result in enumerate(results):
-        paused = number > 0 and results[number - 1].fault.kind is Kind.PAUSE
-        if result.fault.kind in kinds and not paused:
+    made_up = 0.0
+    for result in results:
+        if result.fault.kind is Kind.PAUSE:
+            made_up = result.wall + result.recovery + MAKING_UP
+        if result.fault.kind in kinds and result.wall >= made_up:
             begin, end = result.wall * 1e6, (result.wall + result.recovery) * 1e6
             during = notes[bisect_left(moments, begin - 2e5) : bisect_right(moments, end)]
             delays = [at - event / speed for event, at in during]

@@ -10,7 +10,7 @@ import pytest
 
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.ticks import Tick
-from mt5crs_shared.market.wire_formats import FORMATS, BadFrameError, Example, Format
+from mt5crs_shared.market.wire_formats import FORMATS, MOST_OPENED, BadFrameError, Example, Format
 
 NOW = 1_767_261_600_000_000
 ATHENS = ZoneInfo("Europe/Athens")
@@ -287,3 +287,23 @@ def test_a_suffixed_symbol_stays_what_it_is(symbol: str) -> None:
     for text in (f"{symbol} 1.1;1.1", f"{symbol}:|:1.1;1.1", f"{symbol}&1;1.1;1.1"):
         assert read(text.encode()).symbol == symbol
     assert read(symbol.encode(), bare.encode()).symbol == symbol
+
+
+def nested(depth: int) -> bytes:
+    """A quote with a field of no concern, in which lists lie in lists."""
+    lists = b"[" * depth + b"]" * depth
+    return b'EURUSD {"symbol": "EURUSD", "bid": 1.1, "ask": 1.1, "more": ' + lists + b"}"
+
+
+def test_how_deep_a_quote_may_nest_is_the_same_in_every_version_of_python_and_at_every_depth() -> (
+    None
+):
+    most = MOST_OPENED - 1  # beside the quote itself
+    assert read(nested(most)).bid == 1.1
+    for depth in (most + 1, 500, 900, 1_000, 4_000):
+        assert refused(nested(depth)) == "of an unknown shape"
+
+    def deep_in_a_stack(calls: int) -> Tick:
+        return deep_in_a_stack(calls - 1) if calls else read(nested(most))
+
+    assert deep_in_a_stack(600).bid == 1.1

@@ -18,6 +18,13 @@ SHOWN = 120
 MAX_FRAME = 8_192
 """Bytes of the largest frame that is looked into; a quote has some hundred."""
 
+MOST_OPENED = 100
+"""Brackets and braces that are opened in a JSON text that is looked into; a quote has one.
+
+How deep a text may nest that can be read is another matter in each version of Python, and in each
+depth of its stack: all readers are to take the same.
+"""
+
 KINDS = ("tick", "TICK", "quote", "QUOTE", "price", "PRICE")
 """What `type` may say where no topic says that it is a quote."""
 
@@ -110,6 +117,9 @@ _decode_fields = msgspec.json.Decoder(Fields, strict=False).decode
 
 def _fields(text: bytes) -> Fields:
     """The fields of a JSON text."""
+    if text.count(b"{") + text.count(b"[") > MOST_OPENED:
+        why = f"more than {MOST_OPENED} lists and objects; a quote is one object"
+        raise BadFrameError("of an unknown shape", why)
     try:
         return _decode_fields(text)
     except Exception as error:
@@ -119,7 +129,7 @@ def _fields(text: bytes) -> Fields:
 def _without_nul(text: bytes, error: Exception) -> Fields:
     """The fields of a text that cannot be read, where only its end, as C and MQL write it, is why.
 
-    Anything may stand there, nested a thousand deep for instance; it is this frame's fault.
+    Anything may stand there; it is this frame's fault.
     """
     if text.endswith(b"\0"):
         return _fields(text.rstrip(b"\0"))
