@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import psutil
 import pytest
 import yaml
 
+from mt5crs_shared.process.installation import epochs_of
 from mt5crs_shared.process.paths import ForeignFolderError, VarPaths
 from tests.integration.test_cli_process import FAST, STRATEGIES, CommandLine
 from tests.system import wait_for
@@ -182,6 +184,8 @@ def test_a_removed_folder_ends_its_processes_and_a_new_one_is_another_life(
     before = system.status()
     old = [before.pid, *(pid for pid in system.pids().values() if pid)]
     epoch = system.strategy("cable").process.epoch
+    # A start within the same second would have the same epochs, and another secret.
+    wait_for(lambda: epochs_of(time.time()) > epoch, "the next second")
     shutil.rmtree(system.var)
     # At once, while all the old ones live; the old feed still has the port for a moment.
     system.call("start", "--detach")

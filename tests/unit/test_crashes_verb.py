@@ -45,3 +45,13 @@ def test_a_death_is_told_in_local_time_as_in_events(
     time.tzset()
     assert heading == "gold, pid 1, epoch 1001, 2026-01-02 07:00:00"
     assert table[1].startswith("2026-01-02 07:00:00  gold")
+
+
+def test_a_tick_that_came_again_and_again_is_shown_as_often(tmp_path: Path) -> None:
+    lines = shown(tmp_path, ticks=(tick(1), tick(8), tick(8), tick(8)), unfinished=tick(8))
+    begin = next(n for n, line in enumerate(lines) if line.startswith("  before "))
+    assert [line[-3:] for line in lines[begin:]] == ["01Z", "08Z", "08Z"]
+
+
+def test_a_time_that_is_none_is_shown_as_it_stands(tmp_path: Path) -> None:
+    assert shown(tmp_path, time="long ago")[0] == "gold, pid 1, epoch 1001, long ago"

@@ -60,7 +60,7 @@ def test_a_life_of_a_removed_folder_had_lower_epochs(tmp_path: Path) -> None:
     begun, file = float(BEGUN), tmp_path / "processes.json"
     first = Registry(file, tmp_path, 0, lambda: begun + 100.0).next_epoch("one")
     file.unlink()
-    assert Registry(file, tmp_path, 0, lambda: begun + 100.002).next_epoch("one") > first
+    assert Registry(file, tmp_path, 0, lambda: begun + 101.0).next_epoch("one") > first
 
 
 def test_what_was_not_saved_is_not_given_out_again(tmp_path: Path) -> None:

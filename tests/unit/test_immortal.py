@@ -1,4 +1,4 @@
-"""Frozen objects: no count changes from 3.12 on, and nothing else does, in any version."""
+"""Frozen objects: no count changes in 3.12 and 3.13, and nothing else does, in any version."""
 
 import subprocess
 import sys
@@ -30,12 +30,39 @@ def run(script: str) -> str:
     return ended.stdout
 
 
-def test_it_is_known_to_work_with_this_interpreter_from_3_12_on() -> None:
-    assert immortal._KNOWN is (sys.version_info >= (3, 12))
+def test_it_is_known_to_work_with_3_12_and_3_13() -> None:
+    assert immortal._KNOWN is (sys.version_info[:2] in ((3, 12), (3, 13)))
+    assert immortal._counts_there()
+
+
+def test_nothing_is_written_where_a_count_does_not_lie() -> None:
+    said = run(
+        """
+immortal._counts_there = lambda: False
+before = sys.getrefcount(Thing)
+print(immortal.freeze(), sys.getrefcount(Thing) - before, gc.get_freeze_count() > 1_000)
+"""
+    )
+    assert said.split() == ["0", "0", "True"]
+
+
+def test_code_of_others_is_not_run_while_it_looks() -> None:
+    said = run(
+        """
+class Touchy:
+    @property
+    def __class__(self):
+        raise RuntimeError("touched")
+
+touchy, dead = Touchy(), weakref.proxy(Thing())
+print(immortal.freeze() > 0)
+"""
+    )
+    assert said.split() == [str(immortal._KNOWN)]
 
 
 @pytest.mark.parametrize("name", ["class", "instance", "code", "constant"])
-def test_what_is_frozen_is_not_counted_from_3_12_on(name: str) -> None:
+def test_what_is_frozen_is_not_counted(name: str) -> None:
     said = run(
         f"""
 made = immortal.freeze()
@@ -109,3 +136,23 @@ print(sys.getrefcount(Worker) - before, gc.get_freeze_count() > 10_000)
 """
     )
     assert said.split() == ["0" if immortal._KNOWN else "10", "True"]
+
+
+def test_nothing_that_must_be_closed_is_there_when_all_is_frozen() -> None:
+    said = run(
+        """
+import collections, io, mmap, socket, sqlite3, types
+held = []
+def look():
+    gc.collect()
+    things = (io.FileIO, mmap.mmap, socket.socket, sqlite3.Connection, zmq.Socket, zmq.Context,
+              types.GeneratorType, types.CoroutineType)
+    held.extend(t for t in gc.get_objects() if isinstance(t, things))
+    return 0
+import zmq
+immortal.freeze = look
+import mt5crs_worker.process.preload, mt5crs_services.preload
+print([t for t in held if not (isinstance(t, io.FileIO) and t.fileno() in (0, 1, 2))])
+"""
+    )
+    assert said.strip() == "[]"

@@ -5,6 +5,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.queues import Queue
@@ -205,14 +206,22 @@ def test_every_process_has_xgboost_where_a_model_may_have_no_tables(
     booster_model = '"gradient_booster":{"model":{'
     assert document.count(booster_model) == 1
     newer.write_text(document.replace(booster_model, booster_model + '"weight_drop":[0.5],'))
+    by_category = tmp_path / "category.json"
+    by_number = '"split_type":[0,'
+    assert by_number in document
+    by_category.write_text(document.replace(by_number, '"split_type":[1,', 1))
     torn = tmp_path / "torn.json"
     torn.write_text(document[:-10])
     ubj = tmp_path / "model.ubj"
     booster = xgboost.Booster()
     booster.load_model(model)
     booster.save_model(ubj)
-    for other in (dart, newer, torn, ubj):
+    for other in (dart, newer, by_category, torn, ubj):
         assert prepared_models.unprepared(named(folder, model, other)) is None
+    assert prepared_models.unprepared(named(folder, model)) is not None
+    with monkeypatch.context() as small:
+        small.setattr(prepared_models, "MOST_NODES", 100)
+        assert prepared_models.unprepared(named(folder, model)) is None
     monkeypatch.setattr(prepared_models, "MOST_BYTES", len(document) - 1)
     assert prepared_models.unprepared(named(folder, model)) is None
 
@@ -287,3 +296,32 @@ def test_who_hangs_while_preparing_is_not_waited_for(
         fcntl.flock(held, fcntl.LOCK_EX)
         assert answers(model) == right(model)
     assert kept.exists()
+
+
+def test_a_claimed_model_is_waited_for_until_it_is_made_or_whoever_claimed_it_has_ended(
+    folder: Path,
+) -> None:
+    kept = PreparedModels(folder)
+    claimed = kept.claim("one")
+    assert claimed is not None
+    assert PreparedModels(folder).claim("one") is None, "somebody is at it"
+    child = os.fork()
+    if child == 0:
+        time.sleep(60.0)  # it is killed
+        os._exit(0)
+    os.close(claimed)
+    assert PreparedModels(folder).claim("one") is None, "the forked one is"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+    again = kept.claim("one")
+    assert again is not None
+    with kept.preparing("one", again):
+        assert PreparedModels(folder).claim("one") is None
+    last = PreparedModels(folder).claim("one")
+    assert last is not None
+    os.close(last)
+
+
+def test_nothing_can_be_claimed_where_no_file_can_be_made(tmp_path: Path) -> None:
+    assert PreparedModels(tmp_path / "none").claim("one") is None

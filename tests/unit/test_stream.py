@@ -14,7 +14,7 @@ from mt5crs_services.service import BacklogServer
 from mt5crs_shared.configuration.loading import load_config
 from mt5crs_shared.market import wire
 from mt5crs_shared.market.backlog import BacklogRequest, TickMark
-from mt5crs_shared.market.reader import ANSWER_WITHIN, ASK_UNCONNECTED, Reader
+from mt5crs_shared.market.reader import ANSWER_WITHIN, Reader
 from mt5crs_shared.market.stream import GIVE_UP, TickStream
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.process.paths import VarPaths
@@ -329,20 +329,6 @@ def test_patience_ends_though_each_question_is_waited_for(market: Market) -> Non
         later += step
         market.turn()
     assert market.taken == [tick(YEN, 1)]
-
-
-def test_who_asks_before_the_connection_is_made_asks_again_at_once_and_then_less_often() -> None:
-    reader = Reader(YEN, None)
-    waits = []
-    for _ in range(6):
-        reader.on_asked(0, 100.0)
-        waits.append(round(reader.ask_at - 100.0, 6))
-    assert waits == [0.002, 0.004, 0.008, 0.016, 0.03, 0.03]
-
-    reader.on_asked(1, 100.0)
-    assert reader.ask_at == 100.0 + ANSWER_WITHIN
-    reader.on_asked(0, 200.0)
-    assert reader.ask_at == 200.0 + ASK_UNCONNECTED
 
 
 def test_the_first_look_asks_before_anything_was_heard(market: Market) -> None:

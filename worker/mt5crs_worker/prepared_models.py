@@ -21,7 +21,7 @@ import msgspec
 
 from mt5crs_shared.process.files import read_regular, replace_file
 from mt5crs_worker.features import FEATURES
-from mt5crs_worker.tree_ensemble import Tables
+from mt5crs_worker.tree_ensemble import MOST_NODES, Tables
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(PreparedModel).decode
 
 
+class _Tree(msgspec.Struct):
+    split_type: tuple[int, ...] = ()
+    """Of each node; 0: by a number."""
+
+
 class _Trees(msgspec.Struct, frozen=True):
+    trees: tuple[_Tree, ...] = ()
     weight_drop: tuple[float, ...] = ()
     """What each of them counts; XGBoost from 3.4 on calls DART a gbtree that has this."""
 
@@ -157,11 +163,30 @@ class PreparedModels:
             os.utime(path)  # it is of use still
         return found
 
+    def claim(self, blake2: str) -> int | None:
+        """Say that a model is being prepared, unless somebody is at it.
+
+        Returns:
+            A descriptor for `preparing`. The others wait until all processes that have it, by a
+            fork, have closed it or ended. None: somebody is at it, or it cannot be said.
+        """
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            lock = self._open_lock(blake2)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.pop_all()
+            return lock
+        return None
+
     @contextlib.contextmanager
-    def preparing(self, blake2: str) -> Iterator[None]:
+    def preparing(self, blake2: str, claimed: int | None = None) -> Iterator[None]:
         """While a model is prepared; another process that does is waited for, but not for long.
 
         Nothing is waited for inside another one of the same model.
+
+        Args:
+            blake2: The model.
+            claimed: What `claim` gave for it; closed at the end.
         """
         if self._folder is None or blake2 in self._preparing:
             yield
@@ -169,9 +194,10 @@ class PreparedModels:
         with contextlib.ExitStack() as stack:
             # Without it two make the same.
             with contextlib.suppress(OSError):
-                lock = os.open(self._path(blake2, "lock"), _LOCK_FLAGS, 0o600)
+                lock = self._open_lock(blake2) if claimed is None else claimed
                 stack.callback(os.close, lock)
-                _wait_for(lock)
+                if claimed is None:
+                    _wait_for(lock)
             self._preparing.add(blake2)
             stack.callback(self._preparing.discard, blake2)
             yield
@@ -187,6 +213,9 @@ class PreparedModels:
         except OSError as error:
             logger.warning("a prepared model cannot be kept: %s", error)
         self._remove_unused()
+
+    def _open_lock(self, blake2: str) -> int:
+        return os.open(self._path(blake2, "lock"), _LOCK_FLAGS, 0o600)
 
     def _path(self, blake2: str, kind: str) -> Path:
         assert self._folder is not None
@@ -223,18 +252,29 @@ def unprepared(named: str) -> dict[str, str] | None:
             if kept.is_untabled(blake2) or not _may_be_tabled(body):
                 return None
             missing[blake2] = model
+            if len(missing) > MOST_BESIDE:
+                return None
     except (OSError, ValueError):
         return None
-    return missing if len(missing) <= MOST_BESIDE else None
+    return missing
 
 
 def _may_be_tabled(body: bytes) -> bool:
-    """Whether a model's file is JSON of trees that are simply added up; of UBJ it is not known."""
+    """Whether a model's file is JSON of trees that have tables; of UBJ it is not known.
+
+    It is what `tree_ensemble.tables_of` refuses, as far as it can be seen without XGBoost.
+    """
     try:
         booster = _decode_file(body).learner.gradient_booster
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
-    return booster.name == "gbtree" and not booster.model.weight_drop
+    trees = booster.model.trees
+    return (
+        booster.name == "gbtree"
+        and not booster.model.weight_drop
+        and not any(any(tree.split_type) for tree in trees)
+        and sum(len(tree.split_type) for tree in trees) <= MOST_NODES
+    )
 
 
 def model_digest(body: bytes) -> str:

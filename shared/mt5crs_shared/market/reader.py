@@ -182,6 +182,8 @@ class Reader:
         """So many seconds do not count: nobody could have answered in them."""
         if self.waiting_since is not None:
             self.waiting_since += seconds
+        if self.asking_since is not None:
+            self.asking_since += seconds
 
     def block(self, blocked: bool, now: float) -> bool:
         """Note, and say, that it waits for another symbol; patience begins when it can ask."""

@@ -18,11 +18,12 @@ SHOWN = 120
 MAX_FRAME = 8_192
 """Bytes of the largest frame that is looked into; a quote has some hundred."""
 
-MOST_OPENED = 100
-"""Brackets and braces that are opened in a JSON text that is looked into; a quote has one.
+MOST_OPENED = 500
+"""Brackets and braces that are opened in a JSON text that is looked into.
 
-How deep a text may nest that can be read is another matter in each version of Python, and in each
-depth of its stack: all readers are to take the same.
+A quote has one, and some 400 with 200 levels of the book on each side. How deep a text may nest
+that can be read is another matter in each version of Python, and in each depth of its stack: all
+readers are to take the same.
 """
 
 KINDS = ("tick", "TICK", "quote", "QUOTE", "price", "PRICE")

@@ -36,12 +36,21 @@ def freeze() -> int:
     """
     gc.collect()
     made = 0
-    if _KNOWN:
+    if _KNOWN and _counts_there():
         for thing in _mortal().values():
             ctypes.c_uint32.from_address(id(thing)).value = _COUNT
             made += 1
     gc.freeze()
     return made
+
+
+def _counts_there() -> bool:
+    """Whether a count lies where it is written to, seen on an object of no concern."""
+    thing = object()
+    count = ctypes.c_uint32.from_address(id(thing))
+    before = count.value
+    more = [thing] * 10
+    return count.value == before + len(more) == sys.getrefcount(thing) - 1
 
 
 def _mortal() -> dict[int, object]:
@@ -56,7 +65,7 @@ def _mortal() -> dict[int, object]:
             for address, thing in {id(thing): thing for thing in seen}.items()
             if address not in found
             and sys.getrefcount(thing) < _COUNT
-            and not isinstance(thing, types.FrameType)
+            and type(thing) is not types.FrameType
         }
         found |= new
         seen = gc.get_referents(*new.values())
@@ -66,7 +75,7 @@ def _mortal() -> dict[int, object]:
 
 def _constants(thing: object) -> tuple[object, ...]:
     """What code refers to: the garbage collector does not know it."""
-    if not isinstance(thing, types.CodeType):
+    if type(thing) is not types.CodeType:
         return ()
     return (
         thing.co_consts,

@@ -24,13 +24,14 @@ the last few numbers. Starting a new thousand, which is forced to the disk, neve
 """
 
 BEGUN = 1_767_225_600
-"""2026-01-01 in seconds. A start's thousand is at least that of its millisecond, counted from here,
-so that no life of a folder that was removed since had the same."""
+"""2026-01-01 in seconds. A start's thousand is at least that of the second it falls in, counted
+from here, so that no life of a folder that was removed in an earlier one had the same. A process of
+one that was removed within that second has another secret."""
 
 
 def epochs_of(wall: float) -> int:
     """Where the epochs of a supervisor that starts at a wall time, in seconds, begin at least."""
-    return round((wall - BEGUN) * 1000.0) * EPOCHS_PER_START
+    return (round(wall) - BEGUN) * EPOCHS_PER_START
 
 
 class InstallationError(Mt5crsError):

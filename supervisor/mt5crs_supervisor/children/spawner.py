@@ -2,7 +2,7 @@
 
 import contextlib
 import selectors
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 
 import msgspec
@@ -24,6 +24,9 @@ from mt5crs_supervisor.processes.registry import Entry, Registry
 
 _AT_REST = frozenset({State.STOPPED, State.STOPPING, State.QUARANTINED})
 """States in which a child needs no process soon."""
+
+REAPING = 0.2
+"""Seconds of one turn for those who have ended."""
 
 
 class Spawner:
@@ -145,9 +148,17 @@ class Spawner:
         """A descriptor that can be read when a process has ended, or may have; see `ended`."""
         return self._ends.fileno()
 
-    def ended(self) -> list[Child]:
-        """Whose process has ended, or may have."""
-        return [key.data for key, _ in self._ends.select(0.0)]
+    def ended(self) -> Iterator[Child]:
+        """Whose process has ended, or may have.
+
+        Whoever is left over after :data:`REAPING` seconds comes at the next turn: the exit code of
+        one may be waited for, and meanwhile nobody's lease is renewed.
+        """
+        until = self._monotonic() + REAPING
+        for key, _ in self._ends.select(0.0):
+            yield key.data
+            if self._monotonic() > until:
+                return
 
     def forget(self, child: Child, handle: Handle) -> None:
         """Its process has ended."""

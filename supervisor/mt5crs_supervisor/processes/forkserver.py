@@ -138,14 +138,14 @@ def discard() -> None:
         Path(where).mkdir(mode=0o700, exist_ok=True)
 
 
-def forget_children() -> None:
-    """Have multiprocessing keep no list of the children: their handles watch them.
+def forget_child(process: multiprocessing.process.BaseProcess) -> None:
+    """Have multiprocessing not list a child that has been started: its handle watches it.
 
-    It would ask each of them at every start of another one whether it lives, and wait at this
-    process's end for children whose end it cannot see: what a strategy has started may outlive it
-    and hold the pipe.
+    It would be asked at every start of another one whether it lives, and be waited for at this
+    process's end, which may not be seen: what a strategy has started may outlive it and hold the
+    pipe.
     """
-    getattr(multiprocessing.process, "_children", set()).clear()
+    getattr(multiprocessing.process, "_children", set()).discard(process)
 
 
 def stop_forkserver() -> None:

@@ -189,7 +189,7 @@ class ForkserverLauncher:
         )
         with self._timed(), _bare_main(), forkserver.uninterrupted():
             process.start()
-        forkserver.forget_children()
+        forkserver.forget_child(process)
         return ProcessHandle(process)
 
 

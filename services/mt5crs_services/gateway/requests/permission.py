@@ -7,8 +7,8 @@ from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import Submit
 from mt5crs_shared.process.installation import Installation
 
-STEP = 100_000_000_000
-"""How far an epoch may lie above those known: 100,000,000 starts of the supervisor, or a day of
+STEP = 100_000_000
+"""How far an epoch may lie above those known: 100,000 starts of the supervisor, or a day of
 them. More than that would fence a strategy off from its own supervisor's next numbers."""
 
 

@@ -84,7 +84,9 @@ def in_full(report: CrashReport) -> list[str]:
 
 def _last_ticks(report: CrashReport) -> list[str]:
     """The ticks that it had processed, the newest last."""
-    processed = [tick for tick in report.ticks if tick != report.unfinished]
+    processed = list(report.ticks)
+    if processed and processed[-1] == report.unfinished:
+        del processed[-1]
     label = "before" if report.unfinished is not None else "ticks"
     return [
         f"  {'' if line else label:<9} {_quote(tick)}"
@@ -102,5 +104,8 @@ def _quote(tick: Tick) -> str:
 
 
 def _moment(time: str) -> str:
-    """Local time, as `events` has it."""
-    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S}"
+    """Local time, as `events` has it; what is no time, as it stands in the file."""
+    try:
+        return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return time
