@@ -141,7 +141,7 @@ print(sys.getrefcount(Worker) - before, gc.get_freeze_count() > 10_000)
 def test_nothing_that_must_be_closed_is_there_when_all_is_frozen() -> None:
     said = run(
         """
-import collections, io, mmap, socket, sqlite3, types
+import io, mmap, socket, sqlite3, types
 held = []
 def look():
     gc.collect()

@@ -2,19 +2,16 @@
 
 import itertools
 import os
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from mt5crs_shared.configuration.loading import load_config
 from mt5crs_supervisor.children.spawner import REAPING, Spawner
 from tests.system import ROOT
-from tests.unit.child_cases import Bench, FakeHandle
+from tests.unit.child_cases import Bench
 
 
-def test_whoever_waits_for_exit_codes_takes_leave_of_the_others_at_the_next_turn(
-    tmp_path: Path,
-) -> None:
+def test_whoever_waits_for_exit_codes_takes_leave_of_the_others_at_the_next_turn() -> None:
     config = load_config(ROOT / "config" / "strategies.yaml")
     nobody: Any = None
     registry: Any = SimpleNamespace(record=lambda *_: None)
@@ -23,12 +20,13 @@ def test_whoever_waits_for_exit_codes_takes_leave_of_the_others_at_the_next_turn
         config, nobody, nobody, registry, nobody, nobody, lambda: next(seconds), nobody, nobody
     )
     ended, living = 5, 2
-    children, ends = [], []
-    for number in range(ended + living):
-        child, handle = Bench().child, FakeHandle(100 + number)
+    handles, ends = [], []
+    for _ in range(ended + living):
+        bench = Bench()
+        handle = bench.process()
         handle.exit_fd, end = os.pipe()
-        spawner._watch(child, handle)
-        children.append((child, handle))
+        spawner._watch(bench.child, handle)
+        handles.append(handle)
         ends.append(end)
     for end in ends[:ended]:
         os.close(end)
@@ -37,10 +35,10 @@ def test_whoever_waits_for_exit_codes_takes_leave_of_the_others_at_the_next_turn
     while found := list(spawner.ended()):
         turns.append(len(found))
         for child in found:
-            handle = next(handle for known, handle in children if known is child)
-            spawner.forget(child, handle)
+            assert child.spawn.handle is not None
+            spawner.forget(child, child.spawn.handle)
     assert turns == [2, 2, 1]
     for end in ends[ended:]:
         os.close(end)
-    for _, handle in children:
+    for handle in handles:
         os.close(handle.exit_fd)

@@ -196,8 +196,7 @@ class PreparedModels:
             with contextlib.suppress(OSError):
                 lock = self._open_lock(blake2) if claimed is None else claimed
                 stack.callback(os.close, lock)
-                if claimed is None:
-                    _wait_for(lock)
+                _wait_for(lock)  # not at all, where it is claimed
             self._preparing.add(blake2)
             stack.callback(self._preparing.discard, blake2)
             yield

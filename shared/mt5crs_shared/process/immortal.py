@@ -35,13 +35,11 @@ def freeze() -> int:
         processes need more memory, and that is all.
     """
     gc.collect()
-    made = 0
-    if _KNOWN and _counts_there():
-        for thing in _mortal().values():
-            ctypes.c_uint32.from_address(id(thing)).value = _COUNT
-            made += 1
+    mortal = _mortal() if _KNOWN and _counts_there() else {}
+    for address in mortal:
+        ctypes.c_uint32.from_address(address).value = _COUNT
     gc.freeze()
-    return made
+    return len(mortal)
 
 
 def _counts_there() -> bool:
