@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import psutil
 
-from benchmarks.many import RATE
+from benchmarks.many import LONG, RATE
 from benchmarks.scrape import SETTLED, used_by
 from benchmarks.tables import report
 from tests.system import BARS, Pulse, System, free_port, wait_for
@@ -70,9 +70,10 @@ def measured(system: System, pids: list[int], seconds: float) -> list[float]:
     return [*(value / seconds * 1e3 for value in used), latency]
 
 
-def own_memory(pid: int) -> float:
-    """MB that would be free without this process: what it shares counts by its share."""
-    return float(psutil.Process(pid).memory_full_info().pss) / 1e6
+def memory(pid: int) -> list[str]:
+    """MB that would be free without this process, and MB with all that it shares with others."""
+    held = psutil.Process(pid).memory_full_info()
+    return [f"{held.pss / 1e6:.1f}", f"{held.rss / 1e6:.1f}"]
 
 
 @contextlib.contextmanager
@@ -111,11 +112,19 @@ def figures(count: int, seconds: float) -> list[str]:
         pids = [system.status().pid, system.pid("page")]
         alone = measured(system, pids, seconds)
         with looking(port, VIEWERS) as viewers:
+            time.sleep(SETTLED)  # until it holds what it needs for them
+            first = memory(pids[1])
             watched = measured(system, pids, seconds)
             read = viewers[0].read / seconds
-        memory = own_memory(pids[1])
+            last = memory(pids[1])
     pairs = [value for both in zip(alone, watched, strict=True) for value in both]
-    return [str(count), *(f"{value:.1f}" for value in pairs), f"{read / 1e3:.1f}", f"{memory:.0f}"]
+    return [
+        str(count),
+        *(f"{value:.1f}" for value in pairs),
+        f"{read / 1e3:.1f}",
+        *first,
+        *last,
+    ]
 
 
 @click.command()
@@ -136,10 +145,13 @@ def main(counts: str, seconds: float) -> None:
         "a decision, us",
         "with three pages",
         "kB/s to each",
-        "page, MB (PSS)",
+        "page at first, MB (PSS)",
+        "RSS",
+        "at the end, MB (PSS)",
+        "RSS",
     ]
     note = f"{seconds:g} s without a viewer, then {seconds:g} s with {VIEWERS}."
-    report("pages open", note, head, rows)
+    report("pages open" if seconds < LONG else "pages open for long", note, head, rows)
 
 
 if __name__ == "__main__":
