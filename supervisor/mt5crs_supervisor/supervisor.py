@@ -108,8 +108,8 @@ class Supervisor:
         """All children, services first."""
         return self.roster.children
 
-    def standby_of(self, child: Child) -> int | None:
-        """The process that stands by for a child; None: none does."""
+    def standby_of(self, child: Child) -> tuple[int | None, str]:
+        """The process that stands by for a child, warm; None: none does. And why none can."""
         return self._spawner.standby_of(child)
 
     def run(self, until: float | None = None, earlier_error: str = "") -> None:

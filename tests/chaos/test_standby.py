@@ -69,6 +69,17 @@ def test_one_that_is_killed_is_replaced_and_one_of_a_stopped_strategy_ends(tmp_p
         wait_for(lambda: not system.processes(), "every process to end")
 
 
+def test_one_that_is_stopped_takes_nothing_over(tmp_path: Path) -> None:
+    with running(tmp_path, [entry(tmp_path, "victim", standby=True)]) as system:
+        stopped, trading = standby_of(system, "victim"), system.pid("victim")
+        psutil.Process(stopped).suspend()
+        os.kill(trading, signal.SIGKILL)
+        system.wait_back("victim", trading)
+        assert system.pid("victim") != stopped
+        assert system.strategy("victim").process.restarts == 1
+        wait_for(lambda: ended(stopped), "what was stopped to be ended")
+
+
 SOURCE = """
 import os, pathlib, time
 from mt5crs_worker.strategy import HOLD, Strategy
@@ -146,7 +157,10 @@ def test_a_file_that_fails_meanwhile_is_told_and_stops_nobody(tmp_path: Path) ->
 
         assert "ZeroDivisionError" in wait_for(told, "why none stands by")
         assert "my_strategies.py:8" in told()
-        assert system.strategy("mine").process.standby is None
+        process = system.strategy("mine").process
+        assert process.standby is None and process.no_standby == told()
+        for command in (["status"], ["explain", "mine"]):
+            assert told() in " ".join(system.call(*command).stdout.split())
         assert system.pid("mine") == trading
         (tmp_path / "fail").unlink()
         os.kill(trading, signal.SIGKILL)

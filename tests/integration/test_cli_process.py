@@ -291,7 +291,7 @@ class TestDemo:
         result = installation.call("demo")
         assert result.returncode == 1
         assert "the feed cannot publish" in result.stderr
-        assert "somebody publishes there already" in result.stderr
+        assert "another program has that port" in result.stderr
         installation.assert_nothing_left()
 
 

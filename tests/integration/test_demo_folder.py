@@ -61,7 +61,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_a_demo_is_looked_at_while_it_alone_runs_and_where_no_folder_is_named(desk: Desk) -> None:
     front = desk.begin_demo()
-    assert f"no supervisor is running on {desk.var}\n" in desk.plain("status", "--var-dir", "var")
+    assert f"no supervisor is running on {desk.var}; " in desk.plain("status", "--var-dir", "var")
     assert "a demo runs on var/demo, and publishes a made-up" in desk.plain("start", "--detach")
     assert "`--var-dir var/demo stop` ends it" in desk.plain("start")
     said = desk.kill_demo(front)
@@ -76,7 +76,7 @@ def test_a_demo_is_looked_at_while_it_alone_runs_and_where_no_folder_is_named(de
         psutil.Process(pid).kill()
     wait_for(lambda: not desk.children_of_demo(), "a demo that is gone")
     assert (desk.var / "demo" / "supervisor.pid").exists(), "what a kill leaves"
-    assert f"no supervisor is running on {desk.var}\n" in desk.plain("status")
+    assert f"no supervisor is running on {desk.var}; " in desk.plain("status")
     assert "started" in desk.plain("start", "--detach")
 
 

@@ -228,8 +228,8 @@ def test_an_error_is_survived_in_python_too(
 def test_nobody_is_left_where_nobody_ran(tmp_path: Path) -> None:
     system = CommandLine(tmp_path, STRATEGIES)
     assert described(system.paths) == ""
-    result = system.call("status")
-    assert result.stderr.strip() == f"error: no supervisor is running on {system.var}"
+    told = system.call("status").stderr.strip()
+    assert told == f"error: no supervisor is running on {system.var}; `start` begins one"
 
 
 def test_too_few_files_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class FakeHandle:
         self.pid = pid
         self.born = ""
         self.exit_fd = -1
+        self.warm_cpu: float | None = None
         self.signals: list[int] = []
         self.closed = False
         self.load_now = Load(runnable=False, cpu=0.0)

@@ -246,6 +246,18 @@ def test_a_forgotten_init_says_what_to_write(kind: str) -> None:
         load_strategy(config(strategy=f"{HERE}:{kind}"), SYMBOL)
 
 
+class Lonely(Told):
+    def __init__(self) -> None:
+        raise AssertionError("nobody can make it")
+
+
+def test_an_init_that_takes_nothing_is_named_with_its_line_and_what_it_is_given() -> None:
+    line = Lonely.__init__.__code__.co_firstlineno
+    given = rf"it is made with \(config, symbol\): Lonely.__init__ \(test_answers.py:{line}\)"
+    with pytest.raises(StrategyError, match=given):
+        load_strategy(config(strategy=f"{HERE}:Lonely"), SYMBOL)
+
+
 @pytest.mark.parametrize("warmup", ["20", 0, 257, 20.0, None])
 def test_a_warmup_is_a_number_of_bars(monkeypatch: pytest.MonkeyPatch, warmup: object) -> None:
     monkeypatch.setattr(Told, "warmup", warmup)

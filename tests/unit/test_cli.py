@@ -75,7 +75,8 @@ def test_usage_errors_end_with_2(arguments: list[str], tmp_path: Path) -> None:
 def test_nothing_running_ends_with_3(arguments: list[str], tmp_path: Path) -> None:
     result = run(tmp_path, *arguments)
     assert result.exit_code == ExitCode.NOT_RUNNING
-    assert result.stderr == f"error: no supervisor is running on {tmp_path}\n"
+    hint = "" if arguments == ["stop"] else "; `start` begins one"
+    assert result.stderr == f"error: no supervisor is running on {tmp_path}{hint}\n"
     assert result.stdout == ""
 
 

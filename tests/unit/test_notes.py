@@ -16,6 +16,14 @@ def test_the_command_stays(width: int, most: int) -> None:
     assert lines[0].startswith("yen: ") and lines[-1].endswith("`restart yen`")
 
 
+def test_when_a_command_helps_stays_with_it_where_there_is_room() -> None:
+    when = "see `logs yen`, mend it, then `reload` where it is the YAML's, else `restart yen`"
+    told = " ".join(note_lines([Note(f"{LONG}; {when}")], 80, 3))
+    assert f"… {when}" in " ".join(told.split())
+    (line,) = note_lines([Note(f"{LONG}; {when}")], 80, 1)
+    assert line.endswith("… `restart yen`")
+
+
 def test_what_fits_is_left_as_it_is() -> None:
     assert note_lines([Note("short; `stop`")], 80, 1) == ["short; `stop`"]
 

@@ -28,6 +28,7 @@ def child(name: str = "eurusd_trend_v1", **changes: object) -> ChildStatus:
         degraded="",
         queued=None,
         standby=None,
+        no_standby="",
         pid=4242,
         epoch=1001,
         uptime=125.0,

@@ -11,7 +11,7 @@ import pytest
 
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process.standby import LONGEST, Warm, stamps
-from mt5crs_supervisor.processes.handle import ExitStatus
+from mt5crs_supervisor.processes.handle import ExitStatus, Load
 from mt5crs_supervisor.processes.standbys import (
     ENDED,
     ENDED_WARM,
@@ -97,6 +97,24 @@ def test_one_that_is_not_warm_is_left_to_get_warm(bench: Bench) -> None:
     assert not bench.handle.closed
     bench.say([])
     assert bench.begins()
+
+
+def test_one_that_is_stopped_is_ended(bench: Bench) -> None:
+    """It would hear nothing, and a start may take a minute before anybody wonders."""
+    bench.standbys.keep(SPEC, 0.0)
+    bench.say([])
+    bench.handle.load_now = Load(runnable=False, cpu=1.0, stopped=True)
+    assert not bench.begins()
+    assert bench.handle.signals == [signal.SIGKILL]
+
+
+def test_one_that_takes_over_is_judged_from_the_time_it_had_used(bench: Bench) -> None:
+    bench.standbys.keep(SPEC, 0.0)
+    bench.say([])
+    assert bench.handle.warm_cpu is None
+    bench.handle.load_now = Load(runnable=False, cpu=1.5)
+    assert bench.begins()
+    assert bench.handle.warm_cpu == 1.5
 
 
 def test_one_that_has_read_what_is_another_file_by_now_is_ended(

@@ -139,21 +139,21 @@ def _forget(strategy: Answering) -> None:
 def _checked(strategy: Answering, method: Callable[..., object], said: object) -> Answer:
     signal = _signal(said)
     if signal is None:
-        raise AnswerError(f"{_place(method)} answered {shown(said)}; it must answer {ALLOWED}")
+        raise AnswerError(f"{place(method)} answered {shown(said)}; it must answer {ALLOWED}")
     note: object = strategy.note
     if not isinstance(note, str):
-        raise AnswerError(f"{_place(method)} set note to {shown(note)}; it must be a text")
+        raise AnswerError(f"{place(method)} set note to {shown(note)}; it must be a text")
     probability: object = strategy.probability
     if probability is not None and not _is_probability(probability):
         raise AnswerError(
-            f"{_place(method)} set probability to {shown(probability)}; "
+            f"{place(method)} set probability to {shown(probability)}; "
             "it must be a number in [0, 1], or None"
         )
     if signal != HOLD:
         try:
             plain_state(strategy.state)
         except StateError as error:
-            raise StateError(f"after {_place(method)}: {error}") from None
+            raise StateError(f"after {place(method)}: {error}") from None
     return Answer(
         signal=signal,
         note=one_line(note, NOTE_LENGTH),
@@ -178,8 +178,8 @@ def _is_probability(value: object) -> bool:
     return math.isfinite(number) and 0.0 <= number <= 1.0
 
 
-def _place(method: Callable[..., object]) -> str:
-    """``Breakout.on_bar (my_strategies.py:12)``."""
+def place(method: Callable[..., object]) -> str:
+    """Where a method of a trader's stands: ``Breakout.on_bar (my_strategies.py:12)``."""
     name = getattr(method, "__qualname__", "the strategy")
     code = getattr(method, "__code__", None)
     if code is None:

@@ -16,7 +16,7 @@ from mt5crs_shared.trading.orders import Fill
 from mt5crs_shared.wording import nearest, shown
 from mt5crs_worker import features
 from mt5crs_worker.adapter import LiveStrategyAdapter
-from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, describe_answer, plain_state
+from mt5crs_worker.answers import BUY, EXIT, HOLD, SELL, Signal, describe_answer, place, plain_state
 from mt5crs_worker.bars import WINDOW, BarWindow
 from mt5crs_worker.features.source import FeatureSource
 
@@ -180,7 +180,7 @@ def load_strategy(config: StrategyConfig, symbol: SymbolSpec) -> Strategy:
     except Mt5crsError:
         raise
     except (Exception, SystemExit) as error:
-        hint = f"; {_SUPER}" if _is_bare(found, error) else ""
+        hint = f"; {_SUPER}" if _is_bare(found, error) else _called_as(found, error)
         raise StrategyError(
             f"strategy: {config.strategy} failed: {describe_answer(error)}{hint}"
         ) from error
@@ -201,6 +201,13 @@ def _is_bare(found: type[Strategy], error: BaseException) -> bool:
     if not isinstance(error, AttributeError):
         return False
     return error.name in _OWN and isinstance(error.obj, found)
+
+
+def _called_as(found: type[Strategy], error: BaseException) -> str:
+    """What it is made with, where its code was not even begun; empty: it was."""
+    if not isinstance(error, TypeError) or (error.__traceback__ and error.__traceback__.tb_next):
+        return ""
+    return f"; it is made with (config, symbol): {place(found.__init__)}"
 
 
 def _check_warmup(warmup: object, config: StrategyConfig) -> None:

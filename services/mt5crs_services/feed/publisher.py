@@ -181,7 +181,8 @@ class Publisher:
         except zmq.ZMQError as error:
             socket.close(0)
             hint = (
-                "somebody publishes there already; stop them, or remove global.feed"
+                "another program has that port: stop it, or name another one in "
+                "global.zmq_market_url; a market of your own needs no feed"
                 if error.errno == zmq.EADDRINUSE
                 else "check global.zmq_market_url"
             )

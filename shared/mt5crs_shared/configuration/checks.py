@@ -156,7 +156,8 @@ def _address_problem(address: str, extra: str, *needed: str) -> str:
         return "a port of 1 to 65535"
     for package in needed:
         if importlib.util.find_spec(package) is None:
-            return f"the package {package}: pip install 'mt5crs-supervisor[{extra}]'"
+            install = f"pip install 'mt5crs-supervisor[{extra}]'"
+            return f"the package {package}, which is not installed: {install}"
     return ""
 
 

@@ -48,6 +48,7 @@ def notes(report: StatusReport) -> list[Note]:
     wrong += [(s.process.name, kept_open(s)) for s in (*report.strategies, *report.former)]
     processes = [*report.services, *(row.process for row in report.strategies)]
     besides = [(child.name, _died_lately(child)) for child in processes]
+    besides += [(child.name, _no_standby(child)) for child in processes]
     besides += [(s.process.name, _untraded(s)) for s in report.strategies if not _note(s.process)]
     return [
         *([Note(plain(changed))] if changed else []),
@@ -119,6 +120,13 @@ def _died_lately(child: ChildStatus) -> str:
     if child.state != State.RUNNING or child.degraded or up is None or up >= LATELY:
         return ""
     return f"back for {duration(up)}, after: {child.died_of}" if child.died_of else ""
+
+
+def _no_standby(child: ChildStatus) -> str:
+    """That the next death takes the usual way though a standby is wanted; empty: it does not."""
+    if child.state != State.RUNNING or not child.no_standby:
+        return ""
+    return f"no process stands by for it: {child.no_standby}"
 
 
 def kept_open(row: StrategyStatus) -> str:

@@ -32,6 +32,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
             worked; null: never died.
         preloaded: Forked with its modules in place; null before its first word.
         standby: Process that stands by for it, warm; null: none does.
+        no_standby: Why none can, where one is wanted; empty: one does, or will soon.
         memory: Resident bytes, by its last beat.
         cpu: Percent of one core over its last beats.
         last_error: The last error of a strategy's code that fails just now, or else the reason of
@@ -55,6 +56,7 @@ class ChildStatus(msgspec.Struct, frozen=True):
     recovery_ms: float | None
     preloaded: bool | None
     standby: int | None
+    no_standby: str
     memory: int
     cpu: float
     last_error: str

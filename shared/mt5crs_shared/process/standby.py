@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from setproctitle import setproctitle
 
+from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.messages import ChildSpec
 from mt5crs_shared.process import entry
 from mt5crs_shared.process.environment import forget_service_manager
@@ -81,7 +82,7 @@ def run_standby(encoded_spec: bytes, preload_module: str, warm_up: str, line: so
     try:
         files = pkgutil.resolve_name(warm_up)(spec)
     except (Exception, SystemExit) as error:
-        fault = describe_error(error)
+        fault = str(error) if isinstance(error, Mt5crsError) else describe_error(error)
     faulthandler.cancel_dump_traceback_later()
     read = stamps([*files, *_imported_since(before)])
     if newer := [path for path, (_, _, changed_ns) in read.items() if changed_ns >= begun_ns]:

@@ -27,7 +27,11 @@ def verdict_on(
     """
     if spawn.times.ready is None:
         spawned = spawn.times.spawned if spawn.times.spawned is not None else now
-        return of_start(max(spawned, spawn.judged_from), now, settings)
+        begun = max(spawned, spawn.judged_from)
+        warm_cpu = spawn.handle.warm_cpu if spawn.handle is not None else None
+        if warm_cpu is not None and spawn.preloaded is None:
+            return of_takeover(now - begun, settings, load, warm_cpu)
+        return of_start(begun, now, settings)
     cpu = spawn.beat.usage.cpu if spawn.beat is not None else 0.0
     return of_silence(now - spawn.beat_at, settings, load, cpu)
 
@@ -37,6 +41,15 @@ def of_start(begun: float, now: float, settings: SupervisorConfig) -> Verdict | 
     if now - begun <= settings.start_timeout:
         return None
     return Verdict(Cause.BOOT, f"not ready after {settings.start_timeout:g} s")
+
+
+def of_takeover(
+    silent: float, settings: SupervisorConfig, load: Callable[[], Load], warm_cpu: float
+) -> Verdict | None:
+    """A process that stood by, and has not said that it has begun; see `of_silence`."""
+    if silent <= settings.hang_after or _is_starved(silent, settings, load, warm_cpu):
+        return None
+    return Verdict(Cause.BOOT, f"it stood by, and has not begun after {silent:.1f} s")
 
 
 def of_silence(

@@ -122,9 +122,10 @@ class Spawner:
                 if fault:
                     self.notify(NoStandby(child.name, fault))
 
-    def standby_of(self, child: Child) -> int | None:
-        """The process that stands by for a child; None: none does."""
-        return self._launcher.standbys.pid(child.name)
+    def standby_of(self, child: Child) -> tuple[int | None, str]:
+        """The process that stands by for a child, warm; None: none does. And why none can."""
+        standbys = self._launcher.standbys
+        return standbys.pid(child.name), standbys.fault(child.name)
 
     def recycle(self, child: Child) -> None:
         """Ask its process to end after the next bar."""

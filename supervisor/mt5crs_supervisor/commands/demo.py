@@ -17,6 +17,7 @@ from mt5crs_shared.control.asking import ControlTimeout, NotRunning
 from mt5crs_shared.control.states import State
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.process.paths import VarPaths
+from mt5crs_shared.wording import counted
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import CommandError, refuse_missing, refuse_money
 from mt5crs_supervisor.commands.running import background
@@ -189,7 +190,8 @@ class Demo:
         left = f"{_command()} --var-dir {wording.nearby(str(self._paths.var))}"
         say(
             f"demo over after {wording.duration(report.uptime)}: {ticks:,} ticks, "
-            f"{totals.signals} signals, {totals.orders} orders, {totals.restarts} restarts\n"
+            f"{counted(totals.signals, 'signal')}, {counted(totals.orders, 'order')}, "
+            f"{counted(totals.restarts, 'restart')}\n"
             f"  P&L {totals.realised:+,.2f} realised, {totals.floating:+,.2f} floating\n"
             f"  what it left: `{left} trades`, or crashes, events, orders"
         )

@@ -39,7 +39,9 @@ FILES: Final = (
     StarterFile("models/baseline_v1.meta.json", "its description, and its figures"),
     StarterFile("my_strategies.py", "a strategy of your own", "my_strategies.py-tpl"),
     StarterFile(
-        "tests/test_my_strategies.py", "its tests: `pytest`", "tests/test_my_strategies.py-tpl"
+        "tests/test_my_strategies.py",
+        "its tests: `python -m pytest`",
+        "tests/test_my_strategies.py-tpl",
     ),
     StarterFile("pytest.ini", "where pytest finds both"),
     StarterFile("README.md", "what to type, and what to change"),

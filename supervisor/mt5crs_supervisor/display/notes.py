@@ -10,7 +10,7 @@ NOTE_LINES = 3
 
 
 def note_lines(found: Iterable[Note], width: int, most: int = NOTE_LINES) -> list[str]:
-    """Notes, each on a few lines at most; the command that helps is the last to be left out."""
+    """Notes, each on a few lines at most; what helps is the last to be left out, with when."""
     return [line for note in found for line in _wrapped(note.text, width, most)]
 
 
@@ -19,11 +19,13 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
     if len(lines) <= most:
         return lines
     command = text.rfind("`", 0, max(text.rfind("`"), 0))
-    words = text[: max(command, 0)].split()
-    while words:
-        shorter = f"{' '.join(words)} … {text[command:]}"
-        lines = folded_words(shorter, width, "  ")
-        if len(lines) <= most:
-            return lines
-        words.pop()
+    advice = text.rfind("; ", 0, max(command, 0)) + 2
+    for kept in (advice, command):
+        words = text[: max(kept, 0)].split()
+        while len(words) > 1:  # one is whose note it is
+            shorter = f"{' '.join(words)} … {text[kept:]}"
+            lines = folded_words(shorter, width, "  ")
+            if len(lines) <= most:
+                return lines
+            words.pop()
     return folded_words(text, width, "  ", most)

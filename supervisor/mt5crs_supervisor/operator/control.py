@@ -252,4 +252,4 @@ class ControlClient:
         if holder(self._paths) is None:
             living = orphans.described(self._paths)
             what = f"no supervisor is running on {self._paths.var}"
-            raise NotRunning(f"{what}; {living}" if living else what)
+            raise NotRunning(f"{what}; {living or '`start` begins one'}")

@@ -1,6 +1,7 @@
 """What a configuration changes in one that runs: by strategy, field by field; pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -29,6 +30,9 @@ CHANGEABLE = frozenset(
 
 CHANGING = ("tape", "gateway", "notifier", "metrics", "page")
 """Services that a change may concern, in the order in which they get fresh processes."""
+
+ANEW: Final = ("`reload --keep`", "`reload --flatten`")
+"""What there is to say of open positions where the file is changed already."""
 
 HELD = ("symbol", "magic")
 """Fields of a strategy that its open position depends on."""

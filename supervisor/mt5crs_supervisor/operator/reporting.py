@@ -46,6 +46,7 @@ NO_PROCESS = functools.partial(
     recovery_ms=None,
     preloaded=None,
     standby=None,
+    no_standby="",
     memory=0,
     cpu=0.0,
     last_error="",
@@ -70,8 +71,8 @@ class Reported(Protocol):
     begun: float
     events: EventLog
 
-    def standby_of(self, child: Child) -> int | None:
-        """The process that stands by for a child; None: none does."""
+    def standby_of(self, child: Child) -> tuple[int | None, str]:
+        """The process that stands by for a child, warm; None: none does. And why none can."""
 
 
 def report(
@@ -203,7 +204,9 @@ def _lots(position: Position | None) -> float:
     return position.signed_lots if position is not None else 0.0
 
 
-def _child(child: Child, now: float, queue: Mapping[str, int], standby: int | None) -> ChildStatus:
+def _child(
+    child: Child, now: float, queue: Mapping[str, int], standby: tuple[int | None, str]
+) -> ChildStatus:
     beat = child.spawn.beat
     spawned = child.spawn.times.spawned
     error = child.last_error
@@ -227,7 +230,8 @@ def _child(child: Child, now: float, queue: Mapping[str, int], standby: int | No
         beat_age=now - child.spawn.beat_at if beat is not None else None,
         recovery_ms=child.spawn.recovery * 1000.0 if child.spawn.recovery is not None else None,
         preloaded=child.spawn.preloaded,
-        standby=standby,
+        standby=standby[0],
+        no_standby=standby[1],
         memory=beat.usage.rss if beat is not None else 0,
         cpu=_cpu(child),
         last_error=error,

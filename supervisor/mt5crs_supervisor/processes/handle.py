@@ -19,6 +19,9 @@ The forkserver tells it, and may wait for a core; of one that is gone nothing is
 """
 
 
+_STOPPED = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
+
+
 class ExitStatus(msgspec.Struct, frozen=True):
     """How a process ended.
 
@@ -44,18 +47,29 @@ class Load(msgspec.Struct, frozen=True):
     Attributes:
         runnable: It runs, or would if it were let; False: it sleeps, is stopped, or is gone.
         cpu: Seconds of processor time that it has used.
+        stopped: It was stopped by a signal, or a debugger.
     """
 
     runnable: bool
     cpu: float
+    stopped: bool = False
 
 
 class Handle(Protocol):
-    """A running child process."""
+    """A running child process.
+
+    Attributes:
+        pid: Its number.
+        born: Its birth; see `identity.birth`.
+        exit_fd: A descriptor that can be read when it has ended, or may have.
+        warm_cpu: Seconds of processor time that it had used, standing by, when it was told what to
+            run; None: it did not stand by.
+    """
 
     pid: int
     born: str
     exit_fd: int
+    warm_cpu: float | None
 
     def exit_status(self) -> ExitStatus | None:
         """How it ended; None while it lives."""
@@ -84,6 +98,7 @@ class ProcessHandle:
         self.born = birth(self.pid)
         self._pidfd = _pidfd(self.pid)
         self.exit_fd = self._pidfd if self._pidfd is not None else process.sentinel
+        self.warm_cpu: float | None = None
         self._status: ExitStatus | None = None
 
     def exit_status(self) -> ExitStatus | None:
@@ -132,6 +147,7 @@ class AdoptedHandle:
         self.pid = pid
         self.born = born
         self.exit_fd = os.pidfd_open(pid)
+        self.warm_cpu: float | None = None
 
     def exit_status(self) -> ExitStatus | None:
         """That it ended, not how: only a parent is told; None while it lives."""
@@ -164,10 +180,10 @@ def _load(pid: int) -> Load:
     try:
         process = psutil.Process(pid)
         times = process.cpu_times()
-        runnable = process.status() == psutil.STATUS_RUNNING
+        status = process.status()
     except psutil.NoSuchProcess:
         return Load(False, 0.0)
-    return Load(runnable, times.user + times.system)
+    return Load(status == psutil.STATUS_RUNNING, times.user + times.system, status in _STOPPED)
 
 
 def _pidfd(pid: int) -> int | None:

@@ -57,6 +57,10 @@ class Standby:
         """
         if self.warm is None or self.warm.fault or stamps(self.warm.files) != self.warm.files:
             return False
+        load = self.handle.load()
+        if load.stopped:
+            return False  # it would hear nothing
+        self.handle.warm_cpu = load.cpu
         try:
             self.line.send(msgspec.msgpack.encode(spec), socket.MSG_DONTWAIT)
         except OSError:
@@ -151,6 +155,10 @@ class Standbys:
         if standby is None or standby.warm is None or standby.warm.fault:
             return None
         return standby.handle.pid
+
+    def fault(self, name: str) -> str:
+        """Why none stands by for a child, as people were told; empty: one does, or will soon."""
+        return self._posts[name].told if self.pid(name) is None else ""
 
     def drop(self, name: str) -> None:
         """End what stands by for a child, if anything does."""

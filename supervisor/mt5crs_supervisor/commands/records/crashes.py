@@ -10,6 +10,7 @@ from mt5crs_shared.market.wire import format_iso
 from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage import crash_report
 from mt5crs_shared.storage.crash_report import CrashReport
+from mt5crs_shared.wording import nearby
 from mt5crs_supervisor.commands import show
 from mt5crs_supervisor.commands.failures import unknown_name
 from mt5crs_supervisor.display.folding import say
@@ -33,13 +34,20 @@ def show_crashes(var_dir: Path, name: str | None, as_json: bool) -> None:
     if as_json:
         show.print_json(found)
     elif not found:
-        say(f"{name} has never died." if name else "Nobody has died yet.")
+        say(f"{name} has never died." if name else f"Nobody has died yet.{_elsewhere(paths)}")
     else:
         show.print_lines(overview(found))
         if name is not None:
             for line in ["", *in_full(found[-1])]:
                 # A trace stays as it is: its marks stand below what they mean.
                 (click.echo if line.startswith("    ") else say)(line)
+
+
+def _elsewhere(paths: VarPaths) -> str:
+    """Where the demo's deaths are, which has a folder of its own; empty: it has none."""
+    if not crash_report.load_reports(paths.demo.crash):
+        return ""
+    return f" The demo's: `--var-dir {nearby(str(paths.demo.var))} crashes`"
 
 
 def last_death(paths: VarPaths, name: str) -> list[str]:
@@ -55,8 +63,8 @@ def overview(reports: list[CrashReport]) -> list[str]:
         column(reports, "NAME", lambda r: Cell(r.name), right=False, least=12),
         column(reports, "CAUSE", lambda r: Cell(r.cause, "red"), right=False),
         column(reports, "PID", lambda r: Cell(str(r.pid)), 3),
-        column(reports, "BACK AFTER", lambda r: Cell(_back(r)), 2),
-        column(reports, "DETAIL", lambda r: Cell(r.detail), 1, right=False, least=20),
+        column(reports, "BACK IN", lambda r: Cell(_back(r)), 2),
+        column(reports, "DETAIL", lambda r: Cell(r.detail), 1, right=False, least=12),
     ]
     return table(columns, show.width())
 

@@ -105,6 +105,7 @@ def explained(
     told = [
         ("", "  ".join(filter(None, (row.process.name, row.symbol, _process(row))))),
         ("trouble", row.process.degraded),
+        ("standby", _standby(row)),
         ("held back", _held_back(lock)),
         ("bars", _bars(row)),
         ("market", _market(row)),
@@ -143,6 +144,12 @@ def _process(row: StrategyStatus) -> str:
             process = f"{child.state}{up}, pid {child.pid}"
             shown = render.strategy_state(row).text
             return process if shown == child.state else f"{shown} (its process: {process})"
+
+
+def _standby(row: StrategyStatus) -> str:
+    """The process that stands by for it, or why none can; empty: none is wanted, or not yet."""
+    child = row.process
+    return f"pid {child.standby} stands by, warm" if child.standby else child.no_standby
 
 
 def _held_back(lock: TradingLock | None) -> str:

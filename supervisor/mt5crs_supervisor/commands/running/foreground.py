@@ -24,6 +24,7 @@ from mt5crs_supervisor.commands.running import background
 from mt5crs_supervisor.commands.running.watch_process import WatchProcess
 from mt5crs_supervisor.deaths import restart_in_place, running
 from mt5crs_supervisor.deaths.restart_in_place import EarlierError
+from mt5crs_supervisor.display.folding import say
 from mt5crs_supervisor.operator import orphans
 from mt5crs_supervisor.processes import lifeline
 from mt5crs_supervisor.processes.service_manager import ServiceManager
@@ -69,7 +70,7 @@ class EventPrinter:
         while (line := self._lines.get()) is not None:
             # The reader of a pipe may have gone; the supervisor goes on all the same.
             with contextlib.suppress(OSError, ValueError):
-                print(line, flush=True)
+                say(line)
 
 
 def run_foreground(

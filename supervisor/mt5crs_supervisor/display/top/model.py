@@ -35,7 +35,7 @@ HELP = (
     "e                 explain what it does, and what it waits for",
     "K                 kill switch: refuse every order of everybody; once more: off",
     "Esc               away with what a command has told",
-    "q, Ctrl-C         quit; the system runs on",
+    "q, Ctrl-C         quit; the system runs on; out of a text, q goes back",
     "",
     "Each key that acts asks first: y does it, any other key does not.",
     "The worst stand first: QUARANTINED, DEGRADED, BACKOFF, held back.",

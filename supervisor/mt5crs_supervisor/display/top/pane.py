@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from mt5crs_shared.wording import safe
+from mt5crs_supervisor.display.folding import within
 from mt5crs_supervisor.display.table import cells_of, clip
 from mt5crs_supervisor.display.top import keys
 
@@ -45,7 +46,7 @@ class Pane:
 
     def lines(self, columns: int, rows: int) -> list[str]:
         """As much of it as there is room for, below its title."""
-        whole = [part for line in self._text for part in folded(line, columns)]
+        whole = [part for line in self._text for part in _within(line, columns)]
         self._page = max(rows - 1, 1)
         last = max(len(whole) - self._page, 0)
         self._top = last if self._at_end else min(max(self._top, 0), last)
@@ -53,6 +54,12 @@ class Pane:
         place = f"{self._top + 1} to {self._top + len(shown)} of {len(whole)}"
         title = clip(f"{self._title}  {place}  (Esc goes back)", columns)
         return [click.style(title, bold=True), *shown][:rows]
+
+
+def _within(line: str, width: int) -> list[str]:
+    """A line on as many as it needs, broken between words where there are any."""
+    clean = safe(line.expandtabs(4))
+    return [part for words in within(clean, width) for part in folded(words, width)]
 
 
 def folded(line: str, width: int) -> list[str]:
