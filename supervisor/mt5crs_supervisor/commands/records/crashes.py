@@ -64,7 +64,7 @@ def overview(reports: list[CrashReport]) -> list[str]:
         column(reports, "CAUSE", lambda r: Cell(r.cause, "red"), right=False),
         column(reports, "PID", lambda r: Cell(str(r.pid)), 3),
         column(reports, "BACK IN", lambda r: Cell(_back(r)), 2),
-        column(reports, "DETAIL", lambda r: Cell(r.detail), 1, right=False, least=12),
+        column(reports, "DETAIL", lambda r: Cell(r.detail), 1, right=False, least=16),
     ]
     return table(columns, show.width())
 
