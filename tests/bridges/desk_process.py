@@ -164,8 +164,7 @@ class Desk:
         """Wait until the books here have followed those of the terminal."""
         broker = self.office.core.broker
         assert isinstance(broker, BridgeBroker)
-        if isinstance(self.office.bridge, WindowsProcess):
-            self.office.bridge.rest()
+        self.office.bridge.rest()
         calm_since = time.monotonic()
         give_up_at = calm_since + 40.0  # then the comparison says what is unlike
         while time.monotonic() < min(calm_since + 2.0, give_up_at):
@@ -174,7 +173,7 @@ class Desk:
             self._look_in_terminal()
             here = {position.ticket for position in broker.positions().values()}
             there = {position.ticket for position in self.office.bridge.book.positions()}
-            # What is asked moves the market: something may have been closed by hand just now.
+            # Something may have been closed by hand just now.
             alike = not self.exact or here == there
             if broker.in_doubt or broker.trouble or not alike:
                 calm_since = time.monotonic()

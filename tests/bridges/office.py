@@ -87,6 +87,10 @@ class BridgeProcess:
             self._process.kill()
             self._process.wait()
 
+    def rest(self) -> None:
+        """From now on nothing happens there but what is ordered."""
+        self.book.rest()
+
     def pause(self) -> None:
         """It stands still, and what it is asked waits."""
         assert self._process is not None

@@ -124,6 +124,8 @@ class Bridge:
 
     def market_moves(self) -> None:
         """The price goes on, and somebody may close something."""
+        if self.book.calm:
+            return
         symbol = self.rng.choice(list(FIRST))
         moved = self.rng.uniform(-20.0, 20.0) * point_of(symbol)
         self.book.quote(symbol, self.book.bid(symbol) + moved)

@@ -187,6 +187,15 @@ class TerminalBook:
         """It is listed again."""
         self._db.execute(f"INSERT INTO positions VALUES ({', '.join('?' * len(hidden))})", hidden)
 
+    @property
+    def calm(self) -> bool:
+        """Nothing happens there any more but what is ordered."""
+        return self._db.execute("SELECT 1 FROM meta WHERE key = 'calm'").fetchone() is not None
+
+    def rest(self) -> None:
+        """From now on nothing happens there but what is ordered."""
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('calm', 1)")
+
     def deposit(self, amount: float) -> None:
         """Money comes, or goes."""
         balance = round(self.balance + amount, 2)

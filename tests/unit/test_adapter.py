@@ -156,7 +156,8 @@ def spoil_the_best_round(path: Path) -> None:
 MISORDERED = (*FEATURES[:3], FEATURES[4], FEATURES[3], *FEATURES[5:])
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, r"cannot be read \(No such file.*check model_path"),
-    "folder": (lambda path: path.mkdir(), "cannot be read"),
+    "folder": (lambda path: path.mkdir(), r"cannot be read \(it is no regular file\)"),
+    "FIFO": (os.mkfifo, r"cannot be read \(it is no regular file\)"),
     "empty": (lambda path: path.write_bytes(b""), "is neither JSON nor UBJ"),
     "text": (lambda path: path.write_text("a model"), "is neither JSON nor UBJ"),
     "brace": (lambda path: path.write_text("{"), "is neither JSON nor UBJ"),

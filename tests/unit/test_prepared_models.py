@@ -183,6 +183,13 @@ def test_it_is_known_beforehand_whether_a_process_will_need_xgboost(
     assert unprepared(named(folder, model, model)) == {blake2: str(model)}
     answers(model)
     assert unprepared(named(folder, model)) == {}
+    (kept,) = folder.glob("*.prepared")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-1])
+    linked = tmp_path / "linked.json"
+    linked.symlink_to(model)
+    assert unprepared(named(folder, linked)) == {blake2: str(linked)}
+    kept.write_bytes(whole)
     assert unprepared(named(folder, model, tmp_path / "none.json")) is None
     assert unprepared("") is None
     monkeypatch.setattr(adapters, "MOST_BYTES", 1_000)

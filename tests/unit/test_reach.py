@@ -93,6 +93,20 @@ def test_a_touch_beyond_the_own_stream_waits_too(office: Office) -> None:
     assert office.position("euro") == position
 
 
+def test_one_tick_from_the_future_ends_no_position_and_a_second_one_does(office: Office) -> None:
+    three_ticks(office)
+    position = office.open(tick(0), stop_loss=1.09)
+    ahead = [tick(4 * SECOND + 2 * DAY + n * SECOND, 1.08, 1.0801) for n in (0, 1)]
+    office.feed(ahead[0], tick(5 * SECOND), tick(6 * SECOND))
+    office.settle()
+    assert office.position("euro") == position
+    office.feed(*ahead)
+    # Its strategy has it confirmed, too, and says so; nothing has to be waited for.
+    closed = office.touch(position, ahead[1])
+    assert closed.fill is not None and closed.fill.code is Code.STOP_LOSS
+    assert office.position("euro") is None
+
+
 def test_ticks_without_a_time_are_compared_with_all_of_that_second(office: Office) -> None:
     office.feed(*(tick(n * 400_000, 1.1 + n / 50, 1.1001 + n / 50, timed=False) for n in range(9)))
     heard = tick(1_500_000, 1.199, 1.1991, timed=False)

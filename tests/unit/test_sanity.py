@@ -138,14 +138,15 @@ def test_frames_without_a_time_may_go_back() -> None:
     assert [judge.judge(t) for t in ticks][3:] == ["late", "late", "good", "good"]
 
 
-def test_stops_wait_for_one_confirming_price_and_for_no_time() -> None:
+def test_stops_wait_for_one_confirming_price_or_leap_and_for_no_time_that_is_past() -> None:
     judge = TickSanity()
     seconds(judge, 0, 10)
     protecting = []
-    for quote in [(11, 1.2), (12, 1.2), (90_000, 1.0), (3, 1.0), (13, 2.0)]:
+    quotes = [(11, 1.2), (12, 1.2), (90_000, 1.0), (90_001, 1.0), (3, 1.0), (13, 2.0)]
+    for quote in quotes:
         judge.judge(tick(quote[0] * SECOND, quote[1]))
         protecting.append(judge.protects)
-    assert protecting == [False, True, True, True, False]
+    assert protecting == [False, True, False, True, True, False]
 
 
 @given(

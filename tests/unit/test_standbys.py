@@ -15,11 +15,14 @@ from mt5crs_supervisor.processes.handle import ExitStatus, Load
 from mt5crs_supervisor.processes.standbys import (
     ENDED,
     ENDED_WARM,
+    LATE,
+    LATE_AFTER,
     LOOK_EVERY,
     RETRY_AFTER,
     Standby,
     Standbys,
 )
+from tests.system import wait_for
 from tests.unit.child_cases import FakeHandle
 
 SPEC = ChildSpec("s", "strategy", "e", 0, "", "", "", b"", 0.0)
@@ -106,6 +109,47 @@ def test_one_that_is_stopped_is_ended(bench: Bench) -> None:
     bench.handle.load_now = Load(runnable=False, cpu=1.0, stopped=True)
     assert not bench.begins()
     assert bench.handle.signals == [signal.SIGKILL]
+
+
+def test_one_that_never_gets_warm_is_ended_and_the_next_one_gets_warm(bench: Bench) -> None:
+    """It would end itself, but one that is stopped does nothing."""
+    other = msgspec.structs.replace(SPEC, name="other")
+    bench.standbys.keep(SPEC, 0.0)
+    bench.standbys.keep(other, 1.0)
+    assert bench.standbys.keep(SPEC, LATE_AFTER) == ""
+    assert len(bench.made) == 1, "one at a time gets warm"
+    assert bench.standbys.keep(SPEC, LATE_AFTER + 0.1) == bench.standbys.fault("s") == LATE
+    assert bench.handle.signals == [signal.SIGKILL]
+    bench.standbys.keep(other, LATE_AFTER + 0.2)
+    assert len(bench.made) == 2
+    bench.say([])
+    bench.standbys.keep(other, LATE_AFTER + 0.3)
+    assert bench.standbys.pid("other") == 101
+    bench.standbys.keep(SPEC, LATE_AFTER + RETRY_AFTER + 0.2)
+    bench.say([])
+    bench.standbys.keep(SPEC, LATE_AFTER + RETRY_AFTER + 0.3)
+    assert (bench.standbys.pid("s"), bench.standbys.fault("s")) == (102, "")
+
+
+def test_what_was_copied_with_an_older_time_of_the_same_size_is_another_file(
+    bench: Bench, tmp_path: Path
+) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text("ONE = 1\n")
+    os.utime(code, (1.0, 1.0))
+    bench.standbys.keep(SPEC, 0.0)
+    bench.say([str(code)])
+    wait_for(lambda: other_tick(tmp_path, code), "the file system's next moment")
+    code.write_text("ONE = 2\n")
+    os.utime(code, (1.0, 1.0))
+    assert not bench.begins()
+
+
+def other_tick(folder: Path, than: Path) -> bool:
+    """Whether a file that is made now has a later time of change."""
+    fresh = folder / "fresh"
+    fresh.touch()
+    return fresh.stat().st_ctime_ns > than.stat().st_ctime_ns
 
 
 def test_one_that_takes_over_is_judged_from_the_time_it_had_used(bench: Bench) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mt5crs_shared.configuration.structs import RiskConfig
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.process.files import read_named
 from mt5crs_worker import prepared_models
 from mt5crs_worker.answers import BUY, HOLD, SELL, Signal
 from mt5crs_worker.features import FEATURES, FeatureError
@@ -159,7 +160,7 @@ class LiveStrategyAdapter:
 
     def _read(self) -> bytes:
         try:
-            data = self._path.read_bytes()
+            data = read_named(self._path)
         except OSError as error:
             raise self._error(f"cannot be read ({error.strerror}); check model_path") from error
         # XGBoost answers an empty buffer by aborting the process.

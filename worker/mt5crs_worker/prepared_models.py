@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from mt5crs_shared.process.files import read_regular, replace_file
+from mt5crs_shared.process.files import read_named, read_regular, replace_file
 from mt5crs_worker.features import FEATURES
 from mt5crs_worker.tree_ensemble import MOST_NODES, Tables
 
@@ -138,8 +138,8 @@ class PreparedModels:
         return self._read(blake2, _TABLED) or self._read(blake2, _UNTABLED)
 
     def is_tabled(self, blake2: str) -> bool:
-        """Whether tables are kept of a model, as far as can be told without reading them."""
-        return self._folder is not None and self._path(blake2, _TABLED).exists()
+        """Whether tables are kept of a model that can be used."""
+        return self._folder is not None and self._read(blake2, _TABLED) is not None
 
     def is_untabled(self, blake2: str) -> bool:
         """Whether it is known of a model that it has none."""
@@ -244,7 +244,7 @@ def unprepared(named: str) -> dict[str, str] | None:
         folder, *models = json.loads(named)
         kept = PreparedModels(Path(folder))
         for model in models:
-            body = read_regular(Path(model), MOST_BYTES)  # of a larger one a part, which is none
+            body = read_named(Path(model), MOST_BYTES)  # of a larger one a part, which is none
             blake2 = model_digest(body)
             if kept.is_tabled(blake2):
                 continue

@@ -18,7 +18,7 @@ AGREEING = 3
 """Ticks in a row that agree with each other after which a far price, or a far time, is believed."""
 
 CONFIRMED = 2
-"""Far prices in a row that agree after which stops and targets act on them."""
+"""Far prices, or early times, in a row that agree after which stops and targets act on them."""
 
 MAX_LEAP_US = 300_000_000
 """A tick this far ahead of the last good one is not believed at once ..."""
@@ -82,8 +82,8 @@ class TickSanity:
 
     Attributes:
         protects: Stops and targets look at the tick that was judged last, although it may be bad:
-            its price is believed, or confirmed by a second one. Of a late tick this says nothing
-            about positions that were opened after its time.
+            its price is believed, or confirmed by a second one; and so is a time that is ahead. Of
+            a late tick this says nothing about positions that were opened after its time.
     """
 
     def __init__(self, state: SanityState | None = None) -> None:
@@ -142,7 +142,8 @@ class TickSanity:
             return "late"
         early = ahead > MAX_LEAP_US and self._leaps(time_us, ahead)
         level = near or self._new_level(mid)
-        self.protects = near or self._far_count >= CONFIRMED
+        confirmed = not early or self._ahead_count >= CONFIRMED
+        self.protects = confirmed and (near or self._far_count >= CONFIRMED)
         if early:
             return "early"
         if not level:

@@ -1,6 +1,7 @@
 """Files that somebody else may have touched: never waited for, never larger than meant."""
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -35,6 +36,22 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: str = "rb") -> Bina
         os.close(descriptor)
         raise OSError(f"{path} is not a regular file of this user")
     return cast(BinaryIO, os.fdopen(descriptor, mode))
+
+
+def read_named(path: Path, limit: int = -1) -> bytes:
+    """The first `limit` bytes, or all, of a file that a person has named.
+
+    It may be anybody's, and a link is followed; a FIFO would be waited for, and is refused.
+
+    Raises:
+        OSError: It is missing, cannot be opened, or is something else.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(limit)
 
 
 def read_regular(path: Path, limit: int) -> bytes:

@@ -29,7 +29,10 @@ LONGEST: Final = 65_536
 """Bytes of the longest message on the line."""
 
 FileStamp = tuple[int, int, int]
-"""Inode, size, and time of the last change in nanoseconds; zeros: there is no such file."""
+"""Inode, size, and time of the last change in nanoseconds; zeros: there is no such file.
+
+The change of the inode (``st_ctime``): what is copied over a file may bring its own ``st_mtime``.
+"""
 
 
 class Warm(msgspec.Struct, frozen=True):
@@ -105,7 +108,7 @@ def _stamp(path: str) -> FileStamp:
         found = Path(path).stat()
     except OSError:
         return 0, 0, 0
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_ctime_ns
 
 
 def _imported_since(before: set[str]) -> list[str]:

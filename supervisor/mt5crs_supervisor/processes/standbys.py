@@ -12,7 +12,7 @@ from concurrent.futures import Future
 import msgspec
 
 from mt5crs_shared.messages import ChildSpec
-from mt5crs_shared.process.standby import LONGEST, Warm, decode_warm, stamps
+from mt5crs_shared.process.standby import LONGEST, WARM_WITHIN, Warm, decode_warm, stamps
 from mt5crs_supervisor.processes.handle import Handle
 
 RETRY_AFTER = 30.0
@@ -21,6 +21,10 @@ RETRY_AFTER = 30.0
 LOOK_EVERY = 1.5
 """Seconds between two looks whether one that is warm lives."""
 
+LATE_AFTER = WARM_WITHIN + 5.0
+"""Seconds after which one that is neither warm nor gone is ended: it would have done so itself."""
+
+LATE = f"its process was not warm after {LATE_AFTER:g} s: perhaps it was stopped"
 ENDED = "its process ended before it was warm"
 ENDED_WARM = "its process was killed again, while it was warm"
 
@@ -81,6 +85,7 @@ class _Post:
 
     Attributes:
         made: It; None: nothing does.
+        made_at: Monotonic time at which it was asked for, seconds.
         look_at: Monotonic time of the next look at it, seconds.
         retry_at: Monotonic time before which none is made.
         ended_at: Monotonic time at which the last one was found ended, or unfit.
@@ -88,6 +93,7 @@ class _Post:
     """
 
     made: "Future[Standby] | None" = None
+    made_at: float = 0.0
     look_at: float = 0.0
     retry_at: float = 0.0
     ended_at: float = -math.inf
@@ -120,13 +126,15 @@ class Standbys:
         post = self._posts[name]
         if post.made is None:
             if not self._warming and now >= post.retry_at:
-                self._warming, post.made = name, self._make(spec)
+                self._warming, post.made, post.made_at = name, self._make(spec), now
             return ""
         if not post.made.done() or now < post.look_at:
             return ""
         fault = _fault_of(post.made)
+        if fault is None and not (warm := self._is_warm(name)) and now - post.made_at > LATE_AFTER:
+            fault = LATE
         if fault is None:
-            post.look_at = now + LOOK_EVERY if self._is_warm(name) else 0.0
+            post.look_at = now + LOOK_EVERY if warm else 0.0
             return ""
         self.drop(name)
         again = now - post.ended_at < RETRY_AFTER

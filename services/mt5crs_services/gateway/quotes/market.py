@@ -175,6 +175,10 @@ class SymbolMarket:
         """Whether a good tick is here."""
         return self._log.find(tick, occurrence) is not None
 
+    def holds(self, tick: Tick) -> bool:
+        """Whether a tick is here, believed or not."""
+        return self._log.holds(tick)
+
     def occurrence(self, tick: Tick, number: int) -> int:
         """The occurrence among equal ones of a tick that is in the ring."""
         occurrence = 0

@@ -68,6 +68,16 @@ def doubt(market: SymbolMarket, tick: Tick, occurrence: int) -> Doubt | None:
     return Doubt(f"{quoted} was not seen here, and is out of reach of {seen}", not around.passed)
 
 
+def touch_doubt(market: SymbolMarket, tick: Tick) -> Doubt | None:
+    """The same for a tick that is said to have ended a position.
+
+    One from the future, on which stops act since it was confirmed, is not among those that are
+    believed; where it was heard here too, nobody waits for that future.
+    """
+    found = doubt(market, tick, 0)
+    return found if found is not None and not market.holds(tick) else None
+
+
 def closing_doubt(
     market: SymbolMarket, position: Position, tick: Tick, occurrence: int
 ) -> Doubt | None:

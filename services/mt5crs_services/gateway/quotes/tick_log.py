@@ -81,6 +81,11 @@ class TickLog:
                 occurrence -= 1
         return None
 
+    def holds(self, tick: Tick) -> bool:
+        """Whether a tick of the stream is here, believed or not."""
+        wanted = content(tick)
+        return any(content(each) == wanted for each in reversed(self._ticks))
+
     def good_after(self, index: int) -> list[tuple[int, Tick]]:
         """The good ticks after one, each with where it is."""
         begin, size = index + len(self._ticks) + 1, len(self._ticks)

@@ -268,7 +268,7 @@ class OrderService:
             if not self._admit(word.strategy, word.epoch):
                 return answer(self._fenced(word.strategy, word.epoch))
             market = self._market.symbols.get(word.tick.symbol)
-            doubt = reach.doubt(market, word.tick, 0) if market is not None else None
+            doubt = reach.touch_doubt(market, word.tick) if market is not None else None
             doubt = doubt or self._closing_doubt(word.strategy, word.ticket, word.tick, 0)
             if doubt is not None:
                 logger.warning("position %d, %s: %s", word.ticket, word.strategy, doubt.detail)
