@@ -33,6 +33,7 @@ from mt5crs_supervisor.processes.launcher import ForkserverLauncher
 from mt5crs_supervisor.processes.registry import Registry
 from mt5crs_supervisor.processes.self_pipe import SelfPipe
 from mt5crs_supervisor.processes.service_manager import ServiceManager
+from mt5crs_supervisor.processes.standbys import StandingBy
 from mt5crs_supervisor.roster import Roster
 
 TURN = 0.2
@@ -108,8 +109,8 @@ class Supervisor:
         """All children, services first."""
         return self.roster.children
 
-    def standby_of(self, child: Child) -> tuple[int | None, str]:
-        """The process that stands by for a child, warm; None: none does. And why none can."""
+    def standby_of(self, child: Child) -> StandingBy:
+        """What stands by for a child."""
         return self._spawner.standby_of(child)
 
     def run(self, until: float | None = None, earlier_error: str = "") -> None:

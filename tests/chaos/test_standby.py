@@ -3,7 +3,7 @@
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
@@ -72,12 +72,28 @@ def test_one_that_is_killed_is_replaced_and_one_of_a_stopped_strategy_ends(tmp_p
 def test_one_that_is_stopped_takes_nothing_over(tmp_path: Path) -> None:
     with running(tmp_path, [entry(tmp_path, "victim", standby=True)]) as system:
         stopped, trading = standby_of(system, "victim"), system.pid("victim")
-        psutil.Process(stopped).suspend()
+        suspended = psutil.Process(stopped)
+        suspended.suspend()
+        wait_for(lambda: suspended.status() == psutil.STATUS_STOPPED, "it to stand still")
         os.kill(trading, signal.SIGKILL)
         system.wait_back("victim", trading)
         assert system.pid("victim") != stopped
         assert system.strategy("victim").process.restarts == 1
         wait_for(lambda: ended(stopped), "what was stopped to be ended")
+
+
+def test_a_reload_brings_one_and_takes_it_away(tmp_path: Path) -> None:
+    config = {"name": "mine", "symbol": "EURUSD", "strategy": "my_strategies:Mine"}
+    with Desk(tmp_path, standby=False) as system:
+        trading = system.pid("mine")
+        for wanted in (True, False):
+            system.write_config([{**config, "standby": wanted}], Desk.SETTINGS)
+            assert system.call("reload").returncode == 0
+            if wanted:
+                standby = standby_of(system, "mine")
+        wait_for(lambda: ended(standby), "what is wanted no more to end")
+        process = system.strategy("mine").process
+        assert (process.pid, process.standby, process.no_standby) == (trading, None, "")
 
 
 SOURCE = """
@@ -103,10 +119,11 @@ class Mine(Strategy):
 class Desk(CommandLine):
     """A system that runs a trader's own file."""
 
+    SETTINGS: ClassVar = {"feed": FAST, "supervisor": {"lease": 1.5}}
+
     def __init__(self, folder: Path, **more: Any) -> None:
         mine = {"name": "mine", "symbol": "EURUSD", "strategy": "my_strategies:Mine"}
-        settings = {"feed": FAST, "supervisor": {"lease": 1.5}}
-        super().__init__(folder, [{**mine, "standby": True, **more}], settings)
+        super().__init__(folder, [{**mine, "standby": True, **more}], self.SETTINGS)
         self.source("one")
 
     def source(self, version: str) -> None:

@@ -32,7 +32,7 @@ from mt5crs_worker.strategy import (
     StrategyError,
     load_strategy,
 )
-from tests.unit.test_instance import SYMBOL, Book, config, wobble
+from tests.unit.instance_cases import SYMBOL, Book, config, wobble
 
 HERE = "tests.unit.test_answers"
 
@@ -249,6 +249,16 @@ def test_a_forgotten_init_says_what_to_write(kind: str) -> None:
 class Lonely(Told):
     def __init__(self) -> None:
         raise AssertionError("nobody can make it")
+
+
+class Idle(Strategy):
+    warmup = 1
+
+
+def test_a_class_that_answers_nothing_is_not_told_of_its_init() -> None:
+    with pytest.raises(StrategyError) as caught:
+        load_strategy(config(strategy=f"{HERE}:Idle"), SYMBOL)
+    assert "on_bar" in str(caught.value) and "made with" not in str(caught.value)
 
 
 def test_an_init_that_takes_nothing_is_named_with_its_line_and_what_it_is_given() -> None:

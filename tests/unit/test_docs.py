@@ -33,7 +33,7 @@ from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.trading.sizing import position_size
 from scripts import config_table, module_table, wire_table
 from tests.unit.gateway_cases import tick as quote
-from tests.unit.test_instance import Book
+from tests.unit.instance_cases import Book
 from tests.unit.test_risk_rules import proposal
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from mt5crs_worker.features.source import Obtained
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process.trouble import trouble_of
 from mt5crs_worker.strategy import ModelStrategy, Strategy, StrategyError, load_strategy
-from tests.unit.test_instance import SYMBOL, Book
+from tests.unit.instance_cases import SYMBOL, Book
 
 MODEL = str(Path(__file__).parents[2] / "models" / "baseline_v1.json")
 HERE = "tests.unit.test_feature_decisions"

@@ -12,7 +12,7 @@ from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import BUY, SELL, Signal, Strategy
 from mt5crs_worker.trading.first_order import FirstOrder, setup_of
-from tests.unit.test_instance import SYMBOL, Book, config, wobble
+from tests.unit.instance_cases import SYMBOL, Book, config, wobble
 
 HERE = __name__
 

@@ -14,7 +14,7 @@ from mt5crs_worker.bars import BarWindow
 from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import Strategy
 from tests.unit.gateway_cases import Office, order, tick
-from tests.unit.test_instance import SYMBOL, Book, config
+from tests.unit.instance_cases import SYMBOL, Book, config
 
 HERE = "tests.unit.test_growth"
 

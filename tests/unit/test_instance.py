@@ -2,142 +2,33 @@
 
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt5crs_services.feed.synthetic import SyntheticMarket
-from mt5crs_services.gateway.brokers import fills
-from mt5crs_shared.configuration.structs import RiskConfig, StrategyConfig
+from mt5crs_shared.configuration.structs import RiskConfig
 from mt5crs_shared.market.backlog import TickMark
 from mt5crs_shared.market.bars import Bar
-from mt5crs_shared.market.symbol_spec import SymbolSpec
+from mt5crs_shared.market.sanity import TickSanity
 from mt5crs_shared.market.ticks import Tick
 from mt5crs_shared.metrics import StrategyMetrics
 from mt5crs_shared.storage.decision_log import Decision
-from mt5crs_shared.trading.orders import Code, Fill, Order, OrderResult, Position, touched
-from mt5crs_worker.bars import BarWindow
+from mt5crs_shared.trading.orders import Code
 from mt5crs_worker.instance import StrategyInstance
-from mt5crs_worker.strategy import BUY, EXIT, HOLD, SELL, Signal, Strategy, StrategyError
-
-SYMBOL = SymbolSpec("EURUSD", 100_000.0, 5, 0.01, 0.01, 100.0, "USD", "EUR")
-CROSS = "mt5crs_worker.examples.ma_cross:MovingAverageCross"
-HERE = "tests.unit.test_instance"
-
-
-class Book:
-    """A book that fills at the order's quote, and gives a repeated id its first answer."""
-
-    def __init__(self) -> None:
-        self.results: dict[str, OrderResult] = {}
-        self.exits: dict[int, Fill] = {}
-        self.refuse: Code | None = None
-        self.refuse_openings: Code | None = None
-
-    def submit(self, order: Order) -> OrderResult:
-        if order.order_id not in self.results:
-            self.results[order.order_id] = self._result(order)
-        return self.results[order.order_id]
-
-    def closed_by(self, position: Position, tick: Tick, rate: float | None = None) -> Fill | None:
-        code = touched(position, tick)
-        if code is not None and position.ticket not in self.exits:
-            self.exits[position.ticket] = Fill(
-                order_id=f"{position.ticket}:{code.lower()}",
-                strategy=position.strategy,
-                symbol=position.symbol,
-                ticket=position.ticket,
-                entry="OUT",
-                side="SELL" if position.side == "BUY" else "BUY",
-                lots=position.lots,
-                price=tick.bid,
-                time_us=tick.time_us,
-                code=code,
-                profit=-1.0,
-            )
-        return self.exits.get(position.ticket)
-
-    def closed_before(self, position: Position, tick: Tick) -> bool:
-        return False
-
-    def _result(self, order: Order) -> OrderResult:
-        refused = self.refuse or (self.refuse_openings if order.action == "OPEN" else None)
-        if refused is not None:
-            return OrderResult(order.order_id, "REJECTED", refused)
-        price = order.tick.ask if order.side == "BUY" else order.tick.bid
-        fill = Fill(
-            order_id=order.order_id,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            ticket=order.ticket or len(self.results) + 1,
-            entry="IN" if order.action == "OPEN" else "OUT",
-            side=order.side,
-            lots=order.lots,
-            price=price,
-            time_us=order.tick.time_us,
-            code=Code.FILLED,
-            profit=0.0 if order.action == "OPEN" else 2.0,
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-        )
-        held = fills.position_of(order, fill, order.tick, order.occurrence)
-        opened = held if order.action == "OPEN" else None
-        return OrderResult(order.order_id, "FILLED", Code.FILLED, fill=fill, position=opened)
-
-
-class Scripted(Strategy):
-    """Says what the test wants: params["signals"], one after the other."""
-
-    warmup = 15
-
-    def on_bar(self, bars: BarWindow) -> Signal:
-        said = self.state.get("said", 0)
-        self.state["said"] = said + 1
-        script = self.params["signals"]
-        signal: Signal = script[said] if said < len(script) else HOLD
-        return signal
-
-
-class Failing(Strategy):
-    """Raises at every bar."""
-
-    warmup = 1
-
-    def on_bar(self, bars: BarWindow) -> Signal:
-        raise ZeroDivisionError("a bug in the strategy")
-
-
-class Abstract(Strategy):
-    """Has no on_bar."""
-
-
-def config(**changes: object) -> StrategyConfig:
-    # Bars of a second move little: a stop of a few ATR would lie within the spread.
-    risk = RiskConfig(stop_loss_atr_multiple=20.0)
-    fields = {"name": "s", "symbol": "EURUSD", "timeframe": "S1", "strategy": CROSS, **changes}
-    fields.setdefault("risk_config", risk)
-    return StrategyConfig(**fields)  # type: ignore[arg-type]
-
-
-def instance(book: Book, **changes: object) -> StrategyInstance:
-    return StrategyInstance(config(**changes), SYMBOL, book, 10_000.0, "USD")
-
-
-def market(seed: int = 3, rate: float = 3.0, minutes: int = 5, bad: float = 0.0) -> list[Tick]:
-    made = SyntheticMarket([SYMBOL], seed, rate, bad, start_us=0)
-    return [tick for n in range(minutes) for tick in made.minute(n)]
-
-
-def second(n: int, mid: float = 1.1, spread: float = 0.0001) -> Tick:
-    return Tick("EURUSD", n * 1_000_000, mid - spread / 2, mid + spread / 2)
-
-
-def wobble(count: int) -> Iterator[Tick]:
-    """One tick a second, up and down enough for an ATR."""
-    return (second(n, 1.1 + 0.001 * (n % 2)) for n in range(count))
+from mt5crs_worker.strategy import BUY, EXIT, HOLD, SELL, StrategyError
+from tests.unit.instance_cases import (
+    CROSS,
+    HERE,
+    SYMBOL,
+    Book,
+    config,
+    instance,
+    market,
+    second,
+    wobble,
+)
 
 
 def test_ticks_of_other_symbols_are_not_its_business() -> None:
@@ -196,7 +87,7 @@ def test_errors_of_the_strategy_stay_in_the_strategy() -> None:
     assert answers == [True, False, False, False]
     status = one.get_status()
     assert status.error_count == 3
-    assert "ZeroDivisionError: a bug in the strategy (test_instance.py:" in status.last_error
+    assert "ZeroDivisionError: a bug in the strategy (instance_cases.py:" in status.last_error
     assert status.ticks_processed == 4
 
 
@@ -267,6 +158,21 @@ def test_a_touched_stop_is_learned_before_the_tick_is_looked_at_further() -> Non
     assert one.bot.realised == -1.0
     one.on_tick(second(17, mid=1.05))
     assert one.bot.position is not None
+
+
+def test_one_tick_from_the_future_ends_no_position_and_a_second_one_does() -> None:
+    one = instance(Book(), strategy=f"{HERE}:Scripted", params={"signals": [BUY, HOLD, BUY]})
+    for tick in wobble(16):
+        one.on_tick(tick)
+    one.on_tick(second(90_000, mid=1.05))
+    one.on_tick(second(17))
+    one.on_tick(second(90_000, mid=1.05))
+    assert one.bot.position is not None
+    # Whoever takes over between the two knows of the first one.
+    later = TickSanity(one.sanity.state)
+    assert later.judge(second(90_001, mid=1.05)) == "early" and later.protects
+    one.on_tick(second(90_001, mid=1.05))
+    assert one.bot.position is None
 
 
 def test_a_position_that_the_book_closed_meanwhile_keeps_its_profit() -> None:

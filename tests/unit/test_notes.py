@@ -22,6 +22,8 @@ def test_when_a_command_helps_stays_with_it_where_there_is_room() -> None:
     assert f"… {when}" in " ".join(told.split())
     (line,) = note_lines([Note(f"{LONG}; {when}")], 80, 1)
     assert line.endswith("… `restart yen`")
+    (line,) = note_lines([Note(f"yen: {'x' * 60} and more; {when}")], 80, 1)
+    assert line == "yen: … `restart yen`"
 
 
 def test_what_fits_is_left_as_it_is() -> None:

@@ -100,11 +100,25 @@ def test_one_tick_from_the_future_ends_no_position_and_a_second_one_does(office:
     office.feed(ahead[0], tick(5 * SECOND), tick(6 * SECOND))
     office.settle()
     assert office.position("euro") == position
+    # A strategy that has lost the good ticks before it takes it for confirmed: it was not.
+    alone = office.touch(position, ahead[0])
+    assert alone.fill is None and "its time is 2023-11-16" in alone.detail
     office.feed(*ahead)
     # Its strategy has it confirmed, too, and says so; nothing has to be waited for.
     closed = office.touch(position, ahead[1])
     assert closed.fill is not None and closed.fill.code is Code.STOP_LOSS
     assert office.position("euro") is None
+
+
+def test_an_old_price_without_a_time_ends_no_position(office: Office) -> None:
+    """Of frames without a time that price was heard before, and it says nothing of now."""
+    office.feed(*(tick(n * 400_000, 1.3, 1.3001, timed=False) for n in range(9)))
+    later = [tick(10**9 + n * 400_000, 1.1, 1.1001, timed=False) for n in range(9)]
+    office.feed(*later)
+    position = office.open(later[-1], take_profit=1.2)
+    again = tick(10**9 + 10 * 400_000, 1.3, 1.3001, timed=False)
+    assert office.ask_touch(position, again) is None
+    assert office.position("euro") == position
 
 
 def test_ticks_without_a_time_are_compared_with_all_of_that_second(office: Office) -> None:

@@ -8,6 +8,7 @@ from mt5crs_shared.messages import Beat, Phase
 from mt5crs_shared.metrics import StrategyMetrics, Usage
 from mt5crs_supervisor.operator import reporting
 from mt5crs_supervisor.processes.handle import ExitStatus
+from mt5crs_supervisor.processes.standbys import StandingBy
 from tests.unit.child_cases import Bench
 
 
@@ -71,7 +72,7 @@ def test_a_beat_that_says_nothing_new_leaves_what_was_said(bench: Bench) -> None
     child.on_beat(short, 12.0)
     assert child.spawn.beat == msgspec.structs.replace(full, loops=7)
     status = reporting._strategy(
-        child, reporting._child(child, 12.5, {}, (None, "")), None, (), 12.5
+        child, reporting._child(child, 12.5, {}, StandingBy()), None, (), 12.5
     )
     assert status.metrics == metrics
     assert status.last_tick_age == pytest.approx(1.0 + 2.5)
@@ -86,8 +87,8 @@ def test_one_that_is_gone_says_what_it_died_of_and_not_what_failed_before() -> N
     metrics = StrategyMetrics(errors_in_a_row=7, last_error="ValueError: of an older version")
     told = Beat(child.name, 1, child.spawn.epoch, 0, "running", metrics=metrics)
     child.on_beat(told, 1.0)
-    assert reporting._child(child, 1.0, {}, (None, "")).last_error == metrics.last_error
+    assert reporting._child(child, 1.0, {}, StandingBy()).last_error == metrics.last_error
     child.on_exit(ExitStatus(-9), 2.0)
-    gone = reporting._child(child, 2.0, {}, (None, ""))
+    gone = reporting._child(child, 2.0, {}, StandingBy())
     assert (gone.pid, gone.last_error) == (None, child.last_error)
     assert "SIGKILL" in gone.last_error

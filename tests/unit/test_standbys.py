@@ -21,6 +21,7 @@ from mt5crs_supervisor.processes.standbys import (
     RETRY_AFTER,
     Standby,
     Standbys,
+    StandingBy,
 )
 from tests.system import wait_for
 from tests.unit.child_cases import FakeHandle
@@ -115,10 +116,11 @@ def test_one_that_never_gets_warm_is_ended_and_the_next_one_gets_warm(bench: Ben
     """It would end itself, but one that is stopped does nothing."""
     other = msgspec.structs.replace(SPEC, name="other")
     bench.standbys.keep(SPEC, 0.0)
+    bench.standbys.keep(SPEC, 0.0)
     bench.standbys.keep(other, 1.0)
     assert bench.standbys.keep(SPEC, LATE_AFTER) == ""
     assert len(bench.made) == 1, "one at a time gets warm"
-    assert bench.standbys.keep(SPEC, LATE_AFTER + 0.1) == bench.standbys.fault("s") == LATE
+    assert bench.standbys.keep(SPEC, LATE_AFTER + 0.1) == bench.standbys.of("s").fault == LATE
     assert bench.handle.signals == [signal.SIGKILL]
     bench.standbys.keep(other, LATE_AFTER + 0.2)
     assert len(bench.made) == 2
@@ -128,7 +130,21 @@ def test_one_that_never_gets_warm_is_ended_and_the_next_one_gets_warm(bench: Ben
     bench.standbys.keep(SPEC, LATE_AFTER + RETRY_AFTER + 0.2)
     bench.say([])
     bench.standbys.keep(SPEC, LATE_AFTER + RETRY_AFTER + 0.3)
-    assert (bench.standbys.pid("s"), bench.standbys.fault("s")) == (102, "")
+    assert bench.standbys.of("s") == StandingBy(102, "")
+    assert bench.begins()
+    assert bench.standbys.of("s") == StandingBy(), "what was wrong once is over"
+
+
+def test_one_that_never_gets_warm_holds_nobody_up_while_its_strategy_is_away(bench: Bench) -> None:
+    other = msgspec.structs.replace(SPEC, name="other")
+    bench.standbys.keep(SPEC, 0.0)
+    for now in (1.0, LATE_AFTER + 0.9):
+        bench.standbys.keep(other, now)
+        assert len(bench.made) == 1
+    bench.standbys.keep(other, LATE_AFTER + 1.1)
+    assert len(bench.made) == 2
+    first = bench.made[0].handle
+    assert isinstance(first, Mortal) and first.signals == [signal.SIGKILL]
 
 
 def test_what_was_copied_with_an_older_time_of_the_same_size_is_another_file(

@@ -35,7 +35,7 @@ def test_one_that_says_nothing_is_killed_as_one_that_hangs_is(bench: Bench) -> N
     assert handle.signals == [signal.SIGUSR1, signal.SIGKILL]
     bench.child.on_exit(ExitStatus(-9), 3.4)
     (death,) = bench.deaths.reports
-    assert death.cause is Cause.BOOT
+    assert death.cause is Cause.HANG
     assert death.detail == "it stood by, and has not begun after 3.1 s"
 
 

@@ -12,7 +12,7 @@ from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.strategy import BUY, HOLD, SELL, Signal, Strategy
 from mt5crs_worker.testing import StrategyTrial, UnknownEntryError, bars_of
 from tests.system import ROOT, shipped_symbols
-from tests.unit.test_instance import CROSS, SYMBOL, Book, config, market
+from tests.unit.instance_cases import CROSS, SYMBOL, Book, config, market
 
 HERE = "tests.unit.test_trial"
 

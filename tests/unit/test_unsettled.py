@@ -12,7 +12,7 @@ from mt5crs_worker.instance import StrategyInstance
 from mt5crs_worker.process.unsettled import settle
 from mt5crs_worker.trading.journal import Journal
 from tests.unit.gateway_cases import STRATEGIES, SYMBOLS, Office, config, order, tick
-from tests.unit.test_instance import Book
+from tests.unit.instance_cases import Book
 
 
 class ToOffice:

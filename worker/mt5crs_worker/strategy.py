@@ -2,6 +2,7 @@
 
 import abc
 import importlib
+import inspect
 import itertools
 import operator
 from pathlib import Path
@@ -205,7 +206,8 @@ def _is_bare(found: type[Strategy], error: BaseException) -> bool:
 
 def _called_as(found: type[Strategy], error: BaseException) -> str:
     """What it is made with, where its code was not even begun; empty: it was."""
-    if not isinstance(error, TypeError) or (error.__traceback__ and error.__traceback__.tb_next):
+    begun = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+    if begun or not isinstance(error, TypeError) or inspect.isabstract(found):
         return ""
     return f"; it is made with (config, symbol): {place(found.__init__)}"
 

@@ -49,7 +49,7 @@ def of_takeover(
     """A process that stood by, and has not said that it has begun; see `of_silence`."""
     if silent <= settings.hang_after or _is_starved(silent, settings, load, warm_cpu):
         return None
-    return Verdict(Cause.BOOT, f"it stood by, and has not begun after {silent:.1f} s")
+    return Verdict(Cause.HANG, f"it stood by, and has not begun after {silent:.1f} s")
 
 
 def of_silence(

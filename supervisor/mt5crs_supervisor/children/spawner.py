@@ -21,6 +21,7 @@ from mt5crs_supervisor.children.lifecycle import ALIVE
 from mt5crs_supervisor.processes.handle import Handle
 from mt5crs_supervisor.processes.launcher import Launcher
 from mt5crs_supervisor.processes.registry import Entry, Registry
+from mt5crs_supervisor.processes.standbys import StandingBy
 
 _AT_REST = frozenset({State.STOPPED, State.STOPPING, State.QUARANTINED})
 """States in which a child needs no process soon."""
@@ -113,19 +114,16 @@ class Spawner:
         """See that one stands by for each child that runs and wants one, and for nobody else."""
         standbys = self._launcher.standbys
         for child in children:
-            if not child.plan.standby:
-                continue
-            if child.state in _AT_REST:
+            if not child.plan.standby or child.state in _AT_REST:
                 standbys.drop(child.name)
             elif child.state is State.RUNNING:
                 fault = standbys.keep(self._spec(child), now)
                 if fault:
                     self.notify(NoStandby(child.name, fault))
 
-    def standby_of(self, child: Child) -> tuple[int | None, str]:
-        """The process that stands by for a child, warm; None: none does. And why none can."""
-        standbys = self._launcher.standbys
-        return standbys.pid(child.name), standbys.fault(child.name)
+    def standby_of(self, child: Child) -> StandingBy:
+        """What stands by for a child."""
+        return self._launcher.standbys.of(child.name) if child.plan.standby else StandingBy()
 
     def recycle(self, child: Child) -> None:
         """Ask its process to end after the next bar."""

@@ -22,7 +22,8 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
     advice = text.rfind("; ", 0, max(command, 0)) + 2
     for kept in (advice, command):
         words = text[: max(kept, 0)].split()
-        while len(words) > 1:  # one is whose note it is
+        # The first word is whose note it is: without another one the advice is too long.
+        while len(words) > (kept == advice):
             shorter = f"{' '.join(words)} … {text[kept:]}"
             lines = folded_words(shorter, width, "  ")
             if len(lines) <= most:

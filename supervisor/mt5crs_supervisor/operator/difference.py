@@ -31,7 +31,7 @@ CHANGEABLE = frozenset(
 CHANGING = ("tape", "gateway", "notifier", "metrics", "page")
 """Services that a change may concern, in the order in which they get fresh processes."""
 
-ANEW: Final = ("`reload --keep`", "`reload --flatten`")
+BY_RELOAD: Final = ("`reload --keep`", "`reload --flatten`")
 """What there is to say of open positions where the file is changed already."""
 
 HELD = ("symbol", "magic")

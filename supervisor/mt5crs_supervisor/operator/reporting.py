@@ -25,6 +25,7 @@ from mt5crs_supervisor.children.child import UP_PHASES, Child
 from mt5crs_supervisor.operator.control import ConfigWatched
 from mt5crs_supervisor.operator.event_log import EventLog
 from mt5crs_supervisor.processes import forkserver
+from mt5crs_supervisor.processes.standbys import StandingBy
 from mt5crs_supervisor.roster import Roster
 
 EVENTS_SHOWN = 50
@@ -71,8 +72,8 @@ class Reported(Protocol):
     begun: float
     events: EventLog
 
-    def standby_of(self, child: Child) -> tuple[int | None, str]:
-        """The process that stands by for a child, warm; None: none does. And why none can."""
+    def standby_of(self, child: Child) -> StandingBy:
+        """What stands by for a child."""
 
 
 def report(
@@ -204,9 +205,7 @@ def _lots(position: Position | None) -> float:
     return position.signed_lots if position is not None else 0.0
 
 
-def _child(
-    child: Child, now: float, queue: Mapping[str, int], standby: tuple[int | None, str]
-) -> ChildStatus:
+def _child(child: Child, now: float, queue: Mapping[str, int], standby: StandingBy) -> ChildStatus:
     beat = child.spawn.beat
     spawned = child.spawn.times.spawned
     error = child.last_error
@@ -230,8 +229,8 @@ def _child(
         beat_age=now - child.spawn.beat_at if beat is not None else None,
         recovery_ms=child.spawn.recovery * 1000.0 if child.spawn.recovery is not None else None,
         preloaded=child.spawn.preloaded,
-        standby=standby[0],
-        no_standby=standby[1],
+        standby=standby.pid,
+        no_standby=standby.fault,
         memory=beat.usage.rss if beat is not None else 0,
         cpu=_cpu(child),
         last_error=error,

@@ -20,6 +20,7 @@ The forkserver tells it, and may wait for a core; of one that is gone nothing is
 
 
 _STOPPED = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
+"""By a signal, or by a debugger."""
 
 
 class ExitStatus(msgspec.Struct, frozen=True):

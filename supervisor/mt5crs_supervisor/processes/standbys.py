@@ -8,6 +8,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,18 @@ LATE_AFTER = WARM_WITHIN + 5.0
 LATE = f"its process was not warm after {LATE_AFTER:g} s: perhaps it was stopped"
 ENDED = "its process ended before it was warm"
 ENDED_WARM = "its process was killed again, while it was warm"
+
+
+class StandingBy(NamedTuple):
+    """What stands by for a child, as `status` has it.
+
+    Attributes:
+        pid: The process, warm; None: none does.
+        fault: Why none can; empty: one does, will soon, or none is wanted.
+    """
+
+    pid: int | None = None
+    fault: str = ""
 
 
 @dataclasses.dataclass(slots=True)
@@ -61,11 +74,11 @@ class Standby:
         """
         if self.warm is None or self.warm.fault or stamps(self.warm.files) != self.warm.files:
             return False
-        load = self.handle.load()
-        if load.stopped:
-            return False  # it would hear nothing
-        self.handle.warm_cpu = load.cpu
         try:
+            load = self.handle.load()
+            if load.stopped:
+                return False  # it would hear nothing
+            self.handle.warm_cpu = load.cpu
             self.line.send(msgspec.msgpack.encode(spec), socket.MSG_DONTWAIT)
         except OSError:
             return False
@@ -85,18 +98,20 @@ class _Post:
 
     Attributes:
         made: It; None: nothing does.
-        made_at: Monotonic time at which it was asked for, seconds.
+        seen_at: Monotonic time at which it was seen first, seconds; None: not yet.
         look_at: Monotonic time of the next look at it, seconds.
         retry_at: Monotonic time before which none is made.
         ended_at: Monotonic time at which the last one was found ended, or unfit.
-        told: Why none could stand by, as people were told last.
+        fault: Why none stands by just now; empty: one does, or will soon.
+        told: The last one that people were told.
     """
 
     made: "Future[Standby] | None" = None
-    made_at: float = 0.0
+    seen_at: float | None = None
     look_at: float = 0.0
     retry_at: float = 0.0
     ended_at: float = -math.inf
+    fault: str = ""
     told: str = ""
 
 
@@ -125,16 +140,18 @@ class Standbys:
         name = spec.name
         post = self._posts[name]
         if post.made is None:
+            if self._warming and self._is_late(self._warming, now):
+                self.drop(self._warming)  # its strategy may be away for long
             if not self._warming and now >= post.retry_at:
-                self._warming, post.made, post.made_at = name, self._make(spec), now
+                self._warming, post.made = name, self._make(spec)
             return ""
         if not post.made.done() or now < post.look_at:
             return ""
         fault = _fault_of(post.made)
-        if fault is None and not (warm := self._is_warm(name)) and now - post.made_at > LATE_AFTER:
+        if fault is None and self._is_late(name, now):
             fault = LATE
         if fault is None:
-            post.look_at = now + LOOK_EVERY if warm else 0.0
+            post.look_at = now + LOOK_EVERY if self._is_warm(name) else 0.0
             return ""
         self.drop(name)
         again = now - post.ended_at < RETRY_AFTER
@@ -142,7 +159,7 @@ class Standbys:
         if not fault and not again:
             return ""  # Somebody has killed it: another one at once, unless it happens again.
         fault = fault or ENDED_WARM
-        post.retry_at = now + RETRY_AFTER
+        post.retry_at, post.fault = now + RETRY_AFTER, fault
         before, post.told = post.told, fault
         return fault if fault != before else ""
 
@@ -164,12 +181,14 @@ class Standbys:
             return None
         return standby.handle.pid
 
-    def fault(self, name: str) -> str:
-        """Why none stands by for a child, as people were told; empty: one does, or will soon."""
-        return self._posts[name].told if self.pid(name) is None else ""
+    def of(self, name: str) -> StandingBy:
+        """What stands by for a child."""
+        return StandingBy(self.pid(name), self._posts[name].fault)
 
     def drop(self, name: str) -> None:
         """End what stands by for a child, if anything does."""
+        if name not in self._posts:
+            return
         future = self._forget(name)
         if future is not None:
             # One that is being made is ended when it is there.
@@ -184,15 +203,27 @@ class Standbys:
         if self._warming == name:
             self._warming = ""
         post = self._posts[name]
-        made, post.made, post.look_at = post.made, None, 0.0
+        made, post.made, post.look_at, post.seen_at = post.made, None, 0.0, None
+        post.fault = ""
         return made
 
     def _is_warm(self, name: str) -> bool:
         """Whether one is warm; then the next one may get so."""
         warm = self.pid(name) is not None
-        if warm and self._warming == name:
-            self._warming = ""
+        if warm:
+            self._posts[name].fault = ""
+            if self._warming == name:
+                self._warming = ""
         return warm
+
+    def _is_late(self, name: str, now: float) -> bool:
+        """Whether one that was made should be warm, or gone, by now."""
+        post = self._posts[name]
+        if post.made is None or not post.made.done() or self.pid(name) is not None:
+            return False
+        if post.seen_at is None:
+            post.seen_at = now
+        return now - post.seen_at > LATE_AFTER
 
     def _standby(self, name: str) -> Standby | None:
         future = self._posts[name].made

@@ -175,9 +175,9 @@ class SymbolMarket:
         """Whether a good tick is here."""
         return self._log.find(tick, occurrence) is not None
 
-    def holds(self, tick: Tick) -> bool:
-        """Whether a tick is here, believed or not."""
-        return self._log.holds(tick)
+    def was_looked_at(self, tick: Tick) -> bool | None:
+        """See `TickLog.was_looked_at`."""
+        return self._log.was_looked_at(tick)
 
     def occurrence(self, tick: Tick, number: int) -> int:
         """The occurrence among equal ones of a tick that is in the ring."""

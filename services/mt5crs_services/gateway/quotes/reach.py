@@ -71,11 +71,17 @@ def doubt(market: SymbolMarket, tick: Tick, occurrence: int) -> Doubt | None:
 def touch_doubt(market: SymbolMarket, tick: Tick) -> Doubt | None:
     """The same for a tick that is said to have ended a position.
 
-    One from the future, on which stops act since it was confirmed, is not among those that are
-    believed; where it was heard here too, nobody waits for that future.
+    One from the future, on which stops act where a second one confirms it, is not among those that
+    are believed. Where it was heard here too, nobody waits for that future: it ended the position,
+    or it did not.
     """
     found = doubt(market, tick, 0)
-    return found if found is not None and not market.holds(tick) else None
+    if found is None or not found.passing or not tick.timed:
+        return found
+    looked_at = market.was_looked_at(tick)
+    if looked_at is None:
+        return found
+    return None if looked_at else Doubt(found.detail, passing=False)
 
 
 def closing_doubt(

@@ -81,10 +81,15 @@ class TickLog:
                 occurrence -= 1
         return None
 
-    def holds(self, tick: Tick) -> bool:
-        """Whether a tick of the stream is here, believed or not."""
+    def was_looked_at(self, tick: Tick) -> bool | None:
+        """Whether stops and targets looked at a tick when it came; None: it is not here.
+
+        Args:
+            tick: One with a time, believed or not.
+        """
         wanted = content(tick)
-        return any(content(each) == wanted for each in reversed(self._ticks))
+        found = [i for i, each in enumerate(self._ticks) if content(each) == wanted]
+        return any(self._protecting[i] for i in found) if found else None
 
     def good_after(self, index: int) -> list[tuple[int, Tick]]:
         """The good ticks after one, each with where it is."""

@@ -36,7 +36,7 @@ from mt5crs_supervisor.operator.control import (
     Refused,
     ReloadRequest,
 )
-from mt5crs_supervisor.operator.difference import ANEW, left_open
+from mt5crs_supervisor.operator.difference import BY_RELOAD, left_open
 from mt5crs_supervisor.operator.trading_control import GatewayDown, TradingControl
 
 WITHIN = 60.0
@@ -152,7 +152,7 @@ def _leaving_held(
             trading.close(gateway, held)
         elif held and not keep:
             names = [position.strategy for position in held]
-            raise CommandError(f"nothing that runs was changed: {left_open(names, *ANEW)}")
+            raise CommandError(f"nothing that runs was changed: {left_open(names, *BY_RELOAD)}")
         yield
     finally:
         trading.let_go(gateway, fresh)
@@ -184,8 +184,8 @@ def _wait(client: ControlClient, planned: ConfigDifference, monotonic: Callable[
         late = [c for c in last.children if c.name in fresh and c.state not in SETTLED]
         named = ", ".join(f"{child.name} ({child.state})" for child in late)
         raise ControlTimeout(
-            f"not over after {WITHIN:g} s: it waits for {last.reloading or named}, and goes on;"
-            " see `status`"
+            f"not over after {WITHIN:g} s: it waits for {last.reloading or named or 'nobody'},"
+            " and goes on; see `status`"
         )
     bad = [
         f"{child.name} is {child.state}: {child.last_error}"

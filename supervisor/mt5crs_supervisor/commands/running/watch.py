@@ -25,7 +25,7 @@ from mt5crs_supervisor.commands.failures import CommandError
 from mt5crs_supervisor.commands.running import reload as reloading
 from mt5crs_supervisor.operator import pending
 from mt5crs_supervisor.operator.control import ConfigWatched, ControlClient
-from mt5crs_supervisor.operator.difference import ANEW, left_open
+from mt5crs_supervisor.operator.difference import BY_RELOAD, left_open
 from mt5crs_supervisor.processes import lifeline
 
 EVERY = 1.0
@@ -86,7 +86,7 @@ class Watch:
             if planned.refused:
                 return f"is not taken up: {'; '.join(planned.refused)}"
             if planned.held:
-                told = left_open(planned.held, *ANEW)
+                told = left_open(planned.held, *BY_RELOAD)
                 return f"is not taken up: {told}"
             if planned.count:
                 reloading.asked(self._client, msgspec.structs.replace(request, dry_run=False))

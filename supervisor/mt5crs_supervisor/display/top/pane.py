@@ -46,7 +46,7 @@ class Pane:
 
     def lines(self, columns: int, rows: int) -> list[str]:
         """As much of it as there is room for, below its title."""
-        whole = [part for line in self._text for part in _within(line, columns)]
+        whole = [part for line in self._text for part in _lines_of(line, columns)]
         self._page = max(rows - 1, 1)
         last = max(len(whole) - self._page, 0)
         self._top = last if self._at_end else min(max(self._top, 0), last)
@@ -56,10 +56,9 @@ class Pane:
         return [click.style(title, bold=True), *shown][:rows]
 
 
-def _within(line: str, width: int) -> list[str]:
+def _lines_of(line: str, width: int) -> list[str]:
     """A line on as many as it needs, broken between words where there are any."""
-    clean = safe(line.expandtabs(4))
-    return [part for words in within(clean, width) for part in folded(words, width)]
+    return [part for words in within(line.expandtabs(4), width) for part in folded(words, width)]
 
 
 def folded(line: str, width: int) -> list[str]:
