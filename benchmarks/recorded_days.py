@@ -3,7 +3,8 @@
 Replays each day through a whole system as fast as possible, once without frictions and once with
 latency, slippage and commission, and compares the logs' hashes with those in recorded_days.json.
 Exit code 1 where one differs; with --renew the file is written instead. A change that is meant to
-alter what a strategy does, or what a deal costs, renews it in the same commit and says why.
+alter what a strategy does, or what a deal costs, renews it in the same commit and says why. With
+--standby, and --beside so many others that decide nothing, the logs have to be the same.
 """
 
 import hashlib
@@ -38,25 +39,34 @@ def days(folder: Path) -> dict[str, dict[str, Path]]:
     return {"2014-05-05": first, "2014-05-06": {"EURUSD": DATA / "EURUSD_2014-05-06.csv.gz"}}
 
 
-def logs(folder: Path, files: Mapping[str, Path], paper: Mapping[str, float]) -> dict[str, str]:
+def logs(
+    folder: Path, files: Mapping[str, Path], paper: Mapping[str, float], standby: bool, beside: int
+) -> dict[str, str]:
     """Replay one day through a system of its own; its logs, hashed."""
     folder.mkdir()
-    strategies: list[dict[str, Any]] = [s for s in (*STRATEGIES, KIWI) if s["symbol"] in files]
+    strategies: list[dict[str, Any]] = [
+        {**each, "standby": standby} for each in (*STRATEGIES, KIWI) if each["symbol"] in files
+    ]
+    own = {each["name"] for each in strategies}
+    # In a day there are too few of its bars for a decision.
+    idle = {"symbol": next(iter(files)), "strategy": CROSS, "timeframe": "D1", "standby": standby}
+    others = [{"name": f"idle_{number}", **idle} for number in range(beside)]
     config = folder / "strategies.yaml"
     scenario.write_config(
-        config, strategies, shipped_symbols(files), list(files.values()), 0.0, paper
+        config, [*strategies, *others], shipped_symbols(files), list(files.values()), 0.0, paper
     )
     published = {symbol: recorded.count_rows(path, Mt5crsError) for symbol, path in files.items()}
     found = replay_run.run_replay(CampaignSystem(config, folder / "var"), published).logs
     hashed = {"balance": repr(found.balance)}
     for kind in ("decisions", "orders", "deals"):
-        for name, lines in getattr(found, kind).items():
+        for name in own & getattr(found, kind).keys():
+            lines = getattr(found, kind)[name]
             digest = hashlib.blake2b(msgspec.json.encode(lines), digest_size=16).hexdigest()
             hashed[f"{kind} of {name}"] = f"{len(lines)} {digest}"
     return hashed
 
 
-def hashes() -> Hashes:
+def hashes(standby: bool, beside: int) -> Hashes:
     """Of every day, with frictions and without."""
     found = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -64,7 +74,9 @@ def hashes() -> Hashes:
         for day, files in days(folder).items():
             for name, paper in (("plain", {}), ("frictions", FRICTIONS)):
                 click.echo(f"{day}, {name}", err=True)
-                found[f"{day} {name}"] = logs(folder / f"{day}_{name}", files, paper)
+                found[f"{day} {name}"] = logs(
+                    folder / f"{day}_{name}", files, paper, standby, beside
+                )
     return found
 
 
@@ -81,9 +93,11 @@ def differences(found: Hashes, kept: Hashes) -> list[str]:
 
 @click.command()
 @click.option("--renew", is_flag=True, help="Write the file.")
-def main(renew: bool) -> None:
+@click.option("--standby", is_flag=True, help="A process stands by for each strategy.")
+@click.option("--beside", default=0, show_default=True, help="Others, that decide nothing.")
+def main(renew: bool, standby: bool, beside: int) -> None:
     """Replay, compare, and say what differs."""
-    found = hashes()
+    found = hashes(standby, beside)
     if renew:
         FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
         return
