@@ -9,7 +9,7 @@ import pytest
 
 from mt5crs_services.page.desk import decisions, figures, patches, watching
 from mt5crs_services.page.desk.decisions import LastDecisions
-from mt5crs_services.page.desk.figures import TradeFigures, day_curve, sums_of, thinned
+from mt5crs_services.page.desk.figures import TradeFigures, thinned
 from mt5crs_services.page.desk.patches import merge_patch, pruned
 from mt5crs_services.page.desk.rows import Desk
 from mt5crs_services.page.desk.story import StoryTail
@@ -121,13 +121,18 @@ def test_sums_are_those_of_trades() -> None:
     trades = made([5.0, -2.0, 3.0, -9.0, 1.0], at=DAY_US // 2)
     days = grouped_by(trades, "day")
     day = max(days)
-    found = sums_of(trades, day)
+    figures_ = TradeFigures(Path("/nowhere"))
+    assert figures_.together.day == ()
+    figures_.read(day)
+    for trade in trades:
+        figures_.add(trade)
+    found = figures_.together
     assert found.today == performance(days[day]).net
     assert found.drawdown == performance(trades).drawdown
     assert found.drawdown_today == performance(days[day]).drawdown
     assert found.day[-1] == pytest.approx(found.today)
-    assert sums_of(trades, "1999-01-01").today == 0.0
-    assert day_curve([]) == []
+    figures_.read("1999-01-01")
+    assert (figures_.together.today, figures_.together.trades) == (0.0, len(trades))
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:

@@ -1,9 +1,13 @@
 """The page reads the ledger on as it is booked; its figures are those of `pnl`."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from mt5crs_services.page.desk import booked as booked_module
+from mt5crs_services.page.desk.booked import EveryTrade
 from mt5crs_services.page.desk.figures import TradeFigures, market_day
 from mt5crs_services.page.strategy.view import read_strategy
 from mt5crs_shared.process.paths import VarPaths
@@ -38,30 +42,62 @@ def booked(office: Office) -> list[Trade]:
         return ledger_queries.trades(db)
 
 
-def agree(figures: TradeFigures, office: Office) -> None:
-    figures.read(DAY)
-    expected = booked(office)
-    assert figures.trades == expected
-    found = performance(expected)
-    assert figures.together.today == pytest.approx(found.net)
-    assert figures.of("euro").drawdown == pytest.approx(found.drawdown)
+class Page:
+    """What it keeps of trades, always and while somebody looks at them."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.figures = TradeFigures(office.path)
+        self.every = EveryTrade(office.path)
+
+    def agree(self) -> None:
+        self.figures.read(DAY)
+        expected = booked(self.office)
+        assert self.every.read() == expected
+        for sums, trades in (
+            (self.figures.together, expected),
+            (self.figures.of("euro"), [t for t in expected if t.strategy == "euro"]),
+        ):
+            found = performance(trades)
+            assert (sums.trades, sums.win_rate) == (found.trades, found.win_rate)
+            assert sums.today == pytest.approx(found.net)
+            assert sums.drawdown == pytest.approx(found.drawdown)
 
 
-def test_what_a_broker_charges_is_a_cost_whenever_it_is_said(office: Office) -> None:
-    figures = TradeFigures(office.path)
+@pytest.mark.parametrize("at_once", [1, 2, 2_000])
+def test_what_a_broker_charges_is_a_cost_whenever_it_is_said(
+    office: Office, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(booked_module, "AT_ONCE", at_once)
+    page = Page(office)
     first = opened(office, 1_000)
     charge(office, 1, first, 0.5)
-    figures.read(DAY)
+    page.figures.read(DAY)
     close(office, 2_000, first)
-    agree(figures, office)
+    page.agree()
     second = opened(office, 3_000)
     close(office, 4_000, second)
-    agree(figures, office)
+    page.agree()
     charge(office, 2, first, 0.25, swap=-1.5)
     charge(office, 3, second, 3.5)
-    agree(figures, office)
-    assert [(t.commission, t.swap) for t in figures.trades] == [(0.75, -1.5), (3.5, 0.0)]
-    agree(TradeFigures(office.path), office)
+    page.agree()
+    costs = [(0.75, -1.5), (3.5, 0.0)]
+    assert [(t.commission, t.swap) for t in page.every.read()] == costs
+    page.every.forget()
+    page.agree()
+    Page(office).agree()
+
+
+def test_an_older_ledger_that_was_put_back_is_read_from_its_beginning(office: Office) -> None:
+    page = Page(office)
+    for number in range(3):
+        close(office, 2_000 * number + 1_000, opened(office, 2_000 * number))
+    page.agree()
+    last = booked(office)[-1]
+    with contextlib.closing(sqlite3.connect(office.path)) as db, db:
+        db.execute("DELETE FROM deals WHERE ticket = ?", (last.ticket,))
+    page.agree()
+    assert page.figures.together.trades == 2
 
 
 def test_each_strategys_figures_are_those_of_its_day_whoever_has_traded_since(

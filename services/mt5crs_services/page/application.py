@@ -5,7 +5,7 @@ import importlib.resources
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,11 +17,11 @@ from mt5crs_services.page.access.attempts import Attempts
 from mt5crs_services.page.access.guard import OWN_SCRIPT, Guard
 from mt5crs_services.page.access.token import Sessions, TokenError
 from mt5crs_services.page.acting import ActionOutcome, DeskAction, Hand, arguments_of
-from mt5crs_services.page.desk.figures import TradeFigures
+from mt5crs_services.page.desk.booked import EveryTrade
 from mt5crs_services.page.desk.viewers import TooManyViewers
 from mt5crs_services.page.desk.watching import DeskWatch
 from mt5crs_services.page.history.parquet import ParquetError, parquet_of
-from mt5crs_services.page.history.view import AskedTrades, HistoryView, history_of, meant
+from mt5crs_services.page.history.view import AskedTrades, history_of, meant
 from mt5crs_services.page.strategy.view import read_strategy
 from mt5crs_shared.configuration.notify_structs import PageConfig
 from mt5crs_shared.process.installation import Installation
@@ -29,6 +29,11 @@ from mt5crs_shared.process.paths import VarPaths
 from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.trade_table import parquet_problem, trades_csv
 from mt5crs_shared.trading.trades import Trade
+
+T = TypeVar("T")
+
+KEPT_FOR: Final = 60.0
+"""Seconds for which every trade is kept after somebody has looked at them."""
 
 LARGEST: Final = 10_000
 """Bytes of the largest request."""
@@ -95,7 +100,8 @@ class Pages:
         # One at a time: whatever many viewers ask for, the page takes one core at most.
         self._reading = asyncio.Lock()
         self._making = asyncio.Lock()
-        self._figures = TradeFigures(paths.ledger)
+        self._every = EveryTrade(paths.ledger)
+        self._release: asyncio.TimerHandle | None = None
         self._static = load_static()
 
     def routes(self) -> list[BaseRoute]:
@@ -193,8 +199,8 @@ class Pages:
     async def history(self, request: Request) -> Response:
         """What was earned over a span."""
         asked = asked_in(request)
-        async with self._reading:
-            return json_answer(await asyncio.to_thread(self._history, asked))
+        files = ("CSV",) if parquet_problem() else ("CSV", "Parquet")
+        return json_answer(await self._of_trades(lambda every: history_of(every, asked, files)))
 
     async def trades(self, request: Request) -> Response:
         """The same trades, all of them, as a file."""
@@ -212,21 +218,23 @@ class Pages:
 
     async def _table(self, request: Request) -> str:
         asked = asked_in(request)
-        async with self._reading:
-            return await asyncio.to_thread(lambda: trades_csv(meant(self._every(), asked)))
+        return await self._of_trades(lambda every: trades_csv(meant(every, asked)))
 
     def _table_file(self, content: str | bytes, kind: str, media_type: str) -> Response:
         name = f'attachment; filename="trades-{self._paths.title}.{kind}"'
         headers = {"content-disposition": name, "cache-control": "no-store"}
         return Response(content, media_type=media_type, headers=headers)
 
-    def _history(self, asked: AskedTrades) -> HistoryView:
-        files = ("CSV",) if parquet_problem() else ("CSV", "Parquet")
-        return history_of(self._every(), asked, files)
-
-    def _every(self) -> list[Trade]:
-        self._figures.read("")
-        return self._figures.trades
+    async def _of_trades(self, make: Callable[[list[Trade]], T]) -> T:
+        """What is made of every trade; they are kept for as long as somebody looks at them."""
+        async with self._reading:
+            if self._release is not None:
+                self._release.cancel()
+            try:
+                return await asyncio.to_thread(lambda: make(self._every.read()))
+            finally:
+                later = asyncio.get_running_loop().call_later
+                self._release = later(KEPT_FOR, self._every.forget)
 
     async def act(self, request: Request) -> Response:
         """Do something, and say what came of it."""

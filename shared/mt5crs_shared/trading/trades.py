@@ -223,7 +223,7 @@ def grouped_by(trades: Iterable[Trade], span: Span) -> dict[str, list[Trade]]:
 def charged(trade: Trade, charge: Charge) -> Trade:
     """A trade, with what the broker has charged for it since."""
     commission, swap = trade.commission + charge.commission, trade.swap + charge.swap
-    net = _net(trade.profit, commission, swap)
+    net = net_of(trade.profit, commission, swap)
     return msgspec.structs.replace(trade, commission=commission, swap=swap, net=net)
 
 
@@ -266,11 +266,12 @@ def _trade(opening: Fill, closings: Sequence[Fill], charges: Sequence[Charge]) -
         commission=commission,
         swap=swap,
         code=closings[-1].code,
-        net=_net(profit, commission, swap),
+        net=net_of(profit, commission, swap),
     )
 
 
-def _net(profit: float, commission: float, swap: float) -> float:
+def net_of(profit: float, commission: float, swap: float) -> float:
+    """What a trade has made: see `Trade.net`."""
     return profit - commission + swap
 
 

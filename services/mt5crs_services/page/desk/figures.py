@@ -1,24 +1,24 @@
 """What the ledger says of each strategy, read on as it is booked; every formula is `trades`'."""
 
-import contextlib
-from collections.abc import Collection, Iterator, Sequence
+import itertools
+import math
+import operator
+from array import array
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from mt5crs_services.page.desk.booked import BookedTrades
 from mt5crs_shared.market.symbol_spec import SymbolSpec
-from mt5crs_shared.storage import ledger_queries, ledger_schema
-from mt5crs_shared.trading.orders import Charge, Fill
-from mt5crs_shared.trading.trades import Trade, charged, net_curve, performance, trades_of
+from mt5crs_shared.trading.orders import Charge
+from mt5crs_shared.trading.trades import Trade, net_of
 
 DAY_POINTS = 60
 """Points of a day's curve at most: more are thinned out, the newest stays."""
 
 DAY_US = 86_400_000_000
-
-NEWEST = "SELECT (SELECT ifnull(max(id), 0) FROM deals), (SELECT ifnull(max(id), 0) FROM charges)"
-"""Numbers of the last deal and of the last charge."""
 
 
 class TradeSums(msgspec.Struct, frozen=True):
@@ -41,136 +41,143 @@ class TradeSums(msgspec.Struct, frozen=True):
     day: tuple[float, ...] = ()
 
 
+class _Sums:
+    """What the trades of one strategy, or all of them, come to; counted on as they are closed."""
+
+    def __init__(self) -> None:
+        self._trades = self._wins = 0
+        self._running = self._peak = self._drawdown = 0.0
+        self._today: list[float] = []
+        self._told: TradeSums | None = None
+
+    def add(self, net: float, is_today: bool) -> None:
+        """Count the next one."""
+        self._trades += 1
+        self._wins += net > 0.0
+        self._running += net
+        self._peak = max(self._peak, self._running)
+        self._drawdown = max(self._drawdown, self._peak - self._running)
+        if is_today:
+            self._today.append(net)
+        self._told = None
+
+    def told(self) -> TradeSums:
+        """As the page shows it."""
+        if self._told is None:
+            curve = list(itertools.accumulate(self._today, initial=0.0))
+            heights = itertools.accumulate(curve, max)
+            self._told = TradeSums(
+                trades=self._trades,
+                win_rate=self._wins / self._trades if self._trades else None,
+                drawdown=self._drawdown,
+                today=math.fsum(self._today),
+                drawdown_today=max(map(operator.sub, heights, curve)),
+                day=thinned([round(net, 2) for net in curve], DAY_POINTS) if self._today else (),
+            )
+        return self._told
+
+
 class TradeFigures:
     """Follows the deals of one ledger; not from two threads at once.
 
+    A year of trades is kept in columns of numbers, for what a broker charges afterwards, and for
+    another day.
+
     Args:
         ledger: The file; it may not be there yet.
-
-    Attributes:
-        trades: Every trade that was closed, in the order of their closings.
-        specs: Of the symbols of open positions.
     """
 
     def __init__(self, ledger: Path) -> None:
-        self._ledger = ledger
-        self._begin()
-
-    def _begin(self) -> None:
-        self.trades: list[Trade] = []
-        self.specs: dict[str, SymbolSpec] = {}
-        self._newest = 0, 0
-        self._open: list[Fill] = []
-        self._at: dict[tuple[str, int], int] = {}
-        self._charges: list[Charge] = []
+        self._begin_us = 0
         self._day = ""
-        self._of: dict[str, TradeSums] = {}
-        self._all = TradeSums()
+        self._booked = BookedTrades(ledger, self)
+
+    @property
+    def specs(self) -> dict[str, SymbolSpec]:
+        """Of the symbols of open positions."""
+        return self._booked.specs
+
+    @property
+    def together(self) -> TradeSums:
+        """What all trades come to, also of strategies that are gone."""
+        return self._all.told()
+
+    def of(self, strategy: str) -> TradeSums:
+        """What one strategy's trades come to."""
+        found = self._of.get(strategy)
+        return found.told() if found is not None else TradeSums()
 
     def read(self, day: str) -> None:
         """Read what was booked since the last time.
 
         Args:
-            day: The market's day, ISO 8601.
+            day: The market's day, ISO 8601; its trades are those that were closed on it, in UTC.
 
         Raises:
             LedgerError: The ledger cannot be read.
         """
-        if not self._ledger.exists():
-            return
-        with contextlib.closing(ledger_schema.open_ledger(self._ledger)) as db:
-            # What is booked between two queries would be read twice, or never.
-            ledger_queries.snapshot(db)
-            ((deal, charge),) = ledger_queries.select(db, NEWEST)
-            newest = int(str(deal)), int(str(charge))
-            if newest[0] < self._newest[0] or newest[1] < self._newest[1]:
-                self._begin()  # a copy was put back
-            fresh = list(ledger_queries.happened_after(db, *self._newest))
-            self.specs = ledger_queries.guarded(db)
-        if fresh:
-            self._newest = newest
-            self._take(fresh)
         if day != self._day:
-            self._day = day
-            self._add_up({trade.strategy for trade in self.trades})
-        elif fresh:
-            self._add_up({each.strategy for each in fresh})
+            begin = datetime.fromisoformat(day).replace(tzinfo=UTC)
+            self._day, self._begin_us = day, int(begin.timestamp()) * 1_000_000
+            self._stale = True
+        try:
+            self._booked.read()
+        finally:
+            if self._stale:
+                self._count_again()
 
-    def of(self, strategy: str) -> TradeSums:
-        """What one strategy's trades come to."""
-        return self._of.get(strategy, TradeSums())
+    def forget(self) -> None:
+        """See `ClosedTrades`."""
+        self._names: list[str] = []
+        self._whose = array("I")
+        self._tickets, self._closed_us = array("q"), array("q")
+        self._profits, self._costs, self._swaps = array("d"), array("d"), array("d")
+        self._count_again()
 
-    @property
-    def together(self) -> TradeSums:
-        """What all trades come to, also of strategies that are gone."""
-        return self._all
+    def _count_again(self) -> None:
+        self._stale = False
+        self._all, self._of = _Sums(), {name: _Sums() for name in self._names}
+        for at in range(len(self._tickets)):
+            self._count(at)
 
-    def _take(self, fresh: Sequence[Fill | Charge]) -> None:
-        deals = list(self._open)
-        for each in fresh:
-            if isinstance(each, Fill):
-                deals.append(each)
-                continue
-            at = self._at.get((each.strategy, each.ticket))
-            if at is None:
-                self._charges.append(each)
-            else:  # The trade is over; a broker may take a day to say what it cost.
-                self.trades[at] = charged(self.trades[at], each)
-        still_open: list[Fill] = []
+    def add(self, trade: Trade) -> None:
+        """See `ClosedTrades`."""
+        if trade.strategy not in self._of:
+            self._names.append(trade.strategy)
+            self._of[trade.strategy] = _Sums()
+        self._whose.append(self._names.index(trade.strategy))
+        self._tickets.append(trade.ticket)
+        self._closed_us.append(trade.closed_us)
+        self._profits.append(trade.profit)
+        self._costs.append(trade.commission)
+        self._swaps.append(trade.swap)
+        if not self._stale:
+            self._count(len(self._tickets) - 1)
 
-        def taken() -> Iterator[Fill]:
-            for deal in deals:
-                still_open.append(deal)
-                yield deal
+    def charge(self, charge: Charge) -> bool:
+        """See `ClosedTrades`."""
+        at = self._find(charge.strategy, charge.ticket)
+        if at is None:
+            return False
+        self._costs[at] += charge.commission
+        self._swaps[at] += charge.swap
+        self._stale = True  # how far all had fallen at each trade since is another
+        return True
 
-        for trade in trades_of(taken(), self._charges):
-            over = trade.strategy, trade.ticket
-            self._at.setdefault(over, len(self.trades))
-            self.trades.append(trade)
-            still_open[:] = [d for d in still_open if (d.strategy, d.ticket) != over]
-        # Whatever is closed later has its opening and its charges among these.
-        self._open = still_open
-        self._charges = [one for one in self._charges if (one.strategy, one.ticket) not in self._at]
+    def _find(self, strategy: str, ticket: int) -> int | None:
+        """Where the last trade of a ticket is, mostly among the newest; None: none is over."""
+        if strategy not in self._of:
+            return None
+        whose = self._names.index(strategy)
+        places = range(len(self._tickets) - 1, -1, -1)
+        mine = (at for at in places if self._tickets[at] == ticket and self._whose[at] == whose)
+        return next(mine, None)
 
-    def _add_up(self, changed: Collection[str]) -> None:
-        """Of those whose trades have changed alone: a year of fifty strategies takes its time."""
-        self._all = sums_of(self.trades, self._day)
-        own: dict[str, list[Trade]] = {name: [] for name in changed}
-        for trade in self.trades:
-            if trade.strategy in own:
-                own[trade.strategy].append(trade)
-        self._of |= {name: sums_of(trades, self._day) for name, trades in own.items()}
-
-
-def sums_of(trades: Sequence[Trade], day: str) -> TradeSums:
-    """What trades come to, and those that were closed on a day (UTC) of event time."""
-    if not trades:
-        return TradeSums()
-    found = performance(trades)
-    of_day = closed_on(day, trades)
-    today = performance(of_day) if of_day else None
-    return TradeSums(
-        trades=found.trades,
-        win_rate=found.win_rate,
-        drawdown=found.drawdown,
-        today=today.net if today is not None else 0.0,
-        drawdown_today=today.drawdown if today is not None else 0.0,
-        day=thinned(day_curve(of_day), DAY_POINTS),
-    )
-
-
-def closed_on(day: str, trades: Sequence[Trade]) -> list[Trade]:
-    """Those that were closed on a day (ISO 8601, UTC) of event time; empty: of no day."""
-    if not day:
-        return []
-    begin = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000
-    return [trade for trade in trades if begin <= trade.closed_us < begin + DAY_US]
-
-
-def day_curve(trades: Sequence[Trade]) -> list[float]:
-    """What trades had made after each of them, from 0; nothing where there are none."""
-    curve = [round(point.net, 2) for point in net_curve(trades)]
-    return [0.0, *curve] if curve else []
+    def _count(self, at: int) -> None:
+        net = net_of(self._profits[at], self._costs[at], self._swaps[at])
+        is_today = self._begin_us <= self._closed_us[at] < self._begin_us + DAY_US
+        for sums in (self._all, self._of[self._names[self._whose[at]]]):
+            sums.add(net, is_today)
 
 
 def thinned(curve: Sequence[float], most: int) -> tuple[float, ...]:
