@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from mt5crs_shared.control.asking import ControlTimeout
 from mt5crs_shared.control.status_report import StatusReport
 from mt5crs_shared.errors import Mt5crsError
 from mt5crs_supervisor.chaos import run_logs
@@ -15,6 +16,10 @@ from mt5crs_supervisor.chaos.run_logs import RunLogs
 
 SETTLED = 10.0
 """Seconds without any progress after which ticks that are still missing count as lost."""
+
+BUSY = 120.0
+"""The same where the supervisor lives and does not answer: among hundreds that have all the cores
+it waits for its turn as they do."""
 
 LOOK_EVERY = 0.2
 
@@ -89,7 +94,8 @@ def last_tick(system: CampaignSystem, published: Mapping[str, int]) -> StatusRep
         try:
             report = system.status()
         except Mt5crsError as error:
-            if time.monotonic() - moved > SETTLED:
+            patience = BUSY if isinstance(error, ControlTimeout) else SETTLED
+            if time.monotonic() - moved > patience:
                 raise ChaosError(f"the supervisor is gone: {error}") from error
             time.sleep(LOOK_EVERY)
             continue
