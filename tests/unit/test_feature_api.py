@@ -29,7 +29,10 @@ from tests.feature_api import ScriptedApi, numbers, says, sends, shape_a, shape_
 from tests.unit.test_features import random_bars, window_of
 
 MINUTE_US = 60_000_000
-TIMEOUT = 0.5
+TIMEOUT, SHORT = 10.0, 0.5
+"""Seconds: an answer that comes may take its time on a busy machine; one that never does, not."""
+
+NEVER_WHOLE = ("silent", "a byte now and then", "a head now and then")
 
 
 def wait(request: HttpRequest, seconds: float) -> None:
@@ -192,10 +195,11 @@ def test_what_goes_wrong_is_told_in_time_and_holds_the_bar(
     api: ScriptedApi, journal: Journal, name: str
 ) -> None:
     api.act, message = HAZARDS[name]
-    bars, asking = window(), source(api.url, journal)
+    bars = window()
+    asking = source(api.url, journal, timeout=SHORT if name in NEVER_WHOLE else TIMEOUT)
     begun = time.monotonic()
     assert asking.of(bars) is None
-    assert time.monotonic() - begun < 4 * TIMEOUT
+    assert time.monotonic() - begun < 20 * SHORT
     obtained = asking.take()
     assert obtained is not None
     assert obtained.source == "none"
