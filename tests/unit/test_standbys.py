@@ -135,13 +135,22 @@ def test_one_that_never_gets_warm_is_ended_and_the_next_one_gets_warm(bench: Ben
     assert bench.standbys.of("s") == StandingBy(), "what was wrong once is over"
 
 
+def test_why_one_never_gets_warm_is_told_whoever_is_looked_at_first(bench: Bench) -> None:
+    other = msgspec.structs.replace(SPEC, name="other")
+    bench.standbys.keep(SPEC, 0.0)
+    told = []
+    for now in (0.0, LATE_AFTER + 0.1):
+        told += [bench.standbys.keep(other, now), bench.standbys.keep(SPEC, now)]
+    assert told == ["", "", "", LATE]
+
+
 def test_one_that_never_gets_warm_holds_nobody_up_while_its_strategy_is_away(bench: Bench) -> None:
     other = msgspec.structs.replace(SPEC, name="other")
     bench.standbys.keep(SPEC, 0.0)
     for now in (1.0, LATE_AFTER + 0.9):
         bench.standbys.keep(other, now)
         assert len(bench.made) == 1
-    bench.standbys.keep(other, LATE_AFTER + 1.1)
+    bench.standbys.keep(other, LATE_AFTER + LOOK_EVERY + 1.1)
     assert len(bench.made) == 2
     first = bench.made[0].handle
     assert isinstance(first, Mortal) and first.signals == [signal.SIGKILL]

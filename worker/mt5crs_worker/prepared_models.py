@@ -137,14 +137,6 @@ class PreparedModels:
             return None
         return self._read(blake2, _TABLED) or self._read(blake2, _UNTABLED)
 
-    def is_tabled(self, blake2: str) -> bool:
-        """Whether tables are kept of a model that can be used."""
-        return self._folder is not None and self._read(blake2, _TABLED) is not None
-
-    def is_untabled(self, blake2: str) -> bool:
-        """Whether it is known of a model that it has none."""
-        return self._folder is not None and self._path(blake2, _UNTABLED).exists()
-
     def _read(self, blake2: str, kind: str) -> PreparedModel | None:
         path = self._path(blake2, kind)
         try:
@@ -246,9 +238,10 @@ def unprepared(named: str) -> dict[str, str] | None:
         for model in models:
             body = read_named(Path(model), MOST_BYTES)  # of a larger one a part, which is none
             blake2 = model_digest(body)
-            if kept.is_tabled(blake2):
+            found = kept.find(blake2)
+            if found is not None and found.tables is not None:
                 continue
-            if kept.is_untabled(blake2) or not _may_be_tabled(body):
+            if found is not None or not _may_be_tabled(body):
                 return None
             missing[blake2] = model
             if len(missing) > MOST_BESIDE:

@@ -169,17 +169,37 @@ class CurvePoint(NamedTuple):
     below: float
 
 
+class RunningNet:
+    """What trades come to, one after the other.
+
+    Attributes:
+        net: Sum of `net`, from 0.
+        drawdown: See `Performance`.
+    """
+
+    def __init__(self) -> None:
+        self.net = self.drawdown = 0.0
+        self._peak = 0.0
+
+    def add(self, net: float) -> float:
+        """Take the next one; how far the sum is below its highest value before, >= 0."""
+        self.net += net
+        self._peak = max(self._peak, self.net)
+        below = self._peak - self.net
+        self.drawdown = max(self.drawdown, below)
+        return below
+
+
 def net_curve(trades: Iterable[Trade]) -> Iterator[CurvePoint]:
     """The running net of trades, and how far it is below its height, after each of them.
 
     Args:
         trades: In the order they were closed.
     """
-    running = peak = 0.0
+    running = RunningNet()
     for trade in trades:
-        running += trade.net
-        peak = max(peak, running)
-        yield CurvePoint(trade.closed_us, running, peak - running)
+        below = running.add(trade.net)
+        yield CurvePoint(trade.closed_us, running.net, below)
 
 
 def performance(trades: Sequence[Trade]) -> Performance:

@@ -55,7 +55,7 @@ def say(text: str, err: bool = False) -> None:
         err: To stderr.
     """
     stream = sys.stderr if err else sys.stdout
-    if stream.isatty():
+    if stream is not None and stream.isatty():  # it was closed before the start: nobody is told
         width = os.get_terminal_size(stream.fileno()).columns or UNKNOWN_WIDTH
         text = "\n".join(part for line in text.split("\n") for part in within(line, width))
     click.echo(text, err=err)

@@ -18,12 +18,12 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
     lines = folded_words(text, width, "  ")
     if len(lines) <= most:
         return lines
-    command = text.rfind("`", 0, max(text.rfind("`"), 0))
-    advice = text.rfind("; ", 0, max(command, 0)) + 2
-    for kept in (advice, command):
-        words = text[: max(kept, 0)].split()
-        # The first word is whose note it is: without another one the advice is too long.
-        while len(words) > (kept == advice):
+    command = max(text.rfind("`", 0, max(text.rfind("`"), 0)), 0)
+    advice = text.rfind("; ", 0, command) + len("; ")
+    # The first word is whose note it is: without another one the whole advice is too long.
+    for kept, least in ((advice, 2), (command, 1)):
+        words = text[:kept].split()
+        while len(words) >= least:
             shorter = f"{' '.join(words)} … {text[kept:]}"
             lines = folded_words(shorter, width, "  ")
             if len(lines) <= most:

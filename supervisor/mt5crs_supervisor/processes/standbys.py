@@ -140,8 +140,9 @@ class Standbys:
         name = spec.name
         post = self._posts[name]
         if post.made is None:
-            if self._warming and self._is_late(self._warming, now):
-                self.drop(self._warming)  # its strategy may be away for long
+            # Where its strategy runs, it is looked at itself by then, and people are told.
+            if self._warming and self._is_late(self._warming, now, LATE_AFTER + LOOK_EVERY):
+                self.drop(self._warming)
             if not self._warming and now >= post.retry_at:
                 self._warming, post.made = name, self._make(spec)
             return ""
@@ -216,14 +217,14 @@ class Standbys:
                 self._warming = ""
         return warm
 
-    def _is_late(self, name: str, now: float) -> bool:
+    def _is_late(self, name: str, now: float, after: float = LATE_AFTER) -> bool:
         """Whether one that was made should be warm, or gone, by now."""
         post = self._posts[name]
         if post.made is None or not post.made.done() or self.pid(name) is not None:
             return False
         if post.seen_at is None:
             post.seen_at = now
-        return now - post.seen_at > LATE_AFTER
+        return now - post.seen_at > after
 
     def _standby(self, name: str) -> Standby | None:
         future = self._posts[name].made

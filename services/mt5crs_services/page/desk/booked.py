@@ -8,7 +8,6 @@ from typing import Protocol
 
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.storage import ledger_queries, ledger_schema
-from mt5crs_shared.storage.ledger_schema import LedgerError
 from mt5crs_shared.trading.orders import Charge, Fill
 from mt5crs_shared.trading.trades import Trade, charged, trades_of
 
@@ -75,7 +74,7 @@ class BookedTrades:
                 happened = ledger_queries.happened_after(db, *self._newest)
                 while some := list(itertools.islice(happened, AT_ONCE)):
                     self._take(some)
-            except LedgerError:
+            except Exception:
                 self._begin()
                 raise
             self._newest = newest

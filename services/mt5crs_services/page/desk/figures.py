@@ -1,8 +1,6 @@
 """What the ledger says of each strategy, read on as it is booked; every formula is `trades`'."""
 
-import itertools
 import math
-import operator
 from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +11,7 @@ import msgspec
 from mt5crs_services.page.desk.booked import BookedTrades
 from mt5crs_shared.market.symbol_spec import SymbolSpec
 from mt5crs_shared.trading.orders import Charge
-from mt5crs_shared.trading.trades import Trade, net_of
+from mt5crs_shared.trading.trades import RunningNet, Trade, net_of
 
 DAY_POINTS = 60
 """Points of a day's curve at most: more are thinned out, the newest stays."""
@@ -46,7 +44,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self._trades = self._wins = 0
-        self._running = self._peak = self._drawdown = 0.0
+        self._running = RunningNet()
         self._today: list[float] = []
         self._told: TradeSums | None = None
 
@@ -54,9 +52,7 @@ class _Sums:
         """Count the next one."""
         self._trades += 1
         self._wins += net > 0.0
-        self._running += net
-        self._peak = max(self._peak, self._running)
-        self._drawdown = max(self._drawdown, self._peak - self._running)
+        self._running.add(net)
         if is_today:
             self._today.append(net)
         self._told = None
@@ -64,15 +60,17 @@ class _Sums:
     def told(self) -> TradeSums:
         """As the page shows it."""
         if self._told is None:
-            curve = list(itertools.accumulate(self._today, initial=0.0))
-            heights = itertools.accumulate(curve, max)
+            today, curve = RunningNet(), [0.0]
+            for net in self._today:
+                today.add(net)
+                curve.append(round(today.net, 2))
             self._told = TradeSums(
                 trades=self._trades,
                 win_rate=self._wins / self._trades if self._trades else None,
-                drawdown=self._drawdown,
+                drawdown=self._running.drawdown,
                 today=math.fsum(self._today),
-                drawdown_today=max(map(operator.sub, heights, curve)),
-                day=thinned([round(net, 2) for net in curve], DAY_POINTS) if self._today else (),
+                drawdown_today=today.drawdown,
+                day=thinned(curve, DAY_POINTS) if self._today else (),
             )
         return self._told
 

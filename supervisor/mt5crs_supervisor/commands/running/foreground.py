@@ -69,7 +69,7 @@ class EventPrinter:
     def _print(self) -> None:
         while (line := self._lines.get()) is not None:
             # The reader of a pipe may have gone; the supervisor goes on all the same.
-            with contextlib.suppress(OSError, ValueError, AttributeError):
+            with contextlib.suppress(OSError, ValueError):
                 say(line)
 
 
